@@ -1,0 +1,164 @@
+//! The alarm object of ISA-18.2: what stands, who knows, what happened. Its life is in [`state`].
+
+pub mod state;
+
+use crate::quality::Quality;
+use crate::time::{Now, Wall};
+
+/// Urgency of an alarm for the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// For the record and the next round.
+    Low = 1,
+    /// Today.
+    Medium = 2,
+    /// Now.
+    High = 3,
+    /// Lives are at stake.
+    Critical = 4,
+}
+
+impl Priority {
+    /// All priorities, lowest first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The word of configuration, API and pushes.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Name of one alarm: the same before and after a crash, since it is made of the rule, the point
+/// and the onset of the condition, and of nothing a restart could change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AlarmId(pub u64);
+
+impl AlarmId {
+    /// `seed` names (site, rule, point); `onset` is when the condition began.
+    pub const fn new(seed: u64, onset: Wall) -> Self {
+        // splitmix64's finalizer: every bit of both inputs reaches every bit of the id.
+        let mut z = seed ^ (onset.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Self(z ^ (z >> 31))
+    }
+}
+
+/// The words of the alarm's state (ISA-18.2 letters A to F; G to I come with shelving).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StateName {
+    /// A: nothing stands.
+    Normal = 0,
+    /// B: stands, nobody has seen it.
+    Unacknowledged = 1,
+    /// C: stands, somebody has seen it.
+    Acknowledged = 2,
+    /// D: gone again before anybody saw it.
+    Returned = 3,
+    /// E: gone, held until seen and reset.
+    Latched = 4,
+    /// F: gone and seen, held until reset.
+    LatchedAcknowledged = 5,
+}
+
+impl StateName {
+    /// All states, in the order of their letters.
+    pub const ALL: [Self; 6] = [
+        Self::Normal,
+        Self::Unacknowledged,
+        Self::Acknowledged,
+        Self::Returned,
+        Self::Latched,
+        Self::LatchedAcknowledged,
+    ];
+
+    /// The word of API, journal and pushes.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Unacknowledged => "unacknowledged",
+            Self::Acknowledged => "acknowledged",
+            Self::Returned => "returned",
+            Self::Latched => "latched",
+            Self::LatchedAcknowledged => "latched-acknowledged",
+        }
+    }
+}
+
+/// What happened to an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventName {
+    /// The condition came.
+    Raise,
+    /// A person has seen it.
+    Acknowledge,
+    /// The condition went.
+    Return,
+    /// A person released the latch.
+    Reset,
+    /// A higher level of the same rule was reached.
+    Escalate,
+}
+
+impl EventName {
+    /// All events.
+    pub const ALL: [Self; 5] = [Self::Raise, Self::Acknowledge, Self::Return, Self::Reset, Self::Escalate];
+
+    /// The word of API, journal and pushes.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Raise => "raise",
+            Self::Acknowledge => "acknowledge",
+            Self::Return => "return",
+            Self::Reset => "reset",
+            Self::Escalate => "escalate",
+        }
+    }
+}
+
+/// Why a detector says what it says; every output carries one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Explanation {
+    /// The value that decided, `None` where the lack of one did.
+    pub value: Option<f64>,
+    /// Quality of that value.
+    pub quality: Quality,
+    /// The limit it was held against, in the point's unit.
+    pub limit: Option<f64>,
+    /// When the condition began (for a return: when it ended).
+    pub since: Wall,
+    /// Predictive rules: milliseconds until the limit is reached at the present slope.
+    pub time_to_limit: Option<u64>,
+}
+
+/// One step in an alarm's life, as the engine hands it to its sink.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Transition {
+    /// Index of the (rule, point) binding.
+    pub binding: u32,
+    /// The alarm.
+    pub id: AlarmId,
+    /// 1 for the raise, then one more each step: (id, number) is the key that makes delivery idempotent.
+    pub number: u32,
+    /// What happened.
+    pub event: EventName,
+    /// The state it led to.
+    pub state: StateName,
+    /// Level of the rule that stands, 0 the first.
+    pub level: u8,
+    /// Priority of that level.
+    pub priority: Priority,
+    /// When the alarm's condition began: half of its identity.
+    pub onset: Wall,
+    /// When the deciding reading was true.
+    pub occurred: Wall,
+    /// When the engine decided: the deadline, where a timer decided.
+    pub detected: Now,
+    /// The reasons.
+    pub explanation: Explanation,
+}

@@ -1,0 +1,1 @@
+//! Wires everything; reads like the architecture.

@@ -1,0 +1,48 @@
+//! The one place that asks the operating system for the time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use gengfu_core::time::{Mono, Now, Wall};
+
+/// The process's clock; cheap to clone, the same for everybody.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    origin: Arc<Instant>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl Clock {
+    /// Starts the engine's counter at zero.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn start() -> Self {
+        Self { origin: Arc::new(Instant::now()) }
+    }
+
+    /// Both clocks at this moment.
+    pub fn now(&self) -> Now {
+        Now { mono: self.mono(), wall: self.wall() }
+    }
+
+    /// Milliseconds since [`Clock::start`].
+    pub fn mono(&self) -> Mono {
+        Mono(self.origin.elapsed().as_millis() as u64)
+    }
+
+    /// UTC as the machine believes it; before 1970 it says 1970.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn wall(&self) -> Wall {
+        Wall(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_millis() as i64)
+    }
+
+    /// The instant at which the counter will show `mono`, for a timer of the runtime.
+    pub fn instant(&self, mono: Mono) -> tokio::time::Instant {
+        let far = Duration::from_millis(mono.0.min(1 << 40));
+        tokio::time::Instant::from_std(self.origin.checked_add(far).unwrap_or(*self.origin))
+    }
+}

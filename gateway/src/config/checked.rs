@@ -1,0 +1,230 @@
+//! What the program needs: every value checked, no `Option` left that the code would have to second-guess.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gengfu_core::alarm::Priority;
+use gengfu_core::detect::Params;
+use gengfu_core::normalize::Scaling;
+
+/// One site, whole and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Site {
+    pub id: String,
+    pub name: String,
+    pub street: Option<String>,
+    pub industry: Option<String>,
+    /// IANA name; times on paper use it.
+    pub timezone: String,
+    /// A source stamp further from now than this is not believed. Default 60 s.
+    pub clock_tolerance: Duration,
+    pub journal: JournalConfig,
+    pub console: ConsoleConfig,
+    pub modbus: Vec<ModbusLine>,
+    pub mqtt: Vec<MqttLink>,
+    pub rules: Vec<Rule>,
+    pub influx: Vec<InfluxConfig>,
+    pub webhooks: Vec<WebhookConfig>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct JournalConfig {
+    /// Absolute directory.
+    pub path: PathBuf,
+    /// Age at which telemetry expires. Default 90 days.
+    pub keep: Duration,
+    /// Bytes the telemetry lane may take on disk. Default 4 GiB.
+    pub max_size: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleConfig {
+    /// Always a loopback address until users and TLS exist.
+    pub listen: SocketAddr,
+}
+
+/// One Modbus line; for now one TCP host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModbusLine {
+    pub name: String,
+    /// `host:port`.
+    pub address: String,
+    /// How long a reply may take. Default 500 ms.
+    pub timeout: Duration,
+    pub devices: Vec<ModbusDevice>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModbusDevice {
+    pub name: String,
+    pub unit: u8,
+    pub every: Duration,
+    pub kind: String,
+    pub area: Option<String>,
+    pub points: Vec<ModbusPoint>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModbusPoint {
+    pub spec: PointSpec,
+    pub table: Table,
+    /// Zero-based protocol address of the first register.
+    pub address: u16,
+    pub ty: ValueType,
+    pub order: Order,
+}
+
+/// What both kinds of source know about a point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PointSpec {
+    pub name: String,
+    pub unit: Option<String>,
+    pub scaling: Scaling,
+    /// Losing it is itself an alarm.
+    pub life_safety: bool,
+    /// Life-safety: how long its quality may be bad. Default 10 s.
+    pub bad_after: Duration,
+    /// How long nothing may come before it counts as lost. Modbus: 5 periods, at least 10 s. MQTT: 15 min where life-safety, else never.
+    pub stale_after: Option<Duration>,
+}
+
+/// The four tables of Modbus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    Coil,
+    Discrete,
+    Input,
+    Holding,
+}
+
+/// How the registers of a point are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueType {
+    /// A coil or discrete input, or a register that is zero or not.
+    Bool,
+    U16,
+    I16,
+    U32,
+    I32,
+    U64,
+    I64,
+    F32,
+    F64,
+    /// One bit of a register, 0 the lowest.
+    Bit(u8),
+}
+
+impl ValueType {
+    /// Registers (or coils) it takes.
+    pub const fn width(self) -> u16 {
+        match self {
+            Self::Bool | Self::U16 | Self::I16 | Self::Bit(_) => 1,
+            Self::U32 | Self::I32 | Self::F32 => 2,
+            Self::U64 | Self::I64 | Self::F64 => 4,
+        }
+    }
+}
+
+/// Order of the bytes on the wire, `a` the most significant. For 64 bits the same pattern over words:
+/// `abcd` big words first, `cdab` little words first, `badc` and `dcba` those with the bytes of each word swapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    #[default]
+    Abcd,
+    Badc,
+    Cdab,
+    Dcba,
+}
+
+/// One broker connection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MqttLink {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+    pub client_id: String,
+    pub username: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub keep_alive: Duration,
+    pub subscriptions: Vec<Subscription>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subscription {
+    /// With `+` and `#`.
+    pub topic: String,
+    /// 0 or 1. Default 1.
+    pub qos: u8,
+    /// `gas-{1}`: `{n}` is the n-th wildcard, cleaned to `[A-Za-z0-9_.-]`.
+    pub device: String,
+    pub kind: String,
+    pub area: Option<String>,
+    /// Devices that exist from the start and are bad(comm) until heard.
+    pub expect: Vec<String>,
+    /// More are counted and alarmed, not created. Default 500.
+    pub max_devices: usize,
+    pub points: Vec<MqttPoint>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MqttPoint {
+    pub spec: PointSpec,
+    /// JSON pointer (RFC 6901); empty takes the whole payload.
+    pub value: String,
+    /// JSON pointer of the source's time.
+    pub time: Option<String>,
+}
+
+/// One rule: a detector on the points its patterns match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub id: String,
+    /// `device/point`, or a glob where `*` stands for any run of characters but `/`.
+    pub points: Vec<String>,
+    pub detector: Params,
+    /// Priority and latch of the first level, then of the second.
+    pub levels: Vec<LevelMeta>,
+    pub basis: Option<String>,
+    pub advice: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LevelMeta {
+    pub priority: Priority,
+    pub latch: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct InfluxConfig {
+    pub name: String,
+    /// `http://host:port`, no path: the client drops one.
+    pub url: String,
+    pub org: String,
+    pub bucket: String,
+    pub token_file: PathBuf,
+    pub compression: Compression,
+    /// Whole request. Default 10 s.
+    pub timeout: Duration,
+}
+
+/// Whether line protocol is sent as gzip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Gzip, unless the store is on this machine.
+    Auto,
+    Gzip,
+    None,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookConfig {
+    pub name: String,
+    pub url: String,
+    /// Empty: all.
+    pub priorities: Vec<Priority>,
+    pub secret_file: Option<PathBuf>,
+    pub heartbeat: Option<Duration>,
+    /// Whole request. Default 5 s.
+    pub timeout: Duration,
+}

@@ -1,0 +1,117 @@
+//! What moves between the rooms. Data goes one way: source, engine, journal, then forward, notify and console.
+
+use gengfu_core::reading::{Delivery, Reading};
+use gengfu_core::time::Wall;
+use serde::{Deserialize, Serialize};
+
+/// What a source hands on at once: one poll's block, or the messages read in one go.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In the order they came.
+    pub readings: Vec<Reading>,
+    /// `(index into readings, the source's own stamp)` where that stamp was not believed and the reading
+    /// carries its arrival time instead.
+    pub stamps: Vec<(u32, Wall)>,
+    /// Messages that could not be understood; kept as records of their own.
+    pub refused: Vec<Refused>,
+    /// The whole batch is history (a resend, a ring, a block marked so): it wakes nobody.
+    pub history: bool,
+    /// Set where the sender is owed an acknowledgement once this batch is synced.
+    pub receipt: Option<Receipt>,
+}
+
+impl Batch {
+    /// How its readings are to be taken by the engine.
+    pub fn delivery(&self) -> Delivery {
+        if self.history { Delivery::History } else { Delivery::Live }
+    }
+
+    /// What it weighs in a queue that counts readings.
+    pub fn weight(&self) -> usize {
+        self.readings.len() + self.refused.len() + 1
+    }
+}
+
+/// An acknowledgement owed. A source numbers its messages upwards and its batches stay in order up to the
+/// journal, so "synced up to token N" is all the journal has to say, on the watch the source lent.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// Where to say it.
+    pub mark: std::sync::Arc<tokio::sync::watch::Sender<u64>>,
+    /// The last message that this batch holds.
+    pub token: u64,
+}
+
+/// A message that was received and could not become a reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Name of the link it came by.
+    pub source: String,
+    /// Its topic.
+    pub topic: String,
+    /// Its first bytes, 256 at most.
+    pub head: Vec<u8>,
+    /// Why, in words.
+    pub reason: String,
+    /// When it came.
+    pub at: Wall,
+}
+
+/// Bytes of a refused message that are kept.
+pub const REFUSED_HEAD: usize = 256;
+
+/// A text in the two languages of the people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Text {
+    pub zh: String,
+    pub en: String,
+}
+
+/// One step in an alarm's life, with names: the record of the alarm lane, of the API and (wrapped) of the pushes.
+/// Times are UTC milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlarmEvent {
+    /// 16 hexadecimal digits.
+    pub id: String,
+    /// Transition number, from 1; `<id>.<number>` is the idempotency key.
+    pub number: u32,
+    pub event: String,
+    pub state: String,
+    pub site: String,
+    pub device: String,
+    pub point: String,
+    pub kind: String,
+    pub rule: String,
+    pub priority: String,
+    pub level: u8,
+    /// `None` where the lack of a value decided.
+    pub value: Option<f64>,
+    pub quality: String,
+    pub reason: Option<String>,
+    pub unit: Option<String>,
+    pub limit: Option<f64>,
+    /// Predictive rules only: milliseconds left.
+    pub time_to_limit: Option<u64>,
+    /// A warning of a predictive rule, before the limit itself is crossed.
+    pub early_warning: bool,
+    pub message: Text,
+    pub advice: Option<String>,
+    pub basis: Option<String>,
+    /// When the condition began.
+    pub onset: i64,
+    /// Since when what the message says holds.
+    pub since: i64,
+    /// When the deciding reading was true.
+    pub occurred: i64,
+    /// When the engine decided.
+    pub detected: i64,
+    /// Who, for acknowledge and reset.
+    pub by: Option<String>,
+}
+
+impl AlarmEvent {
+    /// `<alarm id>.<transition number>`, the same on every re-send.
+    pub fn key(&self) -> String {
+        format!("{}.{}", self.id, self.number)
+    }
+}

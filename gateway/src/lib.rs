@@ -1,0 +1,18 @@
+//! Gengfu's edge process. The rooms below stand in the order of the flow; data moves one way, and nothing
+//! further down can slow, block or stop anything above it.
+
+pub mod clock;
+pub mod stop;
+pub mod telemetry;
+pub mod catalog;
+pub mod flow;
+pub mod config;
+pub mod source;
+pub mod driver;
+pub mod journal;
+pub mod forward;
+pub mod notify;
+pub mod console;
+pub mod simulate;
+pub mod app;
+pub mod cli;

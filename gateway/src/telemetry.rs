@@ -1,0 +1,131 @@
+//! The gateway's own counters. Plain atomics: counting never waits.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// A counter that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a reading or message was not committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusedReason {
+    /// The payload could not be understood (kept as a refused record).
+    Undecodable,
+    /// The subscription already has `max_devices`.
+    TooManyDevices,
+    /// The journal's queue was full: the disk is sick.
+    JournalFull,
+}
+
+impl RefusedReason {
+    pub const ALL: [Self; 3] = [Self::Undecodable, Self::TooManyDevices, Self::JournalFull];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Undecodable => "undecodable",
+            Self::TooManyDevices => "too-many-devices",
+            Self::JournalFull => "journal-full",
+        }
+    }
+}
+
+/// How a source link is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum LinkState {
+    Connecting,
+    Up,
+    /// With the reason, for people.
+    Down {
+        why: String,
+    },
+}
+
+/// One source link as the status page shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LinkStatus {
+    #[serde(flatten)]
+    pub state: LinkState,
+    /// UTC milliseconds of the last change.
+    pub since: i64,
+}
+
+/// All counters of one run: read = committed + refused(reason) + in flight.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Readings (and undecodable messages) taken from sources.
+    pub read: Counter,
+    /// Readings and refused records synced to disk.
+    pub committed: Counter,
+    refused: [Counter; 3],
+    /// Requests answered with an exception, timeouts, reconnects: one counter a source event.
+    pub modbus_requests: Counter,
+    pub modbus_exceptions: Counter,
+    pub modbus_timeouts: Counter,
+    pub modbus_connects: Counter,
+    /// Polls begun later than one period after they were due.
+    pub modbus_late_polls: Counter,
+    pub mqtt_messages: Counter,
+    pub mqtt_connects: Counter,
+    pub alarm_transitions: Counter,
+    /// Raw deliveries: batches sent to stores and pushes to webhooks, and those that failed.
+    pub forward_batches: Counter,
+    pub forward_failures: Counter,
+    pub notify_pushes: Counter,
+    pub notify_failures: Counter,
+    /// Pushes that went out before their alarm was on disk.
+    pub notify_not_durable: Counter,
+    /// Source tasks that panicked and were started again.
+    pub source_restarts: Counter,
+    links: Mutex<BTreeMap<String, LinkStatus>>,
+}
+
+/// Shared by all rooms.
+pub type SharedStats = Arc<Stats>;
+
+impl Stats {
+    pub fn refuse(&self, reason: RefusedReason, n: u64) {
+        if let Some(counter) = self.refused.get(reason as usize) {
+            counter.add(n);
+        }
+    }
+
+    pub fn refused(&self, reason: RefusedReason) -> u64 {
+        self.refused.get(reason as usize).map_or(0, Counter::get)
+    }
+
+    pub fn refused_all(&self) -> u64 {
+        RefusedReason::ALL.into_iter().map(|r| self.refused(r)).sum()
+    }
+
+    /// Says how the link `name` is; `now` is UTC milliseconds.
+    pub fn link(&self, name: &str, state: LinkState, now: i64) {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        match links.get_mut(name) {
+            Some(status) if status.state == state => {}
+            Some(status) => *status = LinkStatus { state, since: now },
+            None => {
+                links.insert(name.to_owned(), LinkStatus { state, since: now });
+            }
+        }
+    }
+
+    /// All links by name.
+    pub fn links(&self) -> BTreeMap<String, LinkStatus> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
