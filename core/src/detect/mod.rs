@@ -1,15 +1,17 @@
 //! Detectors: from readings to a condition with an explanation. Each kind is a file with its
-//! parameters, its plain `State` of known size, and two entry points: a reading came, a deadline passed.
+//! parameters, its plain `State` of known size, and three inputs: a value came, a value is lacking,
+//! a deadline passed.
 //!
 //! One law for all: **unknown never clears and never cancels.** A bad reading neither ends an alarm
 //! nor stops an on-delay that runs; only a value can.
 
+pub mod hold;
 pub mod limit;
 pub mod digital;
 pub mod trend;
 pub mod absent;
 
-use crate::alarm::Explanation;
+use crate::time::Wall;
 
 /// Parameters of one rule's detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,21 +26,42 @@ pub enum Params {
     Absent(absent::Params),
 }
 
-/// What a detector says after an input.
+impl Params {
+    /// How far back a fresh detector must be shown readings to be in the state an old one would be in, ms.
+    pub fn memory_ms(&self) -> u64 {
+        match self {
+            Self::Limit(p) => p.memory_ms(),
+            Self::Digital(p) => p.on_ms.max(p.off_ms),
+            Self::Trend(p) => p.window_ms,
+            Self::Absent(p) => p.bad_ms.max(p.silent_ms.unwrap_or(0)),
+        }
+    }
+
+    /// The line of a level, where the detector has one.
+    pub fn limit(&self, level: u8) -> Option<f64> {
+        match self {
+            Self::Limit(p) => Some(p.second.filter(|_| level > 0).unwrap_or(p.first).limit),
+            Self::Digital(p) => Some(p.is),
+            Self::Trend(p) => Some(p.limit),
+            Self::Absent(_) => None,
+        }
+    }
+
+    /// Whether its alarms foretell a limit instead of reporting one.
+    pub const fn predictive(&self) -> bool {
+        matches!(self, Self::Trend(_))
+    }
+}
+
+/// A condition that stands, and why.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Verdict {
-    /// Nothing changed.
-    Same,
-    /// The condition stands at `level`; also sent again when the level rises.
-    Breach {
-        /// 0 or 1.
-        level: u8,
-        /// Why.
-        why: Explanation,
-    },
-    /// The condition is over.
-    Normal {
-        /// Why.
-        why: Explanation,
-    },
+pub struct Standing {
+    /// 0, or 1 for the second level.
+    pub level: u8,
+    /// Time of the reading that began it.
+    pub onset: Wall,
+    /// The line that was crossed (or will be), in the point's unit.
+    pub limit: Option<f64>,
+    /// Predictive detectors: milliseconds until the limit.
+    pub time_to_limit: Option<u64>,
 }

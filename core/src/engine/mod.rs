@@ -1,1 +1,326 @@
-//! The engine.
+//! The engine: all detectors and alarms of a site behind one door.
+//!
+//! [`Engine::handle`] first serves every deadline that has passed, in order (deadline, binding), each output stamped
+//! with its deadline, then takes the event. So the input log alone determines the outputs: the same log gives the same
+//! bytes under any batching and however late a timer wakes. It never sleeps: [`Engine::next_deadline`] tells when it
+//! wants to be called again.
+//!
+//! It owns no storage. The caller lends [`Tables`], one plain slice a kind, and may lend longer ones the next time:
+//! rules, points and bindings are indices that are only ever appended to.
+
+mod tables;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+pub use tables::{Binding, Level, Point, Pulse, Rule, Tables};
+
+use crate::alarm::state::{Input, Refusal, Standing as Stands, State as AlarmState, Step};
+use crate::alarm::{AlarmId, Explanation, StateName, Transition};
+use crate::detect::{Params, Standing, absent, digital, limit, trend};
+use crate::quality::{Quality, Reason};
+use crate::reading::{Delivery, Reading};
+use crate::time::{Mono, Now};
+use timers::Timers;
+
+/// What comes in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Event {
+    /// A reading, and how it came.
+    Reading(Reading, Delivery),
+    /// A person's command on the alarm of this id.
+    Acknowledge(AlarmId),
+    /// As above.
+    Reset(AlarmId),
+    /// Nothing but the time.
+    Tick,
+}
+
+/// Where outputs go.
+pub trait Sink {
+    /// One step in an alarm's life.
+    fn transition(&mut self, transition: &Transition);
+}
+
+/// A view over lent tables; making one costs nothing.
+#[derive(Debug)]
+pub struct Engine<'t> {
+    tables: Tables<'t>,
+}
+
+impl<'t> Engine<'t> {
+    /// The engine over these tables.
+    pub const fn new(tables: Tables<'t>) -> Self {
+        Self { tables }
+    }
+
+    /// Serves deadlines, then takes the event.
+    ///
+    /// # Errors
+    /// A command that does not fit the alarm's state; nothing else is refused.
+    pub fn handle(&mut self, event: Event, now: Now, sink: &mut impl Sink) -> Result<(), Refusal> {
+        let now = self.advance(now, sink);
+        match event {
+            Event::Reading(reading, delivery) => {
+                self.reading(&reading, delivery, now, sink);
+                Ok(())
+            }
+            Event::Acknowledge(id) => self.command(id, Input::Acknowledge, now, sink),
+            Event::Reset(id) => self.command(id, Input::Reset, now, sink),
+            Event::Tick => Ok(()),
+        }
+    }
+
+    /// When to call again at the latest. May be earlier than needed, never later.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        self.first_due().map(|(due, _)| due)
+    }
+
+    /// Puts an alarm back as the journal's fold left it, before any reading of this run.
+    pub fn restore(&mut self, binding: u32, state: StateName, stands: Stands, now: Now) {
+        let Some(b) = self.tables.bindings.get_mut(binding as usize) else { return };
+        b.alarm = AlarmState::restore(state, stands);
+        if !b.alarm.active() {
+            return;
+        }
+        b.stood = stands.level + 1;
+        let (slot, rule) = (b.slot as usize, b.rule.0 as usize);
+        let tables = &mut self.tables;
+        match tables.rules.get(rule).map(|r| r.params) {
+            Some(Params::Limit(_)) => {
+                set(tables.limits, slot, limit::State::standing_at(stands.level, stands.onset));
+            }
+            Some(Params::Digital(_)) => set(tables.digitals, slot, digital::State::standing_at(stands.onset)),
+            Some(Params::Trend(_)) => set(tables.trends, slot, trend::State::standing_at(stands.onset)),
+            Some(Params::Absent(_)) => set(tables.absents, slot, absent::State::standing_at(stands.onset, now)),
+            None => {}
+        }
+    }
+
+    /// Shows a reading of an earlier run to the detectors, without judging it: their memory comes back, no alarm moves.
+    pub fn warm(&mut self, reading: &Reading, now: Now) {
+        let Some((first, count)) = self.note(reading, Delivery::Live) else { return };
+        for index in first..first.saturating_add(count) {
+            self.expire(index, now.mono);
+            self.feed(index, reading, now);
+        }
+    }
+
+    /// Ends the warm start: what stands now is held against what the alarms say, and deadlines are armed. A condition
+    /// that stands already is an alarm; one that was acknowledged stays so and is not pushed again.
+    pub fn settle(&mut self, now: Now, sink: &mut impl Sink) {
+        self.tables.pulse.mono = now.mono;
+        for index in 0..self.tables.bindings.len() as u32 {
+            self.expire(index, now.mono);
+            self.judge(index, now, sink);
+            self.rearm(index, None);
+        }
+    }
+
+    /// Arms a binding that was appended while running.
+    pub fn enlist(&mut self, binding: u32) {
+        self.rearm(binding, None);
+    }
+
+    fn advance(&mut self, now: Now, sink: &mut impl Sink) -> Now {
+        let now = if now.mono < self.tables.pulse.mono { Now { mono: self.tables.pulse.mono, ..now } } else { now };
+        self.tables.pulse.mono = now.mono;
+        while let Some((due, index)) = self.first_due().filter(|(due, _)| *due <= now.mono) {
+            self.pop();
+            self.expire(index, due);
+            self.judge(index, now.at(due), sink);
+            self.rearm(index, Some(due));
+        }
+        now
+    }
+
+    fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
+        let Some((first, count)) = self.note(reading, delivery) else { return };
+        for index in first..first.saturating_add(count) {
+            self.feed(index, reading, now);
+            self.judge(index, now, sink);
+            self.rearm(index, None);
+        }
+    }
+
+    /// Keeps the reading as the point's present; `None` if it is not, or the point is unknown.
+    #[inline]
+    fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<(u32, u32)> {
+        let point = self.tables.points.get_mut(reading.point.0 as usize)?;
+        let newest = !point.heard || reading.at > point.last.at;
+        if delivery == Delivery::History && !newest {
+            return None;
+        }
+        point.last = *reading;
+        point.heard = true;
+        if reading.quality.has_value() {
+            point.value = reading.value;
+        }
+        Some((point.first, point.count))
+    }
+
+    #[inline]
+    fn feed(&mut self, index: u32, reading: &Reading, now: Now) {
+        let tables = &mut self.tables;
+        let Some(b) = tables.bindings.get(index as usize) else { return };
+        let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
+        let (slot, at, known) = (b.slot as usize, reading.at, reading.quality.has_value());
+        match &rule.params {
+            Params::Limit(p) => {
+                on(
+                    tables.limits,
+                    slot,
+                    |s| {
+                        if known { s.value(p, reading.value, at, now) } else { s.unknown(p, at, now) }
+                    },
+                );
+            }
+            Params::Digital(p) => on(tables.digitals, slot, |s| {
+                if known { s.value(p, reading.value, at, now) } else { s.unknown(p, at, now) }
+            }),
+            Params::Trend(p) => on(tables.trends, slot, |s| {
+                if known {
+                    s.value(p, reading.value, at, now);
+                }
+            }),
+            Params::Absent(p) => {
+                on(tables.absents, slot, |s| if known { s.value(at, now) } else { s.unknown(p, at, now) });
+            }
+        }
+    }
+
+    fn expire(&mut self, index: u32, mono: Mono) {
+        let tables = &mut self.tables;
+        let Some(b) = tables.bindings.get(index as usize) else { return };
+        let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
+        let slot = b.slot as usize;
+        match &rule.params {
+            Params::Limit(p) => on(tables.limits, slot, |s| s.expire(p, mono)),
+            Params::Digital(p) => on(tables.digitals, slot, |s| s.expire(p, mono)),
+            Params::Trend(_) => {}
+            Params::Absent(p) => on(tables.absents, slot, |s| s.expire(p, mono)),
+        }
+    }
+
+    /// Holds what stands against what stood; moves the alarm where it changed.
+    #[inline]
+    fn judge(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        let Some((standing, rule)) = self.standing(index) else { return };
+        let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
+        let stands = standing.map_or(0, |s| s.level + 1);
+        let stood = core::mem::replace(&mut b.stood, stands);
+        if stands == stood {
+            return;
+        }
+        let input = match standing {
+            Some(s) if stands > stood => {
+                Input::Breach { level: s.level, fresh: (AlarmId::new(b.seed, s.onset), s.onset), risen: true }
+            }
+            // A level lower still stands: the alarm goes on as it is.
+            Some(_) => return,
+            None => Input::Normal { latching: rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch },
+        };
+        if let Ok(Some(step)) = b.alarm.step(input) {
+            b.alarm = step.state;
+            let transition = self.transition(index, &rule, &step, standing, now);
+            sink.transition(&transition);
+        }
+    }
+
+    fn standing(&self, index: u32) -> Option<(Option<Standing>, Rule)> {
+        let tables = &self.tables;
+        let b = tables.bindings.get(index as usize)?;
+        let rule = tables.rules.get(b.rule.0 as usize)?;
+        let slot = b.slot as usize;
+        let standing = match &rule.params {
+            Params::Limit(p) => tables.limits.get(slot)?.standing(p),
+            Params::Digital(p) => tables.digitals.get(slot)?.standing(p),
+            Params::Trend(p) => tables.trends.get(slot)?.standing(p),
+            Params::Absent(_) => tables.absents.get(slot)?.standing(),
+        };
+        Some((standing, *rule))
+    }
+
+    fn deadline(&self, index: u32) -> Option<Mono> {
+        let tables = &self.tables;
+        let b = tables.bindings.get(index as usize)?;
+        let slot = b.slot as usize;
+        match &tables.rules.get(b.rule.0 as usize)?.params {
+            Params::Limit(p) => tables.limits.get(slot)?.deadline(p),
+            Params::Digital(p) => tables.digitals.get(slot)?.deadline(p),
+            Params::Trend(_) => None,
+            Params::Absent(p) => tables.absents.get(slot)?.deadline(p),
+        }
+    }
+
+    /// Arms the binding's deadline; never again at or before `after`, so that time always gets on.
+    #[inline]
+    fn rearm(&mut self, index: u32, after: Option<Mono>) {
+        let Some(due) = self.deadline(index) else { return };
+        let due = after.map_or(due, |after| due.max(after.plus(1)));
+        let tables = &mut self.tables;
+        let mut timers = Timers { heap: tables.heap, len: &mut tables.pulse.armed };
+        timers.arm(tables.bindings, index, due);
+    }
+
+    #[inline]
+    fn first_due(&self) -> Option<(Mono, u32)> {
+        timers::first(self.tables.heap, self.tables.pulse.armed, self.tables.bindings)
+    }
+
+    fn pop(&mut self) {
+        let tables = &mut self.tables;
+        Timers { heap: tables.heap, len: &mut tables.pulse.armed }.pop(tables.bindings);
+    }
+
+    fn command(&mut self, id: AlarmId, input: Input, now: Now, sink: &mut impl Sink) -> Result<(), Refusal> {
+        let found = self.tables.bindings.iter().position(|b| b.alarm.standing().is_some_and(|s| s.id == id));
+        let index = found.ok_or(Refusal::NoSuchAlarm)? as u32;
+        let (standing, rule) = self.standing(index).ok_or(Refusal::NoSuchAlarm)?;
+        let b = self.tables.bindings.get_mut(index as usize).ok_or(Refusal::NoSuchAlarm)?;
+        if let Some(step) = b.alarm.step(input)? {
+            b.alarm = step.state;
+            let transition = self.transition(index, &rule, &step, standing, now);
+            sink.transition(&transition);
+        }
+        Ok(())
+    }
+
+    fn transition(&self, index: u32, rule: &Rule, step: &Step, standing: Option<Standing>, now: Now) -> Transition {
+        let point = self.tables.bindings.get(index as usize).and_then(|b| self.tables.points.get(b.point.0 as usize));
+        let last = point.map(|p| p.last);
+        let occurred = last.map_or(now.wall, |r| r.at);
+        let absent = matches!(rule.params, Params::Absent(_));
+        Transition {
+            binding: index,
+            id: step.standing.id,
+            number: step.standing.number,
+            event: step.event,
+            state: step.state.name(),
+            level: step.standing.level,
+            priority: rule.level(step.standing.level).priority,
+            onset: step.standing.onset,
+            occurred,
+            detected: now,
+            explanation: Explanation {
+                value: point.filter(|p| p.heard && !(absent && standing.is_some())).map(|p| p.value),
+                quality: last.map_or(Quality::Bad(Reason::Comm), |r| r.quality),
+                limit: standing.map_or_else(|| rule.params.limit(step.standing.level), |s| s.limit),
+                since: standing.map_or(occurred, |s| s.onset),
+                time_to_limit: standing.and_then(|s| s.time_to_limit),
+            },
+        }
+    }
+}
+
+#[inline]
+fn on<S>(states: &mut [S], slot: usize, f: impl FnOnce(&mut S)) {
+    if let Some(state) = states.get_mut(slot) {
+        f(state);
+    }
+}
+
+fn set<S>(states: &mut [S], slot: usize, state: S) {
+    on(states, slot, |s| *s = state);
+}

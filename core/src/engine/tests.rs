@@ -1,0 +1,372 @@
+//! The engine by scenarios and properties: nothing here waits, time is an argument.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::alarm::EventName;
+use crate::alarm::Priority;
+use crate::detect::limit::Side;
+use crate::reading::{PointId, RuleId};
+use crate::time::Wall;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Log(Vec<Transition>);
+
+impl Sink for Log {
+    fn transition(&mut self, transition: &Transition) {
+        self.0.push(*transition);
+    }
+}
+
+/// Three points: pressure (low, 5 s on, 3 s off), gas (two levels, the second latches), door (digital, 10 s); gas is
+/// life-safety and has an absence rule; pressure has a trend rule.
+#[derive(Debug, Clone)]
+struct World {
+    rules: Vec<Rule>,
+    points: Vec<Point>,
+    bindings: Vec<Binding>,
+    limits: Vec<limit::State>,
+    digitals: Vec<digital::State>,
+    trends: Vec<trend::State>,
+    absents: Vec<absent::State>,
+    heap: Vec<u32>,
+    pulse: Pulse,
+    log: Log,
+}
+
+const PRESSURE: PointId = PointId(0);
+const GAS: PointId = PointId(1);
+const DOOR: PointId = PointId(2);
+
+fn level(priority: Priority, latch: bool) -> Level {
+    Level { priority, latch }
+}
+
+fn now(ms: u64) -> Now {
+    Now { mono: Mono(BASE + ms), wall: Wall(1_700_000_000_000 + ms as i64) }
+}
+
+/// The counter starts well above zero, so that readings of an earlier run have a place on it.
+const BASE: u64 = 1 << 32;
+
+impl World {
+    fn new() -> Self {
+        let limit_level = |limit, clear, on_ms, off_ms| limit::Level { limit, clear, on_ms, off_ms };
+        let low = limit::Params { side: Side::Low, first: limit_level(0.15, 0.17, 5_000, 3_000), second: None };
+        let gas = limit::Params {
+            side: Side::High,
+            first: limit_level(25.0, 22.0, 0, 0),
+            second: Some(limit_level(50.0, 45.0, 2_000, 0)),
+        };
+        let door = digital::Params { is: 1.0, negate: false, on_ms: 10_000, off_ms: 0 };
+        let lost = absent::Params { bad_ms: 4_000, silent_ms: Some(30_000) };
+        let leak = trend::Params { limit: 0.15, side: Side::Low, within_ms: 60_000, window_ms: 32_000 };
+        let one = |params, l| Rule { params, levels: [l, l] };
+        let (medium, high, critical) = (Priority::Medium, Priority::High, Priority::Critical);
+        Self {
+            rules: vec![
+                one(Params::Limit(low), level(critical, false)),
+                one(Params::Trend(leak), level(medium, false)),
+                Rule { params: Params::Limit(gas), levels: [level(high, false), level(critical, true)] },
+                one(Params::Absent(lost), level(high, false)),
+                one(Params::Digital(door), level(high, true)),
+            ],
+            points: vec![Point::new(PRESSURE, 0, 2), Point::new(GAS, 2, 2), Point::new(DOOR, 4, 1)],
+            bindings: vec![
+                Binding::new(RuleId(0), PRESSURE, 11, 0),
+                Binding::new(RuleId(1), PRESSURE, 12, 0),
+                Binding::new(RuleId(2), GAS, 13, 1),
+                Binding::new(RuleId(3), GAS, 14, 0),
+                Binding::new(RuleId(4), DOOR, 15, 0),
+            ],
+            limits: vec![limit::State::default(); 2],
+            digitals: vec![digital::State::default()],
+            trends: vec![trend::State::default()],
+            absents: vec![absent::State::listening(now(0))],
+            heap: vec![0; 5],
+            pulse: Pulse::default(),
+            log: Log::default(),
+        }
+    }
+
+    fn run<T>(&mut self, f: impl FnOnce(&mut Engine<'_>, &mut Log) -> T) -> T {
+        let mut engine = Engine::new(Tables {
+            rules: &self.rules,
+            points: &mut self.points,
+            bindings: &mut self.bindings,
+            limits: &mut self.limits,
+            digitals: &mut self.digitals,
+            trends: &mut self.trends,
+            absents: &mut self.absents,
+            heap: &mut self.heap,
+            pulse: &mut self.pulse,
+        });
+        f(&mut engine, &mut self.log)
+    }
+
+    fn started() -> Self {
+        let mut world = Self::new();
+        world.run(|e, log| e.settle(now(0), log));
+        world
+    }
+
+    fn take(&mut self, input: &In) {
+        match *input {
+            In::Value(point, value, ms) => {
+                let reading = Reading { point, at: now(ms).wall, value, quality: Quality::Good };
+                self.event(Event::Reading(reading, Delivery::Live), ms);
+            }
+            In::Bad(point, ms) => {
+                let quality = Quality::Bad(Reason::Timeout);
+                let reading = Reading { point, at: now(ms).wall, value: 0.0, quality };
+                self.event(Event::Reading(reading, Delivery::Live), ms);
+            }
+            In::Acknowledge(nth, ms) | In::Reset(nth, ms) => {
+                // A person names an alarm that is on the screen: what was due by now has happened.
+                self.tick(ms);
+                let ids: Vec<_> = self.bindings.iter().filter_map(|b| b.alarm.standing().map(|s| s.id)).collect();
+                if let Some(id) = ids.get(nth % ids.len().max(1)) {
+                    let reset = matches!(input, In::Reset(..));
+                    self.event(if reset { Event::Reset(*id) } else { Event::Acknowledge(*id) }, ms);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event, ms: u64) {
+        let _refused = self.run(|e, log| e.handle(event, now(ms), log));
+    }
+
+    fn value(&mut self, point: PointId, value: f64, ms: u64) {
+        self.take(&In::Value(point, value, ms));
+    }
+
+    fn tick(&mut self, ms: u64) {
+        self.event(Event::Tick, ms);
+    }
+
+    fn words(&self) -> Vec<(u32, &'static str, &'static str)> {
+        self.log.0.iter().map(|t| (t.binding, t.event.word(), t.state.word())).collect()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum In {
+    Value(PointId, f64, u64),
+    Bad(PointId, u64),
+    Acknowledge(usize, u64),
+    Reset(usize, u64),
+}
+
+#[test]
+fn a_deadline_is_served_before_the_event_and_stamped_with_itself() {
+    let mut w = World::started();
+    w.value(PRESSURE, 0.10, 1_000);
+    w.value(PRESSURE, 0.40, 20_000);
+    let raise = w.log.0.first().expect("raised");
+    assert_eq!((raise.event, raise.detected, raise.onset), (EventName::Raise, now(6_000), now(1_000).wall));
+    assert_eq!(raise.explanation.value, Some(0.10), "the value that stood, not the one that came after");
+    assert_eq!(raise.explanation.limit, Some(0.15));
+}
+
+#[test]
+fn gas_escalates_latches_and_wants_a_reset() {
+    let mut w = World::started();
+    w.value(GAS, 30.0, 1_000);
+    w.take(&In::Acknowledge(0, 2_000));
+    w.value(GAS, 60.0, 3_000);
+    w.tick(5_000);
+    w.value(GAS, 0.0, 6_000);
+    w.take(&In::Reset(0, 7_000));
+    w.take(&In::Acknowledge(0, 8_000));
+    w.take(&In::Reset(0, 9_000));
+    let expected = [
+        (2, "raise", "unacknowledged"),
+        (2, "acknowledge", "acknowledged"),
+        (2, "escalate", "unacknowledged"),
+        (2, "return", "latched"),
+        (2, "acknowledge", "latched-acknowledged"),
+        (2, "reset", "normal"),
+    ];
+    assert_eq!(w.words(), expected);
+    assert!(w.log.0.windows(2).all(|p| p[0].id == p[1].id && p[0].number + 1 == p[1].number));
+    assert_eq!(w.log.0[2].priority, Priority::Critical);
+}
+
+#[test]
+fn losing_a_life_safety_point_is_an_alarm_and_does_not_clear_the_one_that_stands() {
+    let mut w = World::started();
+    w.value(GAS, 30.0, 0);
+    for s in 1..10 {
+        w.take(&In::Bad(GAS, s * 1_000));
+    }
+    assert_eq!(w.words(), [(2, "raise", "unacknowledged"), (3, "raise", "unacknowledged")]);
+    assert_eq!(w.log.0[1].explanation.value, None);
+    assert_eq!(w.log.0[1].detected, now(5_000));
+    w.value(GAS, 30.0, 10_000);
+    assert_eq!(w.words()[2..], [(3, "return", "returned")]);
+}
+
+#[test]
+fn silence_from_the_start_is_an_alarm_too() {
+    let mut w = World::started();
+    assert_eq!(w.run(|e, _| e.next_deadline()), Some(now(30_000).mono));
+    w.tick(29_999);
+    assert!(w.log.0.is_empty());
+    w.tick(30_000);
+    assert_eq!(w.words(), [(3, "raise", "unacknowledged")]);
+}
+
+#[test]
+fn history_wakes_nobody_unless_it_is_the_newest_known() {
+    let mut w = World::started();
+    let old = |at, value| {
+        let reading = Reading { point: GAS, at: now(at).wall, value, quality: Quality::Good };
+        Event::Reading(reading, Delivery::History)
+    };
+    w.value(GAS, 1.0, 10_000);
+    w.event(old(5_000, 99.0), 11_000);
+    w.tick(20_000);
+    assert!(w.log.0.is_empty());
+    w.event(old(15_000, 30.0), 21_000);
+    assert_eq!(w.words(), [(2, "raise", "unacknowledged")]);
+}
+
+#[test]
+fn time_running_backwards_stands_still() {
+    let mut w = World::started();
+    w.value(PRESSURE, 0.1, 10_000);
+    w.value(PRESSURE, 0.1, 2_000);
+    w.tick(14_999);
+    assert!(w.log.0.is_empty());
+    w.tick(15_000);
+    assert_eq!(w.log.0.len(), 1);
+}
+
+#[test]
+fn commands_for_what_does_not_stand_are_refused() {
+    let mut w = World::started();
+    let refused = w.run(|e, log| e.handle(Event::Acknowledge(AlarmId(1)), now(1), log));
+    assert_eq!(refused, Err(Refusal::NoSuchAlarm));
+}
+
+fn inputs() -> impl Strategy<Value = Vec<In>> {
+    let point = prop_oneof![Just(PRESSURE), Just(GAS), Just(DOOR)];
+    let value =
+        prop_oneof![Just(0.0), Just(1.0), 0.1..0.3f64, Just(23.0), Just(26.0), Just(47.0), Just(55.0), Just(0.16),];
+    let step = prop_oneof![8 => (point.clone(), value).prop_map(|(p, v)| (0, p, v, 0)),
+        2 => point.prop_map(|p| (1, p, 0.0, 0)),
+        1 => (0..5usize).prop_map(|n| (2, GAS, 0.0, n)),
+        1 => (0..5usize).prop_map(|n| (3, GAS, 0.0, n))];
+    prop::collection::vec((step, 0..4_000u64), 1..150).prop_map(|steps| {
+        let mut ms = 0;
+        steps
+            .into_iter()
+            .map(|((kind, point, value, nth), dt)| {
+                ms += dt;
+                match kind {
+                    0 => In::Value(point, value, ms),
+                    1 => In::Bad(point, ms),
+                    2 => In::Acknowledge(nth, ms),
+                    _ => In::Reset(nth, ms),
+                }
+            })
+            .collect()
+    })
+}
+
+fn ms_of(input: &In) -> u64 {
+    match input {
+        In::Value(_, _, ms) | In::Bad(_, ms) | In::Acknowledge(_, ms) | In::Reset(_, ms) => *ms,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// However often and however late the timer wakes, the outputs are the same to the bit.
+    #[test]
+    fn the_log_alone_determines_the_outputs(inputs in inputs(), wakes in prop::collection::vec(0..600_000u64, 0..60)) {
+        let mut punctual = World::started();
+        let mut lazy = World::started();
+        let mut wakes = wakes;
+        wakes.sort_unstable();
+        let mut wakes = wakes.into_iter().peekable();
+        for input in &inputs {
+            lazy.take(input);
+            while let Some(due) = punctual.run(|e, _| e.next_deadline()).filter(|d| d.0 - BASE <= ms_of(input)) {
+                punctual.tick(due.0 - BASE);
+            }
+            while let Some(wake) = wakes.next_if(|w| *w <= ms_of(input)) {
+                punctual.tick(wake);
+            }
+            punctual.take(input);
+        }
+        let end = inputs.last().map_or(0, ms_of) + 3_600_000;
+        lazy.tick(end);
+        punctual.tick(end);
+        prop_assert_eq!(&punctual.log, &lazy.log);
+        let states = |w: &World| w.bindings.iter().map(|b| b.alarm).collect::<Vec<_>>();
+        prop_assert_eq!(states(&punctual), states(&lazy));
+    }
+
+    /// No transition is lost or invented: numbers count up by one within an alarm, and the fold is the state.
+    #[test]
+    fn the_fold_of_the_transitions_is_the_state(inputs in inputs()) {
+        let mut w = World::started();
+        for input in &inputs {
+            w.take(input);
+        }
+        for (index, binding) in w.bindings.iter().enumerate() {
+            let mine: Vec<_> = w.log.0.iter().filter(|t| t.binding == index as u32).collect();
+            for pair in mine.windows(2) {
+                if pair[0].state == StateName::Normal {
+                    prop_assert_eq!((pair[1].number, pair[1].event), (1, EventName::Raise));
+                } else {
+                    prop_assert_eq!((pair[1].id, pair[1].number), (pair[0].id, pair[0].number + 1));
+                }
+            }
+            prop_assert_eq!(mine.last().map_or(StateName::Normal, |t| t.state), binding.alarm.name());
+        }
+    }
+
+    /// Killed at any point and started again on the fold and the readings: nothing is pushed anew, and what follows is
+    /// the same as if nothing had happened.
+    #[test]
+    fn a_restart_changes_nothing(inputs in inputs(), cut in 0..150usize) {
+        let cut = cut.min(inputs.len());
+        let (before, after) = inputs.split_at(cut);
+        let mut whole = World::started();
+        for input in before {
+            whole.take(input);
+        }
+        let at = before.last().map_or(0, ms_of);
+
+        let mut again = World::new();
+        for (index, binding) in whole.bindings.iter().enumerate() {
+            if let Some(stands) = binding.alarm.standing() {
+                again.run(|e, _| e.restore(index as u32, binding.alarm.name(), stands, now(0)));
+            }
+        }
+        for input in before {
+            let reading = match *input {
+                In::Value(point, value, ms) => Reading { point, at: now(ms).wall, value, quality: Quality::Good },
+                In::Bad(point, ms) => {
+                    let quality = Quality::Bad(Reason::Timeout);
+                    Reading { point, at: now(ms).wall, value: 0.0, quality }
+                }
+                In::Acknowledge(..) | In::Reset(..) => continue,
+            };
+            again.run(|e, _| e.warm(&reading, now(ms_of(input))));
+        }
+        again.run(|e, log| e.settle(now(at), log));
+        prop_assert_eq!(&again.log, &Log::default());
+
+        whole.log = Log::default();
+        for input in after {
+            whole.take(input);
+            again.take(input);
+        }
+        prop_assert_eq!(&again.log, &whole.log);
+    }
+}
