@@ -5,6 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gengfu_core::time::{Mono, Now, Wall};
 
+/// Where the counter starts: well above zero, so that the readings of an earlier run have a place on it.
+pub const ORIGIN: Mono = Mono(1 << 40);
+
 /// The process's clock; cheap to clone, the same for everybody.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -18,7 +21,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// Starts the engine's counter at zero.
+    /// Starts the engine's counter, at [`ORIGIN`].
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn start() -> Self {
         Self { origin: Arc::new(Instant::now()) }
@@ -29,9 +32,9 @@ impl Clock {
         Now { mono: self.mono(), wall: self.wall() }
     }
 
-    /// Milliseconds since [`Clock::start`].
+    /// [`ORIGIN`] plus the milliseconds since [`Clock::start`].
     pub fn mono(&self) -> Mono {
-        Mono(self.origin.elapsed().as_millis() as u64)
+        ORIGIN.plus(self.origin.elapsed().as_millis() as u64)
     }
 
     /// UTC as the machine believes it; before 1970 it says 1970.
@@ -42,7 +45,7 @@ impl Clock {
 
     /// The instant at which the counter will show `mono`, for a timer of the runtime.
     pub fn instant(&self, mono: Mono) -> tokio::time::Instant {
-        let far = Duration::from_millis(mono.0.min(1 << 40));
+        let far = Duration::from_millis(mono.since(ORIGIN).min(1 << 40));
         tokio::time::Instant::from_std(self.origin.checked_add(far).unwrap_or(*self.origin))
     }
 }

@@ -79,6 +79,8 @@ pub struct Stats {
     pub modbus_connects: Counter,
     /// Polls begun later than one period after they were due.
     pub modbus_late_polls: Counter,
+    /// Readings whose source stamp was not believed.
+    pub clock_off: Counter,
     pub mqtt_messages: Counter,
     pub mqtt_connects: Counter,
     pub alarm_transitions: Counter,

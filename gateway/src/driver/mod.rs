@@ -1,12 +1,33 @@
-//! Drives core's engine: one task that owns all detectors and alarms, fed by one queue. The only place where the
-//! engine meets a clock.
+//! Drives core's engine: one task owns all detectors and alarms and is fed by one queue. The only room where the
+//! engine meets a clock. It waits for nothing: not for the journal, not for a reader.
 
-use gengfu_core::reading::Reading;
-use serde::Serialize;
+mod names;
+mod storage;
+mod task;
+mod warm;
+
+use std::time::Duration;
+
+use gengfu_core::reading::{PointId, Reading};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::catalog::PointMeta;
+use crate::config::checked::PointSpec;
 use crate::flow::{AlarmEvent, Batch};
+use crate::journal::{Journal, Ticket};
+
+pub use storage::NO_DATA_RULE;
+pub(crate) use storage::matches;
+pub use task::{Setup, start};
+
+/// Batches that may wait for the engine; sources wait when it is full.
+const INPUTS: usize = 1_024;
+/// Commands and questions that may wait.
+const REQUESTS: usize = 256;
+/// Transitions a slow reader may lag behind before it is told to take a snapshot.
+const TRANSITIONS: usize = 1_024;
+/// How long a command waits for the disk before it answers "not durable".
+const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
 /// What goes into the engine, in order.
 #[derive(Debug)]
@@ -19,17 +40,38 @@ pub enum Input {
 /// A point that appeared at run time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewPoint {
-    pub id: gengfu_core::reading::PointId,
+    pub id: PointId,
     pub meta: PointMeta,
-    pub spec: crate::config::checked::PointSpec,
+    pub spec: PointSpec,
 }
 
 /// What is asked of the engine from the right-hand side; each with its answer.
 #[derive(Debug)]
 pub enum Request {
-    Acknowledge { id: String, by: String, reply: oneshot::Sender<Result<AlarmEvent, CommandError>> },
-    Reset { id: String, by: String, reply: oneshot::Sender<Result<AlarmEvent, CommandError>> },
-    Snapshot { reply: oneshot::Sender<Snapshot> },
+    Acknowledge {
+        id: String,
+        by: String,
+        reply: oneshot::Sender<Result<Done, CommandError>>,
+    },
+    Reset {
+        id: String,
+        by: String,
+        reply: oneshot::Sender<Result<Done, CommandError>>,
+    },
+    Snapshot {
+        reply: oneshot::Sender<Snapshot>,
+    },
+    /// Are you there? For the watchdog.
+    Ping {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// A command carried out: the transition, and where it stands in the alarm lane.
+#[derive(Debug, Clone)]
+pub struct Done {
+    pub event: AlarmEvent,
+    pub ticket: Ticket,
 }
 
 /// Why a command was not carried out.
@@ -39,7 +81,7 @@ pub enum CommandError {
     NoSuchAlarm,
     /// It stands, but not in a state for this; says which and what to do.
     NotNow(String),
-    /// Carried out but could not be made durable in time.
+    /// Carried out, but not on disk within [`COMMIT_LIMIT`].
     NotDurable,
     /// The engine does not answer.
     Stopped,
@@ -49,10 +91,10 @@ pub enum CommandError {
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Last reading of every point that the configuration has, by index; `None` before the first.
-    pub points: Vec<(gengfu_core::reading::PointId, Option<Reading>)>,
+    pub points: Vec<(PointId, Option<Reading>)>,
     /// Every alarm that is not in state `normal`: its last transition.
     pub alarms: Vec<AlarmEvent>,
-    /// Engine counter in ms, for the watchdog.
+    /// The engine's counter in ms.
     pub mono: u64,
 }
 
@@ -62,27 +104,34 @@ pub struct EngineHandle {
     inputs: mpsc::Sender<Input>,
     requests: mpsc::Sender<Request>,
     transitions: broadcast::Sender<AlarmEvent>,
-}
-
-/// Balance for the metrics page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Progress {
-    /// Engine counter at its last round.
-    pub mono: u64,
+    /// Where commands become durable; `None` only for a handle without an engine.
+    journal: Option<Journal>,
 }
 
 impl EngineHandle {
+    /// A handle without an engine behind it, and the ends an engine would hold; for tests of other rooms.
+    pub fn detached(inputs: usize) -> (Self, mpsc::Receiver<Input>, mpsc::Receiver<Request>) {
+        let (input, input_end) = mpsc::channel(inputs);
+        let (request, request_end) = mpsc::channel(REQUESTS);
+        let transitions = broadcast::Sender::new(TRANSITIONS);
+        (Self { inputs: input, requests: request, transitions, journal: None }, input_end, request_end)
+    }
+
     /// Hands a batch (or a new point) over; waits while the engine's queue is full. `Err` gives it back at shutdown.
     pub async fn submit(&self, input: Input) -> Result<(), Box<Input>> {
         self.inputs.send(input).await.map_err(|e| Box::new(e.0))
     }
 
+    /// Acknowledges in the name of `by`; returns once that is on disk.
     pub async fn acknowledge(&self, id: String, by: String) -> Result<AlarmEvent, CommandError> {
-        self.ask(|reply| Request::Acknowledge { id, by, reply }).await.ok_or(CommandError::Stopped)?
+        let done = self.ask(|reply| Request::Acknowledge { id, by, reply }).await;
+        self.durable(done.ok_or(CommandError::Stopped)??).await
     }
 
+    /// Resets a latched alarm in the name of `by`; returns once that is on disk.
     pub async fn reset(&self, id: String, by: String) -> Result<AlarmEvent, CommandError> {
-        self.ask(|reply| Request::Reset { id, by, reply }).await.ok_or(CommandError::Stopped)?
+        let done = self.ask(|reply| Request::Reset { id, by, reply }).await;
+        self.durable(done.ok_or(CommandError::Stopped)??).await
     }
 
     /// The present; `None` if the engine does not answer.
@@ -90,9 +139,21 @@ impl EngineHandle {
         self.ask(|reply| Request::Snapshot { reply }).await
     }
 
+    /// Whether the engine still takes its turns; waits for its answer.
+    pub async fn ping(&self) -> bool {
+        self.ask(|reply| Request::Ping { reply }).await.is_some()
+    }
+
     /// Every transition from now on. A reader that lags is told so and must take a snapshot.
     pub fn transitions(&self) -> broadcast::Receiver<AlarmEvent> {
         self.transitions.subscribe()
+    }
+
+    async fn durable(&self, done: Done) -> Result<AlarmEvent, CommandError> {
+        match &self.journal {
+            Some(journal) if !journal.committed(done.ticket, COMMIT_LIMIT).await => Err(CommandError::NotDurable),
+            Some(_) | None => Ok(done.event),
+        }
     }
 
     async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {

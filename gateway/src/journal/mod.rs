@@ -324,6 +324,11 @@ impl Journal {
 }
 
 impl Writers {
+    /// Whether a writer thread has ended (panicked): the process must not go on without it.
+    pub fn gone(&self) -> bool {
+        unimplemented!()
+    }
+
     /// Flushes both lanes, writes the stop entry, joins the threads; at most `limit`. Says whether all got to disk.
     pub fn close(self, _limit: Duration) -> bool {
         unimplemented!()

@@ -11,6 +11,7 @@ use crate::driver::EngineHandle;
 use crate::stop::Stop;
 use crate::telemetry::SharedStats;
 
+pub mod own;
 pub mod modbus;
 pub mod mqtt;
 

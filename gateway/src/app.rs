@@ -1,1 +1,0 @@
-//! Wires everything; reads like the architecture.

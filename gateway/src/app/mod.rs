@@ -1,0 +1,246 @@
+//! Wires everything, and reads like the drawing in ARCHITECTURE.md: journal, engine, what reads the journal, and last
+//! the sources. It stops in the mirrored order, within a deadline.
+
+mod deadman;
+mod points;
+mod supervise;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::checked::Site;
+use crate::driver::{self, EngineHandle};
+use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
+use crate::source::{self, own};
+use crate::stop::{self, Stopper};
+use crate::telemetry::{SharedStats, Stats};
+use crate::{console, forward, notify};
+
+/// How long each stage of a stop may take; four stages stay under the 5 s that are promised.
+const STAGE: Duration = Duration::from_millis(1_100);
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The engine's door.
+    pub engine: EngineHandle,
+    /// `http://127.0.0.1:8420`
+    pub console: String,
+    clock: Clock,
+    journal: Journal,
+    writers: Writers,
+    engine_task: JoinHandle<()>,
+    sources: (Stopper, JoinSet<()>),
+    readers: (Stopper, JoinSet<()>),
+}
+
+/// Why a run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// Told to; says whether everything got to disk.
+    Stopped { clean: bool },
+    /// The engine or a journal writer is gone: better dead and restarted than alive and deaf.
+    Broken(&'static str),
+}
+
+impl Gateway {
+    /// Starts everything; the error says what could not be had, and the mend.
+    pub async fn start(mut site: Site) -> Result<Self, String> {
+        let clock = Clock::start();
+        let started = clock.wall().0;
+        let stats: SharedStats = Arc::new(Stats::default());
+        let catalog = Catalog::default();
+        site.rules.extend(own::rules());
+        let site = Arc::new(site);
+
+        let listener = bind(&site).await?;
+        let console = format!("http://{}", listener.local_addr().map_err(|e| e.to_string())?);
+
+        let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
+        let Opened { journal, standing, cause, last_seen, writers } = opened;
+        tell_start(&journal, cause, last_seen, started);
+
+        let points = points::enter(&site, &catalog);
+        let (engine, task) = driver::start(driver::Setup {
+            site: Arc::clone(&site),
+            catalog: catalog.clone(),
+            clock: clock.clone(),
+            stats: Arc::clone(&stats),
+            journal: journal.clone(),
+            points,
+            standing,
+            last_seen,
+        })?;
+        let engine_task = tokio::spawn(task);
+
+        let parts =
+            Parts { site, clock: clock.clone(), catalog, stats, journal: journal.clone(), engine: engine.clone() };
+        let readers = parts.start_readers(listener, &console, started);
+        let sources = parts.start_sources();
+        Ok(Self { engine, console, clock, journal, writers, engine_task, sources, readers })
+    }
+
+    /// Runs until `stop` comes or something vital ends, feeding the service manager's watchdog, then stops in order.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> End {
+        let manager = deadman::Manager::from_environment();
+        manager.say("READY=1");
+        let broken = tokio::select! {
+            () = stop => None,
+            _ = &mut self.engine_task => Some("the engine ended"),
+            () = writers_gone(&self.writers) => Some("a journal writer ended"),
+            () = deadman::feed(&manager, &self.engine, &self.journal, &self.clock) => None,
+        };
+        manager.say("STOPPING=1");
+        match broken {
+            Some(why) => End::Broken(why),
+            None => End::Stopped { clean: self.stop().await },
+        }
+    }
+
+    /// Sources first, then the engine empties its queue, then what reads the journal, then the journal itself.
+    async fn stop(self) -> bool {
+        let Self { engine, writers, engine_task, sources, readers, .. } = self;
+        end("sources", sources).await;
+        drop(engine);
+        // Readers hold doors to the engine: they go before it can end by itself.
+        end("readers", readers).await;
+        let drained = tokio::time::timeout(STAGE, engine_task).await.is_ok();
+        if !drained {
+            tracing::warn!("engine did not empty its queue in time");
+        }
+        let synced = tokio::task::spawn_blocking(move || writers.close(STAGE)).await.unwrap_or(false);
+        tracing::info!(drained, synced, "stopped");
+        drained && synced
+    }
+}
+
+/// What the rooms share.
+struct Parts {
+    site: Arc<Site>,
+    clock: Clock,
+    catalog: Catalog,
+    stats: SharedStats,
+    journal: Journal,
+    engine: EngineHandle,
+}
+
+impl Parts {
+    /// Forward, notify, console.
+    fn start_readers(&self, listener: TcpListener, address: &str, started: i64) -> (Stopper, JoinSet<()>) {
+        let (stopper, stop) = stop::channel();
+        let mut tasks = JoinSet::new();
+        for config in &self.site.influx {
+            let sink = influx_sink(&config.name);
+            let feeds = (self.journal.feed(&sink, Lane::Alarm), self.journal.feed(&sink, Lane::Telemetry));
+            if let (Some(alarm), Some(telemetry)) = feeds {
+                tasks.spawn(forward::run(forward::Context {
+                    config: config.clone(),
+                    site: Arc::clone(&self.site),
+                    clock: self.clock.clone(),
+                    catalog: self.catalog.clone(),
+                    stats: Arc::clone(&self.stats),
+                    alarm,
+                    telemetry,
+                    stop: stop.clone(),
+                }));
+            }
+        }
+        for config in &self.site.webhooks {
+            if let Some(tap) = self.journal.tap(&webhook_sink(&config.name)) {
+                tasks.spawn(notify::run(notify::Context {
+                    config: config.clone(),
+                    site: Arc::clone(&self.site),
+                    clock: self.clock.clone(),
+                    stats: Arc::clone(&self.stats),
+                    tap,
+                    stop: stop.clone(),
+                    console: address.to_owned(),
+                }));
+            }
+        }
+        tasks.spawn(console::serve(
+            listener,
+            console::Context {
+                site: Arc::clone(&self.site),
+                clock: self.clock.clone(),
+                catalog: self.catalog.clone(),
+                stats: Arc::clone(&self.stats),
+                engine: self.engine.clone(),
+                journal: self.journal.clone(),
+                stop: stop.clone(),
+                started,
+            },
+        ));
+        (stopper, tasks)
+    }
+
+    fn start_sources(&self) -> (Stopper, JoinSet<()>) {
+        let (stopper, stop) = stop::channel();
+        let context = source::Context {
+            clock: self.clock.clone(),
+            catalog: self.catalog.clone(),
+            engine: self.engine.clone(),
+            stats: Arc::clone(&self.stats),
+            stop,
+            site: Arc::clone(&self.site),
+        };
+        let mut tasks = JoinSet::new();
+        for task in source::tasks(&context) {
+            tasks.spawn(supervise::keep(task, context.clone(), self.journal.clone()));
+        }
+        tasks.spawn(own::run(context, self.journal.clone()));
+        (stopper, tasks)
+    }
+}
+
+/// Tells the tasks to stop and waits for them, a stage at most.
+async fn end(what: &str, (stopper, mut tasks): (Stopper, JoinSet<()>)) {
+    stopper.stop();
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STAGE, all).await.is_err() {
+        tracing::warn!(what, "did not end in time, cut off");
+        tasks.abort_all();
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn writers_gone(writers: &Writers) {
+    let mut ticker = tokio::time::interval(Duration::from_millis(500));
+    while !writers.gone() {
+        ticker.tick().await;
+    }
+}
+
+async fn bind(site: &Site) -> Result<TcpListener, String> {
+    let listen = site.console.listen;
+    TcpListener::bind(listen).await.map_err(|error| {
+        format!("console can't listen on {listen}: {error}; end what uses the port or set [console] listen to another")
+    })
+}
+
+fn tell_start(journal: &Journal, cause: StartCause, last_seen: Option<i64>, now: i64) {
+    let off_ms = last_seen.map(|seen| now - seen).filter(|off| *off >= 0);
+    tracing::info!(?cause, off_ms, "start");
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    journal.append(Entry::Start { at: now, version, cause, off_ms });
+}
+
+fn sinks(site: &Site) -> Vec<SinkSpec> {
+    let influx =
+        site.influx.iter().map(|c| SinkSpec { name: influx_sink(&c.name), lanes: &[Lane::Alarm, Lane::Telemetry] });
+    let webhooks = site.webhooks.iter().map(|c| SinkSpec { name: webhook_sink(&c.name), lanes: &[Lane::Alarm] });
+    influx.chain(webhooks).collect()
+}
+
+fn influx_sink(name: &str) -> String {
+    format!("influxdb/{name}")
+}
+
+fn webhook_sink(name: &str) -> String {
+    format!("webhook/{name}")
+}

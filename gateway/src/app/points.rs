@@ -1,0 +1,90 @@
+//! All points of the configuration, and of the devices it let in earlier.
+
+use gengfu_core::reading::PointId;
+
+use crate::catalog::{Catalog, PointMeta};
+use crate::config::checked::{MqttLink, PointSpec, Site, Subscription};
+use crate::source::own;
+
+/// Enters every point of the site into the catalog. Devices that an MQTT subscription let in during an earlier run (the
+/// journal knows their names) are among them: an alarm of theirs may stand.
+pub(super) fn enter(site: &Site, catalog: &Catalog) -> Vec<(PointId, PointSpec)> {
+    let known = catalog.tail(0);
+    let mut points: Vec<_> = own::points().into_iter().map(|(meta, spec)| (catalog.add(meta), spec)).collect();
+    for line in &site.modbus {
+        for device in &line.devices {
+            for point in &device.points {
+                let meta = meta(&device.name, &point.spec, &device.kind, device.area.as_ref(), &line.name);
+                points.push((catalog.add(meta), point.spec.clone()));
+            }
+        }
+    }
+    for link in &site.mqtt {
+        for subscription in &link.subscriptions {
+            let mut devices = subscription.expect.clone();
+            for meta in &known {
+                let room = devices.len() < subscription.max_devices;
+                if room && let_in(&subscription.device, &meta.device) && !devices.contains(&meta.device) {
+                    devices.push(meta.device.clone());
+                }
+            }
+            for device in &devices {
+                subscribe(link, subscription, device, catalog, &mut points);
+            }
+        }
+    }
+    points.sort_by_key(|(id, _)| *id);
+    points.dedup_by_key(|(id, _)| *id);
+    points
+}
+
+fn subscribe(
+    link: &MqttLink,
+    subscription: &Subscription,
+    device: &str,
+    catalog: &Catalog,
+    points: &mut Vec<(PointId, PointSpec)>,
+) {
+    for point in &subscription.points {
+        let meta = meta(device, &point.spec, &subscription.kind, subscription.area.as_ref(), &link.name);
+        points.push((catalog.add(meta), point.spec.clone()));
+    }
+}
+
+fn meta(device: &str, spec: &PointSpec, kind: &str, area: Option<&String>, source: &str) -> PointMeta {
+    PointMeta {
+        device: device.to_owned(),
+        point: spec.name.clone(),
+        kind: kind.to_owned(),
+        area: area.cloned(),
+        unit: spec.unit.clone(),
+        life_safety: spec.life_safety,
+        source: Some(source.to_owned()),
+    }
+}
+
+/// Whether `device` could have come out of the template `gas-{1}`.
+fn let_in(template: &str, device: &str) -> bool {
+    let mut pattern = String::from(template);
+    while let (Some(open), Some(close)) = (pattern.find('{'), pattern.find('}')) {
+        if close < open {
+            return false;
+        }
+        pattern.replace_range(open..=close, "*");
+    }
+    crate::driver::matches(&format!("{pattern}/x"), &format!("{device}/x"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_of_an_earlier_run_is_known_by_its_template() {
+        assert!(let_in("gas-{1}", "gas-07"));
+        assert!(let_in("{1}-{2}", "b1-gas"));
+        assert!(!let_in("gas-{1}", "door-07"));
+        assert!(let_in("fixed", "fixed"));
+        assert!(!let_in("}{", "x"));
+    }
+}

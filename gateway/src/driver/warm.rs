@@ -1,0 +1,66 @@
+//! The warm start: alarms come back from the fold of the alarm lane, the detectors' memory from the telemetry lane.
+
+use std::collections::HashMap;
+
+use gengfu_core::alarm::state::Standing;
+use gengfu_core::alarm::{AlarmId, StateName};
+use gengfu_core::reading::Reading;
+use gengfu_core::time::{Mono, Now, Wall};
+
+use super::storage::Storage;
+use crate::flow::AlarmEvent;
+use crate::journal::{Journal, Record};
+
+/// No detector is shown more than this of the past, however long its window: the start must be quick.
+const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
+
+/// Puts the alarms back. Returns those that no rule of today's configuration knows, and for the others the last
+/// transition by binding.
+pub(super) fn restore(
+    storage: &mut Storage,
+    standing: Vec<AlarmEvent>,
+    binding_of: &HashMap<(String, String), u32>,
+    now: Now,
+) -> (Vec<AlarmEvent>, HashMap<u32, AlarmEvent>) {
+    let (mut orphans, mut known) = (Vec::new(), HashMap::new());
+    for event in standing {
+        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
+        let state = StateName::ALL.into_iter().find(|s| s.word() == event.state);
+        let id = u64::from_str_radix(&event.id, 16).ok().map(AlarmId);
+        match (binding_of.get(&key), state, id) {
+            (Some(&binding), Some(state), Some(id)) => {
+                let stands = Standing { id, onset: Wall(event.onset), number: event.number, level: event.level };
+                storage.engine().restore(binding, state, stands, now);
+                known.insert(binding, event);
+            }
+            (_, _, _) => orphans.push(event),
+        }
+    }
+    (orphans, known)
+}
+
+/// Shows the detectors what the journal holds of their memory. Time spent off counts when the wall clock can be
+/// believed, that is when it has not gone back behind what the last run wrote. Returns how many readings were shown.
+pub(super) fn replay(
+    storage: &mut Storage,
+    journal: &Journal,
+    now: Now,
+    last_seen: Option<i64>,
+) -> Result<u64, String> {
+    let present = last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0));
+    let memory = storage.memory_ms().min(MAX_REPLAY_MS) as i64;
+    let mut shown = 0;
+    journal.replay(present - memory, &mut |record: Record| {
+        let at = Wall(record.at_ns.div_euclid(1_000_000));
+        let stale = storage.point(record.point).is_none_or(|p| p.heard && at < p.last.at);
+        if stale {
+            return;
+        }
+        let ago = present.saturating_sub(at.0).max(0) as u64;
+        let then = Now { mono: Mono(now.mono.0.saturating_sub(ago)), wall: at };
+        let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
+        storage.engine().warm(&reading, then);
+        shown += 1;
+    })?;
+    Ok(shown)
+}

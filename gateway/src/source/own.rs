@@ -1,0 +1,175 @@
+//! The gateway as a device of its own: what it has to say about itself comes as readings of the device `gengfu`, and
+//! rules make alarms of them like of any other.
+
+use std::time::Duration;
+
+use gengfu_core::alarm::Priority;
+use gengfu_core::detect::{Params, digital};
+use gengfu_core::normalize::Scaling;
+use gengfu_core::quality::Quality;
+use gengfu_core::reading::{PointId, Reading};
+
+use crate::catalog::PointMeta;
+use crate::config::checked::{LevelMeta, PointSpec, Rule};
+use crate::driver::Input;
+use crate::flow::Batch;
+use crate::journal::Journal;
+use crate::source::Context;
+use crate::telemetry::{RefusedReason, Stats};
+
+/// The device's name.
+pub const DEVICE: &str = "gengfu";
+/// Its kind, and so the measurement of its series.
+pub const KIND: &str = "gateway";
+
+/// How often it looks at itself.
+const LOOK: Duration = Duration::from_secs(1);
+/// A trouble counts as present for this long after its last sign.
+const LINGER_MS: u64 = 60_000;
+/// An unchanged value is told again after this long.
+const REPEAT_MS: u64 = 60_000;
+
+/// One trouble: a point that is 1 while it lasts, and the alarm it makes.
+struct Trouble {
+    point: &'static str,
+    priority: Priority,
+    advice: &'static str,
+    /// Grows while the trouble shows.
+    signs: fn(&Stats, &Journal) -> u64,
+}
+
+const TROUBLES: [Trouble; 4] = [
+    Trouble {
+        point: "journal-fault",
+        priority: Priority::High,
+        advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
+        signs: |stats, journal| {
+            let health = journal.health();
+            let ill = health.alarm_error.is_some() || health.telemetry_error.is_some();
+            u64::from(ill) + stats.refused(RefusedReason::JournalFull)
+        },
+    },
+    Trouble {
+        point: "clock-off",
+        priority: Priority::Medium,
+        advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
+        signs: |stats, _| stats.clock_off.get(),
+    },
+    Trouble {
+        point: "devices-refused",
+        priority: Priority::Medium,
+        advice: "上报设备数超过 max_devices：核对主题或提高上限 / More devices than max_devices: check the topics or raise it.",
+        signs: |stats, _| stats.refused(RefusedReason::TooManyDevices),
+    },
+    Trouble {
+        point: "source-restarted",
+        priority: Priority::Medium,
+        advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
+        signs: |stats, _| stats.source_restarts.get(),
+    },
+];
+
+/// Descriptions of its points.
+pub fn points() -> Vec<(PointMeta, PointSpec)> {
+    let meta = |point: &str| PointMeta {
+        device: DEVICE.to_owned(),
+        point: point.to_owned(),
+        kind: KIND.to_owned(),
+        area: None,
+        unit: None,
+        life_safety: false,
+        source: Some(DEVICE.to_owned()),
+    };
+    let spec = |point: &str| PointSpec {
+        name: point.to_owned(),
+        unit: None,
+        scaling: Scaling::default(),
+        life_safety: false,
+        bad_after: Duration::from_secs(10),
+        stale_after: None,
+    };
+    TROUBLES.iter().map(|t| (meta(t.point), spec(t.point))).collect()
+}
+
+/// The rules that make alarms of them.
+pub fn rules() -> Vec<Rule> {
+    let detector = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 0, off_ms: 0 });
+    let rule = |t: &Trouble| Rule {
+        id: format!("{DEVICE}/{}", t.point),
+        points: vec![format!("{DEVICE}/{}", t.point)],
+        detector,
+        levels: vec![LevelMeta { priority: t.priority, latch: false }],
+        basis: None,
+        advice: Some(t.advice.to_owned()),
+    };
+    TROUBLES.iter().map(rule).collect()
+}
+
+/// What is known of one trouble between looks.
+#[derive(Clone, Copy, Default)]
+struct Watch {
+    signs: u64,
+    last_sign: Option<u64>,
+    told: Option<(bool, u64)>,
+}
+
+impl Watch {
+    /// The value to tell, if it is time to tell one.
+    fn look(&mut self, signs: u64, now_ms: u64) -> Option<bool> {
+        if signs > self.signs {
+            self.last_sign = Some(now_ms);
+        }
+        self.signs = signs;
+        let present = self.last_sign.is_some_and(|last| now_ms.saturating_sub(last) < LINGER_MS);
+        let due = match self.told {
+            Some((told, at)) => told != present || now_ms.saturating_sub(at) >= REPEAT_MS,
+            None => true,
+        };
+        due.then(|| {
+            self.told = Some((present, now_ms));
+            present
+        })
+    }
+}
+
+/// Watches until told to stop.
+pub async fn run(mut context: Context, journal: Journal) {
+    let names = TROUBLES.map(|t| format!("{DEVICE}/{}", t.point));
+    let ids: Vec<Option<PointId>> = names.iter().map(|name| context.catalog.find(name)).collect();
+    let mut watches = [Watch::default(); TROUBLES.len()];
+    let mut ticker = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            _ = ticker.tick() => {}
+            () = context.stop.wait() => return,
+        }
+        let now = context.clock.now();
+        let mut batch = Batch::default();
+        for ((trouble, id), watch) in TROUBLES.iter().zip(&ids).zip(&mut watches) {
+            let told = watch.look((trouble.signs)(&context.stats, &journal), now.mono.0);
+            if let (Some(present), Some(point)) = (told, *id) {
+                let value = f64::from(u8::from(present));
+                batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
+            }
+        }
+        if !batch.readings.is_empty() && context.engine.submit(Input::Batch(batch)).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_told_when_it_comes_lingers_and_goes() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.look(0, 1_000), Some(false), "said once at the start");
+        assert_eq!(watch.look(0, 2_000), None);
+        assert_eq!(watch.look(3, 3_000), Some(true));
+        assert_eq!(watch.look(3, 62_999), None);
+        assert_eq!(watch.look(3, 63_000), Some(false));
+        assert_eq!(watch.look(3, 123_000), Some(false), "told again after a minute");
+    }
+}
