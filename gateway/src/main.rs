@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line of Gengfu; see `gengfu --help`.
+
+fn main() -> std::process::ExitCode {
+    gengfu::cli::main()
+}

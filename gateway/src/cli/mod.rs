@@ -1,1 +1,130 @@
-//! The command line.
+//! The command line: reads what was typed, calls a room, prints for people (or, with `--json`, for programs).
+//! Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.
+
+pub mod check;
+mod demo;
+mod run;
+mod simulate;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// 更夫 Gengfu: reads a building's safety sensors, raises alarms and never loses one.
+#[derive(Debug, Parser)]
+#[command(name = "gengfu", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A simulated building, the gateway and the console in one process; nothing to set up. 演示
+    Demo {
+        /// Port of the console; 0 takes a free one.
+        #[arg(long, default_value_t = 8420)]
+        port: u16,
+        /// Where the demonstration keeps its journal; a temporary directory that is removed at the end if not given.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Run the gateway of a site. 运行
+    Run {
+        /// The site's configuration.
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check a configuration and show what it would do: read plan, cycle time and load, rules, sinks. 检查配置
+    Check {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Play the devices of a configuration: Modbus servers and MQTT publishers on this machine. 模拟设备
+    Simulate {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The same seed plays the same values.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Ask a running gateway how it is. 状态
+    Status {
+        /// Address of its console.
+        #[arg(long, default_value = "http://127.0.0.1:8420", conflicts_with = "config")]
+        url: String,
+        /// Or its configuration, to find the address there.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command that was typed.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
+        Command::Check { file, json } => check::run(&file, json),
+        Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
+        Command::Run { config } => on_runtime("info", run::run(config)),
+        Command::Simulate { file, seed } => on_runtime("info", simulate::run(file, seed)),
+        Command::Status { url, config, json } => on_runtime("warn", status::run(url, config, json)),
+    }
+}
+
+/// Threads for the tasks: two move the bytes of 200,000 readings a second, more only add switching.
+const WORKERS: usize = 2;
+
+fn on_runtime(log: &str, work: impl Future<Output = ExitCode>) -> ExitCode {
+    let filter = EnvFilter::try_from_env("GENGFU_LOG").unwrap_or_else(|_| EnvFilter::new(log));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("gengfu: can't start its runtime: {error}; check the limits on threads and memory");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what went wrong and answers the exit code for it.
+fn failed(why: &str) -> ExitCode {
+    eprintln!("gengfu: {why}");
+    ExitCode::FAILURE
+}
+
+/// Prints all complaints about a configuration.
+fn refused(complaints: &[crate::config::Complaint]) -> ExitCode {
+    for complaint in complaints {
+        eprintln!("{complaint}");
+    }
+    ExitCode::from(2)
+}
+
+/// Returns at SIGTERM, SIGINT or ctrl-C.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut term), Ok(mut int)) => tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        },
+        (_, _) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
