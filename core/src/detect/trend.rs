@@ -7,7 +7,7 @@
 //! blocks of pure noise that is beyond 3 sigma. `time to limit = (limit - level) / slope`.
 //!
 //! It warns after 2 blocks in a row that foretell the limit within `within_ms`, and ends after 4 in a row that do not
-//! (or foretell it beyond 1.5 times that). State: 448 bytes. A block costs 120 slopes, a reading a few additions.
+//! (or foretell it beyond 1.5 times that). State: 432 bytes. A block costs 120 slopes, a reading a few additions.
 //!
 //! When not to use it: on contacts, on quantities that saw-tooth within the window (tanks that are pumped), or with a
 //! window shorter than some 16 readings.

@@ -206,13 +206,14 @@ impl<'t> Engine<'t> {
     /// Holds what stands against what stood; moves the alarm where it changed.
     #[inline]
     fn judge(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
-        let Some((standing, rule)) = self.standing(index) else { return };
+        let standing = self.standing(index);
         let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
         let stands = standing.map_or(0, |s| s.level + 1);
         let stood = core::mem::replace(&mut b.stood, stands);
         if stands == stood {
             return;
         }
+        let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return };
         let input = match standing {
             Some(s) if stands > stood => {
                 Input::Breach { level: s.level, fresh: (AlarmId::new(b.seed, s.onset), s.onset), risen: true }
@@ -223,23 +224,22 @@ impl<'t> Engine<'t> {
         };
         if let Ok(Some(step)) = b.alarm.step(input) {
             b.alarm = step.state;
-            let transition = self.transition(index, &rule, &step, standing, now);
+            let transition = self.transition(index, rule, &step, standing, now);
             sink.transition(&transition);
         }
     }
 
-    fn standing(&self, index: u32) -> Option<(Option<Standing>, Rule)> {
+    #[inline]
+    fn standing(&self, index: u32) -> Option<Standing> {
         let tables = &self.tables;
         let b = tables.bindings.get(index as usize)?;
-        let rule = tables.rules.get(b.rule.0 as usize)?;
         let slot = b.slot as usize;
-        let standing = match &rule.params {
+        match &tables.rules.get(b.rule.0 as usize)?.params {
             Params::Limit(p) => tables.limits.get(slot)?.standing(p),
             Params::Digital(p) => tables.digitals.get(slot)?.standing(p),
             Params::Trend(p) => tables.trends.get(slot)?.standing(p),
             Params::Absent(_) => tables.absents.get(slot)?.standing(),
-        };
-        Some((standing, *rule))
+        }
     }
 
     fn deadline(&self, index: u32) -> Option<Mono> {
@@ -277,11 +277,12 @@ impl<'t> Engine<'t> {
     fn command(&mut self, id: AlarmId, input: Input, now: Now, sink: &mut impl Sink) -> Result<(), Refusal> {
         let found = self.tables.bindings.iter().position(|b| b.alarm.standing().is_some_and(|s| s.id == id));
         let index = found.ok_or(Refusal::NoSuchAlarm)? as u32;
-        let (standing, rule) = self.standing(index).ok_or(Refusal::NoSuchAlarm)?;
+        let standing = self.standing(index);
         let b = self.tables.bindings.get_mut(index as usize).ok_or(Refusal::NoSuchAlarm)?;
+        let rule = self.tables.rules.get(b.rule.0 as usize).ok_or(Refusal::NoSuchAlarm)?;
         if let Some(step) = b.alarm.step(input)? {
             b.alarm = step.state;
-            let transition = self.transition(index, &rule, &step, standing, now);
+            let transition = self.transition(index, rule, &step, standing, now);
             sink.transition(&transition);
         }
         Ok(())
