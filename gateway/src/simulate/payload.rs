@@ -78,10 +78,7 @@ fn descend(place: &mut Value, key: String) -> &mut Value {
     if !place.is_object() {
         *place = Value::Object(Map::new());
     }
-    match place {
-        Value::Object(map) => map.entry(key).or_insert(Value::Null),
-        other => other,
-    }
+    place.as_object_mut().expect("it was just made an object").entry(key).or_insert(Value::Null)
 }
 
 #[cfg(test)]

@@ -119,7 +119,11 @@ fn options(link: &MqttLink) -> Result<MqttOptions, String> {
     if let Some(user) = &link.username {
         let password = match &link.password_file {
             Some(file) => std::fs::read_to_string(file).map_err(|e| {
-                format!("mqtt {}: the password in {} cannot be read ({e}); make the file readable", link.name, file.display())
+                format!(
+                    "mqtt {}: the password in {} cannot be read ({e}); make the file readable",
+                    link.name,
+                    file.display()
+                )
             })?,
             None => String::new(),
         };

@@ -135,27 +135,15 @@ fn usual(unit: &str) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::spec;
     use super::*;
     use proptest::prelude::*;
-    use std::time::Duration;
-
-    pub(crate) fn spec(name: &str, unit: Option<&str>, range: Option<(f64, f64)>) -> PointSpec {
-        PointSpec {
-            name: name.into(),
-            unit: unit.map(Into::into),
-            scaling: Scaling { range, ..Scaling::default() },
-            life_safety: false,
-            bad_after: Duration::from_secs(10),
-            stale_after: None,
-        }
-    }
 
     #[test]
     fn the_same_seed_tells_the_same_story_and_another_does_not() {
         let point = spec("temperature", Some("℃"), None);
-        let tell = |seed| {
-            (0..50).map(|i| Story::plain(seed).value("dev", &point, Reach::ANY, i * 1000)).collect::<Vec<_>>()
-        };
+        let tell =
+            |seed| (0..50).map(|i| Story::plain(seed).value("dev", &point, Reach::ANY, i * 1000)).collect::<Vec<_>>();
         assert_eq!(tell(1), tell(1));
         assert_ne!(tell(1), tell(2));
     }

@@ -27,14 +27,7 @@ pub(super) fn point(name: &str, table: Table, address: u16, ty: ValueType) -> Mo
 }
 
 pub(super) fn device(name: &str, unit: u8, points: Vec<ModbusPoint>) -> ModbusDevice {
-    ModbusDevice {
-        name: name.into(),
-        unit,
-        every: Duration::from_secs(1),
-        kind: "device".into(),
-        area: None,
-        points,
-    }
+    ModbusDevice { name: name.into(), unit, every: Duration::from_secs(1), kind: "device".into(), area: None, points }
 }
 
 pub(super) fn line(name: &str, address: &str, devices: Vec<ModbusDevice>) -> ModbusLine {
@@ -78,7 +71,7 @@ pub(super) fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         street: None,
         industry: None,
         timezone: "Asia/Shanghai".into(),
-        clock_tolerance: Duration::from_secs(60),
+        clock_tolerance: Duration::from_mins(1),
         journal: JournalConfig {
             path: PathBuf::from("/nonexistent"),
             keep: Duration::from_hours(24),

@@ -93,7 +93,7 @@ impl Hub {
     /// A packet came on connection `id`; the answer goes back on it at once.
     pub(super) fn packet(&mut self, id: u64, packet: Packet) -> Result<Option<Packet>, End> {
         match packet {
-            Packet::Publish(publish) => self.publish(publish),
+            Packet::Publish(publish) => self.publish(&publish),
             Packet::PubAck(ack) => {
                 self.session(id)?.acknowledged(ack.pkid);
                 Ok(None)
@@ -141,12 +141,22 @@ impl Hub {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn connected(&self) -> usize {
+        self.links.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn unacknowledged(&self, client: &str) -> usize {
+        self.sessions.get(client).map_or(0, Session::unacknowledged)
+    }
+
     fn session(&mut self, id: u64) -> Result<&mut Session, End> {
         let client = self.links.get(&id).ok_or(End::Replaced)?;
         self.sessions.get_mut(client).ok_or(End::Replaced)
     }
 
-    fn publish(&mut self, publish: Publish) -> Result<Option<Packet>, End> {
+    fn publish(&mut self, publish: &Publish) -> Result<Option<Packet>, End> {
         if publish.qos == QoS::ExactlyOnce {
             return Err(End::Refused("QoS 2 is not spoken here"));
         }
@@ -154,7 +164,7 @@ impl Hub {
             return Err(End::Refused("a topic with a wildcard or nothing in it"));
         }
         self.counts.received += 1;
-        self.spread(&publish);
+        self.spread(publish);
         let owed = publish.qos == QoS::AtLeastOnce;
         Ok(owed.then(|| Packet::PubAck(PubAck::new(publish.pkid))))
     }

@@ -142,13 +142,18 @@ impl Connection {
             }
         };
         // [MQTT-3.1.2-24]: one and a half times the keep-alive; 0 switches it off.
-        let keep_alive = Some(connect.keep_alive).filter(|s| *s > 0).map(|s| Duration::from_millis(u64::from(s) * 1500));
+        let keep_alive =
+            Some(connect.keep_alive).filter(|s| *s > 0).map(|s| Duration::from_millis(u64::from(s) * 1500));
         let wake = Arc::new(Notify::new());
         let answer = lock(&self.hub).connect(connect, self.id, Arc::clone(&wake));
         let code = answer.code;
         self.put(&Packet::ConnAck(answer))?;
         self.flush().await?;
-        if code == ConnectReturnCode::Success { Ok((keep_alive, wake)) } else { Err(End::Refused("CONNECT was refused")) }
+        if code == ConnectReturnCode::Success {
+            Ok((keep_alive, wake))
+        } else {
+            Err(End::Refused("CONNECT was refused"))
+        }
     }
 
     /// Packets in, packets out, until one side ends it.
@@ -214,7 +219,10 @@ impl Connection {
 
     fn put(&mut self, packet: &Packet) -> Result<(), End> {
         // Twice the limit inwards: DUP and a packet identifier may make a message a little longer on its way out.
-        packet.write(&mut self.output, 2 * MAX_PACKET).map(|_| ()).map_err(|_| End::Refused("a packet that cannot be sent"))
+        packet
+            .write(&mut self.output, 2 * MAX_PACKET)
+            .map(|_| ())
+            .map_err(|_| End::Refused("a packet that cannot be sent"))
     }
 
     async fn flush(&mut self) -> Result<(), End> {

@@ -131,6 +131,11 @@ impl Session {
         Some(message)
     }
 
+    #[cfg(test)]
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.inflight.len()
+    }
+
     fn free_id(&mut self) -> u16 {
         // The window is far smaller than the 65,535 identifiers, so one is always free.
         loop {
@@ -176,5 +181,89 @@ impl Waiting {
     fn forget(&mut self, message: &Publish) {
         self.bytes -= message.payload.len();
         self.light -= usize::from(message.qos == QoS::AtMostOnce);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(qos: QoS, n: usize, size: usize) -> Publish {
+        let mut payload = n.to_string().into_bytes();
+        payload.resize(payload.len().max(size), b' ');
+        Publish::new("t", qos, payload)
+    }
+
+    fn connected() -> Session {
+        let mut session = Session::new(false);
+        session.attach(Link { id: 1, wake: Arc::default() }, false, None);
+        session
+    }
+
+    fn number(publish: &Publish) -> usize {
+        std::str::from_utf8(&publish.payload).unwrap().trim().parse().unwrap()
+    }
+
+    #[test]
+    fn a_full_queue_gives_up_the_oldest_of_qos_0_first() {
+        let mut session = connected();
+        session.offer(&message(QoS::AtLeastOnce, 0, 0), QoS::AtLeastOnce, false);
+        session.offer(&message(QoS::AtMostOnce, 1, 0), QoS::AtLeastOnce, false);
+        for n in 2..MAX_WAITING {
+            assert_eq!(session.offer(&message(QoS::AtLeastOnce, n, 0), QoS::AtLeastOnce, false), Dropped::default());
+        }
+        let offer = |session: &mut Session, n| session.offer(&message(QoS::AtLeastOnce, n, 0), QoS::AtLeastOnce, false);
+        assert_eq!(offer(&mut session, MAX_WAITING), Dropped { qos0: 1, qos1: 0 });
+        assert_eq!(offer(&mut session, MAX_WAITING + 1), Dropped { qos0: 0, qos1: 1 });
+        let sent: Vec<usize> = (0..3).map(|_| number(&session.next().unwrap())).collect();
+        assert_eq!(sent, [2, 3, 4]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_as_well() {
+        let mut session = connected();
+        let quarter = MAX_WAITING_BYTES / 4;
+        let dropped: u64 =
+            (0..6).map(|n| session.offer(&message(QoS::AtLeastOnce, n, quarter), QoS::AtLeastOnce, false).qos1).sum();
+        assert_eq!(dropped, 2);
+        assert_eq!(number(&session.next().unwrap()), 2);
+    }
+
+    #[test]
+    fn acknowledging_out_of_order_and_reconnecting_owes_exactly_the_rest() {
+        let mut session = connected();
+        for n in 0..6 {
+            session.offer(&message(QoS::AtLeastOnce, n, 0), QoS::AtLeastOnce, false);
+        }
+        let sent: Vec<Publish> = (0..6).map_while(|_| session.next()).collect();
+        session.acknowledged(sent[3].pkid);
+        session.acknowledged(sent[0].pkid);
+        session.acknowledged(sent[0].pkid);
+        session.acknowledged(9_999);
+        session.attach(Link { id: 2, wake: Arc::default() }, false, None);
+        let first = session.next().unwrap();
+        assert_eq!((number(&first), first.dup), (1, true));
+        // An acknowledgement in the middle of the redelivery neither skips nor repeats.
+        session.acknowledged(first.pkid);
+        let rest: Vec<usize> = std::iter::from_fn(|| session.next()).map(|m| number(&m)).collect();
+        assert_eq!(rest, [2, 4, 5]);
+    }
+
+    #[test]
+    fn identifiers_go_round_without_zero_and_without_those_in_flight() {
+        let mut session = connected();
+        let mut one = |n| {
+            session.offer(&message(QoS::AtLeastOnce, n, 0), QoS::AtLeastOnce, false);
+            let id = session.next().unwrap().pkid;
+            if n > 0 {
+                session.acknowledged(id);
+            }
+            id
+        };
+        assert_eq!(one(0), 1);
+        let ids: Vec<u16> = (1..=65_535).map(&mut one).collect();
+        assert_eq!(ids.first(), Some(&2));
+        assert!(ids.iter().all(|id| *id > 1));
+        assert_eq!(ids.last(), Some(&2));
     }
 }

@@ -14,11 +14,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_modbus::server::{Service, tcp::Server};
 use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
 
+use super::StoryTime;
 use super::fault::{Fault, Switch};
 use super::image::Image;
 use super::signal::mix;
 use super::story::{Silence, Story};
-use super::StoryTime;
 use crate::config::checked::{ModbusDevice, ModbusLine, Table};
 use crate::stop::Stop;
 
@@ -92,9 +92,9 @@ impl Line {
 impl Unit {
     /// The first fault of its devices; a device that the story has dropped out is silent.
     fn fault(&self, t: u64) -> Fault {
-        let of = |(switch, silence): &(Arc<Switch>, Silence)| match switch.get() {
-            Fault::None if silence.at(t) => Fault::Silent,
-            fault => fault,
+        let of = |(switch, silence): &(Arc<Switch>, Silence)| {
+            let fault = switch.get();
+            if fault == Fault::None && silence.at(t) { Fault::Silent } else { fault }
         };
         self.devices.iter().map(of).find(|fault| *fault != Fault::None).unwrap_or(Fault::None)
     }
@@ -135,16 +135,21 @@ impl Unit {
     fn garbage(&self, request: &Request<'_>) -> Response {
         let turn = self.garbled.fetch_add(1, Ordering::Relaxed);
         let noise = mix(turn);
-        let words = |n: u16| vec![noise as u16; usize::from(n)];
-        let length = |n: u16| if turn % 3 == 0 { n.min(MAX_REGISTERS) - 1 } else { n.min(MAX_REGISTERS - 1) + 1 };
-        match *request {
-            Request::ReadHoldingRegisters(_, n) if turn % 3 < 2 && n > 0 => {
-                Response::ReadHoldingRegisters(words(length(n)))
-            }
-            Request::ReadInputRegisters(_, n) if turn % 3 < 2 && n > 0 => {
-                Response::ReadInputRegisters(words(length(n)))
-            }
-            _ => Response::Custom(0x41, Bytes::copy_from_slice(&noise.to_be_bytes())),
+        let words = |n: u16| {
+            let n = usize::from(n.clamp(1, MAX_REGISTERS - 1));
+            vec![noise as u16; if turn.is_multiple_of(3) { n - 1 } else { n + 1 }]
+        };
+        let foreign = turn % 3 == 2;
+        if let Request::ReadHoldingRegisters(_, n) = *request
+            && !foreign
+        {
+            Response::ReadHoldingRegisters(words(n))
+        } else if let Request::ReadInputRegisters(_, n) = *request
+            && !foreign
+        {
+            Response::ReadInputRegisters(words(n))
+        } else {
+            Response::Custom(0x41, Bytes::copy_from_slice(&noise.to_be_bytes()))
         }
     }
 }

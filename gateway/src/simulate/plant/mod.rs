@@ -143,14 +143,12 @@ fn lines(site: &Site, story: &Story, time: &StoryTime, switches: &mut Switches) 
     let mut lines: Vec<Line> = Vec::new();
     for config in &site.modbus {
         let address = modbus_address(config)?;
-        let mut of = |device: &str| switches.of(device);
-        match lines.iter_mut().find(|line| line.address == address) {
-            Some(line) => line.add(config, story, &mut of),
-            None => {
-                let mut line = Line::new(address, time.clone(), switches.moved.subscribe());
-                line.add(config, story, &mut |device| switches.of(device));
-                lines.push(line);
-            }
+        let at = lines.iter().position(|line| line.address == address).unwrap_or_else(|| {
+            lines.push(Line::new(address, time.clone(), switches.moved.subscribe()));
+            lines.len() - 1
+        });
+        if let Some(line) = lines.get_mut(at) {
+            line.add(config, story, &mut |device| switches.of(device));
         }
     }
     Ok(lines)
@@ -158,11 +156,11 @@ fn lines(site: &Site, story: &Story, time: &StoryTime, switches: &mut Switches) 
 
 fn modbus_address(line: &ModbusLine) -> Result<SocketAddr, String> {
     let name = &line.name;
-    let (host, port) = line
-        .address
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-        .ok_or_else(|| format!("modbus {name}: {} has no port; write tcp://127.0.0.1:PORT", line.address))?;
+    let (host, port) =
+        line.address
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+            .ok_or_else(|| format!("modbus {name}: {} has no port; write tcp://127.0.0.1:PORT", line.address))?;
     loopback("modbus", name, host, port)
 }
 
