@@ -1,42 +1,55 @@
 //! The plant: Modbus servers and MQTT publishers that behave like a building. For demonstrations and tests; the gateway
-//! proper uses nothing of it.
+//! proper uses nothing of it, and it reaches nothing but this machine: every address it is given must be a loopback one,
+//! so that invented values never get into a real system.
+//!
+//! [`story`] says what happens (pure, seeded), [`script`] is the demonstration's day, `modbus` and `publish` tell it to
+//! the world, [`broker`] is there for a demonstration on a machine without one.
 
-use std::path::Path;
+mod encode;
+mod fault;
+mod image;
+mod modbus;
+mod payload;
+mod plant;
+mod publish;
+mod signal;
+mod site;
+mod topic;
+
+pub mod broker;
+pub mod script;
+pub mod story;
+
+#[cfg(test)]
+mod testing;
+
+use gengfu_core::time::{Mono, Wall};
 
 use crate::clock::Clock;
-use crate::config::checked::Site;
 
-/// How the values go.
+pub use fault::Fault;
+pub use plant::{Counts, Plant};
+pub use site::{DEMO_SITE, DemoPorts, HeldPorts, demo_site};
+pub use story::Story;
+
+/// Time as the story counts it: milliseconds since the plant started.
 #[derive(Debug, Clone)]
-pub struct Story {}
-
-impl Story {
-    /// Plausible values for any site.
-    pub fn generic(_seed: u64) -> Self {
-        unimplemented!()
-    }
-
-    /// The demonstration's.
-    pub fn demo() -> Self {
-        unimplemented!()
-    }
+struct StoryTime {
+    clock: Clock,
+    start: Mono,
 }
 
-/// The running plant.
-#[derive(Debug)]
-pub struct Plant {}
-
-impl Plant {
-    pub async fn start(_site: &Site, _story: Story, _clock: Clock) -> Result<Self, String> {
-        unimplemented!()
+impl StoryTime {
+    fn starting_now(clock: Clock) -> Self {
+        Self { start: clock.mono(), clock }
     }
 
-    pub async fn stop(self) {
-        unimplemented!()
+    fn now(&self) -> u64 {
+        self.clock.mono().since(self.start)
     }
-}
 
-/// The text of the demonstration's site, with free ports in it.
-pub async fn demo_site(_dir: &Path, _port: u16) -> Result<String, String> {
-    unimplemented!()
+    /// For the stamps in payloads.
+    fn wall(&self) -> Wall {
+        self.clock.wall()
+    }
 }
