@@ -72,6 +72,14 @@ pub struct Progress {
 }
 
 impl EngineHandle {
+    /// A door without an engine behind it: whoever holds the other ends takes its place (a source's test, a tool).
+    pub fn detached(capacity: usize) -> (Self, mpsc::Receiver<Input>, mpsc::Receiver<Request>) {
+        let (inputs, taken) = mpsc::channel(capacity);
+        let (requests, asked) = mpsc::channel(capacity);
+        let (transitions, _) = broadcast::channel(capacity.max(1));
+        (Self { inputs, requests, transitions }, taken, asked)
+    }
+
     /// Hands a batch (or a new point) over; waits while the engine's queue is full. `Err` gives it back at shutdown.
     pub async fn submit(&self, input: Input) -> Result<(), Box<Input>> {
         self.inputs.send(input).await.map_err(|e| Box::new(e.0))
