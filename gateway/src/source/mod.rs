@@ -16,6 +16,8 @@ use crate::telemetry::{LinkState, SharedStats};
 mod backoff;
 pub mod modbus;
 pub mod mqtt;
+#[cfg(test)]
+mod testing;
 
 /// What every source task is given.
 #[derive(Debug, Clone)]
