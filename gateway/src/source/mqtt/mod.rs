@@ -12,6 +12,8 @@ mod intake;
 mod link;
 mod session;
 #[cfg(test)]
+mod broker;
+#[cfg(test)]
 mod tests;
 
 pub(super) use session::run;

@@ -65,7 +65,7 @@ pub(in crate::source) async fn run(context: Context, config: Arc<MqttLink>) {
 /// Makes batches and hands them on, in order. Ends when the engine takes no more.
 async fn deliver(context: Context, mut intake: Intake, mut inbox: mpsc::Receiver<Message>, held: Arc<AtomicUsize>) {
     let mut group = Vec::with_capacity(GROUP);
-    let mut batches = vec![expected(&context, &intake)];
+    let mut batches: Vec<Batch> = expected(&context, &intake).into_iter().collect();
     loop {
         for input in intake.announced() {
             if context.engine.submit(input).await.is_err() {
@@ -86,10 +86,11 @@ async fn deliver(context: Context, mut intake: Intake, mut inbox: mpsc::Receiver
 }
 
 /// Expected devices are bad(comm) until they are heard.
-fn expected(context: &Context, intake: &Intake) -> Batch {
-    let at = context.clock.wall();
+fn expected(context: &Context, intake: &Intake) -> Option<Batch> {
+    let (at, points) = (context.clock.wall(), intake.points());
     let bad = |point| Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::Comm) };
-    Batch { readings: intake.points().into_iter().map(bad).collect(), ..Batch::default() }
+    let readings: Vec<Reading> = points.into_iter().map(bad).collect();
+    (!readings.is_empty()).then(|| Batch { readings, ..Batch::default() })
 }
 
 /// Acknowledges on one connection what is synced, until the connection is gone.
