@@ -3,17 +3,22 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::Site;
-use crate::driver::EngineHandle;
+use crate::driver::{EngineHandle, Input};
+use crate::flow::Batch;
 use crate::stop::Stop;
-use crate::telemetry::SharedStats;
+use crate::telemetry::{LinkState, SharedStats};
 
+mod backoff;
 pub mod own;
 pub mod modbus;
 pub mod mqtt;
+#[cfg(test)]
+mod testing;
 
 /// What every source task is given.
 #[derive(Debug, Clone)]
@@ -23,7 +28,37 @@ pub struct Context {
     pub engine: EngineHandle,
     pub stats: SharedStats,
     pub stop: Stop,
-    pub site: std::sync::Arc<Site>,
+    pub site: Arc<Site>,
+}
+
+/// The engine takes nothing more: the process is stopping.
+#[derive(Debug)]
+struct Gone;
+
+impl Context {
+    /// Counts a batch as read and gives it to the engine; waits while its queue is full.
+    async fn hand_over(&self, batch: Batch) -> Result<(), Gone> {
+        self.stats.read.add((batch.readings.len() + batch.refused.len()) as u64);
+        self.engine.submit(Input::Batch(batch)).await.map_err(|_| Gone)
+    }
+
+    /// Says how a link is; a change for the worse or the better is logged once.
+    fn link(&self, name: &str, state: LinkState) {
+        let before = self.stats.links().remove(name).map(|status| status.state);
+        if before.as_ref() == Some(&state) {
+            return;
+        }
+        match (&before, &state) {
+            // Each failed attempt may word it differently; it is the same outage.
+            (Some(LinkState::Down { .. }), LinkState::Down { why }) => {
+                tracing::debug!(link = name, why, "link still down")
+            }
+            (_, LinkState::Down { why }) => tracing::warn!(link = name, why, "link down, trying again"),
+            (_, LinkState::Up) => tracing::info!(link = name, "link up"),
+            (_, LinkState::Connecting) => tracing::debug!(link = name, "connecting"),
+        }
+        self.stats.link(name, state, self.clock.wall().0);
+    }
 }
 
 /// One link's task, in a form that can be started again.
@@ -41,6 +76,21 @@ impl std::fmt::Debug for SourceTask {
 
 /// The tasks of all links of the site. The points of Modbus devices and of expected MQTT devices are in the catalog
 /// already (the app adds them from the checked configuration, by `device/point` name).
-pub fn tasks(_context: &Context) -> Vec<SourceTask> {
-    unimplemented!()
+pub fn tasks(context: &Context) -> Vec<SourceTask> {
+    let site = Arc::clone(&context.site);
+    let lines = site.modbus.iter().map(|line| {
+        let (context, config) = (context.clone(), Arc::new(line.clone()));
+        SourceTask {
+            name: line.name.clone(),
+            start: Box::new(move || Box::pin(modbus::run(context.clone(), Arc::clone(&config)))),
+        }
+    });
+    let links = site.mqtt.iter().map(|link| {
+        let (context, config) = (context.clone(), Arc::new(link.clone()));
+        SourceTask {
+            name: link.name.clone(),
+            start: Box::new(move || Box::pin(mqtt::run(context.clone(), Arc::clone(&config)))),
+        }
+    });
+    lines.chain(links).collect()
 }

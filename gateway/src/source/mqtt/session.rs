@@ -1,0 +1,268 @@
+//! The tasks of one link: one polls the connection and does nothing else, one makes batches of what came and waits
+//! for the engine, one acknowledges what is synced. Between them are bounds, and what is beyond them is counted (QoS 0)
+//! or left with the broker (QoS 1), never lost and never waited for by the polling task.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gengfu_core::quality::{Quality, Reason};
+use gengfu_core::reading::Reading;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::acks::{Ledger, MOST_OWED};
+use super::intake::{Body, Intake, Message};
+use super::link::{Acker, Address, Happening, Incoming, Link};
+use super::payload::LARGEST;
+use super::registry::Registry;
+use super::stamp::{Arrival, Trust};
+use crate::config::checked::MqttLink;
+use crate::flow::{Batch, REFUSED_HEAD};
+use crate::source::backoff::{Backoff, seed};
+use crate::source::{Context, Gone};
+use crate::telemetry::{LinkState, RefusedReason};
+
+/// Messages that one batch is made of at most.
+const GROUP: usize = 512;
+/// Bytes of payload that may wait for the engine.
+const MOST_HELD: usize = 32 << 20;
+/// Pauses between attempts to connect; the first after a connection that had held comes sooner.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const FAST_RETRY: Duration = Duration::from_millis(100);
+/// How long a connection must have stood to count as one that held, in milliseconds. Two clients of one id that throw
+/// each other out never reach it.
+const HELD: u64 = 5_000;
+/// How long the broker may take to grant the subscriptions.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs until stop is said. A panic in any of its tasks is its own.
+pub(in crate::source) async fn run(context: Context, config: Arc<MqttLink>) {
+    let mut stop = context.stop.clone();
+    let (mark, synced) = watch::channel(0);
+    let (inbox, messages) = mpsc::channel(MOST_OWED);
+    let held = Arc::new(AtomicUsize::new(0));
+    let registry = Registry::new(&config, context.catalog.clone());
+    let trust = Trust { tolerance: context.site.clock_tolerance, horizon: context.site.journal.keep };
+    let intake = Intake::new(&config.name, registry, trust, Arc::clone(&context.stats), Arc::new(mark));
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(deliver(context.clone(), intake, messages, Arc::clone(&held)));
+    let receiver = Receiver { context, config, inbox, held, synced, tokens: 0, subscribed: false };
+    tasks.spawn(receiver.run());
+    tokio::select! {
+        () = stop.wait() => {}
+        Some(Err(ended)) = tasks.join_next() => {
+            if let Ok(panic) = ended.try_into_panic() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+/// Makes batches and hands them on, in order. Ends when the engine takes no more.
+async fn deliver(context: Context, mut intake: Intake, mut inbox: mpsc::Receiver<Message>, held: Arc<AtomicUsize>) {
+    let mut group = Vec::with_capacity(GROUP);
+    let mut batches: Vec<Batch> = expected(&context, &intake).into_iter().collect();
+    loop {
+        for input in intake.announced() {
+            if context.engine.submit(input).await.is_err() {
+                return;
+            }
+        }
+        for batch in batches.drain(..) {
+            if let Err(Gone) = context.hand_over(batch).await {
+                return;
+            }
+        }
+        if inbox.recv_many(&mut group, GROUP).await == 0 {
+            return;
+        }
+        held.fetch_sub(group.iter().map(|message| message.body.weight()).sum(), Ordering::Relaxed);
+        batches = intake.take(&mut group);
+    }
+}
+
+/// Expected devices are bad(comm) until they are heard.
+fn expected(context: &Context, intake: &Intake) -> Option<Batch> {
+    let (at, points) = (context.clock.wall(), intake.points());
+    let bad = |point| Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::Comm) };
+    let readings: Vec<Reading> = points.into_iter().map(bad).collect();
+    (!readings.is_empty()).then(|| Batch { readings, ..Batch::default() })
+}
+
+/// Acknowledges on one connection what is synced, until the connection is gone.
+async fn acknowledge(mut acker: Acker, mut synced: watch::Receiver<u64>, ledger: Arc<Mutex<Ledger>>) {
+    loop {
+        let upto = *synced.borrow_and_update();
+        while let Some(packet) = { lock(&ledger).settle(upto) } {
+            if acker.ack(packet).await.is_err() {
+                return;
+            }
+        }
+        if synced.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The polling task: one connection after the other.
+struct Receiver {
+    context: Context,
+    config: Arc<MqttLink>,
+    inbox: mpsc::Sender<Message>,
+    held: Arc<AtomicUsize>,
+    synced: watch::Receiver<u64>,
+    /// The last token given out.
+    tokens: u64,
+    /// This run has subscribed: a session that is still there has our subscriptions, not those of an older configuration.
+    subscribed: bool,
+}
+
+impl Receiver {
+    async fn run(mut self) {
+        let name = self.config.name.clone();
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed(&[&self.context.site.id, &name]));
+        let mut fast = true;
+        self.context.link(&name, LinkState::Connecting);
+        loop {
+            let start = self.context.clock.mono();
+            let why = self.connection().await;
+            self.context.link(&name, LinkState::Down { why });
+            if self.context.clock.mono().since(start) >= HELD {
+                backoff.reset();
+                fast = true;
+            }
+            let pause = if std::mem::take(&mut fast) { FAST_RETRY } else { backoff.next() };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One connection from start to end; says what ended it.
+    async fn connection(&mut self) -> String {
+        let address = match self.address() {
+            Ok(address) => address,
+            Err(why) => return why,
+        };
+        let mut link = Link::new(address);
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        // Dropped, and with it stopped, when the connection ends.
+        let mut acker = JoinSet::new();
+        acker.spawn(acknowledge(link.acker(), self.synced.clone(), Arc::clone(&ledger)));
+        let mut granted = true;
+        loop {
+            let next = if granted {
+                link.next().await
+            } else {
+                match timeout(SUBSCRIBE_TIMEOUT, link.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return "the broker does not answer our subscriptions".to_owned(),
+                }
+            };
+            let done = match next {
+                Err(why) => Err(why),
+                Ok(Happening::Message(incoming)) => self.admit(incoming, &ledger),
+                Ok(Happening::Connected { session_present }) => {
+                    granted = session_present && self.subscribed;
+                    self.connected(&link, granted)
+                }
+                Ok(Happening::Subscribed(accepted)) => {
+                    granted = true;
+                    self.granted(&accepted);
+                    Ok(())
+                }
+                Ok(Happening::Nothing) => Ok(()),
+            };
+            if let Err(why) = done {
+                return why;
+            }
+        }
+    }
+
+    fn address(&self) -> Result<Address, String> {
+        let config = &self.config;
+        let password = match &config.password_file {
+            None => String::new(),
+            Some(file) => std::fs::read_to_string(file)
+                .map_err(|error| format!("{}: {error}; put the password there", file.display()))?
+                .trim_end_matches(['\r', '\n'])
+                .to_owned(),
+        };
+        Ok(Address {
+            host: config.host.clone(),
+            port: config.port,
+            client_id: config.client_id.clone(),
+            login: config.username.clone().map(|user| (user, password)),
+            keep_alive: config.keep_alive,
+        })
+    }
+
+    fn connected(&mut self, link: &Link, standing: bool) -> Result<(), String> {
+        self.context.stats.mqtt_connects.add(1);
+        if standing {
+            self.context.link(&self.config.name, LinkState::Up);
+            return Ok(());
+        }
+        let filters = self.config.subscriptions.iter().map(|s| (s.topic.as_str(), s.qos));
+        link.subscribe(filters)
+            .then_some(())
+            .ok_or_else(|| "a topic filter is not valid; mend the configuration".to_owned())
+    }
+
+    /// The link is up only if every subscription was granted; those that were go on in any case.
+    fn granted(&mut self, accepted: &[bool]) {
+        let all = self.config.subscriptions.iter().zip(accepted.iter().chain(std::iter::repeat(&false)));
+        let refused: Vec<&str> = all.filter(|(_, accepted)| !**accepted).map(|(s, _)| s.topic.as_str()).collect();
+        self.subscribed = refused.is_empty();
+        let state = if refused.is_empty() {
+            LinkState::Up
+        } else {
+            LinkState::Down { why: format!("the broker refuses to let us subscribe to {}", refused.join(", ")) }
+        };
+        self.context.link(&self.config.name, state);
+    }
+
+    /// Takes a message in. Never waits: an error drops the connection, and the broker keeps what is not acknowledged.
+    fn admit(&mut self, incoming: Incoming, ledger: &Mutex<Ledger>) -> Result<(), String> {
+        self.context.stats.mqtt_messages.add(1);
+        let full = || "too much waits for the engine; the broker keeps the rest".to_owned();
+        let waiting = self.held.load(Ordering::Relaxed);
+        let Some(packet) = incoming.packet else {
+            // QoS 0 may be lost, so it goes first: before it takes the room of what must not be.
+            if waiting > MOST_HELD / 2 || self.inbox.capacity() < MOST_OWED / 2 {
+                self.context.stats.read.add(1);
+                self.context.stats.refuse(RefusedReason::JournalFull, 1);
+                return Ok(());
+            }
+            return self.pass_on(incoming, None).map_err(|()| full());
+        };
+        self.tokens += 1;
+        if waiting > MOST_HELD || !lock(ledger).owe(self.tokens, packet) {
+            return Err(full());
+        }
+        self.pass_on(incoming, Some(self.tokens)).map_err(|()| full())
+    }
+
+    fn pass_on(&self, incoming: Incoming, token: Option<u64>) -> Result<(), ()> {
+        let size = incoming.payload.len();
+        let body = if size > LARGEST {
+            // A copy, so that the megabytes behind the slice are freed.
+            let head = incoming.payload.iter().take(REFUSED_HEAD).copied().collect();
+            Body::TooLarge { head, size }
+        } else {
+            Body::Whole(incoming.payload)
+        };
+        let how = if incoming.retained || incoming.duplicate { Arrival::History } else { Arrival::Live };
+        let message = Message { topic: incoming.topic, body, how, at: self.context.clock.wall(), token };
+        let weight = message.body.weight();
+        self.inbox.try_send(message).map_err(|_| ())?;
+        self.held.fetch_add(weight, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! The source's own time, and whether to believe it. Pure. Lateness is never decided here: a live message is the
+//! present whatever its stamp.
+
+use std::time::Duration;
+
+use gengfu_core::quality::{Quality, Reason};
+use gengfu_core::time::Wall;
+use serde_json::Value;
+
+/// A number at or above this counts milliseconds, below it seconds (10^11 s is the year 5138, 10^11 ms is 1973).
+const MILLISECONDS_FROM: f64 = 1e11;
+
+/// How a message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Live,
+    /// Retained by the broker, or sent again: its stamp may rightly be old.
+    History,
+}
+
+/// What is believed of stamps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trust {
+    /// How far a live stamp may be from its arrival, and any stamp ahead of it.
+    pub(super) tolerance: Duration,
+    /// How far back the stamp of history may lie: what the journal keeps.
+    pub(super) horizon: Duration,
+}
+
+/// When a reading counts as true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timed {
+    pub(super) at: Wall,
+    /// The doubt the time casts on the value.
+    pub(super) doubt: Option<Reason>,
+    /// The stamp that was not believed.
+    pub(super) stamp: Option<Wall>,
+}
+
+impl Timed {
+    /// A good value with a doubtful time is uncertain; a worse quality stays.
+    pub(super) const fn quality(self, quality: Quality) -> Quality {
+        match (quality, self.doubt) {
+            (Quality::Good, Some(reason)) => Quality::Uncertain(reason),
+            _ => quality,
+        }
+    }
+}
+
+impl Trust {
+    /// `stamp` is what stands at the time pointer: `None` where the subscription has none, `Some(None)` where the
+    /// message lacks it or it can't be read.
+    #[expect(clippy::option_option, reason = "no pointer, and a pointer to nothing, are different doubts")]
+    pub(super) fn time(self, stamp: Option<Option<Wall>>, arrival: Wall, how: Arrival) -> Timed {
+        let timed = |at, doubt, stamp| Timed { at, doubt, stamp };
+        match (stamp, how) {
+            (None, Arrival::Live) => timed(arrival, None, None),
+            // Of unknown age: never an old value with a new time and no word of it.
+            (None, Arrival::History) => timed(arrival, Some(Reason::Stale), None),
+            (Some(None), _) => timed(arrival, Some(Reason::Clock), None),
+            (Some(Some(stamp)), how) => {
+                let behind = arrival.0.saturating_sub(stamp.0);
+                let back = match how {
+                    Arrival::Live => self.tolerance,
+                    Arrival::History => self.horizon.max(self.tolerance),
+                };
+                if behind <= millis(back) && behind.saturating_neg() <= millis(self.tolerance) {
+                    timed(stamp, None, None)
+                } else {
+                    timed(arrival, Some(Reason::Clock), Some(stamp))
+                }
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A stamp as JSON gives it: RFC 3339, or a number of seconds or milliseconds since 1970.
+pub(super) fn read(value: &Value) -> Option<Wall> {
+    if let Some(text) = value.as_str() {
+        return text.parse::<jiff::Timestamp>().ok().map(|stamp| Wall(stamp.as_millisecond()));
+    }
+    let number = value.as_f64()?;
+    let ms = if number >= MILLISECONDS_FROM { number } else { number * 1000.0 };
+    // `as` saturates: a stamp from nowhere stays one that nobody believes.
+    Some(Wall(ms.round() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// 2026-11-23T07:00:00Z
+    const NOW: Wall = Wall(1_795_417_200_000);
+    const TRUST: Trust = Trust { tolerance: Duration::from_secs(60), horizon: Duration::from_secs(90 * 86_400) };
+
+    #[test]
+    fn stamps_in_every_form() {
+        assert_eq!(read(&json!("2026-11-23T07:00:00Z")), Some(NOW));
+        assert_eq!(read(&json!("2026-11-23T15:00:00+08:00")), Some(NOW));
+        assert_eq!(read(&json!("2026-11-23T07:00:00.250Z")), Some(Wall(NOW.0 + 250)));
+        assert_eq!(read(&json!(1_795_417_200)), Some(NOW));
+        assert_eq!(read(&json!(1_795_417_200.25)), Some(Wall(NOW.0 + 250)));
+        assert_eq!(read(&json!(1_795_417_200_000_i64)), Some(NOW));
+        assert_eq!(read(&json!(100_000_000_000_i64)), Some(Wall(100_000_000_000)));
+        assert_eq!(read(&json!(99_999_999_999_i64)), Some(Wall(99_999_999_999_000)));
+        assert_eq!(read(&json!(1e300)), Some(Wall(i64::MAX)));
+        for nonsense in [json!("yesterday"), json!(null), json!([1]), json!({}), json!(true), json!("1795417200")] {
+            assert_eq!(read(&nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_live_stamp_is_believed_within_the_tolerance() {
+        for (off, believed) in [(0, true), (60_000, true), (-60_000, true), (60_001, false), (-60_001, false)] {
+            let timed = TRUST.time(Some(Some(Wall(NOW.0 + off))), NOW, Arrival::Live);
+            if believed {
+                assert_eq!(timed, Timed { at: Wall(NOW.0 + off), doubt: None, stamp: None });
+            } else {
+                assert_eq!(timed, Timed { at: NOW, doubt: Some(Reason::Clock), stamp: Some(Wall(NOW.0 + off)) });
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_clocks_of_all_kinds_are_uncertain_at_arrival() {
+        for stamp in [NOW.0 - 3_600_000, NOW.0 + 3_600_000, 12_000, 0, -5, i64::MAX, i64::MIN] {
+            let timed = TRUST.time(Some(Some(Wall(stamp))), NOW, Arrival::Live);
+            assert_eq!((timed.at, timed.stamp), (NOW, Some(Wall(stamp))));
+            assert_eq!(timed.quality(Quality::Good), Quality::Uncertain(Reason::Clock));
+            assert_eq!(timed.quality(Quality::Bad(Reason::OutOfRange)), Quality::Bad(Reason::OutOfRange));
+        }
+    }
+
+    #[test]
+    fn history_may_be_old_but_not_from_the_future_or_1970() {
+        let time = |stamp| TRUST.time(Some(Some(Wall(stamp))), NOW, Arrival::History);
+        assert_eq!(time(NOW.0 - 86_400_000).at, Wall(NOW.0 - 86_400_000));
+        assert_eq!(time(NOW.0 + 3_600_000).doubt, Some(Reason::Clock));
+        assert_eq!(time(12_000).doubt, Some(Reason::Clock));
+        assert_eq!(TRUST.time(None, NOW, Arrival::History).doubt, Some(Reason::Stale));
+        assert_eq!(TRUST.time(None, NOW, Arrival::Live).doubt, None);
+        assert_eq!(TRUST.time(Some(None), NOW, Arrival::Live).doubt, Some(Reason::Clock));
+    }
+}
