@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod stop;
+mod backoff;
 pub mod telemetry;
 pub mod catalog;
 pub mod flow;
