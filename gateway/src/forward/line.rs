@@ -42,12 +42,9 @@ struct Piece {
 }
 
 impl Lines {
+    /// Records in it.
     pub(super) fn len(&self) -> usize {
         self.pieces.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
     }
 
     /// The record a piece stands for.

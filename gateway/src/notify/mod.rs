@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::clock::Clock;
 use crate::config::checked::{Site, WebhookConfig};
 use crate::journal::Tap;
@@ -71,6 +73,7 @@ async fn notify<T: pushes::Source>(
         console,
         pushed: AtomicU64::new(0),
         waiting: AtomicUsize::new(0),
+        reached: Notify::new(),
     });
     let end = async |mut stop: Stop| {
         stop.wait().await;
@@ -93,6 +96,8 @@ struct Shared {
     console: String,
     pushed: AtomicU64,
     waiting: AtomicUsize,
+    /// A heartbeat got through: pushes that wait for the receiver need not.
+    reached: Notify,
 }
 
 impl Shared {
@@ -101,7 +106,9 @@ impl Shared {
         let answer = self.receiver.post(kind, key, body).await;
         let state = match &answer {
             receiver::Answer::Accepted => LinkState::Up,
-            receiver::Answer::Refused(why) | receiver::Answer::Away(why) => LinkState::Down { why: why.clone() },
+            receiver::Answer::Refused(why) | receiver::Answer::Busy(why) | receiver::Answer::Away(why) => {
+                LinkState::Down { why: why.clone() }
+            }
         };
         self.stats.link(&self.name, state, self.clock.wall().0);
         answer
@@ -123,7 +130,9 @@ async fn heartbeat(shared: &Shared, site: &str, period: Option<Duration>) {
             waiting: shared.waiting.load(Ordering::Relaxed),
         };
         let answer = shared.post("heartbeat", None, body::heartbeat(site, pulse)).await;
-        if answer != receiver::Answer::Accepted {
+        if answer == receiver::Answer::Accepted {
+            shared.reached.notify_one();
+        } else {
             tracing::debug!(link = shared.name, ?answer, "heartbeat not accepted");
         }
     }

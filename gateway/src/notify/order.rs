@@ -1,7 +1,7 @@
 //! Which transition is pushed next. Pure.
 //!
 //! Per alarm the order is kept: its next transition waits until the one before is accepted. Other alarms pass a failing one.
-//! What was never tried goes before what is tried again, so that a first raise waits for no retry.
+//! What was never tried goes before what is tried again, so that a first raise waits for no retry; then by priority.
 //!
 //! ```text
 //!  taken ─▶ Waiting(now) ─▶ Flying ─▶ accepted: settled, the alarm's next one is due
@@ -9,8 +9,10 @@
 //!               └─ Waiting(later) ◀─┘ not accepted
 //! ```
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 
+use gengfu_core::alarm::Priority;
 use gengfu_core::time::Mono;
 
 use crate::journal::Tapped;
@@ -33,8 +35,10 @@ enum State {
 /// How a push ended that was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The receiver was away, or busy.
+    /// The receiver could not be reached.
     Away,
+    /// It was reached, and could not take this now.
+    Busy,
     /// The receiver answered, and said no.
     Refused,
 }
@@ -45,8 +49,12 @@ struct Item {
     tapped: Tapped,
     /// Rises in the order of the tap.
     place: u64,
+    /// 4 for critical, 0 for a word unknown.
+    urgency: u8,
     attempts: u32,
     refusals: u32,
+    /// The last attempt found no receiver.
+    away: bool,
 }
 
 #[derive(Debug)]
@@ -86,7 +94,8 @@ impl Window {
     pub(super) fn take(&mut self, tapped: Tapped, now: Mono) {
         self.len += 1;
         self.places += 1;
-        let item = Item { place: self.places, attempts: 0, refusals: 0, tapped };
+        let urgency = Priority::ALL.into_iter().find(|p| p.word() == tapped.event.priority).map_or(0, |p| p as u8);
+        let item = Item { place: self.places, urgency, attempts: 0, refusals: 0, away: false, tapped };
         let id = item.tapped.event.id.clone();
         let alarm =
             self.alarms.entry(id).or_insert_with(|| Alarm { state: State::Waiting(now), items: VecDeque::new() });
@@ -99,7 +108,8 @@ impl Window {
             return None;
         }
         let due = |alarm: &&mut Alarm| matches!(alarm.state, State::Waiting(at) if at <= now);
-        let first = |alarm: &&mut Alarm| alarm.items.front().map(|item| (item.attempts > 0, item.place));
+        let first =
+            |alarm: &&mut Alarm| alarm.items.front().map(|item| (item.attempts > 0, Reverse(item.urgency), item.place));
         let alarm = self.alarms.values_mut().filter(due).min_by_key(first)?;
         let item = alarm.items.front_mut()?;
         item.attempts = item.attempts.saturating_add(1);
@@ -120,14 +130,18 @@ impl Window {
         self.alarms.values().filter_map(waiting).min()
     }
 
-    /// The flying transition of this alarm was accepted: its next one is due, and so is all that waited for a receiver
-    /// that was away.
+    /// The flying transition of this alarm was accepted: its next one is due.
     pub(super) fn accepted(&mut self, id: &str, now: Mono) {
         self.drop_first(id, now);
+        self.reached(now);
+    }
+
+    /// The receiver is there: all that waited because it was not is due.
+    pub(super) fn reached(&mut self, now: Mono) {
         for alarm in self.alarms.values_mut() {
-            let refused = alarm.items.front().is_some_and(|item| item.refusals > 0);
+            let away = alarm.items.front().is_some_and(|item| item.away);
             if let State::Waiting(at) = &mut alarm.state
-                && !refused
+                && away
             {
                 *at = now.min(*at);
             }
@@ -142,11 +156,9 @@ impl Window {
         }
         alarm.state = State::Waiting(at);
         if let Some(item) = alarm.items.front_mut() {
-            // Away again: what the receiver thinks of it is open again.
-            item.refusals = match failure {
-                Failure::Refused => item.refusals.saturating_add(1),
-                Failure::Away => 0,
-            };
+            item.away = failure == Failure::Away;
+            // Whoever could not look at it has not refused it.
+            item.refusals = if failure == Failure::Refused { item.refusals.saturating_add(1) } else { 0 };
         }
     }
 
@@ -167,7 +179,7 @@ impl Window {
         let stuck = |alarm: &Alarm| {
             let item = alarm.items.front()?;
             (alarm.state != State::Flying && item.refusals >= REFUSED_ENOUGH)
-                .then(|| (item.refusals, std::cmp::Reverse(item.place), item.tapped.event.id.clone()))
+                .then(|| (item.refusals, Reverse(item.place), item.tapped.event.id.clone()))
         };
         let (_, _, id) = self.alarms.values().filter_map(stuck).max()?;
         self.drop_first(&id, now)

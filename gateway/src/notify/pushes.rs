@@ -68,6 +68,7 @@ pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, priorities: &[Pr
                 None => open = false,
             },
             () = tokio::time::sleep_until(wake_at), if running && wake.is_some() => {}
+            () = pushes.shared.reached.notified() => pushes.window.reached(pushes.shared.clock.mono()),
             () = stop.wait(), if running => {}
         }
     }
@@ -111,16 +112,16 @@ impl<T: Source> Pushes<'_, T> {
                 return self.window.accepted(id, now);
             }
             Answer::Away(why) => (Failure::Away, self.backoff.delay(attempts), why),
+            Answer::Busy(why) => (Failure::Busy, self.backoff.delay(attempts), why),
             Answer::Refused(why) => (Failure::Refused, self.backoff.slow(), why),
         };
         self.shared.stats.notify_failures.add(1);
-        tracing::warn!(
-            link = self.shared.name,
-            key = tapped.event.key(),
-            attempts,
-            why,
-            "push not accepted, trying again"
-        );
+        let key = tapped.event.key();
+        if attempts == 1 {
+            tracing::warn!(link = self.shared.name, key, why, "push not accepted, trying again");
+        } else {
+            tracing::debug!(link = self.shared.name, key, attempts, why, "push not accepted again");
+        }
         self.window.failed(id, failure, now.plus(wait.as_millis() as u64));
         if let Some(given_up) = self.window.give_up(now) {
             let why = format!("refused again and again, given up to let newer alarms pass: {why}");

@@ -15,7 +15,9 @@ pub(super) enum Answer {
     Accepted,
     /// It said no; asked again at the slow end of the back-off.
     Refused(String),
-    /// It could not be reached, or not now.
+    /// It could not take it now.
+    Busy(String),
+    /// It could not be reached, or did not answer.
     Away(String),
 }
 
@@ -81,7 +83,7 @@ async fn judge(mut response: Response) -> Answer {
     };
     let words: String = words.chars().filter(|c| !c.is_control()).collect();
     match status {
-        408 | 425 | 429 | 500..=599 => Answer::Away(format!("{status} {words}").trim().to_owned()),
+        408 | 425 | 429 | 500..=599 => Answer::Busy(format!("{status} {words}").trim().to_owned()),
         300..=399 => Answer::Refused(format!("{status} redirects elsewhere; give the address itself as url")),
         _ => Answer::Refused(format!("{status} {words}").trim().to_owned()),
     }
