@@ -3,6 +3,9 @@
 
 pub mod clock;
 pub mod stop;
+mod backoff;
+#[cfg(test)]
+mod scripted;
 pub mod telemetry;
 pub mod catalog;
 pub mod flow;

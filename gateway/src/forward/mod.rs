@@ -1,14 +1,33 @@
 //! To the stores: committed records become line protocol and go to the InfluxDB v2 API. Nothing is forwarded before it
 //! is synced; what a store does not take stays owed in its delivery map.
+//!
+//! [`names`], [`line`], [`memory`] and [`alarm`] write, [`batch`] and [`delivery`] decide, [`store`] sends, [`alarms`] and
+//! [`telemetry`] are the two loops. Nothing here may drop a record, reorder what is owed, or make the journal wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::backoff::{self, Backoff};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{InfluxConfig, Site};
-use crate::journal::Feed;
+use crate::journal::{Feed, Outcome, Seq};
 use crate::stop::Stop;
 use crate::telemetry::SharedStats;
+
+mod names;
+mod memory;
+mod line;
+mod alarm;
+mod batch;
+mod delivery;
+mod store;
+mod link;
+mod feed;
+mod alarms;
+mod telemetry;
+#[cfg(test)]
+mod tests;
 
 /// What a forwarder is given.
 #[derive(Debug)]
@@ -23,7 +42,85 @@ pub struct Context {
     pub stop: Stop,
 }
 
+/// How long a request under way at a stop may still take.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Forwards until told to stop; never returns on its own.
-pub async fn run(_context: Context) {
-    unimplemented!()
+pub async fn run(context: Context) {
+    let Context { config, site, clock, catalog, stats, alarm, telemetry, stop } = context;
+    let store = store::Influx::new(&config);
+    forward(&config.name, &site.id, clock, catalog, stats, (alarm, telemetry), store, stop).await;
+}
+
+#[expect(clippy::too_many_arguments, reason = "the context taken apart, with the lanes and the store open to tests")]
+async fn forward<L: feed::Lane, S: store::TsSink>(
+    name: &str,
+    site: &str,
+    clock: Clock,
+    catalog: Catalog,
+    stats: SharedStats,
+    (alarm, records): (L, L),
+    store: S,
+    stop: Stop,
+) {
+    let name = format!("influxdb/{name}");
+    let seed = backoff::seed(&name, &clock);
+    let link = Arc::new(link::Link::new(name, store, clock.clone(), stats));
+    let alarms = alarms::run(alarm, link.clone(), Pace::new(seed), stop.clone());
+    let records = telemetry::Forwarder::new(records, link, catalog, names::Names::new(site), clock, Pace::new(!seed));
+    let end = async |mut stop: Stop| {
+        stop.wait().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        _ = async { tokio::join!(alarms, records.run(stop.clone())) } => {}
+        () = end(stop.clone()) => {}
+    }
+}
+
+/// When to try again.
+#[derive(Debug)]
+struct Pace {
+    backoff: Backoff,
+    failures: u32,
+}
+
+impl Pace {
+    const FLOOR: Duration = Duration::from_millis(100);
+    /// A store on the line is asked at least this often, so that its return is seen within a second.
+    const CEILING: Duration = Duration::from_millis(900);
+    /// How often a store is asked that waits for a person.
+    const HOLD: Duration = Duration::from_secs(1);
+    /// How often a journal is asked that can't be read.
+    const UNREADABLE: Duration = Duration::from_secs(1);
+
+    fn new(seed: u64) -> Self {
+        Self { backoff: Backoff::new(Self::FLOOR, Self::CEILING, seed), failures: 0 }
+    }
+
+    fn fine(&mut self) {
+        self.failures = 0;
+    }
+
+    fn failed(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.backoff.delay(self.failures)
+    }
+
+    /// The journal would not give its records: they stay owed.
+    fn unreadable(&mut self, link: &str, why: &str) -> Duration {
+        tracing::error!(link, why, "journal not readable, trying again");
+        Self::UNREADABLE
+    }
+}
+
+/// Settles a range, again and again until the journal has it on disk: what is sent but not settled would be sent twice.
+async fn settle<L: feed::Lane>(lane: &L, link: &str, from: Seq, to: Seq, outcome: Outcome) {
+    if let Outcome::Dead(why) = &outcome {
+        tracing::warn!(link, from, to, why, "store will never take these, dead-lettered");
+    }
+    while let Err(why) = lane.settle(from, to, outcome.clone()).await {
+        tracing::error!(link, from, to, why, "delivery not recorded, trying again");
+        tokio::time::sleep(Pace::UNREADABLE).await;
+    }
 }

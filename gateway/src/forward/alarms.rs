@@ -1,0 +1,86 @@
+//! The alarm lane's loop: oldest first, one request at a time, beside the telemetry's and never behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::batch::{Job, Stopped};
+use super::feed::Lane;
+use super::link::Link;
+use super::store::TsSink;
+use super::{Pace, alarm, settle};
+use crate::journal::{Outcome, Seq};
+use crate::stop::Stop;
+
+/// Entries in one request.
+const BATCH: usize = 1_000;
+/// When ranges without an entry are looked at again.
+const RECHECK: Duration = Duration::from_secs(1);
+
+pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut pace: Pace, mut stop: Stop) {
+    let mut seen = 0;
+    let mut skip = 0;
+    while !stop.said() {
+        let head = lane.head();
+        let Some((from, to)) = lane.owed().into_iter().find(|r| r.1 > skip).map(|r| (r.0.max(skip + 1), r.1)) else {
+            seen = seen.max(head);
+            let again = async {
+                if skip == 0 {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(RECHECK).await;
+            };
+            tokio::select! {
+                () = lane.beyond(seen) => {}
+                () = again => skip = 0,
+                () = stop.wait() => {}
+            }
+            continue;
+        };
+        let wait = match lane.entries(from, to, BATCH).await {
+            Ok(entries) => match entries.last() {
+                Some((last, _)) => deliver(&lane, &link, &mut pace, from, *last, alarm::encode(&entries)).await,
+                None => {
+                    skip = to;
+                    None
+                }
+            },
+            Err(why) => Some(pace.unreadable(link.name(), &why)),
+        };
+        if let Some(wait) = wait {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.wait() => {}
+            }
+        }
+    }
+}
+
+/// Sends and settles one batch; says how long to wait before the next where the store did not take it all.
+async fn deliver<L: Lane, S: TsSink>(
+    lane: &L,
+    link: &Link<S>,
+    pace: &mut Pace,
+    from: Seq,
+    last: Seq,
+    lines: super::line::Lines,
+) -> Option<Duration> {
+    let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece));
+    let mut job = Job::new(from, lines);
+    let sent = link.send(&mut job).await;
+    for (from, to, outcome) in job.settlements() {
+        settle(lane, link.name(), from, to, outcome).await;
+    }
+    match sent {
+        Ok(()) => {
+            pace.fine();
+            // Entries behind the last alarm are not for a store.
+            let rest = sent_to.map_or(from, |seq| seq + 1);
+            if rest <= last {
+                settle(lane, link.name(), rest, last, Outcome::Done).await;
+            }
+            None
+        }
+        Err(Stopped::Retry(_)) => Some(pace.failed()),
+        Err(Stopped::Hold(_)) => Some(Pace::HOLD),
+    }
+}

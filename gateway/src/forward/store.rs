@@ -1,0 +1,204 @@
+//! The store at the other end of the wire; the only module that knows influxdb2, of which it uses one call.
+//!
+//! The crate has no timeout of its own, drops a path in the URL, takes 204 alone for success, and its gzip switch is stuck:
+//! so the HTTP client beneath is ours, and so is the reading of its errors.
+
+use std::future::Future;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use influxdb2::api::write::TimestampPrecision;
+use influxdb2::{Client, ClientBuilder, RequestError};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+
+use crate::config::checked::{Compression, InfluxConfig};
+
+/// What a store said to a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Accepted,
+    /// It never will: something in the body is wrong (400, 422).
+    Refused(String),
+    /// It never will take so much at once (413).
+    TooLarge(String),
+    /// Not before a person mends something: token, organisation, bucket, address.
+    Hold(String),
+    /// Not now.
+    Retry(String),
+}
+
+/// Where line protocol goes; scripted in tests.
+pub(super) trait TsSink: Send + Sync + 'static {
+    fn write(&self, body: Bytes) -> impl Future<Output = Answer> + Send;
+}
+
+/// A connection that can't be made in this time is given up, so that a store that comes back is seen within a second or so.
+const CONNECT: Duration = Duration::from_secs(1);
+/// A connection idle for longer may be half-open.
+const IDLE: Duration = Duration::from_secs(20);
+/// A token is shorter; a larger file is the wrong one.
+const TOKEN_BYTES: u64 = 4096;
+/// Characters of an answer that are kept.
+const WORDS: usize = 256;
+
+/// A store that speaks the InfluxDB v2 write API.
+pub(super) struct Influx {
+    config: InfluxConfig,
+    gzip: bool,
+    /// Thrown away after every failure, so that the next one reads the token anew.
+    client: Mutex<Option<Client>>,
+}
+
+impl Influx {
+    pub(super) fn new(config: &InfluxConfig) -> Self {
+        let gzip = match config.compression {
+            Compression::Auto => !is_loopback(&config.url),
+            Compression::Gzip => true,
+            Compression::None => false,
+        };
+        Self { config: config.clone(), gzip, client: Mutex::new(None) }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Client>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn client(&self) -> Result<Client, String> {
+        if let Some(client) = self.slot().clone() {
+            return Ok(client);
+        }
+        let path = self.config.token_file.clone();
+        let token = tokio::task::spawn_blocking(move || read_token(&path))
+            .await
+            .map_err(|error| format!("token could not be read: {error}"))??;
+        let client = build(&self.config, self.gzip, token)?;
+        *self.slot() = Some(client.clone());
+        Ok(client)
+    }
+
+    async fn attempt(&self, body: Bytes) -> Answer {
+        let client = match self.client().await {
+            Ok(client) => client,
+            Err(why) => return Answer::Hold(why),
+        };
+        let body = if self.gzip { gzip(body).await } else { Ok(body) };
+        let body = match body {
+            Ok(body) => body,
+            Err(why) => return Answer::Retry(why),
+        };
+        let (org, bucket) = (&self.config.org, &self.config.bucket);
+        match client.write_line_protocol_with_precision(org, bucket, body, TimestampPrecision::Nanoseconds).await {
+            Ok(()) => Answer::Accepted,
+            Err(error) => judge(&error),
+        }
+    }
+}
+
+impl TsSink for Influx {
+    async fn write(&self, body: Bytes) -> Answer {
+        let answer = self.attempt(body).await;
+        if matches!(answer, Answer::Hold(_) | Answer::Retry(_)) {
+            self.slot().take();
+        }
+        answer
+    }
+}
+
+/// What the store's error means for the batch.
+fn judge(error: &RequestError) -> Answer {
+    match error {
+        RequestError::Http { status, text } => judge_status(status.as_u16(), text),
+        RequestError::ReqwestProcessing { source } => Answer::Retry(cause(source)),
+        RequestError::Serializing { .. } | RequestError::Deserializing { .. } => Answer::Retry(error.to_string()),
+    }
+}
+
+fn judge_status(status: u16, text: &str) -> Answer {
+    let words: String = text.trim().chars().filter(|c| !c.is_control()).take(WORDS).collect();
+    let why = format!("{status}: {words}");
+    // A proxy, a login portal or a web server on that port answers for itself, not for a store: nothing was stored and
+    // nothing is wrong with the data.
+    let web_page = words.starts_with('<');
+    match status {
+        200..=299 if !web_page => Answer::Accepted,
+        400 | 422 if !web_page => Answer::Refused(why),
+        413 => Answer::TooLarge(why),
+        408 | 425 | 429 | 500..=599 => Answer::Retry(why),
+        _ if web_page => Answer::Hold(format!("{why}; a web page, not a store: check url")),
+        401 | 403 => Answer::Hold(format!("{why}; check token_file and what the token may do")),
+        404 => Answer::Hold(format!("{why}; check org and bucket, and that the store has /api/v2/write")),
+        _ => Answer::Hold(format!("{why}; check url")),
+    }
+}
+
+/// The innermost cause says it best: `connection refused` rather than `error sending request`.
+fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut inner: &dyn std::error::Error = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+fn build(config: &InfluxConfig, gzip: bool, token: String) -> Result<Client, String> {
+    reqwest::Url::parse(&config.url).map_err(|error| format!("url {}: {error}; mend it", config.url))?;
+    let mut headers = HeaderMap::new();
+    if gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    // No redirects: a followed POST becomes a GET, whose 200 would count as stored. No proxy from the environment either.
+    let http = reqwest::Client::builder()
+        .timeout(config.timeout)
+        .connect_timeout(CONNECT.min(config.timeout))
+        .pool_idle_timeout(IDLE)
+        .tcp_nodelay(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .default_headers(headers);
+    ClientBuilder::with_builder(http, &config.url, &config.org, token)
+        .build()
+        .map_err(|error| format!("http client: {error}"))
+}
+
+fn read_token(path: &Path) -> Result<String, String> {
+    let refuse = |what: &str, mend: &str| format!("token_file {}: {what}; {mend}", path.display());
+    let size = std::fs::metadata(path).map_err(|error| refuse(&error.to_string(), "put the token there"))?.len();
+    if size > TOKEN_BYTES {
+        return Err(refuse("too long for a token", "name the right file"));
+    }
+    let token = std::fs::read_to_string(path).map_err(|error| refuse(&error.to_string(), "put the token there"))?;
+    let token = token.trim();
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refuse("holds characters a token can't have", "put the token alone in it"));
+    }
+    Ok(token.to_owned())
+}
+
+/// Compressed at the fast level, off the runtime: a batch takes milliseconds.
+async fn gzip(body: Bytes) -> Result<Bytes, String> {
+    let pack = move || {
+        let mut encoder =
+            flate2::write::GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
+        encoder.write_all(&body)?;
+        encoder.finish().map(Bytes::from)
+    };
+    match tokio::task::spawn_blocking(pack).await {
+        Ok(Ok(packed)) => Ok(packed),
+        Ok(Err(error)) => Err(format!("gzip: {error}")),
+        Err(error) => Err(format!("gzip: {error}")),
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    url.host_str().is_some_and(|host| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}

@@ -1,0 +1,344 @@
+//! The telemetry lane's loop: a live request and a backlog request side by side, one each, so that neither waits for the
+//! other; while a backlog request is out the next batch is read and encoded.
+
+use std::sync::Arc;
+
+use gengfu_core::time::Mono;
+use tokio::task::{JoinError, JoinSet};
+
+use super::batch::{Job, Stopped};
+use super::delivery::{BACKLOG_BATCH, Delivery, LIVE_BATCH};
+use super::feed::Lane;
+use super::link::Link;
+use super::memory::{LOOK_BACK, Memory};
+use super::names::Names;
+use super::store::TsSink;
+use super::{Pace, line, settle};
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::journal::Seq;
+use crate::stop::Stop;
+
+/// How long a batch that is not full waits for more: the price of few requests at high rates.
+const LINGER: u64 = 50;
+/// When ranges without a record are looked at again.
+const RECHECK: u64 = 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Live,
+    Backlog,
+}
+
+/// Where a cursor's batch is.
+#[derive(Debug)]
+enum Slot {
+    Empty,
+    /// Encoded, to be sent (again).
+    Ready(Job),
+    Flying,
+}
+
+impl Slot {
+    fn take(&mut self) -> Option<Job> {
+        match std::mem::replace(self, Self::Flying) {
+            Self::Ready(job) => Some(job),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+/// One cursor: its batch and what it remembers of the points.
+#[derive(Debug)]
+struct Cursor {
+    slot: Slot,
+    memory: Memory,
+}
+
+struct Landed {
+    which: Which,
+    job: Job,
+    sent: Result<(), Stopped>,
+}
+
+pub(super) struct Forwarder<L, S> {
+    lane: L,
+    link: Arc<Link<S>>,
+    catalog: Catalog,
+    names: Names,
+    clock: Clock,
+    pace: Pace,
+    delivery: Delivery,
+    live: Cursor,
+    backlog: Cursor,
+    /// The backlog batch after the one that flies.
+    next: Option<Job>,
+    flights: JoinSet<Landed>,
+    /// The head when the live cursor last found nothing more.
+    seen: Seq,
+    /// A batch is gathering until then.
+    gather: Option<Mono>,
+    /// Nothing is sent before: the store failed, or the journal.
+    rest: Option<Mono>,
+    recheck: Option<Mono>,
+    /// Records a request may carry, once a store has called one too large.
+    limit: usize,
+}
+
+impl<L: Lane, S: TsSink> Forwarder<L, S> {
+    pub(super) fn new(lane: L, link: Arc<Link<S>>, catalog: Catalog, names: Names, clock: Clock, pace: Pace) -> Self {
+        let cursor = || Cursor { slot: Slot::Empty, memory: Memory::default() };
+        Self {
+            lane,
+            link,
+            catalog,
+            names,
+            clock,
+            pace,
+            delivery: Delivery::default(),
+            live: cursor(),
+            backlog: cursor(),
+            next: None,
+            flights: JoinSet::new(),
+            seen: 0,
+            gather: None,
+            rest: None,
+            recheck: None,
+            limit: BACKLOG_BATCH,
+        }
+    }
+
+    /// Ends when stop was said and nothing is under way.
+    pub(super) async fn run(mut self, mut stop: Stop) {
+        loop {
+            if !stop.said() {
+                self.launch().await;
+            } else if self.flights.is_empty() {
+                return;
+            }
+            let wake = self.wake().filter(|_| !stop.said());
+            let wake_at = self.clock.instant(wake.unwrap_or_default());
+            let full = self.gather.map_or(0, |_| LIVE_BATCH as u64 - 1);
+            let listening = matches!(self.live.slot, Slot::Empty) && self.rest.is_none();
+            tokio::select! {
+                Some(landed) = self.flights.join_next() => self.land(landed).await,
+                () = self.lane.beyond(self.seen + full), if listening => self.arrived(),
+                () = tokio::time::sleep_until(wake_at), if wake.is_some() => {}
+                () = stop.wait(), if !stop.said() => {}
+            }
+        }
+    }
+
+    /// When there is something to launch that no landing and no new record would tell of.
+    fn wake(&self) -> Option<Mono> {
+        if self.rest.is_some() {
+            return self.rest;
+        }
+        let gather = self.gather.filter(|_| matches!(self.live.slot, Slot::Empty) && !self.must_wait());
+        let recheck = self.recheck.filter(|_| self.backlog_idle() && !self.must_wait());
+        gather.into_iter().chain(recheck).min()
+    }
+
+    /// A store that failed is asked with one request; the others follow its answer.
+    fn must_wait(&self) -> bool {
+        self.pace.failures > 0 && !self.flights.is_empty()
+    }
+
+    fn backlog_idle(&self) -> bool {
+        matches!(self.backlog.slot, Slot::Empty) && self.next.is_none()
+    }
+
+    /// The head moved: a first record starts the gathering, a full batch ends it.
+    fn arrived(&mut self) {
+        let now = self.clock.mono();
+        self.gather = Some(if self.gather.is_some() { now } else { now.plus(LINGER) });
+    }
+
+    /// Sends what may be sent now.
+    async fn launch(&mut self) {
+        let now = self.clock.mono();
+        if self.rest.is_some_and(|until| now < until) {
+            return;
+        }
+        self.rest = None;
+        if self.recheck.is_some_and(|at| now >= at) && self.backlog_idle() && !self.must_wait() {
+            self.recheck = None;
+            self.delivery.look_again();
+        }
+        if !self.must_wait() {
+            self.launch_live(now).await;
+        }
+        if !self.must_wait() {
+            self.launch_backlog().await;
+        }
+        if self.delivery.skipped() && self.recheck.is_none() {
+            self.recheck = Some(now.plus(RECHECK));
+        }
+    }
+
+    async fn launch_live(&mut self, now: Mono) {
+        if matches!(self.live.slot, Slot::Flying) {
+            return;
+        }
+        let due = self.gather.is_some_and(|at| now >= at);
+        if !due && matches!(self.live.slot, Slot::Empty) {
+            return;
+        }
+        let head = self.lane.head();
+        if self.delivery.catch_up(&self.lane.owed(), head) {
+            tracing::info!(
+                link = self.link.name(),
+                head,
+                "far behind, going on at the head and draining the rest beside it"
+            );
+            self.live.slot = Slot::Empty;
+        }
+        if matches!(self.live.slot, Slot::Empty) {
+            self.gather = None;
+            self.seen = head;
+            if let Some(range) = self.delivery.live(&self.lane.owed()) {
+                match self.read(Which::Live, range).await {
+                    Some(job) => self.live.slot = Slot::Ready(job),
+                    None => self.more(),
+                }
+            }
+        }
+        self.fly(Which::Live);
+    }
+
+    async fn launch_backlog(&mut self) {
+        if matches!(self.backlog.slot, Slot::Empty) {
+            let next = match self.next.take() {
+                Some(job) => Some(job),
+                None => self.read_backlog().await,
+            };
+            if let Some(job) = next {
+                self.backlog.slot = Slot::Ready(job);
+            }
+        }
+        self.fly(Which::Backlog);
+        if matches!(self.backlog.slot, Slot::Flying) && self.next.is_none() {
+            self.next = self.read_backlog().await;
+        }
+    }
+
+    async fn read_backlog(&mut self) -> Option<Job> {
+        while let Some(range) = self.delivery.backlog(&self.lane.owed()) {
+            let job = self.read(Which::Backlog, range).await;
+            if job.is_some() || self.rest.is_some() {
+                return job;
+            }
+        }
+        None
+    }
+
+    /// The first batch of a range, encoded. `None`: nothing there, or the journal would not say.
+    async fn read(&mut self, which: Which, (from, to): (Seq, Seq)) -> Option<Job> {
+        let (most, cursor) = match which {
+            Which::Live => (LIVE_BATCH, &mut self.live),
+            Which::Backlog => (BACKLOG_BATCH, &mut self.backlog),
+        };
+        let read = async {
+            if let Some((first, last)) = cursor.memory.gap(from) {
+                let before =
+                    if first <= last { self.lane.telemetry(first, last, LOOK_BACK).await? } else { Vec::new() };
+                cursor.memory.learn(from, &before);
+            }
+            self.lane.telemetry(from, to, most.min(self.limit)).await
+        };
+        let records = match read.await {
+            Ok(records) => records,
+            Err(why) => {
+                let wait = self.pace.unreadable(self.link.name(), &why);
+                self.rest = Some(self.clock.mono().plus(wait.as_millis() as u64));
+                return None;
+            }
+        };
+        let Some(last) = records.last() else {
+            match which {
+                Which::Live => self.delivery.skip_live(to),
+                Which::Backlog => self.delivery.skip_backlog(to),
+            }
+            return None;
+        };
+        self.names.refresh(&self.catalog);
+        let lines = line::encode(&self.names, &mut cursor.memory, &records);
+        cursor.memory.advance(last.seq);
+        if which == Which::Backlog {
+            self.delivery.taken(last.seq);
+        }
+        Some(Job::new(from, lines))
+    }
+
+    fn fly(&mut self, which: Which) {
+        if let Some(mut job) = self.cursor(which).slot.take() {
+            let link = self.link.clone();
+            self.flights.spawn(async move {
+                let sent = link.send(&mut job).await;
+                Landed { which, job, sent }
+            });
+        }
+    }
+
+    /// Settles what was sent, keeps what was not.
+    async fn land(&mut self, landed: Result<Landed, JoinError>) {
+        let Ok(Landed { which, mut job, sent }) = landed else {
+            return self.start_over();
+        };
+        for (from, to, outcome) in job.settlements() {
+            settle(&self.lane, self.link.name(), from, to, outcome).await;
+        }
+        if let Some(limit) = job.shrink() {
+            self.limit = self.limit.min(limit);
+        }
+        let wait = match sent {
+            Ok(()) => {
+                self.pace.fine();
+                self.cursor(which).slot = Slot::Empty;
+                if which == Which::Live {
+                    self.more();
+                }
+                return;
+            }
+            Err(Stopped::Retry(_)) => self.pace.failed(),
+            Err(Stopped::Hold(_)) => {
+                self.pace.failed();
+                Pace::HOLD
+            }
+        };
+        self.cursor(which).slot = Slot::Ready(job);
+        self.rest = Some(self.clock.mono().plus(wait.as_millis() as u64));
+    }
+
+    /// After a live batch, or none: a full one that waits goes at once, the rest gathers.
+    fn more(&mut self) {
+        let owed = self.delivery.live_owed(&self.lane.owed());
+        if owed > 0 {
+            let wait = if owed >= self.limit.min(LIVE_BATCH) as u64 { 0 } else { LINGER };
+            self.gather = Some(self.clock.mono().plus(wait));
+        }
+    }
+
+    /// A flight panicked: all that was under way is still owed, so both cursors begin anew from there.
+    fn start_over(&mut self) {
+        tracing::error!(link = self.link.name(), "a request panicked, starting over from what is owed");
+        self.flights.abort_all();
+        self.flights = JoinSet::new();
+        self.live.slot = Slot::Empty;
+        self.backlog.slot = Slot::Empty;
+        self.next = None;
+        self.delivery.look_again();
+        self.rest = Some(self.clock.mono().plus(self.pace.failed().as_millis() as u64));
+        self.gather = self.rest;
+    }
+
+    fn cursor(&mut self, which: Which) -> &mut Cursor {
+        match which {
+            Which::Live => &mut self.live,
+            Which::Backlog => &mut self.backlog,
+        }
+    }
+}

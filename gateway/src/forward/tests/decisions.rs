@@ -1,0 +1,132 @@
+//! What is sent when, and what becomes of it: without a wire.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::forward::batch::{Job, Stopped};
+use crate::forward::delivery::{BACKLOG_BATCH, Delivery, LIVE_BATCH, LIVE_LAG, MAX_RANGES};
+use crate::forward::line::encode;
+use crate::forward::memory::Memory;
+use crate::forward::names::Names;
+use crate::forward::store::Answer;
+
+fn job(from: Seq, seqs: &[Seq]) -> Job {
+    let catalog = catalog(8);
+    let mut names = Names::new("mall");
+    names.refresh(&catalog);
+    let record = |seq: &Seq| Record {
+        seq: *seq,
+        point: PointId((*seq % 4) as u32),
+        at_ns: (*seq / 4) as i64,
+        value: *seq as f64,
+        quality: Quality::Good,
+    };
+    let records: Vec<_> = seqs.iter().map(record).collect();
+    let mut memory = Memory::default();
+    memory.learn(1, &[]);
+    Job::new(from, encode(&names, &mut memory, &records))
+}
+
+/// The values in a body: each record's is its number.
+fn values(body: &[u8]) -> Vec<Seq> {
+    let text = std::str::from_utf8(body).unwrap();
+    let fields = super::lines::parse(text).into_iter().flat_map(|line| line.fields);
+    let number = |(_, value)| match value {
+        super::lines::Field::Float(value) => value as Seq,
+        other => panic!("{other:?}"),
+    };
+    fields.map(number).collect()
+}
+
+#[test]
+fn numbers_without_a_record_go_with_the_record_behind_them() {
+    let mut job = job(3, &[5, 6, 9]);
+    assert_eq!(values(&job.next().unwrap()), [5, 6, 9]);
+    job.answer(Answer::Accepted).unwrap();
+    assert!(job.next().is_none());
+    assert_eq!(job.settlements(), [(3, 9, Outcome::Done)]);
+    assert!(job.settlements().is_empty());
+}
+
+#[test]
+fn a_store_that_goes_away_in_the_middle_keeps_what_it_took() {
+    let mut job = job(1, &[1, 2, 3, 4]);
+    job.next().unwrap();
+    job.answer(Answer::TooLarge("413".to_owned())).unwrap();
+    assert_eq!(values(&job.next().unwrap()), [1, 2]);
+    job.answer(Answer::Accepted).unwrap();
+    assert_eq!(values(&job.next().unwrap()), [3, 4]);
+    assert_eq!(job.answer(Answer::Retry("503".to_owned())), Err(Stopped::Retry("503".to_owned())));
+    assert_eq!(job.settlements(), [(1, 2, Outcome::Done)]);
+    assert_eq!(job.shrink(), Some(2));
+    assert_eq!(values(&job.next().unwrap()), [3, 4], "the rest is sent again");
+}
+
+proptest! {
+    #[test]
+    fn bisecting_finds_exactly_the_bad_ones(size in 1..200_u64, bad in proptest::collection::btree_set(1..200_u64, 0..12)) {
+        let seqs: Vec<_> = (1..=size).collect();
+        let bad: Vec<_> = bad.into_iter().filter(|seq| *seq <= size).collect();
+        let mut job = job(1, &seqs);
+        let mut requests = 0;
+        while let Some(body) = job.next() {
+            requests += 1;
+            let refused = values(&body).iter().any(|seq| bad.contains(seq));
+            job.answer(if refused { Answer::Refused("400: no".to_owned()) } else { Answer::Accepted }).unwrap();
+        }
+        let settled = job.settlements();
+        let dead: Vec<_> = settled.iter().filter(|s| s.2 != Outcome::Done).flat_map(|s| s.0..=s.1).collect();
+        prop_assert_eq!(dead, &bad[..]);
+        let mut next = 1;
+        for (from, to, _) in settled {
+            prop_assert_eq!(from, next);
+            next = to + 1;
+        }
+        prop_assert_eq!(next, size + 1);
+        prop_assert!(requests <= 1 + 2 * 8 * bad.len(), "{} requests for {} bad ones", requests, bad.len());
+    }
+}
+
+#[test]
+fn live_follows_the_head_and_the_backlog_drains_below_it() {
+    let mut delivery = Delivery::default();
+    assert!(!delivery.catch_up(&[(1, 500)], 500), "near enough to go on in order");
+    assert_eq!(delivery.live(&[(1, 500)]), Some((1, 500)));
+    assert_eq!(delivery.backlog(&[(1, 500)]), None);
+
+    let head = LIVE_LAG + 1;
+    assert!(delivery.catch_up(&[(1, head)], head));
+    assert_eq!(delivery.live(&[(1, head)]), None);
+    assert_eq!(delivery.backlog(&[(1, head)]), Some((1, head)));
+    delivery.taken(BACKLOG_BATCH as u64);
+    assert_eq!(
+        delivery.backlog(&[(1, head + 9)]),
+        Some((BACKLOG_BATCH as u64 + 1, head)),
+        "the next batch, read ahead"
+    );
+    assert_eq!(delivery.live(&[(1, head + 9)]), Some((head + 1, head + 9)), "the new ones do not wait for it");
+}
+
+#[test]
+fn a_flapping_store_does_not_shred_the_delivery_map() {
+    let mut delivery = Delivery::default();
+    let owed: Vec<_> = (0..MAX_RANGES as u64).map(|n| (n * LIVE_LAG * 2 + 1, n * LIVE_LAG * 2 + LIVE_LAG)).collect();
+    let head = owed.last().unwrap().1;
+    assert!(!delivery.catch_up(&owed, head));
+    assert!(delivery.catch_up(&owed[1..], head));
+}
+
+#[test]
+fn what_can_not_be_read_is_passed_and_looked_at_again() {
+    let mut delivery = Delivery::default();
+    delivery.skip_live(10);
+    assert_eq!(delivery.live(&[(1, 12)]), Some((11, 12)));
+    assert_eq!(delivery.backlog(&[(1, 12)]), Some((1, 10)));
+    delivery.skip_backlog(10);
+    assert_eq!(delivery.backlog(&[(1, 10)]), None);
+    assert!(delivery.skipped());
+    delivery.look_again();
+    assert_eq!(delivery.backlog(&[(1, 10)]), Some((1, 10)));
+}
+
+const _: () = assert!(BACKLOG_BATCH >= LIVE_BATCH);

@@ -1,0 +1,184 @@
+//! The room without a journal: a lane in memory stands for it.
+
+use std::sync::{Arc, Mutex};
+
+use gengfu_core::quality::Quality;
+use gengfu_core::reading::PointId;
+use tokio::sync::watch;
+
+use super::feed::Lane;
+use crate::catalog::{Catalog, PointMeta};
+use crate::flow::{AlarmEvent, Text};
+use crate::journal::{Entry, Outcome, Record, Seq};
+
+mod lines;
+mod decisions;
+mod wire;
+mod victoria;
+
+/// A lane in memory. Clones are the same lane; times it was settled are kept.
+#[derive(Clone)]
+pub(super) struct FakeLane {
+    inner: Arc<Mutex<Kept>>,
+    head: watch::Sender<Seq>,
+}
+
+#[derive(Default)]
+struct Kept {
+    records: Vec<Record>,
+    entries: Vec<(Seq, Entry)>,
+    /// Settled, sorted, neighbours joined.
+    done: Vec<(Seq, Seq)>,
+    dead: Vec<(Seq, String)>,
+    /// Every call of settle.
+    settled: Vec<(Seq, Seq)>,
+}
+
+impl FakeLane {
+    pub(super) fn new() -> Self {
+        Self { inner: Arc::default(), head: watch::channel(0).0 }
+    }
+
+    /// Commits records; their numbers go on from the head.
+    pub(super) fn commit(&self, records: impl IntoIterator<Item = (PointId, i64, f64, Quality)>) {
+        let mut kept = self.inner.lock().unwrap();
+        let mut seq = *self.head.borrow();
+        for (point, at_ns, value, quality) in records {
+            seq += 1;
+            kept.records.push(Record { seq, point, at_ns, value, quality });
+        }
+        drop(kept);
+        self.head.send_replace(seq);
+    }
+
+    pub(super) fn append(&self, entry: Entry) {
+        let seq = *self.head.borrow() + 1;
+        self.inner.lock().unwrap().entries.push((seq, entry));
+        self.head.send_replace(seq);
+    }
+
+    /// The records up to `seq` expire: neither given nor settled any more.
+    pub(super) fn expire(&self, seq: Seq) {
+        self.inner.lock().unwrap().records.retain(|record| record.seq > seq);
+    }
+
+    pub(super) fn all_settled(&self) -> bool {
+        Lane::owed(self).is_empty()
+    }
+
+    pub(super) fn dead(&self) -> Vec<(Seq, String)> {
+        self.inner.lock().unwrap().dead.clone()
+    }
+
+    pub(super) fn settled(&self) -> Vec<(Seq, Seq)> {
+        self.inner.lock().unwrap().settled.clone()
+    }
+}
+
+impl Lane for FakeLane {
+    async fn beyond(&mut self, seq: Seq) {
+        let _ = self.head.subscribe().wait_for(|head| *head > seq).await;
+    }
+
+    fn head(&self) -> Seq {
+        *self.head.borrow()
+    }
+
+    fn owed(&self) -> Vec<(Seq, Seq)> {
+        let mut next = 1;
+        let mut owed = Vec::new();
+        for &(from, to) in &self.inner.lock().unwrap().done {
+            if next < from {
+                owed.push((next, from - 1));
+            }
+            next = to + 1;
+        }
+        if next <= self.head() {
+            owed.push((next, self.head()));
+        }
+        owed
+    }
+
+    async fn telemetry(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {
+        let kept = self.inner.lock().unwrap();
+        let start = kept.records.partition_point(|record| record.seq < from);
+        Ok(kept.records[start..].iter().take_while(|record| record.seq <= to).take(max).copied().collect())
+    }
+
+    async fn entries(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
+        let kept = self.inner.lock().unwrap();
+        Ok(kept.entries.iter().filter(|(seq, _)| (from..=to).contains(seq)).take(max).cloned().collect())
+    }
+
+    async fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> Result<(), String> {
+        let mut kept = self.inner.lock().unwrap();
+        kept.settled.push((from, to));
+        if let Outcome::Dead(why) = outcome {
+            kept.dead.push((from, why));
+        }
+        kept.done.push((from, to));
+        kept.done.sort_unstable();
+        let mut joined: Vec<(Seq, Seq)> = Vec::new();
+        for (from, to) in std::mem::take(&mut kept.done) {
+            match joined.last_mut() {
+                Some(last) if from <= last.1 => panic!("{from}..={to} settled twice"),
+                Some(last) if from == last.1 + 1 => last.1 = to,
+                _ => joined.push((from, to)),
+            }
+        }
+        kept.done = joined;
+        Ok(())
+    }
+}
+
+/// `device/point` of kind `hydrant` for every number below `points`, four to a device.
+pub(super) fn catalog(points: u32) -> Catalog {
+    let catalog = Catalog::default();
+    for index in 0..points {
+        catalog.add(meta(&format!("dev-{}", index / 4), &format!("p{}", index % 4), "hydrant"));
+    }
+    catalog
+}
+
+pub(super) fn meta(device: &str, point: &str, kind: &str) -> PointMeta {
+    PointMeta {
+        device: device.to_owned(),
+        point: point.to_owned(),
+        kind: kind.to_owned(),
+        area: None,
+        unit: None,
+        life_safety: false,
+        source: None,
+    }
+}
+
+pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
+    AlarmEvent {
+        id: id.to_owned(),
+        number,
+        event: "raise".to_owned(),
+        state: "unacknowledged".to_owned(),
+        site: "mall".to_owned(),
+        device: "dev-0".to_owned(),
+        point: "p0".to_owned(),
+        kind: "hydrant".to_owned(),
+        rule: "low".to_owned(),
+        priority: "critical".to_owned(),
+        level: 0,
+        value: Some(0.1),
+        quality: "good".to_owned(),
+        reason: None,
+        unit: Some("MPa".to_owned()),
+        limit: Some(0.15),
+        time_to_limit: None,
+        early_warning: false,
+        message: Text { zh: message.to_owned(), en: String::new() },
+        advice: None,
+        basis: None,
+        onset: 1_700_000_000_000,
+        since: 1_700_000_000_000,
+        occurred: 1_700_000_000_123,
+        detected: 1_700_000_000_124,
+        by: None,
+    }
+}

@@ -1,0 +1,142 @@
+//! The loop of the pushes: takes transitions from the tap, posts what [`Window`] says is next, settles what was accepted.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use gengfu_core::alarm::Priority;
+use tokio::task::{JoinError, JoinSet};
+
+use super::order::{Attempt, Failure, Window};
+use super::receiver::Answer;
+use super::{Shared, body};
+use crate::backoff::{self, Backoff};
+use crate::journal::{Outcome, Tap, TapMark, Tapped};
+use crate::stop::Stop;
+
+const FLOOR: Duration = Duration::from_millis(250);
+const CEILING: Duration = Duration::from_secs(30);
+
+/// What this room asks of the journal; the meanings are those of [`Tap`].
+pub(super) trait Source: Send {
+    fn next(&mut self) -> impl Future<Output = Option<Tapped>> + Send;
+    fn settle(&self, mark: TapMark, outcome: Outcome);
+}
+
+impl Source for Tap {
+    async fn next(&mut self) -> Option<Tapped> {
+        Tap::next(self).await
+    }
+
+    fn settle(&self, mark: TapMark, outcome: Outcome) {
+        Tap::settle(self, mark, outcome);
+    }
+}
+
+/// How a push ended.
+type Landed = (Tapped, u32, Answer);
+
+struct Pushes<'a, T> {
+    shared: Arc<Shared>,
+    tap: T,
+    priorities: &'a [Priority],
+    window: Window,
+    backoff: Backoff,
+    flights: JoinSet<Landed>,
+}
+
+/// Pushes until stop is said and nothing is under way.
+pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, priorities: &[Priority], mut stop: Stop) {
+    let backoff = Backoff::new(FLOOR, CEILING, backoff::seed(&shared.name, &shared.clock));
+    let flights = JoinSet::new();
+    let mut pushes = Pushes { shared, tap, priorities, window: Window::default(), backoff, flights };
+    let mut open = true;
+    loop {
+        if !stop.said() {
+            pushes.launch();
+        } else if pushes.flights.is_empty() {
+            return;
+        }
+        let wake = pushes.window.next_at();
+        let wake_at = pushes.shared.clock.instant(wake.unwrap_or_default());
+        let running = !stop.said();
+        tokio::select! {
+            Some(landed) = pushes.flights.join_next() => pushes.land(landed),
+            tapped = pushes.tap.next(), if running && open && pushes.window.has_room() => match tapped {
+                Some(tapped) => pushes.take(tapped),
+                None => open = false,
+            },
+            () = tokio::time::sleep_until(wake_at), if running && wake.is_some() => {}
+            () = pushes.shared.reached.notified() => pushes.window.reached(pushes.shared.clock.mono()),
+            () = stop.wait(), if running => {}
+        }
+    }
+}
+
+impl<T: Source> Pushes<'_, T> {
+    /// Takes a transition in, or settles it where nobody wants its priority here.
+    fn take(&mut self, tapped: Tapped) {
+        let wanted = |priority: &Priority| priority.word() == tapped.event.priority;
+        if !self.priorities.is_empty() && !self.priorities.iter().any(wanted) {
+            return self.tap.settle(tapped.mark, Outcome::Done);
+        }
+        self.window.take(tapped, self.shared.clock.mono());
+    }
+
+    fn launch(&mut self) {
+        let now = self.shared.clock.mono();
+        while let Some(Attempt { tapped, number }) = self.window.next(now) {
+            let shared = self.shared.clone();
+            self.flights.spawn(async move {
+                let answer = push(&shared, &tapped).await;
+                (tapped, number, answer)
+            });
+        }
+        self.shared.waiting.store(self.window.len(), Ordering::Relaxed);
+    }
+
+    fn land(&mut self, landed: Result<Landed, JoinError>) {
+        let now = self.shared.clock.mono();
+        let Ok((tapped, attempts, answer)) = landed else {
+            // Which one it was is lost with it: all that fly are tried again, which the key makes harmless.
+            tracing::error!(link = self.shared.name, "a push panicked, trying again");
+            self.flights = JoinSet::new();
+            return self.window.all_failed(now.plus(FLOOR.as_millis() as u64));
+        };
+        let id = &tapped.event.id;
+        let (failure, wait, why) = match answer {
+            Answer::Accepted => {
+                self.shared.pushed.fetch_add(1, Ordering::Relaxed);
+                self.tap.settle(tapped.mark, Outcome::Done);
+                return self.window.accepted(id, now);
+            }
+            Answer::Away(why) => (Failure::Away, self.backoff.delay(attempts), why),
+            Answer::Busy(why) => (Failure::Busy, self.backoff.delay(attempts), why),
+            Answer::Refused(why) => (Failure::Refused, self.backoff.slow(), why),
+        };
+        self.shared.stats.notify_failures.add(1);
+        let key = tapped.event.key();
+        if attempts == 1 {
+            tracing::warn!(link = self.shared.name, key, why, "push not accepted, trying again");
+        } else {
+            tracing::debug!(link = self.shared.name, key, attempts, why, "push not accepted again");
+        }
+        self.window.failed(id, failure, now.plus(wait.as_millis() as u64));
+        if let Some(given_up) = self.window.give_up(now) {
+            let why = format!("refused again and again, given up to let newer alarms pass: {why}");
+            tracing::error!(link = self.shared.name, key = given_up.event.key(), why, "push given up");
+            self.tap.settle(given_up.mark, Outcome::Dead(why));
+        }
+    }
+}
+
+async fn push(shared: &Shared, tapped: &Tapped) -> Answer {
+    shared.stats.notify_pushes.add(1);
+    if !tapped.durable {
+        shared.stats.notify_not_durable.add(1);
+    }
+    let key = tapped.event.key();
+    let body = body::alarm(tapped, &shared.console, shared.clock.wall().0);
+    shared.post("alarm", Some(&key), body).await
+}

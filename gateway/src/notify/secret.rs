@@ -1,0 +1,89 @@
+//! The secret a push is signed with, from its file. Read anew after any push that was not accepted, so that a rotated secret
+//! works; never waited for longer than [`PATIENCE`], since the disk may be the thing that is sick.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// How long a push waits for the file.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// A secret is shorter; a larger file is the wrong one.
+const SECRET_BYTES: u64 = 4096;
+
+#[derive(Debug)]
+pub(super) struct Secret {
+    path: Option<PathBuf>,
+    cached: Arc<Mutex<Cached>>,
+    /// One reader at a time: a hung disk must not collect threads.
+    reading: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    secret: Option<Arc<[u8]>>,
+    /// The file as it was when read.
+    stamp: Option<(SystemTime, u64)>,
+    complained: Option<String>,
+}
+
+impl Secret {
+    pub(super) fn new(path: Option<PathBuf>) -> Self {
+        Self { path, cached: Arc::default(), reading: Arc::default() }
+    }
+
+    /// The secret as the file has it, or as it was last known. `None`: none is configured, or it can't be read; then the
+    /// push goes unsigned, since an alarm that is doubted is better than one that is not sent.
+    pub(super) async fn current(&self) -> Option<Arc<[u8]>> {
+        let path = self.path.clone()?;
+        if !self.reading.swap(true, Ordering::AcqRel) {
+            let (cached, reading) = (self.cached.clone(), self.reading.clone());
+            let refresh = tokio::task::spawn_blocking(move || {
+                refresh(&path, &cached);
+                reading.store(false, Ordering::Release);
+            });
+            let _ = tokio::time::timeout(PATIENCE, refresh).await;
+        }
+        lock(&self.cached).secret.clone()
+    }
+
+    /// The receiver was not content: read the file again even if it looks the same.
+    pub(super) fn doubt(&self) {
+        lock(&self.cached).stamp = None;
+    }
+}
+
+fn refresh(path: &Path, cached: &Mutex<Cached>) {
+    let read = || -> Result<Option<((SystemTime, u64), Vec<u8>)>, String> {
+        let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
+        let stamp = (meta.modified().map_err(|error| error.to_string())?, meta.len());
+        if lock(cached).stamp == Some(stamp) {
+            return Ok(None);
+        }
+        if meta.len() > SECRET_BYTES {
+            return Err("too long for a secret".to_owned());
+        }
+        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        let secret = bytes.trim_ascii().to_vec();
+        if secret.is_empty() { Err("is empty".to_owned()) } else { Ok(Some((stamp, secret))) }
+    };
+    let result = read();
+    let mut cached = lock(cached);
+    match result {
+        Ok(None) => cached.complained = None,
+        Ok(Some((stamp, secret))) => {
+            *cached = Cached { secret: Some(secret.into()), stamp: Some(stamp), complained: None };
+        }
+        Err(why) => {
+            if cached.complained.as_ref() != Some(&why) {
+                let path = path.display().to_string();
+                tracing::error!(path, why, "secret_file not usable, put the secret there");
+                cached.complained = Some(why);
+            }
+        }
+    }
+}
+
+fn lock(cached: &Mutex<Cached>) -> std::sync::MutexGuard<'_, Cached> {
+    cached.lock().unwrap_or_else(PoisonError::into_inner)
+}

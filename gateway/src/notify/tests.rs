@@ -1,0 +1,444 @@
+//! The loops against a receiver that answers as a script says; a list stands for the journal's tap.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gengfu_core::alarm::Priority;
+use gengfu_core::time::Mono;
+use proptest::prelude::*;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::order::{Failure, IN_FLIGHT, REFUSED_ENOUGH, WINDOW, Window};
+use super::pushes::Source;
+use super::{GRACE, body, notify};
+use crate::clock::Clock;
+use crate::config::checked::WebhookConfig;
+use crate::flow::{AlarmEvent, Text};
+use crate::journal::{Outcome, TapMark, Tapped};
+use crate::scripted::{Reply, Request, Server, TempFile, until, within};
+use crate::stop::{self, Stopper};
+use crate::telemetry::{LinkState, SharedStats};
+
+fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
+    let event = AlarmEvent {
+        id: format!("{alarm:016x}"),
+        number,
+        event: "raise".to_owned(),
+        state: "unacknowledged".to_owned(),
+        site: "mall".to_owned(),
+        device: "hydrant-main".to_owned(),
+        point: "pressure".to_owned(),
+        kind: "hydrant".to_owned(),
+        rule: "hydrant-low".to_owned(),
+        priority: priority.to_owned(),
+        level: 0,
+        value: Some(0.125),
+        quality: "good".to_owned(),
+        reason: None,
+        unit: Some("MPa".to_owned()),
+        limit: Some(0.15),
+        time_to_limit: None,
+        early_warning: false,
+        message: Text { zh: "水压低".to_owned(), en: "pressure low".to_owned() },
+        advice: Some("check the valve".to_owned()),
+        basis: Some("GB 50974-2014".to_owned()),
+        onset: 1_700_000_000_000,
+        since: 1_700_000_000_000,
+        occurred: 1_700_000_000_123,
+        detected: 1_700_000_000_124,
+        by: None,
+    };
+    let mark = TapMark::Seq(u64::from(alarm) * 1_000 + u64::from(number));
+    Tapped { event, durable: true, committed: Some(1_700_000_000_130), mark }
+}
+
+/// The tap: a channel in, a list of what was settled out.
+struct FakeTap {
+    rx: mpsc::Receiver<Tapped>,
+    settled: Arc<Mutex<Vec<(TapMark, Outcome)>>>,
+}
+
+impl Source for FakeTap {
+    async fn next(&mut self) -> Option<Tapped> {
+        self.rx.recv().await
+    }
+
+    fn settle(&self, mark: TapMark, outcome: Outcome) {
+        self.settled.lock().unwrap().push((mark, outcome));
+    }
+}
+
+struct Rig {
+    tap: mpsc::Sender<Tapped>,
+    settled: Arc<Mutex<Vec<(TapMark, Outcome)>>>,
+    stats: SharedStats,
+    clock: Clock,
+    stopper: Stopper,
+    task: JoinHandle<()>,
+}
+
+impl Rig {
+    fn start(url: String, tweak: impl FnOnce(&mut WebhookConfig)) -> Self {
+        let mut config = WebhookConfig {
+            name: "duty-room".to_owned(),
+            url,
+            priorities: Vec::new(),
+            secret_file: None,
+            heartbeat: None,
+            timeout: Duration::from_millis(500),
+        };
+        tweak(&mut config);
+        let (tap, rx) = mpsc::channel(4096);
+        let settled = Arc::<Mutex<Vec<_>>>::default();
+        let fake = FakeTap { rx, settled: settled.clone() };
+        let (stopper, stop) = stop::channel();
+        let (stats, clock) = (SharedStats::default(), Clock::start());
+        let (stats2, clock2) = (stats.clone(), clock.clone());
+        let task = tokio::spawn(async move {
+            notify(config, "mall", clock2, stats2, fake, stop, "127.0.0.1:8420".to_owned()).await;
+        });
+        Self { tap, settled, stats, clock, stopper, task }
+    }
+
+    fn raise(&self, alarm: u32, number: u32) {
+        self.tap.try_send(tapped(alarm, number, "critical")).unwrap();
+    }
+
+    fn settled(&self) -> Vec<(TapMark, Outcome)> {
+        self.settled.lock().unwrap().clone()
+    }
+
+    async fn all_settled(&self, count: usize) {
+        until("all settled", || self.settled().len() >= count).await;
+        assert!(self.settled().iter().all(|(_, outcome)| *outcome == Outcome::Done));
+    }
+
+    async fn stop(self) {
+        assert!(!self.task.is_finished(), "it never returns on its own");
+        self.stopper.stop();
+        within("the end", self.task).await.unwrap();
+    }
+}
+
+fn keys(requests: &[Request]) -> Vec<String> {
+    requests.iter().filter_map(|request| request.header(body::KEY).map(str::to_owned)).collect()
+}
+
+fn json(request: &Request) -> serde_json::Value {
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_says_all_that_the_contract_names() {
+    let server = Server::start(|_| Reply::Status(200, "")).await;
+    let rig = Rig::start(server.url(), |_| {});
+    rig.raise(0xfe, 1);
+    rig.all_settled(1).await;
+    let request = &server.seen()[0];
+    assert_eq!(request.header("idempotency-key"), Some("00000000000000fe.1"));
+    assert_eq!(request.header("gengfu-event"), Some("alarm"));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(request.header("gengfu-signature"), None);
+    let said = json(request);
+    let sent = said["times"]["sent_ms"].as_i64().unwrap();
+    assert!((rig.clock.wall().0 - sent).abs() < 20_000);
+    assert!(said["times"]["sent"].as_str().unwrap().ends_with('Z'));
+    for (pointer, value) in [
+        ("/key", "00000000000000fe.1"),
+        ("/alarm_id", "00000000000000fe"),
+        ("/event", "raise"),
+        ("/state", "unacknowledged"),
+        ("/site", "mall"),
+        ("/device", "hydrant-main"),
+        ("/point", "pressure"),
+        ("/rule", "hydrant-low"),
+        ("/priority", "critical"),
+        ("/unit", "MPa"),
+        ("/message/zh", "水压低"),
+        ("/message/en", "pressure low"),
+        ("/advice", "check the valve"),
+        ("/basis", "GB 50974-2014"),
+        ("/times/occurred", "2023-11-14T22:13:20.123Z"),
+        ("/times/detected", "2023-11-14T22:13:20.124Z"),
+        ("/times/committed", "2023-11-14T22:13:20.130Z"),
+        ("/link", "http://127.0.0.1:8420/?alarm=00000000000000fe"),
+    ] {
+        assert_eq!(said.pointer(pointer).and_then(|v| v.as_str()), Some(value), "{pointer}");
+    }
+    assert_eq!((said["value"].as_f64(), said["limit"].as_f64()), (Some(0.125), Some(0.15)));
+    assert_eq!((said["durable"].as_bool(), said["number"].as_u64()), (Some(true), Some(1)));
+    assert_eq!(said["times"]["occurred_ms"].as_i64(), Some(1_700_000_000_123));
+    rig.stop().await;
+}
+
+#[test]
+fn the_signature_is_the_one_others_compute() {
+    // RFC 4231, test case 2
+    let expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+    assert_eq!(body::signature(b"Jefe", b"what do ya want for nothing?"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_secret_is_taken_up_and_a_missing_one_silences_nobody() {
+    let secret = TempFile::new("first\n");
+    let server = Server::start(|_| Reply::Status(200, "")).await;
+    let rig = Rig::start(server.url(), |config| config.secret_file = Some(secret.0.clone()));
+    let signed = |n: usize, key: &[u8]| {
+        let request = &server.seen()[n];
+        request.header(body::SIGNATURE) == Some(&body::signature(key, &request.body))
+    };
+    rig.raise(1, 1);
+    rig.all_settled(1).await;
+    assert!(signed(0, b"first"));
+    secret.write("the second");
+    rig.raise(2, 1);
+    rig.all_settled(2).await;
+    assert!(signed(1, b"the second"));
+    rig.stop().await;
+
+    let rig = Rig::start(server.url(), |config| config.secret_file = Some(secret.0.with_file_name("missing")));
+    rig.raise(3, 1);
+    rig.all_settled(1).await;
+    assert_eq!(server.seen()[2].header(body::SIGNATURE), None);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_is_kept_per_alarm_and_others_pass_a_failing_one() {
+    let server = Server::start(|request: &Request| match request.header(body::KEY) {
+        Some(key) if key.starts_with("0000000000000001.") => Reply::Status(500, "oh"),
+        _ => Reply::Status(204, ""),
+    })
+    .await;
+    let rig = Rig::start(server.url(), |_| {});
+    for number in 1..=3 {
+        for alarm in 1..=5 {
+            rig.raise(alarm, number);
+        }
+    }
+    rig.all_settled(12).await;
+    until("retries of the failing one", || server.seen().len() >= 14).await;
+    assert!(rig.stats.notify_failures.get() >= 2);
+    server.script(|_| Reply::Status(409, "have it"));
+    rig.all_settled(15).await;
+    let mut last: HashMap<String, u32> = HashMap::new();
+    for key in keys(&server.seen()) {
+        let (alarm, number) = key.split_once('.').unwrap();
+        let number: u32 = number.parse().unwrap();
+        let before = last.insert(alarm.to_owned(), number).unwrap_or(0);
+        assert!(number == before + 1 || (alarm.ends_with('1') && number == before), "{key} after {before}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_is_retried_until_accepted_with_the_same_key() {
+    for reply in [Reply::Drop, Reply::Hang, Reply::Status(503, "later"), Reply::Status(429, ""), Reply::Status(408, "")]
+    {
+        let sick = reply.clone();
+        let server = Server::start(move |_| sick.clone()).await;
+        let rig = Rig::start(server.url(), |_| {});
+        rig.raise(1, 1);
+        until("a second try", || server.seen().len() >= 2).await;
+        assert!(rig.settled().is_empty());
+        assert!(matches!(rig.stats.links()["webhook/duty-room"].state, LinkState::Down { .. }));
+        server.script(|_| Reply::Status(202, ""));
+        rig.all_settled(1).await;
+        assert_eq!(keys(&server.seen()).into_iter().collect::<BTreeSet<_>>().len(), 1);
+        assert_eq!(rig.stats.links()["webhook/duty-room"].state, LinkState::Up);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_says_no_or_points_elsewhere_is_asked_again_and_named() {
+    for (reply, words) in
+        [(Reply::Status(404, "no such hook"), "404 no such hook"), (Reply::Status(302, ""), "redirects")]
+    {
+        let sick = reply.clone();
+        let server = Server::start(move |_| sick.clone()).await;
+        let rig = Rig::start(server.url(), |_| {});
+        rig.raise(1, 1);
+        let down =
+            || matches!(&rig.stats.links()["webhook/duty-room"].state, LinkState::Down { why } if why.contains(words));
+        until("the reason", || !server.seen().is_empty() && down()).await;
+        assert!(rig.settled().is_empty(), "kept");
+        rig.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_holds_up_its_own_alarm_alone() {
+    let server = Server::start(|request: &Request| match request.header(body::KEY) {
+        Some(key) if key.starts_with("0000000000000001.") => Reply::Hang,
+        _ => Reply::Status(204, ""),
+    })
+    .await;
+    let rig = Rig::start(server.url(), |_| {});
+    rig.raise(1, 1);
+    until("the hang", || server.seen().len() == 1).await;
+    let start = rig.clock.mono();
+    rig.raise(2, 1);
+    rig.all_settled(1).await;
+    let took = rig.clock.mono().since(start);
+    assert!(took < 400, "{took} ms, and the hang lasts 500");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_comes_back_gets_all_at_the_next_sign_of_life() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let rig = Rig::start(format!("http://{address}"), |_| {});
+    for alarm in 1..=20 {
+        rig.raise(alarm, 1);
+    }
+    // by now the next tries are about a second apart and more
+    until("failures", || rig.stats.notify_failures.get() >= 60).await;
+    let server = Server::on(TcpListener::bind(address).await.unwrap(), |_| Reply::Status(204, ""));
+    let start = rig.clock.mono();
+    rig.raise(21, 1);
+    rig.all_settled(21).await;
+    let took = rig.clock.mono().since(start);
+    assert!(took < 500, "{took} ms");
+    assert_eq!(keys(&server.seen()).len(), 21, "each once");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_priorities_are_settled_without_a_push_and_the_undurable_counted() {
+    let server = Server::start(|_| Reply::Status(204, "")).await;
+    let rig = Rig::start(server.url(), |config| config.priorities = vec![Priority::Critical, Priority::High]);
+    rig.tap.try_send(tapped(1, 1, "low")).unwrap();
+    let mut undurable = tapped(2, 1, "high");
+    (undurable.durable, undurable.committed) = (false, None);
+    rig.tap.try_send(undurable).unwrap();
+    rig.all_settled(2).await;
+    assert_eq!(keys(&server.seen()), ["0000000000000002.1"]);
+    let said = json(&server.seen()[0]);
+    assert_eq!(said["durable"].as_bool(), Some(false));
+    assert!(said["times"]["committed"].is_null());
+    assert_eq!(rig.stats.notify_not_durable.get(), 1);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_heart_beats_while_pushes_fail() {
+    let server = Server::start(|request: &Request| match request.header(body::KIND) {
+        Some("heartbeat") => Reply::Status(204, ""),
+        _ => Reply::Hang,
+    })
+    .await;
+    let rig = Rig::start(server.url(), |config| config.heartbeat = Some(Duration::from_millis(50)));
+    rig.raise(1, 1);
+    until("beats", || server.accepted().len() >= 3).await;
+    let beats = server.accepted();
+    let said = json(beats.last().unwrap());
+    assert_eq!((said["event"].as_str(), said["site"].as_str()), (Some("heartbeat"), Some("mall")));
+    assert_eq!((said["pushed"].as_u64(), said["waiting"].as_u64()), (Some(0), Some(1)));
+    assert!(said["time"].as_str().unwrap().ends_with('Z'));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_a_push_that_hangs() {
+    let server = Server::start(|_| Reply::Hang).await;
+    let rig = Rig::start(server.url(), |config| config.timeout = Duration::from_secs(60));
+    rig.raise(1, 1);
+    until("the push", || !server.seen().is_empty()).await;
+    let (clock, start) = (rig.clock.clone(), rig.clock.mono());
+    rig.stop().await;
+    let took = clock.mono().since(start);
+    assert!(took <= GRACE.as_millis() as u64 + 500, "{took} ms");
+}
+
+#[test]
+fn what_was_never_tried_goes_first_then_the_urgent() {
+    let mut window = Window::default();
+    window.take(tapped(1, 1, "critical"), Mono(0));
+    assert_eq!(window.next(Mono(0)).unwrap().tapped.event.key(), tapped(1, 1, "").event.key());
+    window.failed(&tapped(1, 1, "").event.id, Failure::Busy, Mono(5));
+    window.take(tapped(2, 1, "low"), Mono(6));
+    window.take(tapped(3, 1, "critical"), Mono(6));
+    let order: Vec<_> =
+        std::iter::from_fn(|| window.next(Mono(10))).map(|a| (a.tapped.event.key(), a.number)).collect();
+    assert_eq!(order, [(3, 1), (2, 1), (1, 2)].map(|(alarm, attempt)| (tapped(alarm, 1, "").event.key(), attempt)));
+}
+
+#[test]
+fn a_window_full_of_refused_ones_makes_room_and_one_of_waiting_ones_does_not() {
+    for failure in [Failure::Refused, Failure::Away] {
+        let mut window = Window::default();
+        for alarm in 0..WINDOW as u32 {
+            window.take(tapped(alarm, 1, "low"), Mono(0));
+        }
+        assert!(!window.has_room());
+        for _ in 0..REFUSED_ENOUGH {
+            let attempt = window.next(Mono(0)).unwrap();
+            let id = attempt.tapped.event.id.clone();
+            assert!(window.give_up(Mono(0)).is_none(), "not yet");
+            window.failed(&id, failure, Mono(0));
+            // the same one again: all others are out of reach
+            while let Some(other) = window.next(Mono(0)) {
+                if other.tapped.event.id == id {
+                    window.failed(&id, failure, Mono(0));
+                    break;
+                }
+                window.failed(&other.tapped.event.id, failure, Mono(1_000_000));
+            }
+        }
+        assert_eq!(window.give_up(Mono(0)).is_some(), failure == Failure::Refused);
+        assert_eq!(window.has_room(), failure == Failure::Refused);
+    }
+}
+
+proptest! {
+    /// Whatever fails, each alarm's transitions come in order, never two at once, at most [`IN_FLIGHT`] in all, and all come.
+    #[test]
+    fn the_order_holds(
+        alarms in proptest::collection::vec(0..6_u32, 1..80),
+        ends in proptest::collection::vec((0..4_u8, 0..16_usize), 1..400),
+    ) {
+        let mut window = Window::default();
+        let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
+        for alarm in &alarms {
+            let number = numbers.entry(*alarm).or_default();
+            *number += 1;
+            window.take(tapped(*alarm, *number, "high"), Mono(0));
+        }
+        let mut now = 0;
+        let mut flying: Vec<Tapped> = Vec::new();
+        let mut accepted: BTreeMap<String, u32> = BTreeMap::new();
+        let mut ends = ends.into_iter().chain(std::iter::repeat((0, 0)));
+        while window.len() > 0 {
+            while let Some(attempt) = window.next(Mono(now)) {
+                let event = &attempt.tapped.event;
+                prop_assert!(flying.iter().all(|other| other.event.id != event.id));
+                prop_assert_eq!(event.number, accepted.get(&event.id).copied().unwrap_or(0) + 1);
+                flying.push(attempt.tapped);
+            }
+            prop_assert!(flying.len() <= IN_FLIGHT);
+            if flying.is_empty() {
+                now = window.next_at().unwrap().0;
+                continue;
+            }
+            let (end, which) = ends.next().unwrap();
+            let done = flying.remove(which % flying.len()).event;
+            match end {
+                0 => {
+                    accepted.insert(done.id.clone(), done.number);
+                    window.accepted(&done.id, Mono(now));
+                }
+                1 => window.failed(&done.id, Failure::Away, Mono(now + 7)),
+                2 => window.failed(&done.id, Failure::Busy, Mono(now + 3)),
+                _ => window.failed(&done.id, Failure::Refused, Mono(now + 100)),
+            }
+        }
+        let expected: BTreeMap<_, _> = numbers.iter().map(|(alarm, n)| (format!("{alarm:016x}"), *n)).collect();
+        prop_assert_eq!(accepted, expected);
+    }
+}
