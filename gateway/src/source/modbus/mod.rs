@@ -1,1 +1,3 @@
 //! Modbus TCP.
+
+pub mod plan;
