@@ -113,7 +113,7 @@ fn reword(message: &str, text: &str) -> (String, String) {
     if message.starts_with("duplicate key") {
         return (format!("`{text}` is given twice"), "keep one of the two; several of a kind are [[name]]".to_owned());
     }
-    let mend = if message.contains("string") {
+    let mend = if message.contains("string") || message.contains("boolean") {
         "put text between \" and \" on one line"
     } else if message.contains("expected `=`") {
         "write key = value"

@@ -35,6 +35,21 @@ const TYPES: [(&str, ValueType); 9] = [
     ("f64", ValueType::F64),
 ];
 
+/// What manuals and other programs call them.
+const ALIASES: [(&str, &str); 11] = [
+    ("uint16", "u16"),
+    ("int16", "i16"),
+    ("word", "u16"),
+    ("uint32", "u32"),
+    ("int32", "i32"),
+    ("uint64", "u64"),
+    ("int64", "i64"),
+    ("float", "f32"),
+    ("float32", "f32"),
+    ("double", "f64"),
+    ("float64", "f64"),
+];
+
 /// Load of a line, in percent, from which `check` has a word to say.
 const BUSY: f64 = 80.0;
 const OVERLOADED: f64 = 100.0;
@@ -119,7 +134,7 @@ fn point(table: Table<'_>, names: &mut Names, context: &Context<'_>) -> Option<M
     let draft = point::read(&table, context.every);
     let register = table.need("register", "\"holding:0\"");
     let place = register.and_then(self::register);
-    let ty = value_type(&table, place);
+    let ty = value_type(&table, place.map(|(table, _)| table));
     let order = table.get("order");
     let order_read = order.and_then(|v| {
         v.choice(&[("abcd", Order::Abcd), ("badc", Order::Badc), ("cdab", Order::Cdab), ("dcba", Order::Dcba)])
@@ -127,7 +142,7 @@ fn point(table: Table<'_>, names: &mut Names, context: &Context<'_>) -> Option<M
     if let (Some(order), Some((Registers::Coil | Registers::Discrete, _))) = (order, place) {
         order.complain("`order` says nothing about a single bit", "leave it out for coils and discrete inputs");
     }
-    if let (Some(register), Some((_, address)), Some(ty)) = (register, place, ty)
+    if let (Some(register), Some((_, Some(address))), Some(ty)) = (register, place, ty)
         && u32::from(address) + u32::from(ty.width()) > 0x1_0000
     {
         register.complain(
@@ -148,13 +163,13 @@ fn point(table: Table<'_>, names: &mut Names, context: &Context<'_>) -> Option<M
     }
     table.finish(&[]);
     let stale = context.every.map(|every| (every * STALE_PERIODS).max(MIN_STALE));
-    let (table, address) = place?;
+    let (table, Some(address)) = place? else { return None };
     let order = if order.is_some() { order_read? } else { Order::default() };
     Some(ModbusPoint { spec: draft.finish(stale)?, table, address, ty: ty?, order })
 }
 
-/// `holding:0`.
-fn register(value: Value<'_>) -> Option<(Registers, u16)> {
+/// `holding:0`. The table alone, where the address is wrong.
+fn register(value: Value<'_>) -> Option<(Registers, Option<u16>)> {
     const EXAMPLE: &str = "write the table and the zero-based protocol address: register = \"holding:0\"";
     let text = value.text()?;
     let Some((table, address)) = text.split_once(':') else {
@@ -180,12 +195,12 @@ fn register(value: Value<'_>) -> Option<(Registers, u16)> {
         value.complain(format!("`register` is \"{}\", without a number", shorten(text)), EXAMPLE);
         return None;
     }
-    let Ok(address) = address.parse::<u16>() else {
-        value.complain(format!("address {} is beyond 65535", shorten(address)), EXAMPLE);
-        return None;
-    };
-    modicon(value, table, address);
-    Some((table, address))
+    let number = address.parse::<u16>().ok();
+    match number {
+        Some(number) => modicon(value, table, number),
+        None => value.complain(format!("address {} is beyond 65535", shorten(address)), "addresses go from 0 to 65535"),
+    }
+    Some((table, number))
 }
 
 /// Manuals often say 40001 for the first holding register; taken as a protocol address it is another one.
@@ -204,25 +219,32 @@ fn modicon(value: Value<'_>, table: Registers, address: u16) {
     }
 }
 
-fn value_type(table: &Table<'_>, place: Option<(Registers, u16)>) -> Option<ValueType> {
-    let bits = matches!(place, Some((Registers::Coil | Registers::Discrete, _)));
-    if bits {
-        let value = table.get("type");
-        let ty = value.map_or(Some(ValueType::Bool), self::ty);
-        if let (Some(value), Some(ty)) = (value, ty)
-            && ty != ValueType::Bool
-        {
-            value.complain("coils and discrete inputs are single bits", "write type = \"bool\", or leave it out");
-            return None;
+/// The type, which only bits may leave out.
+fn value_type(table: &Table<'_>, place: Option<Registers>) -> Option<ValueType> {
+    match place {
+        Some(Registers::Coil | Registers::Discrete) => {
+            let ty = table.or("type", ValueType::Bool, self::ty);
+            if ty.is_some_and(|ty| ty != ValueType::Bool)
+                && let Some(value) = table.get("type")
+            {
+                value.complain("coils and discrete inputs are single bits", "write type = \"bool\", or leave it out");
+            }
+            ty
         }
-        return ty;
+        Some(Registers::Input | Registers::Holding) => table.need("type", "\"u16\"").and_then(self::ty),
+        // What the register is has had its complaint; whether it wants a type is not known.
+        None => table.get("type").and_then(self::ty),
     }
-    table.need("type", "\"u16\"").and_then(self::ty)
 }
 
 fn ty(value: Value<'_>) -> Option<ValueType> {
-    let Some(bit) = value.text()?.strip_prefix("bit:") else { return value.choice(&TYPES) };
-    let bit = bit.parse().ok().filter(|bit| *bit <= 15 && value.text().is_some_and(|t| !t.contains('+')));
+    let text = value.text()?;
+    if let Some((_, ours)) = ALIASES.into_iter().find(|(alias, _)| *alias == text) {
+        value.complain(format!("`type` cannot be \"{text}\""), format!("it is called \"{ours}\" here"));
+        return None;
+    }
+    let Some(bit) = text.strip_prefix("bit:") else { return value.choice(&TYPES) };
+    let bit = bit.parse().ok().filter(|n| *n <= 15 && !bit.contains('+'));
     if bit.is_none() {
         value.complain("a register has the bits 0 to 15", "write type = \"bit:0\" for the lowest");
     }

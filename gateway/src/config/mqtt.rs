@@ -258,12 +258,8 @@ fn expect<'a>(value: Value<'a>, device: Option<&str>, max: Option<usize>) -> Vec
 
 /// An MQTT device must not bear the name of a Modbus one. Two subscriptions may feed one device.
 fn not_modbus(device: &str, value: Value<'_>, names: &Names) {
-    if let Some(first) = names.place(Thing::Device, device) {
-        let line = value.book.line(first);
-        value.complain(
-            format!("there is a second device named `{}`", shorten(device)),
-            format!("give it a name of its own; the first is in line {line}"),
-        );
+    if let Some(place) = names.place(Thing::Device, device) {
+        names::second(value.book, Thing::Device, device, (place, value.at));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::book::Book;
 use super::near::nearest;
 use super::value::{Value, shorten};
 
@@ -64,15 +65,11 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Takes a name; complains if it is taken already.
+    /// Takes a name; if it is taken already, complains where it stands for the second time in the file.
     pub(super) fn claim(&mut self, thing: Thing, name: &str, value: Value<'_>) -> bool {
         let first = *self.taken.entry((thing, name.to_owned())).or_insert(value.at);
         if first != value.at {
-            let line = value.book.line(first);
-            value.complain(
-                format!("there is a second {} named `{}`", thing.word(), shorten(name)),
-                format!("give it a name of its own; the first is in line {line}"),
-            );
+            second(value.book, thing, name, (first, value.at));
         }
         first == value.at
     }
@@ -86,6 +83,16 @@ impl Names {
     pub(super) fn nearest_point(&self, name: &str) -> Option<&str> {
         nearest(name, self.points.iter().map(|known| known.name.as_str()))
     }
+}
+
+/// Says that a name stands at two places.
+pub(super) fn second(book: &Book<'_>, thing: Thing, name: &str, places: (usize, usize)) {
+    let (first, second) = (places.0.min(places.1), places.0.max(places.1));
+    book.complain(
+        second,
+        format!("there is a second {} named `{}`", thing.word(), shorten(name)),
+        format!("give it a name of its own; the first is in line {}", book.line(first)),
+    );
 }
 
 /// Reads a name.
