@@ -12,10 +12,11 @@ use gengfu_core::normalize::Scaling;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Site {
     pub id: String,
+    /// For people. Default: the id.
     pub name: String,
     pub street: Option<String>,
     pub industry: Option<String>,
-    /// IANA name; times on paper use it.
+    /// IANA name; times on paper use it. Default Asia/Shanghai.
     pub timezone: String,
     /// A source stamp further from now than this is not believed. Default 60 s.
     pub clock_tolerance: Duration,
@@ -30,7 +31,7 @@ pub struct Site {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct JournalConfig {
-    /// Absolute directory.
+    /// Absolute directory. Default `data` beside the site file.
     pub path: PathBuf,
     /// Age at which telemetry expires. Default 90 days.
     pub keep: Duration,
@@ -40,7 +41,7 @@ pub struct JournalConfig {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleConfig {
-    /// Always a loopback address until users and TLS exist.
+    /// Always a loopback address until users and TLS exist. Default 127.0.0.1:8420; port 0 takes a free one.
     pub listen: SocketAddr,
 }
 
@@ -59,7 +60,9 @@ pub struct ModbusLine {
 pub struct ModbusDevice {
     pub name: String,
     pub unit: u8,
+    /// Default 1 s, at least 10 ms.
     pub every: Duration,
+    /// Measurement of its time series. Default `device`.
     pub kind: String,
     pub area: Option<String>,
     pub points: Vec<ModbusPoint>,
@@ -85,7 +88,8 @@ pub struct PointSpec {
     pub life_safety: bool,
     /// Life-safety: how long its quality may be bad. Default 10 s.
     pub bad_after: Duration,
-    /// How long nothing may come before it counts as lost. Modbus: 5 periods, at least 10 s. MQTT: 15 min where life-safety, else never.
+    /// How long nothing may come before it counts as lost. Modbus: 5 periods, at least 10 s. MQTT: the subscription's
+    /// `stale_after`, else 15 min where life-safety, else never.
     pub stale_after: Option<Duration>,
 }
 
@@ -143,9 +147,11 @@ pub struct MqttLink {
     pub name: String,
     pub host: String,
     pub port: u16,
+    /// Default `gengfu-<site>-<link>`; no two links to one broker share it.
     pub client_id: String,
     pub username: Option<String>,
     pub password_file: Option<PathBuf>,
+    /// Default 30 s.
     pub keep_alive: Duration,
     pub subscriptions: Vec<Subscription>,
 }
@@ -158,6 +164,7 @@ pub struct Subscription {
     pub qos: u8,
     /// `gas-{1}`: `{n}` is the n-th wildcard, cleaned to `[A-Za-z0-9_.-]`.
     pub device: String,
+    /// Measurement of its time series. Default `device`.
     pub kind: String,
     pub area: Option<String>,
     /// Devices that exist from the start and are bad(comm) until heard.
@@ -176,17 +183,27 @@ pub struct MqttPoint {
     pub time: Option<String>,
 }
 
+/// Rules one point may have; the engine's work for a reading is bounded by it.
+pub const MAX_RULES_A_POINT: usize = 64;
+
 /// One rule: a detector on the points its patterns match.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub id: String,
-    /// `device/point`, or a glob where `*` stands for any run of characters but `/`.
+    /// `device/point`, or a glob where `*` stands for any run of characters but `/`. See [`Rule::matches`].
     pub points: Vec<String>,
     pub detector: Params,
     /// Priority and latch of the first level, then of the second.
     pub levels: Vec<LevelMeta>,
     pub basis: Option<String>,
     pub advice: Option<String>,
+}
+
+impl Rule {
+    /// Whether the rule is on the point named `device/point`.
+    pub fn matches(&self, name: &str) -> bool {
+        self.points.iter().any(|pattern| super::pattern::matches(pattern, name))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,46 @@
 //! From what a person wrote to what the program needs. All mistakes are reported at once, each with file, line, column
-//! and mend; nothing half-right gets in.
+//! and mend; nothing half-right gets in. Nothing here opens a socket or looks whether a file exists: a site is judged
+//! by its text alone, so that `check` says the same on the installer's laptop as on the gateway.
+//!
+//! A text that is not even TOML is judged as far as it can be read; complaints about what is *missing* are held back
+//! then, since the line that could not be read may hold it.
 
 pub mod checked;
+pub mod pattern;
+pub mod units;
+mod address;
+mod book;
+mod lines;
+mod names;
+mod near;
+mod table;
+mod value;
+mod site;
+mod modbus;
+mod mqtt;
+mod point;
+mod detector;
+mod rule;
+mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
+use book::Book;
 use checked::Site;
+use lines::Lines;
+
+/// Bytes a site file may have; a thousand devices take a tenth of it.
+const MAX_FILE: usize = 4 << 20;
 
 /// One mistake. `Display` prints `FILE:LINE:COLUMN: what; what to do`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     pub file: String,
+    /// From 1.
     pub line: usize,
+    /// In characters, from 1.
     pub column: usize,
     pub what: String,
     pub mend: String,
@@ -23,19 +52,55 @@ impl std::fmt::Display for Complaint {
     }
 }
 
-/// Reads and checks a site file. Errors are in the order of the file.
-pub fn load(_file: &Path) -> Result<Loaded, Vec<Complaint>> {
-    unimplemented!()
-}
-
-/// Checks a text as if it stood in `file`; relative paths are relative to the file's directory.
-pub fn parse(_text: &str, _file: &Path) -> Result<Loaded, Vec<Complaint>> {
-    unimplemented!()
-}
-
 /// A good site and what deserves a word although it is allowed (a glob that matches nothing).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     pub site: Site,
     pub warnings: Vec<Complaint>,
+}
+
+/// Reads and checks a site file. Errors are in the order of the file.
+pub fn load(file: &Path) -> Result<Loaded, Vec<Complaint>> {
+    let bytes = std::fs::read(file).map_err(|error| {
+        vec![first_line(file, format!("the file cannot be read: {error}"), "check the path and the permissions")]
+    })?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| vec![not_utf8(file, &bytes, error.valid_up_to())])?;
+    parse(text, file)
+}
+
+/// Checks a text as if it stood in `file`; relative paths are relative to the file's directory.
+pub fn parse(text: &str, file: &Path) -> Result<Loaded, Vec<Complaint>> {
+    if text.len() > MAX_FILE {
+        let what = format!("the file has {} bytes, {MAX_FILE} are allowed", text.len());
+        return Err(vec![first_line(file, what, "split the site, or remove what does not belong here")]);
+    }
+    let book = Book::new(text, file);
+    let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
+    for error in &errors {
+        book.syntax(error);
+    }
+    let site = site::read(&book, tree.get_ref(), &directory(file));
+    let (complaints, warnings) = book.close();
+    match site {
+        Some(site) if complaints.is_empty() => Ok(Loaded { site, warnings }),
+        Some(_) | None => Err(complaints),
+    }
+}
+
+/// The file's directory, absolute.
+fn directory(file: &Path) -> std::path::PathBuf {
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+    absolute.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+fn first_line(file: &Path, what: String, mend: &str) -> Complaint {
+    Complaint { file: file.display().to_string(), line: 1, column: 1, what, mend: mend.to_owned() }
+}
+
+fn not_utf8(file: &Path, bytes: &[u8], at: usize) -> Complaint {
+    let head = String::from_utf8_lossy(bytes.get(..at).unwrap_or_default());
+    let (line, column) = Lines::new(&head).position(at);
+    let what = "this is not UTF-8 text".to_owned();
+    let mend = "save the file as UTF-8 (not GBK)".to_owned();
+    Complaint { file: file.display().to_string(), line, column, what, mend }
 }

@@ -1,0 +1,228 @@
+//! `[[rule]]`: which detector on which points, how urgent, and what to do about it.
+
+use gengfu_core::alarm::Priority;
+use gengfu_core::detect::{Params, limit};
+
+use super::checked::{LevelMeta, MAX_RULES_A_POINT, Rule};
+use super::detector::{self, Detector, PRIORITIES};
+use super::names::{self, Known, Names, Thing};
+use super::pattern;
+use super::table::Table;
+use super::units::show;
+use super::value::{Value, shorten};
+
+/// Blocks of a trend's window; each wants a reading of its own.
+const TREND_BLOCKS: u32 = 16;
+const MAX_ADVICE: usize = 1_000;
+
+pub(super) fn read(file: &Table<'_>, names: &mut Names) -> Vec<Rule> {
+    file.tables("rule", "[[rule]]").into_iter().filter_map(|table| rule(table, names)).collect()
+}
+
+fn rule(table: Table<'_>, names: &mut Names) -> Option<Rule> {
+    let later = ["use", "profile"];
+    if table.later(&later, "rule packs come later: write the rule out with high, low, state or trend") {
+        return None;
+    }
+    let id_value = table.need("id", "\"hydrant-low\"");
+    let id = id_value.and_then(names::name);
+    if let (Some(id), Some(value)) = (&id, id_value) {
+        names.claim(Thing::Rule, id, value);
+    }
+    let patterns = patterns(&table);
+    let unit = table.get("unit").and_then(|v| Some((v, v.line(16)?)));
+    let base = LevelMeta {
+        priority: table.get("priority").and_then(|v| v.choice(&PRIORITIES)).unwrap_or(Priority::Medium),
+        latch: table.get("latch").and_then(Value::boolean).unwrap_or(false),
+    };
+    let detector = detector::read(&table, base);
+    let basis = table.get("basis").and_then(|v| v.line(MAX_ADVICE));
+    let advice = table.get("advice").and_then(|v| v.line(MAX_ADVICE));
+    table.finish(&detector::LATER);
+    bind(&patterns, unit.as_ref(), detector.as_ref(), names);
+    let Detector { params, levels, .. } = detector?;
+    let points = patterns.into_iter().map(|(_, pattern)| pattern).collect();
+    Some(Rule { id: id?, points, detector: params, levels, basis, advice })
+}
+
+/// `point` or `points`, each a name or a list of names.
+fn patterns<'a>(table: &Table<'a>) -> Vec<(Value<'a>, String)> {
+    let (one, many) = (table.get("point"), table.get("points"));
+    let value = match (one, many) {
+        (Some(value), None) | (None, Some(value)) => value,
+        (None, None) => {
+            table.book.missing(
+                table.at,
+                format!("`point` is missing in {}", table.name),
+                "add point = \"device/point\"",
+            );
+            return Vec::new();
+        }
+        (Some(_), Some(second)) => {
+            second.complain("the rule has both `point` and `points`", "keep one of them; both take a list");
+            return Vec::new();
+        }
+    };
+    let values = value.one_or_more().unwrap_or_default();
+    if values.is_empty() {
+        value.complain(format!("`{}` is empty", value.key), "name at least one device/point");
+    }
+    values.into_iter().filter_map(|v| Some((v, pattern(v)?))).collect()
+}
+
+fn pattern(value: Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let good = |part: &str| !part.is_empty() && part.chars().all(|c| names::is_name_char(c) || c == '*');
+    let fine = text.split_once('/').is_some_and(|(device, point)| good(device) && good(point));
+    if !fine {
+        value.complain(
+            format!("`{}` is \"{}\", which is no device/point", value.key, shorten(text)),
+            "write \"device/point\"; * stands for any run of characters but /",
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// Holds the rule against the points that are known: do they exist, can the limit be reached, is the unit the same?
+fn bind(
+    patterns: &[(Value<'_>, String)],
+    unit: Option<&(Value<'_>, String)>,
+    detector: Option<&Detector<'_>>,
+    names: &mut Names,
+) {
+    let mut bound = Vec::new();
+    for (value, pattern) in patterns {
+        let hits: Vec<usize> = exact_or_overlapping(pattern, &names.points);
+        if hits.is_empty() && !names.doubtful {
+            nothing(*value, pattern, names);
+        }
+        let mut known = hits.iter().filter_map(|index| names.points.get(*index));
+        if !pattern.contains('*') && !hits.is_empty() && known.all(Known::is_pattern) {
+            value.warn(
+                format!("`{}` exists only once it is heard", shorten(pattern)),
+                "add its device to `expect`, so that its silence is noticed; or is it misspelt?",
+            );
+        }
+        bound.extend(hits);
+    }
+    bound.sort_unstable();
+    bound.dedup();
+    let known: Vec<&Known> = bound.iter().filter_map(|index| names.points.get(*index)).collect();
+    if let Some((value, unit)) = unit {
+        same_unit(*value, unit, &known);
+    }
+    if let Some(detector) = detector {
+        reachable(detector, &known);
+        enough_readings(detector, &known);
+    }
+    if let Some((value, _)) = patterns.first() {
+        count_rules(*value, &bound, names);
+    }
+}
+
+/// Counts the rules of each point, and complains once where they become too many.
+fn count_rules(value: Value<'_>, bound: &[usize], names: &mut Names) {
+    let mut crowded = None;
+    for index in bound {
+        if let Some(known) = names.points.get_mut(*index) {
+            known.rules += 1;
+            if known.rules == MAX_RULES_A_POINT + 1 {
+                crowded.get_or_insert(known.name.clone());
+            }
+        }
+    }
+    if let Some(name) = crowded {
+        value.complain(
+            format!("`{name}` has more than {MAX_RULES_A_POINT} rules"),
+            "merge rules: a limit takes two levels; or narrow the globs",
+        );
+    }
+}
+
+/// Which points a pattern is on. A plain name is on its point alone where that exists.
+fn exact_or_overlapping(pattern: &str, points: &[Known]) -> Vec<usize> {
+    let numbered = || points.iter().enumerate();
+    if !pattern.contains('*') {
+        let exact: Vec<usize> = numbered().filter(|(_, known)| known.name == pattern).map(|(index, _)| index).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+    }
+    let hit = |known: &Known| {
+        let name = &known.name;
+        if known.is_pattern() { pattern::overlap(pattern, name) } else { pattern::matches(pattern, name) }
+    };
+    numbered().filter(|(_, known)| hit(known)).map(|(index, _)| index).collect()
+}
+
+/// Nothing of this name: an error for a name, a word of warning for a glob.
+fn nothing(value: Value<'_>, pattern: &str, names: &Names) {
+    let what = format!("nothing matches `{}`", shorten(pattern));
+    let near = names.nearest_point(pattern);
+    if pattern.contains('*') {
+        let mend = near.map_or("the site has no points".to_owned(), |near| format!("the nearest point is `{near}`"));
+        value.warn(what, mend);
+    } else {
+        let mend = near.map_or("the site has no points: add one".to_owned(), |near| format!("did you mean `{near}`?"));
+        value.book.missing(value.at, format!("there is no point `{}`", shorten(pattern)), mend);
+    }
+}
+
+fn same_unit(value: Value<'_>, unit: &str, known: &[&Known]) {
+    let Some(other) = known.iter().find(|known| known.unit.as_deref() != Some(unit)) else { return };
+    let (what, mend) = match &other.unit {
+        Some(theirs) => (
+            format!("the rule is in {unit}, but `{}` is in {theirs}", other.name),
+            format!("convert the limits and write unit = \"{theirs}\""),
+        ),
+        None => (
+            format!("the rule is in {unit}, but `{}` has no unit", other.name),
+            format!("add unit = \"{unit}\" to the point, if that is its unit"),
+        ),
+    };
+    value.complain(what, mend);
+}
+
+/// A value outside its range is bad, not high: a limit out there would never be crossed.
+fn reachable(detector: &Detector<'_>, known: &[&Known]) {
+    let side = match detector.params {
+        Params::Limit(limit) => limit.side,
+        Params::Trend(trend) => trend.side,
+        Params::Digital(_) | Params::Absent(_) => return,
+    };
+    for (value, limit) in &detector.limits {
+        let unreachable = |known: &&&Known| {
+            known.range.is_some_and(|(low, high)| match side {
+                limit::Side::High => *limit > high,
+                limit::Side::Low => *limit < low,
+            })
+        };
+        let Some(known) = known.iter().find(unreachable) else { continue };
+        let (low, high) = known.range.unwrap_or_default();
+        value.complain(
+            format!(
+                "`limit` is {limit}, outside the range {low} to {high} of `{}`: it could never be reached",
+                known.name
+            ),
+            "correct the limit, or the point's range",
+        );
+    }
+}
+
+fn enough_readings(detector: &Detector<'_>, known: &[&Known]) {
+    let (Params::Trend(trend), Some((value, _))) = (detector.params, detector.limits.first()) else { return };
+    let window = std::time::Duration::from_millis(trend.window_ms);
+    let scarce =
+        known.iter().find_map(|k| k.every.filter(|every| *every * TREND_BLOCKS > window).map(|every| (k, every)));
+    if let Some((known, every)) = scarce {
+        value.warn(
+            format!(
+                "the trend looks at {}, in which `{}` is read fewer than {TREND_BLOCKS} times",
+                show(window),
+                known.name
+            ),
+            format!("make the window at least {}", show(every * TREND_BLOCKS)),
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The site file from the top: who we are, where the journal lies, where the console listens.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::book::Book;
+use super::checked::{ConsoleConfig, JournalConfig, Site};
+use super::names::{self, Names};
+use super::table::Table;
+use super::value::{Value, shorten};
+use super::{modbus, mqtt, rule, sink};
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const DAY: Duration = Duration::from_hours(24);
+/// Longest line of text that is a name for people.
+pub(super) const MAX_TEXT: usize = 200;
+
+const DEFAULT_TIMEZONE: &str = "Asia/Shanghai";
+const DEFAULT_CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
+const DEFAULT_KEEP: Duration = Duration::from_hours(90 * 24);
+const DEFAULT_MAX_SIZE: u64 = 4 << 30;
+/// Below this the telemetry lane could not hold a busy hour.
+const MIN_MAX_SIZE: u64 = 16 << 20;
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
+/// The areas of the IANA time zone database, and UTC.
+const TIMEZONE_AREAS: [&str; 11] = [
+    "Africa",
+    "America",
+    "Antarctica",
+    "Arctic",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Etc",
+    "Indian",
+    "Pacific",
+];
+
+/// Walks the whole file; `None` where something that must be there is not.
+pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Option<Site> {
+    let file = Table::root(book, tree);
+    let mut names = Names::default();
+    let head = file.need("site", "[site] with id = \"my-site\"").and_then(|v| v.table("[site]")).and_then(head);
+    let journal = journal(file.table("journal", "[journal]"), directory);
+    let console = console(file.table("console", "[console]"));
+    let modbus = modbus::read(&file, &mut names);
+    let mqtt = mqtt::read(&file, &mut names, head.as_ref().map_or("", |head| &head.id), directory);
+    let rules = rule::read(&file, &mut names);
+    let (influx, webhooks) = sink::read(&file, &mut names, directory);
+    let later = ["uplink"];
+    file.later(&later, "send alarms to a [[notify.webhook]] and readings to a [[forward.influxdb]]");
+    if file.place("modbus").is_none() && file.place("mqtt").is_none() {
+        book.warn(0, "the site has no [[modbus]] and no [[mqtt]]", "add where its readings come from");
+    }
+    file.finish(&later);
+    let Head { id, name, street, industry, timezone, clock_tolerance } = head?;
+    let journal = journal?;
+    let console = console?;
+    Some(Site {
+        id,
+        name,
+        street,
+        industry,
+        timezone,
+        clock_tolerance,
+        journal,
+        console,
+        modbus,
+        mqtt,
+        rules,
+        influx,
+        webhooks,
+    })
+}
+
+struct Head {
+    id: String,
+    name: String,
+    street: Option<String>,
+    industry: Option<String>,
+    timezone: String,
+    clock_tolerance: Duration,
+}
+
+fn head(table: Table<'_>) -> Option<Head> {
+    let id = table.need("id", "\"my-site-01\"").and_then(names::name);
+    let name = table.get("name").and_then(|v| v.line(MAX_TEXT));
+    let street = table.get("street").and_then(|v| v.line(MAX_TEXT));
+    let industry = table.get("industry").and_then(names::name);
+    let zone = table.or("timezone", DEFAULT_TIMEZONE.to_owned(), timezone);
+    let tolerance = table.or("clock_tolerance", DEFAULT_CLOCK_TOLERANCE, |v| v.duration(SECOND..=DAY));
+    table.finish(&[]);
+    let id = id?;
+    Some(Head {
+        name: name.unwrap_or_else(|| id.clone()),
+        id,
+        street,
+        industry,
+        timezone: zone?,
+        clock_tolerance: tolerance?,
+    })
+}
+
+/// Only the shape is checked: the gateway carries no time zone database.
+fn timezone(value: Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let mut parts = text.split('/');
+    let area = parts.next().is_some_and(|area| TIMEZONE_AREAS.contains(&area));
+    let cities: Vec<&str> = parts.collect();
+    let city = |city: &&str| !city.is_empty() && city.chars().all(|c| c.is_ascii_alphanumeric() || "_+-".contains(c));
+    if text == "UTC" || (area && !cities.is_empty() && cities.iter().all(city)) {
+        return Some(text.to_owned());
+    }
+    value.complain(format!("\"{}\" is no time zone", shorten(text)), "write Area/City as IANA does: \"Asia/Shanghai\"");
+    None
+}
+
+fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> {
+    let standard = JournalConfig { path: directory.join("data"), keep: DEFAULT_KEEP, max_size: DEFAULT_MAX_SIZE };
+    let Some(table) = table else { return Some(standard) };
+    let path = table.or("path", standard.path, |v| path(v, directory));
+    let keep = table.or("keep", standard.keep, |v| v.duration(Duration::from_hours(1)..=DAY * 3_650));
+    let max_size = table.or("max_size", standard.max_size, |v| v.size(MIN_MAX_SIZE..=u64::MAX));
+    table.finish(&[]);
+    Some(JournalConfig { path: path?, keep: keep?, max_size: max_size? })
+}
+
+/// A path, relative to the site file's directory. Whether it exists is not asked.
+pub(super) fn path(value: Value<'_>, directory: &Path) -> Option<PathBuf> {
+    Some(directory.join(value.line(4_096)?))
+}
+
+fn console(table: Option<Table<'_>>) -> Option<ConsoleConfig> {
+    let Some(table) = table else { return Some(ConsoleConfig { listen: DEFAULT_LISTEN }) };
+    let listen = table.or("listen", DEFAULT_LISTEN, listen);
+    table.finish(&[]);
+    Some(ConsoleConfig { listen: listen? })
+}
+
+fn listen(value: Value<'_>) -> Option<SocketAddr> {
+    let text = value.text()?;
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        value.complain(
+            format!("`listen` is \"{}\", which is no address and port", shorten(text)),
+            format!("write listen = \"{DEFAULT_LISTEN}\""),
+        );
+        return None;
+    };
+    if !address.ip().is_loopback() {
+        value.complain(
+            format!(
+                "`listen` is {address}, which others on the network can reach, and there are no users and no TLS yet"
+            ),
+            format!("listen on 127.0.0.1:{} and reach it by an SSH tunnel", address.port()),
+        );
+        return None;
+    }
+    Some(address)
+}
+
+/// How many of something there are, for messages that count.
+pub(super) fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("{count} {word}") } else { format!("{count} {word}s") }
+}

@@ -1,0 +1,396 @@
+//! What a site file may say, and what is said to a person who wrote it wrong.
+//!
+//! In a bad file the mark `^` stands right before the place a complaint must point at; where there are several, there
+//! must be as many complaints, in that order.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gengfu_core::alarm::Priority;
+use gengfu_core::detect::{Params, digital, limit, trend};
+use proptest::prelude::*;
+
+use super::checked::*;
+use super::*;
+
+mod bad;
+
+/// The example of the design, without the keys of later versions (`profile`, a pack by `use`).
+const EXAMPLE: &str = r##"
+[site]
+id = "binjiang-mall-07"            # stable, used in topics and tags
+name = "滨江天街"
+street = "长河街道"                 # optional, for statistics
+industry = "commercial-complex"    # optional
+timezone = "Asia/Shanghai"
+
+[journal]
+path = "data"                      # directory
+keep = "90d"                       # optional
+max_size = "4GiB"                  # optional
+
+[console]
+listen = "127.0.0.1:8420"
+
+[[modbus]]                         # one line or one TCP host
+name = "pump-room"
+connect = "tcp://127.0.0.1:1502"   # or rtu:///dev/ttyUSB0?baud=9600&parity=even, rtu+tcp://host:port
+timeout = "500ms"                  # optional: learned from the device when absent
+
+[[modbus.device]]
+name = "hydrant-main"
+unit = 3
+every = "1s"
+area = "b1"                        # optional
+kind = "hydrant"                   # optional: the profile's, else "device"
+
+[[modbus.device.point]]
+name = "pressure"
+register = "holding:0"             # holding, input, coil, discrete; zero-based protocol address
+type = "f32"                       # bool u16 i16 u32 i32 u64 i64 f32 f64, bit:N
+order = "cdab"                     # abcd badc cdab dcba
+scale = 1.0
+unit = "MPa"
+range = [0.0, 2.5]                 # outside: bad(out-of-range)
+life_safety = true
+
+[[mqtt]]
+name = "lora"
+connect = "mqtt://127.0.0.1:1883"  # mqtts:// with ca, cert, key
+client_id = "gengfu-binjiang-07"
+
+[[mqtt.subscribe]]
+topic = "sensors/+/gas"
+device = "gas-{1}"                 # {1} is the first wildcard, cleaned to [A-Za-z0-9_.-]; a collision is refused
+expect = ["gas-01", "gas-02"]      # optional: exist from the start and are bad(comm) until heard
+max_devices = 500                  # more are counted and alarmed, not created
+
+[[mqtt.subscribe.point]]
+name = "ch4"
+value = "/lel"                     # JSON pointer; "" takes the whole payload
+time = "/ts"                       # optional: RFC 3339, or a number: 10^11 and above is ms, below is s
+unit = "%LEL"
+
+[[rule]]
+id = "hydrant-low"
+point = "hydrant-main/pressure"
+low = { limit = 0.15, clear = 0.17, for = "10s" }     # one detector a rule: low high band state rate trend frozen count dwell vote …
+priority = "critical"
+basis = "GB 50974-2014"            # the clause it enforces
+advice = "Check the fire pump controller and the main valve."
+
+[[rule]]
+id = "kitchen-gas"
+points = "gas-*/ch4"               # glob; check warns when nothing matches
+high = [ { limit = 25.0, clear = 22.0, priority = "high" }, { limit = 50.0, clear = 45.0, priority = "critical", latch = true } ]
+
+[[forward.influxdb]]
+name = "central"
+url = "http://127.0.0.1:8086"
+org = "district"
+bucket = "telemetry"
+token_file = "influx.token"
+
+[[notify.webhook]]
+name = "duty-room"
+url = "http://127.0.0.1:9000/alarm"
+priorities = ["critical", "high"]  # optional
+"##;
+
+fn file() -> &'static Path {
+    Path::new("/site/gengfu.toml")
+}
+
+fn good(text: &str) -> Loaded {
+    parse(text, file()).unwrap_or_else(|complaints| panic!("{}", show(&complaints)))
+}
+
+fn show(complaints: &[Complaint]) -> String {
+    complaints.iter().map(|complaint| format!("{complaint}\n")).collect()
+}
+
+#[test]
+fn the_example_of_the_design_loads() {
+    let Loaded { site, warnings } = good(EXAMPLE);
+    assert_eq!(warnings, [], "{}", show(&warnings));
+    assert_eq!((site.id.as_str(), site.name.as_str()), ("binjiang-mall-07", "滨江天街"));
+    assert_eq!((site.street.as_deref(), site.industry.as_deref()), (Some("长河街道"), Some("commercial-complex")));
+    assert_eq!((site.timezone.as_str(), site.clock_tolerance), ("Asia/Shanghai", Duration::from_mins(1)));
+    let keep = Duration::from_hours(90 * 24);
+    assert_eq!(site.journal, JournalConfig { path: "/site/data".into(), keep, max_size: 4 << 30 });
+    assert_eq!(site.console.listen.to_string(), "127.0.0.1:8420");
+    assert_eq!(site.influx.len(), 1);
+    assert_eq!(site.influx[0].token_file, Path::new("/site/influx.token"));
+    assert_eq!((site.influx[0].compression, site.influx[0].url.as_str()), (Compression::Auto, "http://127.0.0.1:8086"));
+    assert_eq!(site.webhooks[0].priorities, [Priority::High, Priority::Critical]);
+    assert_eq!((site.webhooks[0].url.as_str(), site.webhooks[0].heartbeat), ("http://127.0.0.1:9000/alarm", None));
+}
+
+#[test]
+fn the_sources_of_the_example() {
+    let site = good(EXAMPLE).site;
+    let line = &site.modbus[0];
+    assert_eq!((line.name.as_str(), line.address.as_str()), ("pump-room", "127.0.0.1:1502"));
+    assert_eq!(line.timeout, Duration::from_millis(500));
+    let device = &line.devices[0];
+    assert_eq!((device.unit, device.every, device.kind.as_str()), (3, Duration::from_secs(1), "hydrant"));
+    let point = &device.points[0];
+    assert_eq!((point.table, point.address, point.ty, point.order), (Table::Holding, 0, ValueType::F32, Order::Cdab));
+    assert_eq!((point.spec.scaling.range, point.spec.life_safety), (Some((0.0, 2.5)), true));
+    assert_eq!(point.spec.bad_after, Duration::from_secs(10));
+    assert_eq!(point.spec.stale_after, Some(Duration::from_secs(10)), "5 periods, at least 10 s");
+    let link = &site.mqtt[0];
+    assert_eq!((link.host.as_str(), link.port, link.client_id.as_str()), ("127.0.0.1", 1883, "gengfu-binjiang-07"));
+    let gas = &link.subscriptions[0];
+    assert_eq!((gas.topic.as_str(), gas.qos, gas.device.as_str()), ("sensors/+/gas", 1, "gas-{1}"));
+    assert_eq!((gas.expect.as_slice(), gas.max_devices), (["gas-01".to_owned(), "gas-02".to_owned()].as_slice(), 500));
+    assert_eq!((gas.points[0].value.as_str(), gas.points[0].time.as_deref()), ("/lel", Some("/ts")));
+    assert_eq!(gas.points[0].spec.stale_after, None, "not life-safety: it may be silent");
+}
+
+#[test]
+fn the_rules_of_the_example() {
+    let site = good(EXAMPLE).site;
+    let hydrant = &site.rules[0];
+    let first = limit::Level { limit: 0.15, clear: 0.17, on_ms: 10_000, off_ms: 0 };
+    assert_eq!(hydrant.detector, Params::Limit(limit::Params { side: limit::Side::Low, first, second: None }));
+    assert_eq!(hydrant.levels, [LevelMeta { priority: Priority::Critical, latch: false }]);
+    assert_eq!(hydrant.basis.as_deref(), Some("GB 50974-2014"));
+    assert!(hydrant.matches("hydrant-main/pressure") && !hydrant.matches("hydrant-main/pressures"));
+    let gas = &site.rules[1];
+    let level = |limit, clear| limit::Level { limit, clear, on_ms: 0, off_ms: 0 };
+    let params = limit::Params { side: limit::Side::High, first: level(25.0, 22.0), second: Some(level(50.0, 45.0)) };
+    assert_eq!(gas.detector, Params::Limit(params));
+    let meta = |priority, latch| LevelMeta { priority, latch };
+    assert_eq!(gas.levels, [meta(Priority::High, false), meta(Priority::Critical, true)]);
+    assert!(gas.matches("gas-99/ch4") && !gas.matches("gas-99/co"));
+}
+
+/// A head, a Modbus point and an MQTT point to hang a case on.
+const BASE: &str = r#"[site]
+id = "s"
+[[modbus]]
+name = "line"
+connect = "tcp://10.0.0.1"
+[[modbus.device]]
+name = "pump"
+unit = 1
+[[modbus.device.point]]
+name = "pressure"
+register = "input:8"
+type = "u16"
+scale = 0.001
+unit = "MPa"
+range = [0, 2.5]
+[[modbus.device.point]]
+name = "running"
+register = "coil:3"
+[[mqtt]]
+name = "lora"
+connect = "mqtt://broker"
+[[mqtt.subscribe]]
+topic = "gas/+"
+device = "gas-{1}"
+expect = ["gas-01"]
+[[mqtt.subscribe.point]]
+name = "ch4"
+value = ""
+life_safety = true
+"#;
+
+#[test]
+fn defaults() {
+    let Loaded { site, warnings } = good(BASE);
+    assert_eq!(warnings, [], "{}", show(&warnings));
+    assert_eq!((site.name.as_str(), site.timezone.as_str()), ("s", "Asia/Shanghai"));
+    assert_eq!(site.journal.path, Path::new("/site/data"));
+    assert_eq!(site.console.listen.to_string(), "127.0.0.1:8420");
+    assert_eq!(site.modbus[0].address, "10.0.0.1:502");
+    let device = &site.modbus[0].devices[0];
+    assert_eq!((device.every, device.kind.as_str()), (Duration::from_secs(1), "device"));
+    assert_eq!((device.points[1].ty, device.points[1].table), (ValueType::Bool, Table::Coil));
+    assert_eq!(site.mqtt[0].client_id, "gengfu-s-lora");
+    assert_eq!(site.mqtt[0].keep_alive, Duration::from_secs(30));
+    let gas = &site.mqtt[0].subscriptions[0];
+    assert_eq!((gas.max_devices, gas.qos), (500, 1));
+    assert_eq!(gas.points[0].spec.stale_after, Some(Duration::from_mins(15)), "life-safety: silence is told");
+}
+
+#[test]
+fn a_silence_of_the_subscription_is_that_of_its_points() {
+    let text = BASE.replace("expect =", "stale_after = \"2h\"\nexpect =");
+    let point = good(&text).site.mqtt[0].subscriptions[0].points[0].spec.clone();
+    assert_eq!(point.stale_after, Some(Duration::from_hours(2)));
+    let text = text.replace("value = \"\"", "value = \"\"\nstale_after = \"3m\"\nbad_after = \"0s\"");
+    let point = good(&text).site.mqtt[0].subscriptions[0].points[0].spec.clone();
+    assert_eq!((point.stale_after, point.bad_after), (Some(Duration::from_mins(3)), Duration::ZERO));
+}
+
+#[test]
+fn every_detector_and_option_of_a_rule() {
+    let text = format!(
+        "{BASE}
+[[rule]]
+id = \"a\"
+points = [\"pump/pressure\", \"gas-*/ch4\"]
+high = {{ limit = 1, for = \"5s\", clear_for = \"1m\" }}
+[[rule]]
+id = \"b\"
+point = \"pump/running\"
+state = {{ is = true, for = \"10m\" }}
+latch = true
+[[rule]]
+id = \"c\"
+point = \"pump/*\"
+state = {{ not = 3 }}
+priority = \"low\"
+[[rule]]
+id = \"d\"
+point = \"pump/pressure\"
+unit = \"MPa\"
+trend = {{ limit = 0.1, side = \"low\", within = \"30m\", window = \"2h\" }}
+"
+    );
+    let Loaded { site, warnings } = good(&text);
+    assert_eq!(warnings, [], "{}", show(&warnings));
+    let meta = |priority, latch| vec![LevelMeta { priority, latch }];
+    let first = limit::Level { limit: 1.0, clear: 1.0, on_ms: 5_000, off_ms: 60_000 };
+    let a = limit::Params { side: limit::Side::High, first, second: None };
+    assert_eq!((site.rules[0].detector, &site.rules[0].levels), (Params::Limit(a), &meta(Priority::Medium, false)));
+    let b = digital::Params { is: 1.0, negate: false, on_ms: 600_000, off_ms: 0 };
+    assert_eq!((site.rules[1].detector, &site.rules[1].levels), (Params::Digital(b), &meta(Priority::Medium, true)));
+    let c = digital::Params { is: 3.0, negate: true, on_ms: 0, off_ms: 0 };
+    assert_eq!((site.rules[2].detector, &site.rules[2].levels), (Params::Digital(c), &meta(Priority::Low, false)));
+    let d = trend::Params { limit: 0.1, side: limit::Side::Low, within_ms: 1_800_000, window_ms: 7_200_000 };
+    assert_eq!(site.rules[3].detector, Params::Trend(d));
+}
+
+#[test]
+fn overlapping_registers_of_different_types_are_fine() {
+    let more = "[[modbus.device.point]]\nname = \"word\"\nregister = \"input:7\"\ntype = \"f32\"\n[[mqtt]]";
+    assert_eq!(good(&BASE.replace("[[mqtt]]", more)).warnings, []);
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
+    let windows = format!("\u{feff}{}", EXAMPLE.replace('\n', "\r\n"));
+    assert_eq!(good(&windows), good(EXAMPLE));
+}
+
+#[test]
+fn a_line_that_is_asked_too_much_is_warned_of() {
+    for (every, words) in [("10ms", "cannot keep its periods"), ("12ms", "loaded"), ("13ms", "")] {
+        let text = BASE.replace("unit = 1\n", &format!("unit = 1\nevery = \"{every}\"\n"));
+        let more = "[[modbus.device]]\nname = \"b\"\nunit = 2\n[[modbus.device.point]]\nname = \"x\"\nregister = \"coil:0\"\n[[mqtt]]";
+        let warnings = good(&text.replace("[[mqtt]]", more)).warnings;
+        match words {
+            "" => assert_eq!(warnings, []),
+            words => {
+                assert!(warnings[0].what.contains(words), "{}", show(&warnings));
+                assert_eq!((warnings[0].line, warnings[0].column), (4, 8));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_sample_site_loads_without_a_warning() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).expect("config/sites is in the repository") {
+        let path = entry.expect("a readable folder").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let loaded = load(&path).unwrap_or_else(|complaints| panic!("{}", show(&complaints)));
+            assert_eq!(loaded.warnings, [], "{}", show(&loaded.warnings));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2, "the mall and the old venue");
+}
+
+/// Whatever the text, nothing panics, complaints are in order and point into the text.
+fn survives(text: &str) -> Result<(), TestCaseError> {
+    let complaints = match parse(text, file()) {
+        Ok(loaded) => loaded.warnings,
+        Err(complaints) => {
+            prop_assert!(!complaints.is_empty(), "refused without a word");
+            complaints
+        }
+    };
+    let lines: Vec<&str> = text.split('\n').collect();
+    prop_assert!(complaints.is_sorted_by_key(|c| (c.line, c.column)), "{}", show(&complaints));
+    for complaint in &complaints {
+        let line = complaint.line.checked_sub(1).and_then(|line| lines.get(line));
+        prop_assert!(
+            line.is_some_and(|line| (1..=line.chars().count() + 1).contains(&complaint.column)),
+            "{complaint}"
+        );
+        prop_assert!(!complaint.what.is_empty() && !complaint.mend.is_empty());
+        prop_assert!(!complaint.to_string().contains('\n'), "one line each: {complaint}");
+    }
+    Ok(())
+}
+
+fn mutated() -> impl Strategy<Value = String> {
+    let bits = [
+        "",
+        "\"",
+        "[",
+        "]]",
+        "{",
+        "}",
+        "=",
+        "nan",
+        "-1",
+        "1e400",
+        "''",
+        "\n",
+        "\0",
+        "消防",
+        "999999999999999999999",
+        "[[rule]]",
+        "a.b.c",
+        "true",
+        "/",
+        "*",
+    ];
+    let edit = (any::<prop::sample::Index>(), 0_usize..12, prop::sample::select(bits.to_vec()));
+    prop::collection::vec(edit, 1..6).prop_map(|edits| {
+        let mut chars: Vec<char> = EXAMPLE.chars().collect();
+        for (at, cut, put) in edits {
+            let at = at.index(chars.len());
+            let end = (at + cut).min(chars.len());
+            chars.splice(at..end, put.chars());
+        }
+        chars.into_iter().collect()
+    })
+}
+
+/// The lines of the example in another order, some left out, some twice.
+fn shuffled() -> impl Strategy<Value = String> {
+    let lines: Vec<&str> = EXAMPLE.lines().collect();
+    prop::collection::vec(prop::sample::select(lines), 0..80).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_survived(text in "\\PC{0,200}") {
+        survives(&text)?;
+    }
+
+    #[test]
+    fn a_mutated_file_is_survived(text in mutated()) {
+        survives(&text)?;
+    }
+
+    #[test]
+    fn a_shuffled_file_is_survived(text in shuffled()) {
+        survives(&text)?;
+    }
+
+    #[test]
+    fn deep_nesting_is_survived(depth in 1_usize..2_000, open in prop::sample::select(vec!["[", "{a=", "a."])) {
+        survives(&format!("x = {}", open.repeat(depth)))?;
+        survives(&format!("{}x = 1", "a.".repeat(depth)))?;
+    }
+}
