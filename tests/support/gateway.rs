@@ -136,10 +136,16 @@ impl Gateway {
         answer.json()
     }
 
-    /// `items` of a collection.
+    /// All `items` of a collection, page by page.
     pub fn items(&self, path: &str) -> Vec<Value> {
-        let value = self.api(path);
-        value["items"].as_array().unwrap_or_else(|| panic!("{path} has no items: {value}")).clone()
+        let join = if path.contains('?') { '&' } else { '?' };
+        let mut items = Vec::new();
+        let mut page = self.api(&format!("{path}{join}limit=2000"));
+        loop {
+            items.extend(page["items"].as_array().unwrap_or_else(|| panic!("{path} has no items: {page}")).clone());
+            let Some(next) = page["next"].as_str() else { return items };
+            page = self.api(&format!("{path}{join}limit=2000&cursor={next}"));
+        }
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
@@ -159,9 +165,7 @@ impl Gateway {
     /// The point `device/point` as the API shows it.
     pub fn point(&self, name: &str) -> Option<Value> {
         let (device, point) = name.split_once('/')?;
-        self.items("points").into_iter().find(|p| {
-            p["name"] == name || (p["device"] == device && (p["point"] == point || p["point"]["name"] == point))
-        })
+        self.items("points").into_iter().find(|p| p["device"] == device && p["point"] == point)
     }
 
     /// Waits until the point's value fits: `None` is "no value".

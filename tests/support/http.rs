@@ -80,7 +80,9 @@ pub fn post_json(port: u16, path: &str, body: &serde_json::Value) -> io::Result<
 
 fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
     let (status, headers) = read_answer_head(reader)?;
-    let body = if find(&headers, "transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
+    let body = if status == 204 {
+        Vec::new()
+    } else if find(&headers, "transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
         read_chunks(reader)?
     } else if let Some(length) = find(&headers, "content-length").and_then(|v| v.parse().ok()) {
         let mut body = vec![0; usize::min(length, MAX_BODY)];
@@ -218,6 +220,7 @@ fn serve(stream: &TcpStream, handler: &dyn Fn(Request) -> Reply, stop: &AtomicBo
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::with_capacity(1 << 16, reading);
     while let Ok(Some(request)) = read_request(&mut reader) {
+        let last = request.header("connection") == Some("close");
         let (status, header, body) = match handler(request) {
             Reply::Status(status, body) => (status, None, body),
             Reply::With(status, header, body) => (status, Some(header), body),
@@ -242,7 +245,7 @@ fn serve(stream: &TcpStream, handler: &dyn Fn(Request) -> Reply, stop: &AtomicBo
             text += &body;
         }
         let mut out = stream;
-        if out.write_all(text.as_bytes()).is_err() {
+        if out.write_all(text.as_bytes()).is_err() || last {
             break;
         }
     }
