@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use gengfu_tests::browser::Browser;
 use gengfu_tests::broker::Broker;
+use gengfu_tests::browser::Browser;
 use gengfu_tests::counting::{Expected, Sample, Set};
 use gengfu_tests::http::{self, Reply};
 use gengfu_tests::plant::{Fault, Plant};
@@ -84,6 +84,7 @@ fn publisher_knows_what_the_shipped_broker_acknowledged() {
     let acked = publisher.acked();
     assert_eq!(acked.len(), 500, "stamps of a series lie in distinct milliseconds");
     assert_eq!(publisher.acked_count(), 500);
+    assert!(!broker.subscribed(), "nobody has subscribed");
     broker.restart();
     assert_eq!(publisher.acked().len(), 500);
 }

@@ -207,7 +207,13 @@ fn nothing_is_left_over() {
 #[test]
 fn nothing_names_a_machine() {
     let home = concat!("/ho", "me/");
-    let words = [home, concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("localhost", ":4873"), concat!("127.0.0.1", ":4873")];
+    let words = [
+        home,
+        concat!("/ro", "ot/"),
+        concat!("/wo", "rk/"),
+        concat!("localhost", ":4873"),
+        concat!("127.0.0.1", ":4873"),
+    ];
     let locks = ["package-lock.json", "Cargo.lock"];
     let mut faults = Vec::new();
     for source in texts() {

@@ -34,8 +34,15 @@ impl Broker {
         self.ready();
     }
 
+    /// The gateway's subscription of `Site::mqtt` stands: from here on nothing that is acknowledged may be lost.
+    pub fn subscribed(&self) -> bool {
+        self.process.output().contains(" rig/+/v")
+    }
+
     fn ready(&self) {
-        eventually(Duration::from_secs(5), "mosquitto listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+        eventually(Duration::from_secs(5), "mosquitto listens", || {
+            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
     }
 }
 
@@ -47,10 +54,21 @@ fn launch(dir: &Folder) -> Process {
 
 /// The shipped file with another port and folder; users, passwords and certificates do not exist here.
 fn adapt(shipped: &str, port: u16, dir: &str) -> String {
-    let replaced = ["listener", "persistence_location", "user", "pid_file", "log_dest", "password_file", "acl_file", "allow_anonymous"];
+    let replaced = [
+        "listener",
+        "persistence_location",
+        "user",
+        "pid_file",
+        "log_dest",
+        "log_type",
+        "password_file",
+        "acl_file",
+        "allow_anonymous",
+    ];
     let kept = shipped.lines().filter(|line| !replaced.contains(&line.split_whitespace().next().unwrap_or_default()));
     let mut text: String = kept.map(|line| format!("{line}\n")).collect();
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
-    text += &format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence_location {dir}/\nuser {user}\nlog_dest stderr\n");
+    text += &format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence_location {dir}/\nuser {user}\n");
+    text += "log_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nlog_type subscribe\n";
     text
 }

@@ -31,15 +31,27 @@ impl Browser {
             http::get(port, "/status").is_ok_and(|a| a.json()["value"]["ready"] == true)
         });
         let profile = format!("--user-data-dir={}", dir.join("profile").display());
-        let arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--window-size=1280,900", &profile];
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1280,900",
+            &profile,
+        ];
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "goog:chromeOptions": { "binary": chromium, "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
-        let answer = until(Duration::from_secs(60), "browser session", || http::post_json(port, "/session", &wanted).ok());
-        let session = answer.json()["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
+        let answer =
+            until(Duration::from_secs(60), "browser session", || http::post_json(port, "/session", &wanted).ok());
+        let session =
+            answer.json()["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
         Some(Self { port, session, _driver: driver, _dir: dir })
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gengfu::catalog::Catalog;
 use gengfu::clock::Clock;
 use gengfu::config::checked::JournalConfig;
-use gengfu::journal::{Journal, Record};
+use gengfu::journal::{Entry, Journal, Record};
 use gengfu_core::quality::Quality;
 
 use crate::process::Folder;
@@ -97,19 +97,47 @@ fn list(text: &mut String, what: &str, mut samples: Vec<&Sample>) {
     }
 }
 
-/// Everything the journal in `data` has committed, with its points. The gateway may be running or dead: a copy is opened.
+/// Everything the journal in `data`, whose owner is not running, has committed, with its points. A copy is opened.
 pub fn journal(data: &Path) -> (Vec<Record>, Catalog) {
+    open(&copy(data).join("data"), |journal, catalog| {
+        let mut records = Vec::new();
+        journal.replay(i64::MIN, &mut |record| records.push(record)).unwrap();
+        (records, catalog.clone())
+    })
+}
+
+/// All entries of the alarm lane, oldest first.
+pub fn entries(journal: &Journal) -> Vec<Entry> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut all = Vec::new();
+    let mut before = None;
+    loop {
+        let page = runtime.block_on(journal.entries(before, 1_000)).unwrap();
+        let Some((last, _)) = page.last() else { break };
+        before = Some(*last);
+        all.extend(page);
+    }
+    all.sort_by_key(|(seq, _)| *seq);
+    all.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// A copy of the journal's folder, in `data` of the folder it gives.
+pub fn copy(data: &Path) -> Folder {
     let copy = Folder::new("journal-copy");
-    let there = copy.join("data");
-    copy_below(data, &there);
+    copy_below(data, &copy.join("data"));
+    copy
+}
+
+/// Opens a copy; a fresh start of the library, which adds its own start entry.
+pub fn open<T>(copy: &Path, look: impl FnOnce(&Journal, &Catalog) -> T) -> T {
     let catalog = Catalog::default();
-    let config = JournalConfig { path: there, keep: Duration::from_secs(36_500 * 86_400), max_size: u64::MAX >> 1 };
+    let keep = Duration::from_secs(36_500 * 86_400);
+    let config = JournalConfig { path: copy.to_path_buf(), keep, max_size: u64::MAX >> 1 };
     let opened = Journal::open(&config, &catalog, &Clock::start(), &gengfu::telemetry::SharedStats::default(), &[])
         .unwrap_or_else(|e| panic!("the journal's copy does not open: {}", e.0));
-    let mut records = Vec::new();
-    opened.journal.replay(i64::MIN, &mut |record| records.push(record)).unwrap();
+    let seen = look(&opened.journal, &catalog);
     assert!(opened.writers.close(Duration::from_secs(5)), "the journal's copy does not close");
-    (records, catalog)
+    seen
 }
 
 fn copy_below(from: &Path, to: &Path) {

@@ -99,6 +99,14 @@ impl Gateway {
         self.process.output()
     }
 
+    /// Looks into the journal as it lies on disk at this moment.
+    pub fn journal<T>(&self, look: impl FnOnce(&gengfu::journal::Journal) -> T) -> T {
+        let held = self.process.hold();
+        let copy = crate::counting::copy(&self.data());
+        drop(held);
+        crate::counting::open(&copy.join("data"), |journal, _| look(journal))
+    }
+
     pub fn kill9(&mut self) {
         self.process.kill9();
     }
@@ -176,15 +184,18 @@ impl Gateway {
     /// Waits until the point's quality is `word` (`good`, `bad`, …) for `reason`, if one is given.
     pub fn quality(&self, name: &str, limit: Duration, word: &str, reason: Option<&str>) {
         eventually(limit, &format!("{name} is {word} {reason:?}"), || {
-            self.point(name).is_some_and(|p| {
-                p["quality"] == word && reason.is_none_or(|wanted| p["reason"] == wanted)
-            })
+            self.point(name).is_some_and(|p| p["quality"] == word && reason.is_none_or(|wanted| p["reason"] == wanted))
         });
     }
 
     /// A line of `/metrics`: the sum over all label sets of `name` that hold `label` (empty: all).
     pub fn metric(&self, name: &str, label: &str) -> f64 {
         metric(&self.get("/metrics").text(), name, label)
+    }
+
+    /// Readings of this stage of the run so far: `read`, `committed`, `refused`.
+    pub fn stage(&self, stage: &str) -> f64 {
+        self.metric("gengfu_readings_total", &format!("stage=\"{stage}\""))
     }
 
     /// Everything committed has reached `sink` (its name in the ledger).

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::wait::{now, pause};
+use crate::wait::{eventually, now, pause};
 
 /// Lines of a log that are shown when a test fails.
 const TAIL: usize = 60;
@@ -71,6 +71,15 @@ impl Process {
         assert!(status.success(), "kill -{name} {}", self.name);
     }
 
+    /// Stops every thread of it until the guard is dropped: its files then are what a crash would leave.
+    pub fn hold(&self) -> Held<'_> {
+        self.signal("STOP");
+        let stat = format!("/proc/{}/stat", self.pid());
+        let stopped = || std::fs::read_to_string(&stat).is_ok_and(|text| text.contains(") T "));
+        eventually(Duration::from_secs(5), "process stands still", stopped);
+        Held(self)
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub fn kill9(&mut self) {
         if self.over.is_none() {
@@ -107,6 +116,16 @@ impl Drop for Process {
                 eprintln!("{line}");
             }
         }
+    }
+}
+
+/// See [`Process::hold`].
+#[derive(Debug)]
+pub struct Held<'a>(&'a Process);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.signal("CONT");
     }
 }
 

@@ -1,8 +1,8 @@
 //! A Modbus server that is none of our code: pymodbus from PyPI, in a virtual environment under target/.
 
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::process::{Folder, Process, free_port};

@@ -43,8 +43,10 @@ impl Site {
     }
 
     fn point(&mut self, name: &str, register: &str, ty: &str) {
-        let _ =
-            writeln!(self.text, "[[modbus.device.point]]\nname = \"{name}\"\nregister = \"{register}\"\ntype = \"{ty}\"");
+        let _ = writeln!(
+            self.text,
+            "[[modbus.device.point]]\nname = \"{name}\"\nregister = \"{register}\"\ntype = \"{ty}\""
+        );
     }
 
     /// A rule on `r0` of devices `from..to`: above 500 is critical.

@@ -24,6 +24,7 @@ pub struct Write {
 struct State {
     script: VecDeque<Reply>,
     standing: Reply,
+    refused: Option<String>,
     writes: Vec<Write>,
 }
 
@@ -37,8 +38,9 @@ pub struct Stub {
 impl Stub {
     /// Answers 204 until told otherwise.
     pub fn start() -> Self {
-        let state =
-            Arc::new(Mutex::new(State { script: VecDeque::new(), standing: Reply::Status(204, String::new()), writes: Vec::new() }));
+        let standing = Reply::Status(204, String::new());
+        let state = State { script: VecDeque::new(), standing, refused: None, writes: Vec::new() };
+        let state = Arc::new(Mutex::new(state));
         let inside = state.clone();
         let server = Server::start(move |request| inside.lock().unwrap().take(&request));
         Self { server, state }
@@ -56,6 +58,11 @@ impl Stub {
     /// The answer from now on.
     pub fn standing(&self, reply: Reply) {
         self.state.lock().unwrap().standing = reply;
+    }
+
+    /// From now on answers 400 to a request with a line that holds `text`, and takes nothing of it.
+    pub fn refuse_lines_with(&self, text: &str) {
+        self.state.lock().unwrap().refused = Some(text.to_owned());
     }
 
     pub fn writes(&self) -> Vec<Write> {
@@ -95,8 +102,11 @@ impl State {
         if request.method != "POST" || !request.path.starts_with("/api/v2/write") {
             return Reply::Status(404, String::new());
         }
-        let reply = self.script.pop_front().unwrap_or_else(|| self.standing.clone());
         let text = String::from_utf8(request.plain()).unwrap();
+        let reply = match &self.refused {
+            Some(word) if text.contains(word.as_str()) => Reply::Status(400, format!("unable to parse {word}")),
+            _ => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
+        };
         self.writes.push(Write {
             at: request.at,
             lines: text.lines().map(str::to_owned).collect(),
