@@ -17,7 +17,7 @@ fn good() -> String {
 /// What `check` says of a site, line by line, and its exit code.
 fn check(body: &str) -> (Option<i32>, Vec<String>) {
     let dir = Folder::new("check");
-    dir.write("site.toml", &Site::new("rig").add(body).text);
+    dir.write("site.toml", &Site::new("rig").with(body).text);
     let out = run(&["check", "site.toml"], dir.path());
     let text = String::from_utf8(out.stderr).unwrap() + &String::from_utf8_lossy(&out.stdout);
     (out.status.code(), text.lines().map(str::to_owned).collect())
@@ -27,7 +27,7 @@ fn check(body: &str) -> (Option<i32>, Vec<String>) {
 fn refused(body: &str, line: &str, words: &[&str]) {
     let (code, said) = check(body);
     assert_eq!(code, Some(2), "{said:?}");
-    let whole = Site::new("rig").add(body).text;
+    let whole = Site::new("rig").with(body).text;
     let at: Vec<usize> = whole.lines().enumerate().filter(|(_, l)| l.contains(line)).map(|(i, _)| i + 1).collect();
     let fits = |text: &&String| {
         let mut parts = text.splitn(4, ':');

@@ -23,8 +23,9 @@ struct Bench {
 fn bench() -> Bench {
     let (dir, broker, receiver) = (Folder::new("bad-mqtt"), Broker::start(), Receiver::start());
     let site = Site::new("rig").mqtt(broker.port).webhook("duty", receiver.port());
-    let site = site
-        .add("[[rule]]\nid = \"high\"\npoints = \"*/v\"\nhigh = { limit = 500.0, clear = 400.0 }\npriority = \"high\"");
+    let site = site.with(
+        "[[rule]]\nid = \"high\"\npoints = \"*/v\"\nhigh = { limit = 500.0, clear = 400.0 }\npriority = \"high\"",
+    );
     let gateway = Gateway::start(&site.text, dir.path());
     eventually(SOON, "the gateway has subscribed", || broker.subscribed());
     let publisher = Publisher::connect(broker.port);

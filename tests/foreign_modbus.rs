@@ -37,7 +37,7 @@ fn all_tables_types_and_orders_of_a_foreign_server() {
     text += "[[modbus.device]]\nname = \"y\"\nunit = 1\nevery = \"200ms\"\n\
              [[modbus.device.point]]\nname = \"gone\"\nregister = \"holding:200\"\ntype = \"u16\"\n";
     let dir = Folder::new("foreign");
-    let mut gateway = Gateway::start(&Site::new("rig").add(&text).text, dir.path());
+    let mut gateway = Gateway::start(&Site::new("rig").with(&text).text, dir.path());
     for (name, _, _, _, value) in points {
         gateway.value(&format!("x/{name}"), Duration::from_secs(10), |v| v == Some(value));
     }

@@ -13,7 +13,7 @@ use gengfu_tests::store::Store;
 use gengfu_tests::stub::Stub;
 use gengfu_tests::wait::{always, eventually, length, now, quiet, say, unix_ms};
 
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_mins(1);
 /// A batch being answered when the line is cut may be sent again; so may the one behind it.
 const IN_FLIGHT: usize = 2;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gengfu_tests::broker::Broker;
-use gengfu_tests::counting::{committed, committed_ms, contains, of, poll_numbers, to_ms};
+use gengfu_tests::counting::{Sample, committed, committed_ms, contains, of, poll_numbers, to_ms};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
@@ -66,7 +66,7 @@ fn two_messages_of_one_millisecond_both_survive() {
     let mut found: Vec<_> = of(&stub.accepted(), "device_v,twin").into_iter().collect();
     found.sort();
     assert!(found.iter().all(|s| s.at_ns.div_euclid(1_000_000) == at), "the offset stays below a millisecond");
-    assert_eq!(found.iter().map(|s| s.value()).collect::<Vec<_>>(), [1.0, 2.0, 2.0]);
+    assert_eq!(found.iter().map(Sample::value).collect::<Vec<_>>(), [1.0, 2.0, 2.0]);
     gateway.term();
     committed(&gateway.data()).compare(&stub.accepted()).unwrap();
     assert_eq!(to_ms(&of(&stub.accepted(), "device_v,twin")).len(), 2);

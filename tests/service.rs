@@ -113,7 +113,7 @@ fn first_poll_soon_after_the_start() {
     eventually(SOON, "first poll", || plant.devices[0].polls() > 0);
     let took = plant.devices[0].log()[0].1 - start;
     say(&format!("first poll {took:?} after the start"));
-    assert!(took <= Duration::from_millis(1_000), "first poll after {took:?}");
+    assert!(took <= Duration::from_secs(1), "first poll after {took:?}");
     gateway.ready();
     gateway.term();
 }

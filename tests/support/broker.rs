@@ -66,7 +66,7 @@ fn adapt(shipped: &str, port: u16, dir: &str) -> String {
         "allow_anonymous",
     ];
     let kept = shipped.lines().filter(|line| !replaced.contains(&line.split_whitespace().next().unwrap_or_default()));
-    let mut text: String = kept.map(|line| format!("{line}\n")).collect();
+    let mut text = kept.collect::<Vec<_>>().join("\n") + "\n";
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
     text += &format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence_location {dir}/\nuser {user}\n");
     text += "log_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nlog_type subscribe\n";

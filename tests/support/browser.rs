@@ -49,7 +49,7 @@ impl Browser {
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
         let answer =
-            until(Duration::from_secs(60), "browser session", || http::post_json(port, "/session", &wanted).ok());
+            until(Duration::from_mins(1), "browser session", || http::post_json(port, "/session", &wanted).ok());
         let session =
             answer.json()["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{}", answer.text())).to_owned();
         Some(Self { port, session, _driver: driver, _dir: dir })

@@ -131,7 +131,7 @@ pub fn copy(data: &Path) -> Folder {
 /// Opens a copy; a fresh start of the library, which adds its own start entry.
 pub fn open<T>(copy: &Path, look: impl FnOnce(&Journal, &Catalog) -> T) -> T {
     let catalog = Catalog::default();
-    let keep = Duration::from_secs(36_500 * 86_400);
+    let keep = Duration::from_hours(876_000);
     let config = JournalConfig { path: copy.to_path_buf(), keep, max_size: u64::MAX >> 1 };
     let opened = Journal::open(&config, &catalog, &Clock::start(), &gengfu::telemetry::SharedStats::default(), &[])
         .unwrap_or_else(|e| panic!("the journal's copy does not open: {}", e.0));

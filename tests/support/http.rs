@@ -216,7 +216,7 @@ impl Drop for Server {
 
 fn serve(stream: &TcpStream, handler: &dyn Fn(Request) -> Reply, stop: &AtomicBool) {
     let _ = stream.set_nodelay(true);
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+    let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
     let Ok(reading) = stream.try_clone() else { return };
     let mut reader = BufReader::with_capacity(1 << 16, reading);
     while let Ok(Some(request)) = read_request(&mut reader) {

@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a rig that falls over is how a test fails"
 )]
+#![expect(clippy::format_push_string, clippy::wildcard_enum_match_arm, reason = "texts are short, faults are many")]
 
 pub mod wait;
 pub mod random;

@@ -111,16 +111,16 @@ fn accept(first: TcpListener, port: u16, shared: &Arc<Shared>) {
         };
         let _ = open.set_nonblocking(true);
         match open.accept() {
-            Ok((inner, _)) => join(inner, shared),
+            Ok((inner, _)) => join(&inner, shared),
             Err(_) => pause(Duration::from_millis(1)),
         }
     }
 }
 
-fn join(near: TcpStream, shared: &Arc<Shared>) {
+fn join(near: &TcpStream, shared: &Arc<Shared>) {
     let _ = near.set_nonblocking(false);
     let Ok(far) = TcpStream::connect(("127.0.0.1", shared.target)) else { return };
-    for (from, to) in [(&near, &far), (&far, &near)] {
+    for (from, to) in [(near, &far), (&far, near)] {
         let _ = from.set_nodelay(true);
         let (Ok(from), Ok(to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone()) else { return };
         shared.connections.lock().unwrap().push(kept);

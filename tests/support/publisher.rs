@@ -43,10 +43,7 @@ impl std::fmt::Debug for Publisher {
 impl Publisher {
     pub fn connect(port: u16) -> Self {
         let mut options = MqttOptions::new(format!("rig-{}-{port}", std::process::id()), "127.0.0.1", port);
-        options
-            .set_max_packet_size(MAX_PACKET, MAX_PACKET)
-            .set_inflight(WINDOW)
-            .set_keep_alive(Duration::from_secs(60));
+        options.set_max_packet_size(MAX_PACKET, MAX_PACKET).set_inflight(WINDOW).set_keep_alive(Duration::from_mins(1));
         let (client, mut connection) = Client::new(options, usize::from(WINDOW));
         let book: Arc<Mutex<Book>> = Arc::default();
         let inside = book.clone();

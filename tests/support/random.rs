@@ -19,7 +19,7 @@ impl Random {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -28,10 +28,10 @@ impl Random {
 
     /// `from..to`.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
-        from + (self.next() >> 11) % (to - from).max(1)
+        from + (self.draw() >> 11) % (to - from).max(1)
     }
 
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| (self.next() >> 56) as u8).collect()
+        (0..count).map(|_| (self.draw() >> 56) as u8).collect()
     }
 }

@@ -17,7 +17,7 @@ pub struct SickDisk {
 impl SickDisk {
     /// For everything below `below`; control files lie in `control`. `None` without a C compiler.
     pub fn new(below: &Path, control: &Path) -> Option<Self> {
-        let library = library().as_ref()?.display().to_string();
+        let library = library()?.display().to_string();
         let below = below.display().to_string();
         Some(Self { library, below, hang: control.join("disk.hang"), full: control.join("disk.full") })
     }
@@ -54,13 +54,15 @@ impl Drop for SickDisk {
     }
 }
 
-fn library() -> &'static Option<PathBuf> {
+fn library() -> Option<&'static PathBuf> {
     static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = crate::root().join("tests/rigs/slowdisk.c");
-        let out = std::env::temp_dir().join(format!("gengfu-slowdisk-{}.so", std::process::id()));
-        let mut cc = Command::new("cc");
-        cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&out).arg(&source).arg("-ldl");
-        cc.status().is_ok_and(|status| status.success()).then_some(out)
-    })
+    LIBRARY
+        .get_or_init(|| {
+            let source = crate::root().join("tests/rigs/slowdisk.c");
+            let out = std::env::temp_dir().join(format!("gengfu-slowdisk-{}.so", std::process::id()));
+            let mut cc = Command::new("cc");
+            cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&out).arg(&source).arg("-ldl");
+            cc.status().is_ok_and(|status| status.success()).then_some(out)
+        })
+        .as_ref()
 }

@@ -6,6 +6,7 @@ use crate::plant::Plant;
 
 /// A site file in the making; `text` goes to [`crate::gateway::Gateway::start`].
 #[derive(Debug, Clone)]
+#[must_use]
 pub struct Site {
     pub text: String,
 }
@@ -19,15 +20,20 @@ impl Site {
     }
 
     /// Any TOML.
-    pub fn add(mut self, toml: &str) -> Self {
+    pub fn with(mut self, toml: &str) -> Self {
         let _ = writeln!(self.text, "\n{toml}");
         self
     }
 
     /// Every device of the plant on a line of its own, `d0`…, unit 1: `r0` (set by the test), `n` (its poll counter,
     /// u32 in registers 1 and 2), and `r3`… up to `registers`.
-    pub fn modbus(mut self, plant: &Plant, every_ms: u64, registers: u16) -> Self {
-        for (index, port) in plant.ports().iter().enumerate() {
+    pub fn modbus(self, plant: &Plant, every_ms: u64, registers: u16) -> Self {
+        self.modbus_at(plant.ports(), every_ms, registers)
+    }
+
+    /// The same for devices of another process.
+    pub fn modbus_at(mut self, ports: &[u16], every_ms: u64, registers: u16) -> Self {
+        for (index, port) in ports.iter().enumerate() {
             let _ = write!(
                 self.text,
                 "\n[[modbus]]\nname = \"l{index}\"\nconnect = \"tcp://127.0.0.1:{port}\"\ntimeout = \"200ms\"\n\
@@ -63,21 +69,21 @@ impl Site {
 
     /// Topics `rig/<device>/v` with `{"v": …, "ts": …}`, QoS 1: point `<device>/v`.
     pub fn mqtt(self, port: u16) -> Self {
-        let site = self.add(&format!(
+        let site = self.with(&format!(
             "[[mqtt]]\nname = \"broker\"\nconnect = \"mqtt://127.0.0.1:{port}\"\nclient_id = \"gengfu-rig\"\n\
              [[mqtt.subscribe]]\ntopic = \"rig/+/v\"\ndevice = \"{{1}}\"\nmax_devices = 500"
         ));
-        site.add("[[mqtt.subscribe.point]]\nname = \"v\"\nvalue = \"/v\"\ntime = \"/ts\"")
+        site.with("[[mqtt.subscribe.point]]\nname = \"v\"\nvalue = \"/v\"\ntime = \"/ts\"")
     }
 
     pub fn influx(self, name: &str, port: u16) -> Self {
-        self.add(&format!(
+        self.with(&format!(
             "[[forward.influxdb]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:{port}\"\norg = \"rig\"\n\
              bucket = \"rig\"\ntoken_file = \"influx.token\""
         ))
     }
 
     pub fn webhook(self, name: &str, port: u16) -> Self {
-        self.add(&format!("[[notify.webhook]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:{port}/alarm\""))
+        self.with(&format!("[[notify.webhook]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:{port}/alarm\""))
     }
 }
