@@ -1,1 +1,26 @@
-fn main() {}
+//! The whole, on real parts. `cargo test -p gengfu-tests --test gengfu -- outage` runs one module; `GENGFU_LONG=1`
+//! takes the lengths, `GENGFU_SEED` repeats a random run, `GENGFU_STRICT=1` fails what could not be run.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    reason = "a test that falls over has failed"
+)]
+
+mod tidy;
+mod harness;
+mod round_trip;
+mod foreign_modbus;
+mod outage;
+mod kill9;
+mod isolation;
+mod sick_disk;
+mod bad_config;
+mod bad_mqtt;
+mod bad_modbus;
+mod bad_store;
+mod torn_journal;
+mod console;
+mod page;
+mod service;
+mod samples;

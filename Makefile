@@ -1,0 +1,58 @@
+# Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
+.PHONY: demo test check bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk clean
+.DEFAULT_GOAL := demo
+
+CARGO ?= cargo
+RIG = $(CARGO) test -p gengfu-tests --test gengfu --
+
+demo: ## a simulated plant, the gateway and the console; prints the address to open
+	@command -v $(CARGO) >/dev/null || { echo "make demo needs Rust: https://rustup.rs"; exit 1; }
+	@command -v cc >/dev/null || { echo "make demo needs a C compiler (SQLite is built from source): apt-get install gcc"; exit 1; }
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory web || echo "web bundle not built: the page works without, less well"; \
+	else echo "npm is missing: the page works without its bundle, less well (apt-get install npm)"; fi
+	$(CARGO) build -p gengfu --bin gengfu
+	target/debug/gengfu demo
+
+test: setup check core rig ## everything; installs what it needs first
+	@echo "make test: all passed"
+
+check: web ## fast: format, lints, unit tests, tidy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --workspace --exclude gengfu-tests
+	$(RIG) tidy
+
+core: ## the mind without std, as the node runs it
+	$(CARGO) check -p gengfu-core --target thumbv7em-none-eabihf
+
+rig: ## the real binary against real brokers, stores, browsers and faults
+	$(CARGO) build --workspace --bin gengfu
+	$(RIG) --skip tidy
+
+setup: ## installs what the tests need, and says so first
+	tests/setup
+
+web: ## the browser bundle, out of web/ into web/dist
+	@if [ ! -f web/package.json ]; then echo "no web/ yet"; \
+	elif ! command -v npm >/dev/null; then echo "npm is missing: no web bundle"; \
+	else cd web && { [ -d node_modules ] || { echo "installing npm packages of web/"; npm ci --no-audit --no-fund; }; } && npm run build; fi
+
+bench: ## the figures of docs/benchmarks.md, in its own words
+	$(CARGO) build --release --workspace --bin gengfu --bin figures
+	target/release/figures
+
+long: long-round-trip long-outage long-isolation long-sick-disk long-kill ## the issue's full lengths; keep the output in docs/
+long-round-trip:
+	GENGFU_LONG=1 $(RIG) --nocapture round_trip
+long-outage:
+	GENGFU_LONG=1 $(RIG) --nocapture outage
+long-kill:
+	GENGFU_LONG=1 $(RIG) --nocapture kill9
+long-isolation:
+	GENGFU_LONG=1 $(RIG) --nocapture isolation
+long-sick-disk:
+	GENGFU_LONG=1 $(RIG) --nocapture sick_disk
+
+clean:
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules

@@ -1,0 +1,154 @@
+//! `make bench`: the figures of docs/benchmarks.md, against the budgets of design.md section 8. Prints Markdown.
+//!
+//! The gateway is a process of its own, so its CPU and memory are its alone; so is the bare poller it is compared with,
+//! and so are the simulated devices (`figures sim`). The sink and the receiver live here. `FIGURES_SECONDS` is the length
+//! of each measurement (10).
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench that falls over has failed")]
+
+mod parts;
+
+use std::time::Duration;
+
+use gengfu_tests::gateway::Gateway;
+use gengfu_tests::process::{Folder, bytes_below};
+use gengfu_tests::random::Random;
+use gengfu_tests::receiver::Receiver;
+use gengfu_tests::site::Site;
+use gengfu_tests::wait::{eventually, now, pause};
+use parts::{Poller, Sim, Sink};
+
+/// Points a device has in the throughput runs, each polled ten times a second.
+const POINTS: u16 = 100;
+const EVERY_MS: u64 = 100;
+const WARM: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_mins(2);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|a| a.parse().ok()).unwrap_or(0);
+    match arguments.first().map(String::as_str) {
+        Some("sim") => parts::simulate(number(1)),
+        Some("poller") => parts::poll(&arguments[1..]),
+        Some(other) => panic!("figures: no such part: {other}"),
+        None => report(),
+    }
+}
+
+fn seconds() -> Duration {
+    Duration::from_secs(std::env::var("FIGURES_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(10))
+}
+
+/// One load, the gateway and the bare poller one after the other on the same devices.
+struct Cost {
+    rate: f64,
+    cpu_per_million: f64,
+    bare_per_million: f64,
+    resident: f64,
+    disk_per_reading: f64,
+    written_per_reading: f64,
+}
+
+fn report() {
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    println!("`make bench`, {cores} cores, {} s a measurement, loopback.\n", seconds().as_secs());
+    println!(
+        "| load | readings/s at the sink | CPU s per million | budget | bare poller | ratio | resident MiB | budget | disk B/reading | written B/reading |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    for (devices, cpu_budget, memory_budget) in [(10, 2.0, 24), (50, 0.8, 48), (200, 0.5, 48)] {
+        let cost = throughput(devices);
+        println!(
+            "| {devices} × {POINTS} points, {EVERY_MS} ms | {:.0} | {:.2} | {cpu_budget} | {:.2} | {:.1} | {:.1} | {memory_budget} | {:.1} | {:.1} |",
+            cost.rate,
+            cost.cpu_per_million,
+            cost.bare_per_million,
+            cost.cpu_per_million / cost.bare_per_million,
+            cost.resident,
+            cost.disk_per_reading,
+            cost.written_per_reading,
+        );
+    }
+    let late = latency(200, 200);
+    let at = |q: f64| late[((late.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1000.0;
+    println!("\n| change in a device to webhook, 200 devices every 100 ms, {} changes | ms | budget |", late.len());
+    println!(
+        "|---|---|---|\n| p50 | {:.1} | 52 |\n| p90 | {:.1} | – |\n| p99 | {:.1} | 104 |\n| worst | {:.1} | – |",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
+}
+
+fn throughput(devices: usize) -> Cost {
+    let (dir, sim, sink) = (Folder::new("figures"), Sim::start(devices), Sink::start());
+    let site = sim.site(Site::new("bench"), EVERY_MS, POINTS + 1).flips(0, devices).influx("sink", sink.port());
+    let mut gateway = Gateway::start(&site.text, dir.path());
+    eventually(PATIENCE, "readings arrive", || sink.readings() > u64::from(POINTS) * devices as u64);
+    pause(WARM);
+
+    let (start, cpu, readings) = (now(), gateway.process().cpu(), sink.readings());
+    let (written, disk, committed) =
+        (written(gateway.process().pid()), bytes_below(&gateway.data()), gateway.stage("committed"));
+    pause(seconds());
+    let lasted = start.elapsed().as_secs_f64();
+    let cpu = gateway.process().cpu() - cpu;
+    let readings = (sink.readings() - readings) as f64;
+    let kept = gateway.stage("committed") - committed;
+    let written = self::written(gateway.process().pid()) - written;
+    let disk = bytes_below(&gateway.data()).saturating_sub(disk) as f64;
+    let resident = gateway.process().resident();
+    gateway.term();
+
+    let mut poller = Poller::start(&sim, EVERY_MS, POINTS + 1);
+    pause(Duration::from_secs(2));
+    let (bare_cpu, polls) = (poller.process.cpu(), sim.polls());
+    pause(seconds());
+    let bare_cpu = poller.process.cpu() - bare_cpu;
+    let bare_readings = (sim.polls() - polls) as f64 * f64::from(POINTS);
+    poller.process.kill9();
+    Cost {
+        rate: readings / lasted,
+        cpu_per_million: cpu / readings * 1e6,
+        bare_per_million: bare_cpu / bare_readings * 1e6,
+        resident,
+        disk_per_reading: disk / kept,
+        written_per_reading: written / kept,
+    }
+}
+
+/// Bytes the process has caused to be written to storage (proc(5)).
+fn written(pid: u32) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    text.lines().find_map(|l| l.strip_prefix("write_bytes: ")).and_then(|n| n.parse().ok()).unwrap_or(0.0)
+}
+
+/// From the change of a register to the arrival of the push, sorted.
+fn latency(devices: usize, changes: usize) -> Vec<Duration> {
+    let (dir, sim, sink, receiver) = (Folder::new("figures"), Sim::start(devices), Sink::start(), Receiver::start());
+    let watched = devices.min(10);
+    let site = sim.site(Site::new("bench"), EVERY_MS, 10).flips(0, watched).influx("sink", sink.port());
+    let mut gateway = Gateway::start(&site.webhook("duty", receiver.port()).text, dir.path());
+    eventually(PATIENCE, "readings arrive", || sink.readings() > 9 * devices as u64);
+    let mut random = Random::new(1);
+    let mut late = Vec::new();
+    for change in 0..changes {
+        let device = change % watched;
+        let name = format!("d{device}");
+        let round = change / watched + 1;
+        let pushed = |event: &str| {
+            let found = receiver.seen().into_iter().filter(|p| p.word("device") == name && p.word("event") == event);
+            found.map(|p| p.at).collect::<Vec<_>>()
+        };
+        pause(Duration::from_millis(random.between(20, 120)));
+        let start = now();
+        sim.flip(device, 900);
+        eventually(PATIENCE, "raise is pushed", || pushed("raise").len() >= round);
+        late.push(pushed("raise")[round - 1] - start);
+        sim.flip(device, 0);
+        eventually(PATIENCE, "return is pushed", || pushed("return").len() >= round);
+    }
+    gateway.term();
+    late.sort();
+    late
+}

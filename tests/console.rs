@@ -1,0 +1,156 @@
+//! The API, its guards against foreign pages, and its event stream.
+
+use std::io::BufRead;
+use std::time::Duration;
+
+use gengfu_tests::gateway::Gateway;
+use gengfu_tests::http;
+use gengfu_tests::plant::Plant;
+use gengfu_tests::process::Folder;
+use gengfu_tests::receiver::Receiver;
+use gengfu_tests::site::Site;
+use gengfu_tests::wait::{eventually, now, unix_ms, until};
+use serde_json::json;
+
+const SOON: Duration = Duration::from_secs(10);
+
+struct Bench {
+    _dir: Folder,
+    plant: Plant,
+    receiver: Receiver,
+    gateway: Gateway,
+}
+
+fn bench() -> Bench {
+    let (dir, plant, receiver) = (Folder::new("console"), Plant::start(2), Receiver::start());
+    let site = Site::new("rig").modbus(&plant, 100, 5).flips(0, 2).webhook("duty", receiver.port()).text;
+    let gateway = Gateway::start(&site, dir.path());
+    gateway.quality("d1/r0", SOON, "good", None);
+    Bench { _dir: dir, plant, receiver, gateway }
+}
+
+impl Bench {
+    fn alarm(&self) -> String {
+        self.plant.devices[0].set(900);
+        let alarm = self.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
+        alarm["id"].as_str().unwrap().to_owned()
+    }
+
+    fn acknowledge(&self, id: &str, headers: &[(&str, &str)]) -> u16 {
+        let path = format!("/api/v1/alarms/{id}/acknowledge");
+        let body = json!({ "by": "duty" }).to_string();
+        http::request(self.gateway.port, "POST", &path, headers, body.as_bytes()).unwrap().status
+    }
+}
+
+#[test]
+fn every_path_of_the_contract_answers() {
+    let mut bench = bench();
+    let id = bench.alarm();
+    let from = unix_ms() - 60_000;
+    for path in
+        ["status", "points", "devices", "alarms", "alarms?state=unacknowledged", "ledger", "rules", "openapi.json"]
+    {
+        assert!(!bench.gateway.api(path).is_null(), "{path}");
+    }
+    assert_eq!(bench.gateway.api(&format!("alarms/{id}"))["id"], id.as_str());
+    let history = format!("points/d0/n/history?from={from}&to={}&step=1000", unix_ms());
+    assert!(bench.gateway.api(&history).to_string().contains("\"mean\""));
+    for path in ["/healthz", "/readyz", "/metrics", "/"] {
+        assert_eq!(bench.gateway.get(path).status, 200, "{path}");
+    }
+    for path in ["/api/v1/alarms/0000000000000000", "/api/v1/points/no/such/history", "/api/v1/nothing"] {
+        let answer = bench.gateway.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{path}");
+    }
+    bench.gateway.term();
+}
+
+#[test]
+fn acknowledge_is_carried_out_audited_and_pushed() {
+    let mut bench = bench();
+    let id = bench.alarm();
+    let answer = bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &json!({ "by": "老王" }));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
+    let push = bench.receiver.expect(SOON, "acknowledge", |p| p.word("event") == "acknowledge");
+    assert_eq!(push.key, format!("{id}.2"));
+    bench.gateway.restart();
+    let alarm = bench.gateway.alarm("flip-d0", SOON, |_| true);
+    assert_eq!((alarm["state"].as_str(), alarm["id"].as_str()), (Some("acknowledged"), Some(id.as_str())));
+    let entries = bench.gateway.journal(gengfu_tests::counting::entries);
+    assert!(format!("{entries:?}").contains("老王"), "the audit names who");
+    // an acknowledgement without a name, and of nothing
+    assert!((400..500).contains(&bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &json!({})).status));
+    let nothing = bench.gateway.post("/api/v1/alarms/0000000000000000/acknowledge", &json!({ "by": "x" }));
+    assert_eq!(nothing.status, 404);
+    bench.gateway.term();
+}
+
+#[test]
+fn foreign_pages_get_nowhere() {
+    let mut bench = bench();
+    let id = bench.alarm();
+    let json = ("Content-Type", "application/json");
+    let own = format!("http://127.0.0.1:{}", bench.gateway.port);
+    let refused: [&[(&str, &str)]; 6] = [
+        &[],
+        &[("Content-Type", "text/plain")],
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        &[json, ("Origin", "http://evil.example")],
+        &[json, ("Host", "evil.example")],
+        &[json, ("Origin", "null")],
+    ];
+    for headers in refused {
+        let status = bench.acknowledge(&id, headers);
+        assert!((400..500).contains(&status), "{headers:?} got {status}");
+    }
+    bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
+    assert_eq!(
+        http::request(bench.gateway.port, "GET", "/api/v1/points", &[("Host", "evil.example")], b"").unwrap().status
+            / 100,
+        4
+    );
+    assert_eq!(bench.acknowledge(&id, &[json, ("Origin", &own)]), 200);
+    bench.gateway.term();
+}
+
+#[test]
+fn events_stream_live_values_and_alarms() {
+    let mut bench = bench();
+    let mut stream = http::open(bench.gateway.port, "GET", "/api/v1/events", &[], b"").unwrap();
+    let (status, headers) = http::read_answer_head(&mut stream).unwrap();
+    assert_eq!(status, 200);
+    assert!(headers.iter().any(|(n, v)| n.eq_ignore_ascii_case("content-type") && v.starts_with("text/event-stream")));
+    bench.plant.devices[0].set(900);
+    let raised = now();
+    let mut seen = String::new();
+    until(SOON, "the raise is on the stream", || {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        seen += &line;
+        (seen.contains("flip-d0") && seen.contains("raise") && seen.contains("\"d1\"")).then_some(())
+    });
+    assert!(raised.elapsed() < Duration::from_secs(3));
+    // an open stream does not hold up the stop
+    bench.gateway.term();
+}
+
+#[test]
+fn the_books_balance() {
+    let mut bench = bench();
+    bench.alarm();
+    bench.gateway.quality("d0/n", SOON, "good", None);
+    for balance in bench.gateway.items("ledger") {
+        let number = |name: &str| balance[name].as_u64().unwrap_or_else(|| panic!("{name} in {balance}"));
+        let sum = ["delivered", "pending", "dead", "thinned", "expired"].into_iter().map(number).sum::<u64>();
+        assert_eq!(number("committed"), sum, "{balance}");
+    }
+    // read = committed + refused + in flight; in flight is what one commit window may hold
+    eventually(SOON, "read is accounted for", || {
+        let in_flight = bench.gateway.stage("read") - bench.gateway.stage("committed") - bench.gateway.stage("refused");
+        (0.0..=1_000.0).contains(&in_flight)
+    });
+    bench.gateway.term();
+}

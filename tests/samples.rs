@@ -1,0 +1,32 @@
+//! What lies in config/ is true: every sample site passes `check`.
+
+use std::path::{Path, PathBuf};
+
+use gengfu_tests::gateway::run;
+use gengfu_tests::root;
+
+fn sites(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sites(&path, found);
+        } else if path.extension().is_some_and(|e| e == "toml")
+            && std::fs::read_to_string(&path).is_ok_and(|text| text.contains("[site]"))
+        {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_sample_site_passes_check() {
+    let mut found = Vec::new();
+    sites(&root().join("config"), &mut found);
+    assert!(found.len() >= 2, "a mall and an old venue, found {found:?}");
+    for site in found {
+        let out = run(&["check", &site.display().to_string()], &root());
+        assert!(out.status.success(), "{}:\n{}", site.display(), String::from_utf8_lossy(&out.stderr));
+        let plan = String::from_utf8_lossy(&out.stdout);
+        assert!(plan.lines().count() > 5, "{} is explained: {plan}", site.display());
+    }
+}

@@ -1,0 +1,222 @@
+//! The program under test, as a user starts it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::http::{self, Answer};
+use crate::process::{Process, free_port};
+use crate::wait::{eventually, now, until};
+
+/// What the design allows a stop.
+pub const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The `gengfu` binary, built once in the profile of the tests; `GENGFU_BIN` names another.
+pub fn gengfu() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(named) = std::env::var_os("GENGFU_BIN") {
+            return PathBuf::from(named);
+        }
+        // target/<profile>/deps/<this test> or target/<profile>/figures
+        let me = std::env::current_exe().unwrap();
+        let dir = me.ancestors().find(|dir| dir.join("deps").is_dir()).unwrap().to_path_buf();
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // the whole workspace, so that features are unified as for the tests and nothing is built twice
+        build.current_dir(crate::root()).args(["build", "--quiet", "--workspace", "--bin", "gengfu"]);
+        if dir.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.stdin(Stdio::null()).status().unwrap().success(), "gengfu does not build");
+        dir.join("gengfu")
+    })
+}
+
+/// Runs a command of `gengfu` to its end.
+pub fn run(arguments: &[&str], dir: &Path) -> Output {
+    Command::new(gengfu()).args(arguments).current_dir(dir).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A running gateway in a folder: `site.toml`, `data/`, `gateway.log`.
+#[derive(Debug)]
+pub struct Gateway {
+    process: Process,
+    dir: PathBuf,
+    environment: Vec<(String, String)>,
+    /// Of the console.
+    pub port: u16,
+}
+
+impl Gateway {
+    /// Starts it on `site` (without a `[console]`) and waits until it is ready.
+    pub fn start(site: &str, dir: &Path) -> Self {
+        Self::start_with(site, dir, &[])
+    }
+
+    /// The same with additions to the environment.
+    pub fn start_with(site: &str, dir: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut gateway = Self::spawn(site, dir, environment);
+        gateway.ready();
+        gateway
+    }
+
+    /// The same without waiting.
+    pub fn spawn(site: &str, dir: &Path, environment: &[(&str, &str)]) -> Self {
+        let port = free_port();
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(dir.join("influx.token"), "rig-token").unwrap();
+        std::fs::write(dir.join("site.toml"), format!("{site}\n[console]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+        let environment: Vec<_> = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let process = launch(dir, &environment);
+        Self { process, dir: dir.to_path_buf(), environment, port }
+    }
+
+    /// Waits for `/readyz`.
+    pub fn ready(&mut self) -> Duration {
+        let start = now();
+        until(Duration::from_secs(20), "gateway is ready", || {
+            if let Some(status) = self.process.ended() {
+                panic!("the gateway ended with {status}:\n{}", self.process.output());
+            }
+            http::get(self.port, "/readyz").is_ok_and(|a| a.status == 200).then_some(())
+        });
+        start.elapsed()
+    }
+
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// The journal's folder.
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    pub fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// Looks into the journal as it lies on disk at this moment.
+    pub fn journal<T>(&self, look: impl FnOnce(&gengfu::journal::Journal) -> T) -> T {
+        let held = self.process.hold();
+        let copy = crate::counting::copy(&self.data());
+        drop(held);
+        crate::counting::open(&copy.join("data"), |journal, _| look(journal))
+    }
+
+    pub fn kill9(&mut self) {
+        self.process.kill9();
+    }
+
+    /// SIGTERM; it must end well within 5 s.
+    pub fn term(&mut self) -> Duration {
+        let start = now();
+        self.process.signal("TERM");
+        let ended = self.process.wait(STOP_LIMIT);
+        let status = ended.unwrap_or_else(|| panic!("the gateway does not stop within {STOP_LIMIT:?}"));
+        assert!(status.success(), "the gateway stopped with {status}");
+        start.elapsed()
+    }
+
+    /// Starts it again on the same site and data, without waiting.
+    pub fn relaunch(&mut self) {
+        self.process.kill9();
+        self.process = launch(&self.dir, &self.environment);
+    }
+
+    /// The same and waits until it is ready.
+    pub fn restart(&mut self) {
+        self.relaunch();
+        self.ready();
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        http::get(self.port, path).unwrap_or_else(|e| panic!("GET {path}: {e}"))
+    }
+
+    /// JSON of `/api/v1/<path>`.
+    pub fn api(&self, path: &str) -> Value {
+        let answer = self.get(&format!("/api/v1/{path}"));
+        assert_eq!(answer.status, 200, "GET {path}: {}", answer.text());
+        answer.json()
+    }
+
+    /// All `items` of a collection, page by page.
+    pub fn items(&self, path: &str) -> Vec<Value> {
+        let join = if path.contains('?') { '&' } else { '?' };
+        let mut items = Vec::new();
+        let mut page = self.api(&format!("{path}{join}limit=2000"));
+        loop {
+            items.extend(page["items"].as_array().unwrap_or_else(|| panic!("{path} has no items: {page}")).clone());
+            let Some(next) = page["next"].as_str() else { return items };
+            page = self.api(&format!("{path}{join}limit=2000&cursor={next}"));
+        }
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        http::post_json(self.port, path, body).unwrap_or_else(|e| panic!("POST {path}: {e}"))
+    }
+
+    /// Standing alarms of a rule, by the API.
+    pub fn alarms(&self, rule: &str) -> Vec<Value> {
+        self.items("alarms").into_iter().filter(|a| a["rule"] == rule).collect()
+    }
+
+    /// Waits until a standing alarm of `rule` fits.
+    pub fn alarm(&self, rule: &str, limit: Duration, fits: impl Fn(&Value) -> bool) -> Value {
+        until(limit, &format!("alarm of rule {rule}"), || self.alarms(rule).into_iter().find(|a| fits(a)))
+    }
+
+    /// The point `device/point` as the API shows it.
+    pub fn point(&self, name: &str) -> Option<Value> {
+        let (device, point) = name.split_once('/')?;
+        self.items("points").into_iter().find(|p| p["device"] == device && p["point"] == point)
+    }
+
+    /// Waits until the point's value fits: `None` is "no value".
+    pub fn value(&self, name: &str, limit: Duration, fits: impl Fn(Option<f64>) -> bool) {
+        eventually(limit, &format!("value of {name}"), || self.point(name).is_some_and(|p| fits(p["value"].as_f64())));
+    }
+
+    /// Waits until the point's quality is `word` (`good`, `bad`, …) for `reason`, if one is given.
+    pub fn quality(&self, name: &str, limit: Duration, word: &str, reason: Option<&str>) {
+        eventually(limit, &format!("{name} is {word} {reason:?}"), || {
+            self.point(name).is_some_and(|p| p["quality"] == word && reason.is_none_or(|wanted| p["reason"] == wanted))
+        });
+    }
+
+    /// A line of `/metrics`: the sum over all label sets of `name` that hold `label` (empty: all).
+    pub fn metric(&self, name: &str, label: &str) -> f64 {
+        metric(&self.get("/metrics").text(), name, label)
+    }
+
+    /// Readings of this stage of the run so far: `read`, `committed`, `refused`.
+    pub fn stage(&self, stage: &str) -> f64 {
+        self.metric("gengfu_readings_total", &format!("stage=\"{stage}\""))
+    }
+
+    /// Everything committed has reached `sink` (its name in the ledger).
+    pub fn drained(&self, sink: &str) -> bool {
+        let of_sink: Vec<_> = self.items("ledger").into_iter().filter(|b| b["sink"] == sink).collect();
+        !of_sink.is_empty() && of_sink.iter().all(|b| b["pending"] == 0)
+    }
+}
+
+/// Sum of a metric in Prometheus text.
+pub fn metric(text: &str, name: &str, label: &str) -> f64 {
+    text.lines()
+        .filter(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+        .filter(|l| label.is_empty() || l.contains(label))
+        .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+fn launch(dir: &Path, environment: &[(String, String)]) -> Process {
+    let mut command = Command::new(gengfu());
+    command.args(["run", "-c", "site.toml"]).current_dir(dir).env_remove("NOTIFY_SOCKET");
+    command.envs(environment.iter().map(|(k, v)| (k, v)));
+    Process::start("gateway", command, dir)
+}

@@ -1,0 +1,161 @@
+//! A recording stub of the InfluxDB v2 write API: keeps every line as it came, so that re-sends show, and answers
+//! what it is told to.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::counting::{Sample, Set};
+use crate::http::{Reply, Request, Server};
+
+/// One request to write.
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub at: Instant,
+    pub lines: Vec<String>,
+    pub authorization: String,
+    pub path: String,
+    pub gzip: bool,
+    /// The status it was answered with; 0 where it was not.
+    pub status: u16,
+}
+
+#[derive(Debug)]
+struct State {
+    script: VecDeque<Reply>,
+    standing: Reply,
+    refused: Option<String>,
+    writes: Vec<Write>,
+}
+
+/// The stub; ends when dropped. Put a [`crate::proxy::Proxy`] before it for resets and refusals.
+#[derive(Debug)]
+pub struct Stub {
+    pub server: Server,
+    state: Arc<Mutex<State>>,
+}
+
+impl Stub {
+    /// Answers 204 until told otherwise.
+    pub fn start() -> Self {
+        let standing = Reply::Status(204, String::new());
+        let state = State { script: VecDeque::new(), standing, refused: None, writes: Vec::new() };
+        let state = Arc::new(Mutex::new(state));
+        let inside = state.clone();
+        let server = Server::start(move |request| inside.lock().unwrap().take(&request));
+        Self { server, state }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// The next answers, before the standing one.
+    pub fn script(&self, replies: impl IntoIterator<Item = Reply>) {
+        self.state.lock().unwrap().script.extend(replies);
+    }
+
+    /// The answer from now on.
+    pub fn standing(&self, reply: Reply) {
+        self.state.lock().unwrap().standing = reply;
+    }
+
+    /// From now on answers 400 to a request with a line that holds `text`, and takes nothing of it.
+    pub fn refuse_lines_with(&self, text: &str) {
+        self.state.lock().unwrap().refused = Some(text.to_owned());
+    }
+
+    pub fn writes(&self) -> Vec<Write> {
+        self.state.lock().unwrap().writes.clone()
+    }
+
+    /// Readings it has accepted, each once; alarm events are left out.
+    pub fn accepted(&self) -> Set {
+        self.accepted_lines().iter().filter(|l| !l.starts_with("alarm,")).flat_map(|l| fields(l)).collect()
+    }
+
+    /// Accepted lines as they came, re-sends included.
+    pub fn accepted_lines(&self) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        state.writes.iter().filter(|w| w.status == 204).flat_map(|w| w.lines.clone()).collect()
+    }
+
+    /// Lines that came more than once, refused ones not counted: (line, times).
+    pub fn resent(&self) -> Vec<(String, usize)> {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for line in self.accepted_lines() {
+            *seen.entry(line).or_default() += 1;
+        }
+        seen.into_iter().filter(|(_, times)| *times > 1).collect()
+    }
+
+    /// Time from `since` to the first accepted write that came after it.
+    pub fn first_after(&self, since: Instant) -> Option<Duration> {
+        let state = self.state.lock().unwrap();
+        let write = state.writes.iter().find(|w| w.at > since && w.status == 204)?;
+        Some(write.at - since)
+    }
+}
+
+impl State {
+    fn take(&mut self, request: &Request) -> Reply {
+        if request.method != "POST" || !request.path.starts_with("/api/v2/write") {
+            return Reply::Status(404, String::new());
+        }
+        let text = String::from_utf8(request.plain()).unwrap();
+        let reply = match &self.refused {
+            Some(word) if text.contains(word.as_str()) => Reply::Status(400, format!("unable to parse {word}")),
+            _ => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
+        };
+        self.writes.push(Write {
+            at: request.at,
+            lines: text.lines().map(str::to_owned).collect(),
+            authorization: request.header("authorization").unwrap_or_default().to_owned(),
+            path: request.path.clone(),
+            gzip: request.header("content-encoding") == Some("gzip"),
+            status: match &reply {
+                Reply::Status(status, _) | Reply::With(status, _, _) => *status,
+                Reply::Hang | Reply::Close => 0,
+            },
+        });
+        reply
+    }
+}
+
+/// The numbers of one line of line protocol (nanoseconds), as samples `<measurement>_<field>,<device>`.
+pub fn fields(line: &str) -> Vec<Sample> {
+    let parts = split(line, ' ');
+    let [series, fields, at] = parts.as_slice() else { return Vec::new() };
+    let Ok(at) = at.parse::<i64>() else { return Vec::new() };
+    let series = split(series, ',');
+    let device = series.iter().find_map(|tag| tag.strip_prefix("device=")).unwrap_or_default().replace('\\', "");
+    let measurement = series.first().map(|m| m.replace('\\', "")).unwrap_or_default();
+    split(fields, ',')
+        .iter()
+        .filter_map(|field| {
+            let (name, value) = field.split_once('=')?;
+            let number = value.trim_end_matches(['i', 'u']).parse::<f64>().ok()?;
+            Some(Sample::new(&format!("{measurement}_{},{device}", name.replace('\\', "")), at, number))
+        })
+        .collect()
+}
+
+/// Splits where `at` is neither escaped nor inside a string field.
+fn split(text: &str, at: char) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let (mut quoted, mut escaped) = (false, false);
+    for c in text.chars() {
+        if c == at && !quoted && !escaped {
+            parts.push(String::new());
+            continue;
+        }
+        if c == '"' && !escaped {
+            quoted = !quoted;
+        }
+        escaped = c == '\\' && !escaped;
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+    }
+    parts
+}

@@ -1,0 +1,76 @@
+//! A torn journal still starts: cut at the last good record, the rest set aside, counted and alarmed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gengfu_tests::counting::{committed, contains};
+use gengfu_tests::gateway::Gateway;
+use gengfu_tests::plant::{Fault, Plant};
+use gengfu_tests::process::Folder;
+use gengfu_tests::random::Random;
+use gengfu_tests::site::Site;
+use gengfu_tests::stub::Stub;
+use gengfu_tests::wait::{eventually, say, times};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn truncated_at_a_random_byte() {
+    let mut random = Random::seeded("torn journal");
+    for round in 0..times(4, 40) {
+        torn(&mut random, round, |file, at| file.set_len(at).unwrap());
+    }
+}
+
+#[test]
+fn a_page_of_noise() {
+    let mut random = Random::seeded("noise in the journal");
+    for round in 0..times(3, 30) {
+        let noise = random.bytes(4096);
+        torn(&mut random, round, |file, at| {
+            use std::os::unix::fs::FileExt as _;
+            file.write_all_at(&noise, at).unwrap();
+        });
+    }
+}
+
+/// Runs, kills, damages one file of the journal, and starts again.
+fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64)) {
+    let (dir, plant, stub) = (Folder::new("torn"), Plant::start(3), Stub::start());
+    let site = Site::new("rig").modbus(&plant, 50, 8).flips(0, 3).influx("central", stub.port()).text;
+    let mut gateway = Gateway::start(&site, dir.path());
+    plant.devices[0].set(900);
+    gateway.alarm("flip-d0", SOON, |_| true);
+    eventually(SOON, "some hundred readings", || gateway.stage("committed") > 500.0);
+    gateway.kill9();
+    let files = journal_files(&gateway.data());
+    let chosen = &files[random.between(0, files.len() as u64) as usize];
+    let length = chosen.metadata().unwrap().len();
+    let at = random.between(0, length);
+    say(&format!("round {round}: {} of {length} bytes, damaged at {at}", chosen.file_name().unwrap().display()));
+    damage(&std::fs::File::options().write(true).open(chosen).unwrap(), at);
+
+    gateway.restart();
+    let before = stub.accepted().len();
+    eventually(SOON, "it goes on", || stub.accepted().len() > before);
+    gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
+    plant.devices.iter().for_each(|d| d.fault(Fault::Closes));
+    eventually(SOON, "what is left is handed over", || gateway.drained("influxdb/central"));
+    gateway.term();
+    contains(&stub.accepted(), &committed(&gateway.data()).must).unwrap();
+    let again = stub.resent().len();
+    assert!(again < 5_000, "{again} lines came again");
+}
+
+/// Files worth damaging: whatever the journal has, but empty ones and SQLite's shared memory, which is rebuilt.
+fn journal_files(data: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(data)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .filter(|p| p.metadata().is_ok_and(|m| m.is_file() && m.len() > 0) && !p.to_string_lossy().ends_with("-shm"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
