@@ -9,7 +9,10 @@ use crate::app::{End, Gateway};
 use crate::clock::Clock;
 use crate::config;
 use crate::flow::AlarmEvent;
-use crate::simulate::{self, Plant, Story};
+use crate::simulate::{DemoPorts, Plant, Story, demo_site};
+
+/// The demonstration plays the same values each time.
+const SEED: u64 = 7;
 
 pub(super) async fn run(port: u16, data: Option<PathBuf>) -> ExitCode {
     let (dir, temporary) = match data {
@@ -28,10 +31,11 @@ pub(super) async fn run(port: u16, data: Option<PathBuf>) -> ExitCode {
 
 async fn demo(port: u16, dir: &std::path::Path) -> Result<ExitCode, String> {
     std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}; give another directory with --data", dir.display()))?;
-    let text = simulate::demo_site(dir, port).await?;
+    let held = DemoPorts::free(port).map_err(|e| format!("no free port for the simulated plant: {e}"))?;
+    let text = demo_site(dir, held.ports);
     let loaded = config::parse(&text, &dir.join("demo.toml"))
         .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    let plant = Plant::start(&loaded.site, Story::demo(), Clock::start()).await?;
+    let plant = Plant::start_on(&loaded.site, Story::demo(SEED), Clock::start(), held.listeners).await?;
     let gateway = Gateway::start(loaded.site).await?;
     welcome(&gateway.console);
     let alarms = tokio::spawn(tell(gateway.engine.transitions()));

@@ -12,7 +12,7 @@ pub(super) async fn run(file: PathBuf, seed: u64) -> ExitCode {
         Ok(loaded) => loaded,
         Err(complaints) => return super::refused(&complaints),
     };
-    let plant = match Plant::start(&loaded.site, Story::generic(seed), Clock::start()).await {
+    let plant = match Plant::start(&loaded.site, Story::plain(seed), Clock::start()).await {
         Ok(plant) => plant,
         Err(why) => return super::failed(&why),
     };

@@ -156,8 +156,6 @@ impl Driver {
             }
         }
         self.publish(None);
-        let read = batch.readings.len() as u64;
-        self.stats.read.add(read + batch.refused.len() as u64);
         if let Err(batch) = self.journal.push(batch) {
             self.stats.refuse(RefusedReason::JournalFull, batch.readings.len() as u64);
         }

@@ -11,7 +11,6 @@ use gengfu_core::reading::{PointId, Reading};
 
 use crate::catalog::PointMeta;
 use crate::config::checked::{LevelMeta, PointSpec, Rule};
-use crate::driver::Input;
 use crate::flow::Batch;
 use crate::journal::Journal;
 use crate::source::Context;
@@ -152,7 +151,7 @@ pub async fn run(mut context: Context, journal: Journal) {
                 batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
             }
         }
-        if !batch.readings.is_empty() && context.engine.submit(Input::Batch(batch)).await.is_err() {
+        if !batch.readings.is_empty() && context.hand_over(batch).await.is_err() {
             return;
         }
     }
