@@ -72,6 +72,20 @@ pub struct Progress {
 }
 
 impl EngineHandle {
+    /// A door with nobody behind it yet: whoever holds the receivers answers in the engine's place.
+    pub fn detached(inputs: usize) -> (EngineHandle, mpsc::Receiver<Input>, mpsc::Receiver<Request>) {
+        let (inputs, received) = mpsc::channel(inputs);
+        let (requests, asked) = mpsc::channel(64);
+        let (transitions, _) = broadcast::channel(1024);
+        (Self { inputs, requests, transitions }, received, asked)
+    }
+
+    /// Says a transition as the engine would, to whoever listens.
+    #[cfg(test)]
+    pub(crate) fn announce(&self, event: AlarmEvent) {
+        let _ = self.transitions.send(event);
+    }
+
     /// Hands a batch (or a new point) over; waits while the engine's queue is full. `Err` gives it back at shutdown.
     pub async fn submit(&self, input: Input) -> Result<(), Box<Input>> {
         self.inputs.send(input).await.map_err(|e| Box::new(e.0))
