@@ -16,21 +16,29 @@ const STRIP_MS = 10_000;
 
 /** News that came while the table was being fetched: applied on top of it, so that nothing older stays. */
 let pending: News[] | null = null;
+let fetching = false;
 let again = false;
 
 async function fetchPoints(): Promise<void> {
   again = true;
-  if (pending) return;
+  if (fetching) return;
+  fetching = true;
   while (again) {
     again = false;
     pending = [];
-    await refresh("points");
-    const news: News[] = pending;
-    pending = null;
-    points.index();
-    points.apply(news);
-    trend.mark();
+    await refresh("points", settle);
+    // Where the fetch failed, the old table takes the news.
+    settle();
   }
+  fetching = false;
+}
+
+function settle(): void {
+  const news = pending ?? [];
+  pending = null;
+  points.index();
+  points.apply(news);
+  trend.mark();
 }
 
 function fetchAll(): void {
@@ -41,10 +49,10 @@ function fetchAll(): void {
 }
 
 function apply(news: News[]): void {
-  trend.apply(news);
   if (pending) pending.push(...news);
   // A device spoke for the first time: its row must come from the server.
   else if (points.apply(news)) void fetchPoints();
+  trend.apply(news);
 }
 
 const name = document.title;

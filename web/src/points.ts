@@ -30,7 +30,7 @@ function put(item: News): boolean {
   row.dataset["quality"] = item.quality;
   set(row, ".value", number(item.value));
   set(row, ".quality .mark", words.quality[item.quality] ?? item.quality);
-  set(row, ".quality .reason", item.reason ? ` ${words.reason[item.reason] ?? item.reason}` : "");
+  set(row, ".quality .reason", item.reason ? ` · ${words.reason[item.reason] ?? item.reason}` : "");
   const age = row.querySelector<HTMLElement>(".age");
   if (age && item.at !== null) {
     age.dataset["age"] = String(item.at);

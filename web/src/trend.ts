@@ -31,8 +31,7 @@ export function start(): void {
     const link = (event.target as Element).closest<HTMLAnchorElement>("a[data-trend]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    chosen = { key: link.dataset["trend"] ?? "", unit: link.dataset["unit"] ?? "", path: link.pathname };
-    void open(true);
+    choose(link);
   });
   for (const button of document.querySelectorAll<HTMLButtonElement>("[data-range]")) {
     button.addEventListener("click", () => {
@@ -44,6 +43,16 @@ export function start(): void {
   new ResizeObserver(() => shown?.plot.setSize({ width: the("chart").clientWidth, height: HEIGHT })).observe(the("chart"));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => void open(false));
   mark();
+  // A link may name a point: `/#trend=hydrant-main/pressure`.
+  const named = decodeURIComponent(location.hash).match(/^#trend=(.+)$/)?.[1];
+  const link = named && document.querySelector<HTMLAnchorElement>(`a[data-trend="${CSS.escape(named)}"]`);
+  if (link) choose(link);
+}
+
+function choose(link: HTMLAnchorElement): void {
+  chosen = { key: link.dataset["trend"] ?? "", unit: link.dataset["unit"] ?? "", path: link.pathname };
+  history.replaceState(null, "", `#trend=${encodeURIComponent(chosen.key)}`);
+  void open(true);
 }
 
 /** Draws the chosen point anew, for instance after the stream was away. */
@@ -60,8 +69,8 @@ export async function open(byHand: boolean): Promise<void> {
   }
   try {
     const to = Math.floor(now());
-    const history = await json<History>(`${path}?from=${to - range}&to=${to}`);
-    if (mine === question) draw(key, unit, history);
+    const past = await json<History>(`${path}?from=${to - range}&to=${to}`);
+    if (mine === question) draw(key, unit, past);
   } catch (error) {
     toast(`${words["failed"]}${key}: ${String(error)}`, true);
   }
@@ -80,14 +89,14 @@ export function move(): void {
   if (shown) paint();
 }
 
-function draw(key: string, unit: string, history: History): void {
+function draw(key: string, unit: string, past: History): void {
   shown?.plot.destroy();
-  const data = series(history.items, history.step);
-  const options = plotOptions(history.lines, unit);
+  const data = series(past.items, past.step);
+  const options = plotOptions(past.lines, unit);
   const plot = new uPlot(options, columns(data), the("chart"));
-  shown = { key, unit, range, step: history.step, lines: history.lines, data, plot };
+  shown = { key, unit, range, step: past.step, lines: past.lines, data, plot };
   const empty = !data.mean.some((value) => value !== null);
-  the("trend-note").textContent = [empty ? words["empty"] : words["gaps"], ...history.lines.map(legend)].join(" · ");
+  the("trend-note").textContent = [empty ? words["empty"] : words["gaps"], ...past.lines.map(legend)].join(" · ");
   paint();
 }
 
@@ -171,6 +180,7 @@ function close(): void {
   shown = null;
   const key = chosen?.key ?? "";
   chosen = null;
+  history.replaceState(null, "", location.pathname + location.search);
   the("trend").hidden = true;
   mark();
   document.querySelector<HTMLElement>(`a[data-trend="${CSS.escape(key)}"]`)?.focus();

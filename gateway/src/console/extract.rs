@@ -91,7 +91,8 @@ fn bad_cursor(text: &str) -> Problem {
 
 /// UTC milliseconds from a whole number of them or from RFC 3339.
 pub(super) fn instant(name: &str, text: &str) -> Result<i64, Problem> {
-    let parsed = text.parse::<i64>().ok().or_else(|| text.parse::<jiff::Timestamp>().ok().map(|t| t.as_millisecond()));
+    let parsed =
+        text.parse::<i64>().ok().or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond));
     parsed.ok_or_else(|| {
         Problem::invalid(format!("{name} is `{text}`; give UTC milliseconds or RFC 3339 like 2026-01-31T08:00:00Z"))
     })

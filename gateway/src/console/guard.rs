@@ -177,35 +177,35 @@ mod tests {
         }
     }
 
-    fn ask(method: Method, headers: &[(&'static str, &'static str)]) -> Result<(), StatusCode> {
+    fn ask(method: &Method, headers: &[(&'static str, &'static str)]) -> Result<(), StatusCode> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        admit(&method, &Uri::from_static("/x"), &map).map_err(|problem| problem.status)
+        admit(method, &Uri::from_static("/x"), &map).map_err(|problem| problem.status)
     }
 
     #[test]
     fn each_guard_holds() {
         const HOST: (&str, &str) = ("host", "127.0.0.1:8420");
         const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
-        let (get, post) = (Method::GET, Method::POST);
-        assert_eq!(ask(get.clone(), &[HOST]), Ok(()));
-        assert_eq!(ask(get.clone(), &[]), Err(StatusCode::BAD_REQUEST));
-        assert_eq!(ask(get.clone(), &[HOST, HOST]), Err(StatusCode::BAD_REQUEST));
-        assert_eq!(ask(get.clone(), &[("host", "rebound.example:8420")]), Err(StatusCode::MISDIRECTED_REQUEST));
-        assert_eq!(ask(post.clone(), &[HOST, JSON]), Ok(()));
-        assert_eq!(ask(post.clone(), &[HOST]), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        assert_eq!(ask(post.clone(), &[HOST, ("content-type", "text/plain")]), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
-        assert_eq!(ask(post.clone(), &[HOST, JSON, ("origin", "http://127.0.0.1:8420")]), Ok(()));
-        assert_eq!(ask(post.clone(), &[HOST, JSON, ("origin", "http://evil.example")]), Err(StatusCode::FORBIDDEN));
-        assert_eq!(ask(post.clone(), &[HOST, JSON, ("origin", "null")]), Err(StatusCode::FORBIDDEN));
-        assert_eq!(ask(post.clone(), &[HOST, JSON, ("sec-fetch-site", "same-origin")]), Ok(()));
-        assert_eq!(ask(post.clone(), &[HOST, JSON, ("sec-fetch-site", "same-site")]), Err(StatusCode::FORBIDDEN));
+        let (get, post) = (&Method::GET, &Method::POST);
+        assert_eq!(ask(get, &[HOST]), Ok(()));
+        assert_eq!(ask(get, &[]), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(ask(get, &[HOST, HOST]), Err(StatusCode::BAD_REQUEST));
+        assert_eq!(ask(get, &[("host", "rebound.example:8420")]), Err(StatusCode::MISDIRECTED_REQUEST));
+        assert_eq!(ask(post, &[HOST, JSON]), Ok(()));
+        assert_eq!(ask(post, &[HOST]), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        assert_eq!(ask(post, &[HOST, ("content-type", "text/plain")]), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        assert_eq!(ask(post, &[HOST, JSON, ("origin", "http://127.0.0.1:8420")]), Ok(()));
+        assert_eq!(ask(post, &[HOST, JSON, ("origin", "http://evil.example")]), Err(StatusCode::FORBIDDEN));
+        assert_eq!(ask(post, &[HOST, JSON, ("origin", "null")]), Err(StatusCode::FORBIDDEN));
+        assert_eq!(ask(post, &[HOST, JSON, ("sec-fetch-site", "same-origin")]), Ok(()));
+        assert_eq!(ask(post, &[HOST, JSON, ("sec-fetch-site", "same-site")]), Err(StatusCode::FORBIDDEN));
         assert_eq!(ask(post, &[HOST, JSON, ("sec-fetch-site", "cross-site")]), Err(StatusCode::FORBIDDEN));
-        assert_eq!(ask(get.clone(), &[HOST, ("sec-fetch-site", "cross-site")]), Err(StatusCode::FORBIDDEN));
+        assert_eq!(ask(get, &[HOST, ("sec-fetch-site", "cross-site")]), Err(StatusCode::FORBIDDEN));
         let click = [HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
-        assert_eq!(ask(get.clone(), &click), Ok(()));
+        assert_eq!(ask(get, &click), Ok(()));
         let frame = [click.as_slice(), &[("sec-fetch-dest", "iframe")]].concat();
         assert_eq!(ask(get, &frame), Err(StatusCode::FORBIDDEN));
     }

@@ -11,13 +11,14 @@ use super::super::App;
 use super::status::{Failing, failing};
 
 pub(super) async fn healthz(State(app): State<App>) -> Response {
-    answer(look(&app).await.alive)
+    answer(&look(&app).await.alive)
 }
 
 pub(super) async fn readyz(State(app): State<App>) -> Response {
     let Failing { alive, ready } = look(&app).await;
     let stopping = app.stop.said().then(|| "the gateway is stopping".to_owned());
-    answer(alive.into_iter().chain(ready).chain(stopping).collect())
+    let reasons: Vec<String> = alive.into_iter().chain(ready).chain(stopping).collect();
+    answer(&reasons)
 }
 
 async fn look(app: &App) -> Failing {
@@ -25,7 +26,7 @@ async fn look(app: &App) -> Failing {
     failing(engine, &app.history.health(), app.clock.mono().0)
 }
 
-fn answer(reasons: Vec<String>) -> Response {
+fn answer(reasons: &[String]) -> Response {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if reasons.is_empty() { "ok" } else { "failing" };
     (status, Json(json!({ "status": word, "reasons": reasons }))).into_response()

@@ -57,7 +57,7 @@ fn card(look: &Look<'_>, alarm: &AlarmEvent) -> Markup {
             @if alarm.advice.is_some() || alarm.basis.is_some() {
                 p.advice {
                     @if let Some(advice) = &alarm.advice { strong { (lang.pick("处置：", "Do: ")) } (advice) " " }
-                    @if let Some(basis) = &alarm.basis { span.faint { (lang.pick("依据 ", "Basis ")) (basis) } }
+                    @if let Some(basis) = &alarm.basis { span.basis.faint { (lang.pick("依据 ", "Basis ")) (basis) } }
                 }
             }
             @if let Some(act) = may(alarm) {

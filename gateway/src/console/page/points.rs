@@ -61,7 +61,7 @@ fn row(look: &Look<'_>, point: &PointView) -> Markup {
             td.unit { (meta.unit.as_deref().unwrap_or_default()) }
             td.quality {
                 span.mark { (words::quality(lang, now.quality)) }
-                span.reason { @if let Some(reason) = now.reason { " " (words::reason(lang, reason)) } }
+                span.reason { @if let Some(reason) = now.reason { " · " (words::reason(lang, reason)) } }
             }
             td.right.age data-age=[now.at] { (now.at.map_or_else(|| "—".to_owned(), |at| words::ago(lang, look.now, at))) }
         }
