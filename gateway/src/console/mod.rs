@@ -1,14 +1,45 @@
-//! A reader: the API and the page. It asks the engine and the journal, and can slow neither.
+//! A reader: the API and the page. It asks the engine and the journal, and can slow neither: every question has a
+//! deadline, every list a limit, and one sampler serves all open streams. It keeps no state of its own; whatever it
+//! changes (acknowledge, reset) it asks of the engine.
+//!
+//! Until users and TLS exist it is for this machine alone: see [`guard`].
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::Site;
-use crate::driver::EngineHandle;
+use crate::driver::{EngineHandle, Snapshot};
 use crate::journal::Journal;
 use crate::stop::Stop;
 use crate::telemetry::SharedStats;
+
+mod api;
+mod assets;
+mod extract;
+mod guard;
+mod history;
+mod live;
+mod page;
+mod problem;
+mod router;
+mod socket;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+/// How long the engine may take to answer a reader before it counts as silent.
+const ENGINE_LIMIT: Duration = Duration::from_secs(2);
+/// How long requests under way may take to end once stop was said; the process has 5 s in all.
+const DRAIN: Duration = Duration::from_secs(2);
+/// Open event streams; more get 503. A duty room has a few screens.
+const MAX_STREAMS: usize = 64;
 
 /// What the console is given.
 #[derive(Debug, Clone)]
@@ -25,6 +56,64 @@ pub struct Context {
 }
 
 /// Serves until told to stop, then ends open streams.
-pub async fn serve(_listener: tokio::net::TcpListener, _context: Context) {
-    unimplemented!()
+pub async fn serve(listener: TcpListener, context: Context) {
+    let Context { site, clock, catalog, stats, engine, journal, stop, started } = context;
+    let history = Arc::new(journal);
+    run(listener, App::new(site, clock, catalog, stats, engine, history, stop, started)).await;
+}
+
+/// What every request handler is given; cheap to clone.
+#[derive(Debug, Clone)]
+struct App {
+    site: Arc<Site>,
+    clock: Clock,
+    catalog: Catalog,
+    stats: SharedStats,
+    engine: EngineHandle,
+    history: Arc<dyn history::History>,
+    stop: Stop,
+    started: i64,
+    live: live::Live,
+    streams: Arc<Semaphore>,
+}
+
+impl App {
+    #[expect(clippy::too_many_arguments, reason = "the fields of Context, with the journal seen as a History")]
+    fn new(
+        site: Arc<Site>,
+        clock: Clock,
+        catalog: Catalog,
+        stats: SharedStats,
+        engine: EngineHandle,
+        history: Arc<dyn history::History>,
+        stop: Stop,
+        started: i64,
+    ) -> Self {
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        Self { site, clock, catalog, stats, engine, history, stop, started, live: live::Live::default(), streams }
+    }
+
+    /// The present; `None` where the engine does not answer in time.
+    async fn snapshot(&self) -> Option<Snapshot> {
+        timeout(ENGINE_LIMIT, self.engine.snapshot()).await.ok().flatten()
+    }
+}
+
+async fn run(listener: TcpListener, app: App) {
+    let (mut stop, mut last_call) = (app.stop.clone(), app.stop.clone());
+    let server = axum::serve(socket::Bounded::new(listener), router::router(app.clone()))
+        .with_graceful_shutdown(async move { stop.wait().await });
+    let overdue = async {
+        last_call.wait().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        result = async { server.await } => {
+            if let Err(error) = result {
+                tracing::error!(%error, "console ended");
+            }
+        }
+        () = app.live.sample(&app) => {}
+        () = overdue => tracing::warn!("console requests cut off at shutdown"),
+    }
 }

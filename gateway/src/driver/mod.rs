@@ -117,6 +117,12 @@ impl EngineHandle {
         (Self { inputs: input, requests: request, transitions, journal: None }, input_end, request_end)
     }
 
+    /// Says a transition as the engine would, to whoever listens.
+    #[cfg(test)]
+    pub(crate) fn announce(&self, event: AlarmEvent) {
+        let _ = self.transitions.send(event);
+    }
+
     /// Hands a batch (or a new point) over; waits while the engine's queue is full. `Err` gives it back at shutdown.
     pub async fn submit(&self, input: Input) -> Result<(), Box<Input>> {
         self.inputs.send(input).await.map_err(|e| Box::new(e.0))

@@ -1,0 +1,58 @@
+//! What became of every reading, and the rules they are held against.
+
+use axum::Json;
+use axum::extract::State;
+use gengfu_core::detect::{Params, absent, digital, limit, trend};
+use serde_json::{Value, json};
+
+use super::super::App;
+use super::super::view::{RunBalance, Totals, side_word};
+use crate::config::checked::Rule;
+
+pub(super) async fn ledger(State(app): State<App>) -> Json<Value> {
+    let sinks = app.history.ledger();
+    let run = RunBalance::of(&app.stats);
+    let refused: serde_json::Map<String, Value> =
+        run.refused.iter().map(|(reason, n)| ((*reason).to_owned(), (*n).into())).collect();
+    Json(json!({
+        "run": { "read": run.read, "committed": run.committed, "refused": refused, "in_flight": run.in_flight },
+        "totals": Totals::of(&sinks),
+        "items": sinks,
+        "next": null,
+    }))
+}
+
+/// All rules at once: their number is bounded by the configuration.
+pub(super) async fn rules(State(app): State<App>) -> Json<Value> {
+    let items: Vec<Value> = app.site.rules.iter().map(rule).collect();
+    Json(json!({ "items": items, "next": null }))
+}
+
+fn rule(rule: &Rule) -> Value {
+    let levels: Vec<Value> =
+        rule.levels.iter().map(|level| json!({ "priority": level.priority.word(), "latch": level.latch })).collect();
+    json!({
+        "id": rule.id, "points": rule.points, "detector": detector(&rule.detector), "levels": levels,
+        "basis": rule.basis, "advice": rule.advice,
+    })
+}
+
+fn detector(params: &Params) -> Value {
+    match *params {
+        Params::Limit(limit::Params { side, first, second }) => {
+            let level =
+                |l: limit::Level| json!({ "limit": l.limit, "clear": l.clear, "on_ms": l.on_ms, "off_ms": l.off_ms });
+            let levels: Vec<Value> = std::iter::once(level(first)).chain(second.map(level)).collect();
+            json!({ "kind": side_word(side), "levels": levels })
+        }
+        Params::Digital(digital::Params { is, negate, on_ms, off_ms }) => {
+            json!({ "kind": "state", "is": is, "negate": negate, "on_ms": on_ms, "off_ms": off_ms })
+        }
+        Params::Trend(trend::Params { limit, side, within_ms, window_ms }) => {
+            json!({ "kind": "trend", "limit": limit, "side": side_word(side), "within_ms": within_ms, "window_ms": window_ms })
+        }
+        Params::Absent(absent::Params { bad_ms, silent_ms }) => {
+            json!({ "kind": "absent", "bad_ms": bad_ms, "silent_ms": silent_ms })
+        }
+    }
+}

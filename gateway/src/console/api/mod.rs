@@ -1,0 +1,51 @@
+//! `/api/v1` and the probes. Times are UTC milliseconds; collections answer `{"items", "next"}`; errors are problem
+//! documents. `openapi.json` describes every route of the table below, and a test holds the two together.
+
+use axum::routing::{MethodRouter, get, post};
+
+use super::App;
+
+mod alarms;
+mod events;
+mod health;
+mod ledger;
+mod metrics;
+mod openapi;
+mod points;
+mod process;
+mod status;
+
+pub(super) use status::{Failing, failing};
+
+/// One address.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    /// Its only method, as OpenAPI spells it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test that compares this table with openapi.json reads it"))]
+    pub(super) method: &'static str,
+    pub(super) handler: MethodRouter<App>,
+}
+
+/// The whole API.
+pub(super) fn routes() -> Vec<Route> {
+    let reads = |path, handler| Route { path, method: "get", handler };
+    let does = |path, handler| Route { path, method: "post", handler };
+    vec![
+        reads("/api/v1/status", get(status::status)),
+        reads("/api/v1/points", get(points::points)),
+        reads("/api/v1/devices", get(points::devices)),
+        reads("/api/v1/points/{device}/{point}/history", get(points::history)),
+        reads("/api/v1/alarms", get(alarms::list)),
+        reads("/api/v1/alarms/{id}", get(alarms::one)),
+        does("/api/v1/alarms/{id}/acknowledge", post(alarms::acknowledge)),
+        does("/api/v1/alarms/{id}/reset", post(alarms::reset)),
+        reads("/api/v1/events", get(events::events)),
+        reads("/api/v1/ledger", get(ledger::ledger)),
+        reads("/api/v1/rules", get(ledger::rules)),
+        reads("/api/v1/openapi.json", get(openapi::openapi)),
+        reads("/healthz", get(health::healthz)),
+        reads("/readyz", get(health::readyz)),
+        reads("/metrics", get(metrics::metrics)),
+    ]
+}

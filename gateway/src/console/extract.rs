@@ -1,0 +1,174 @@
+//! What comes with a request, checked: query, body, times, pages. A refusal is a problem document that says the mend.
+
+use axum::Json;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Problem;
+
+/// Items of a page unless the caller asks for fewer or more.
+pub(super) const PAGE_DEFAULT: usize = 500;
+/// Items of a page at most.
+pub(super) const PAGE_MAX: usize = 2_000;
+/// Longest name of a person.
+pub(super) const BY_MAX: usize = 64;
+/// Longest note, in characters.
+pub(super) const NOTE_MAX: usize = 500;
+
+/// The query string.
+#[derive(Debug)]
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Query::<T>::try_from_uri(&parts.uri).map(|Query(params)| Self(params)).map_err(|refusal| {
+            Problem::invalid(format!("{}; see /api/v1/openapi.json for the parameters", refusal.body_text()))
+        })
+    }
+}
+
+/// A JSON body. Its length is bounded by the router.
+#[derive(Debug)]
+pub(super) struct Payload<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Payload<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let refused = |refusal: axum::extract::rejection::JsonRejection| match refusal.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "send at most 16 KiB")
+            }
+            _ => Problem::invalid(format!("{}; see /api/v1/openapi.json for the body", refusal.body_text())),
+        };
+        Json::<T>::from_request(request, state).await.map(|Json(body)| Self(body)).map_err(refused)
+    }
+}
+
+/// One page of a collection.
+#[derive(Debug, Serialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// Give it as `cursor` to get what follows; `null` at the end.
+    pub(super) next: Option<String>,
+}
+
+/// Which page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Paging {
+    /// Key of the last item the caller has.
+    pub(super) after: Option<u64>,
+    pub(super) limit: usize,
+}
+
+impl Paging {
+    pub(super) fn new(cursor: Option<&str>, limit: Option<usize>) -> Result<Self, Problem> {
+        let after = cursor.map(|text| text.parse().map_err(|_| bad_cursor(text))).transpose()?;
+        let limit = limit.unwrap_or(PAGE_DEFAULT);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(Problem::invalid(format!("limit is {limit}; give 1 to {PAGE_MAX}")));
+        }
+        Ok(Self { after, limit })
+    }
+
+    /// Cuts the page out of items in rising order of their keys.
+    pub(super) fn cut<T>(self, items: impl Iterator<Item = (u64, T)>) -> Page<T> {
+        let mut rest = items.skip_while(|(key, _)| self.after.is_some_and(|after| *key <= after));
+        let taken: Vec<(u64, T)> = rest.by_ref().take(self.limit).collect();
+        let next = rest.next().and(taken.last()).map(|(key, _)| key.to_string());
+        Page { items: taken.into_iter().map(|(_, item)| item).collect(), next }
+    }
+}
+
+fn bad_cursor(text: &str) -> Problem {
+    Problem::invalid(format!("`{text}` is no cursor; give back what `next` said, or leave it out"))
+}
+
+/// UTC milliseconds from a whole number of them or from RFC 3339.
+pub(super) fn instant(name: &str, text: &str) -> Result<i64, Problem> {
+    let parsed =
+        text.parse::<i64>().ok().or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond));
+    parsed.ok_or_else(|| {
+        Problem::invalid(format!("{name} is `{text}`; give UTC milliseconds or RFC 3339 like 2026-01-31T08:00:00Z"))
+    })
+}
+
+/// Who does something, and perhaps why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Command {
+    pub(super) by: String,
+    pub(super) note: Option<String>,
+}
+
+impl Command {
+    /// The command with its texts trimmed, or what is wrong with it.
+    pub(super) fn checked(self) -> Result<Self, Problem> {
+        let by = self.by.trim().to_owned();
+        let note = self.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
+        if by.is_empty() || by.chars().count() > BY_MAX || by.chars().any(char::is_control) {
+            return Err(Problem::invalid(format!(
+                "by must be a name of 1 to {BY_MAX} characters without control characters; it goes into the audit"
+            )));
+        }
+        if note.as_ref().is_some_and(|note| note.chars().count() > NOTE_MAX) {
+            return Err(Problem::invalid(format!("note is too long; give at most {NOTE_MAX} characters")));
+        }
+        Ok(Self { by, note })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_join_up_without_gap_or_repeat() {
+        let all: Vec<(u64, u64)> = (0..25).map(|n| (n * 3, n)).collect();
+        for limit in 1..=30 {
+            let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+            loop {
+                let paging = Paging::new(cursor.as_deref(), Some(limit)).unwrap();
+                let page = paging.cut(all.iter().copied());
+                assert!(page.items.len() <= limit);
+                seen.extend(page.items);
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, (0..25).collect::<Vec<u64>>(), "limit {limit}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_a_limit() {
+        assert!(Paging::new(None, Some(0)).is_err());
+        assert!(Paging::new(None, Some(PAGE_MAX + 1)).is_err());
+        assert!(Paging::new(Some("x"), None).is_err());
+    }
+
+    #[test]
+    fn both_spellings_of_time_agree() {
+        assert_eq!(instant("from", "1769846400000").unwrap(), instant("from", "2026-01-31T08:00:00Z").unwrap());
+        assert_eq!(instant("from", "2026-01-31T16:00:00+08:00").unwrap(), 1_769_846_400_000);
+        assert!(instant("from", "yesterday").unwrap_err().detail.contains("RFC 3339"));
+    }
+
+    #[test]
+    fn a_command_has_a_name() {
+        let command = |by: &str| Command { by: by.to_owned(), note: Some("  ".to_owned()) }.checked();
+        assert_eq!(command(" 王强 ").unwrap(), Command { by: "王强".to_owned(), note: None });
+        assert!(command("   ").is_err());
+        assert!(command(&"a".repeat(65)).is_err());
+        assert!(command("a\nb").is_err());
+        assert!(command(&"王".repeat(64)).is_ok());
+        let long = Command { by: "a".to_owned(), note: Some("x".repeat(501)) };
+        assert!(long.checked().is_err());
+    }
+}

@@ -1,0 +1,50 @@
+//! What the console wants of the journal, and no more; so that a test can stand in for it.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use gengfu_core::reading::PointId;
+
+use crate::journal::{Bucket, Entry, Health, Journal, Seq, SinkBalance};
+
+/// A future in a box, since the trait is used as an object.
+pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How long a note may take to reach the disk before the caller is told that it hasn't.
+const RECORD_LIMIT: Duration = Duration::from_secs(2);
+
+/// The journal as a reader sees it.
+pub(super) trait History: Debug + Send + Sync {
+    fn ledger(&self) -> Vec<SinkBalance>;
+    fn health(&self) -> Health;
+    fn buckets(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Answer<'_, Result<Vec<Bucket>, String>>;
+    /// Entries of the alarm lane, newest first.
+    fn entries(&self, before: Option<Seq>, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>>;
+    /// Puts an entry on the alarm lane; says whether it is on disk yet.
+    fn record(&self, entry: Entry) -> Answer<'_, bool>;
+}
+
+impl History for Journal {
+    fn ledger(&self) -> Vec<SinkBalance> {
+        Journal::ledger(self)
+    }
+
+    fn health(&self) -> Health {
+        Journal::health(self)
+    }
+
+    fn buckets(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Answer<'_, Result<Vec<Bucket>, String>> {
+        Box::pin(self.history(point, from, to, step_ms))
+    }
+
+    fn entries(&self, before: Option<Seq>, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>> {
+        Box::pin(Journal::entries(self, before, max))
+    }
+
+    fn record(&self, entry: Entry) -> Answer<'_, bool> {
+        let ticket = self.append(entry);
+        Box::pin(self.committed(ticket, RECORD_LIMIT))
+    }
+}

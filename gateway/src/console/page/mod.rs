@@ -1,0 +1,173 @@
+//! The page: rendered here, so that it can be read without scripts; the script keeps it live. When something other than a
+//! value changed, the script fetches one part (`/?part=alarms`) and puts it in place: there is one template for each.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Html;
+use maud::{DOCTYPE, Markup, html};
+use serde::Deserialize;
+
+use super::{App, assets, view};
+use crate::driver::Snapshot;
+
+mod alarms;
+mod points;
+mod strip;
+mod words;
+
+use words::{Dial, Lang};
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Choice {
+    #[serde(default)]
+    lang: Lang,
+    part: Option<Part>,
+}
+
+/// What the script may fetch alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Part {
+    Alarms,
+    Points,
+    Strip,
+}
+
+/// What every part is given.
+struct Look<'a> {
+    app: &'a App,
+    lang: Lang,
+    dial: Dial,
+    /// UTC ms.
+    now: i64,
+    /// `None` where the engine does not answer.
+    snapshot: Option<Snapshot>,
+}
+
+/// A query that makes no sense shows the page all the same.
+pub(super) async fn page(State(app): State<App>, choice: Result<Query<Choice>, QueryRejection>) -> Html<String> {
+    let Choice { lang, part } = choice.map(|Query(choice)| choice).unwrap_or_default();
+    let mut snapshot = app.snapshot().await;
+    if let Some(snapshot) = &mut snapshot {
+        snapshot.alarms = view::by_urgency(std::mem::take(&mut snapshot.alarms));
+    }
+    let look = Look { app: &app, lang, dial: Dial::new(&app.site.timezone), now: app.clock.wall().0, snapshot };
+    let markup = match part {
+        Some(Part::Alarms) => alarms::section(&look),
+        Some(Part::Points) => points::section(&look),
+        Some(Part::Strip) => strip::section(&look),
+        None => whole(&look),
+    };
+    Html(markup.into_string())
+}
+
+fn whole(look: &Look<'_>) -> Markup {
+    let (lang, site) = (look.lang, &look.app.site);
+    html! {
+        (DOCTYPE)
+        html lang=(lang.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (site.name) " · " (lang.pick("更夫", "Gengfu")) }
+                link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/assets/app.css";
+                script src="/assets/app.js" defer {}
+                noscript { meta http-equiv="refresh" content="10"; }
+            }
+            body data-lang=(lang.tag()) data-timezone=(site.timezone) data-now=(look.now) data-words=(words::for_script(lang)) {
+                (banner(look))
+                (warnings(look))
+                main {
+                    (alarms::section(look))
+                    div.columns {
+                        (points::section(look))
+                        aside { (trend(lang)) (strip::section(look)) }
+                    }
+                }
+                (name_dialog(lang))
+                p #toast role="status" aria-live="polite" hidden {}
+            }
+        }
+    }
+}
+
+fn banner(look: &Look<'_>) -> Markup {
+    let lang = look.lang;
+    html! {
+        header.banner {
+            h1 { (look.app.site.name) }
+            span #live.live data-state="connecting" role="status" { (lang.pick("连接中…", "connecting…")) }
+            span.spacer {}
+            button #who.quiet type="button" hidden { }
+            time #clock.clock { (look.dial.full(look.now)) }
+            a.quiet #lang href=(lang.other_href()) lang=(lang.other_tag()) { (lang.other_name()) }
+        }
+    }
+}
+
+/// What must be seen before anything else. The first is shown by the script alone.
+fn warnings(look: &Look<'_>) -> Markup {
+    let lang = look.lang;
+    html! {
+        div #stale.alert role="alert" hidden {
+            strong { (lang.pick("画面已停止更新", "STALE: this screen has stopped updating")) }
+            " · "
+            span { (lang.pick("以下数值不是当前值。最后更新：", "The values below are not current. Last update: ")) time #stale-since {} }
+        }
+        div #engine.alert role="alert" hidden[look.snapshot.is_some()] {
+            strong { (lang.pick("报警引擎无响应", "The alarm engine does not answer")) }
+            " · "
+            (lang.pick("现在不会产生新报警。请查看 /healthz 与网关日志。", "No new alarms are raised now. Look at /healthz and the gateway's log."))
+        }
+        @if !assets::built() {
+            div.alert {
+                strong { (lang.pick("浏览器部分尚未构建，此页不会自动更新。", "The browser's half was not built; this page does not update by itself.")) }
+                " " (lang.pick("请在 web/ 目录执行：", "In web/ run: ")) code { "npm ci && npm run build" }
+                (lang.pick("，然后重新执行 ", ", then again ")) code { "cargo build" } "."
+            }
+        }
+        noscript {
+            div.alert {
+                (lang.pick("脚本未启用：此页每 10 秒重新加载，显示时间 ", "Scripts are off: this page reloads every 10 s; it shows "))
+                (look.dial.full(look.now))
+            }
+        }
+    }
+}
+
+fn trend(lang: Lang) -> Markup {
+    html! {
+        section #trend hidden aria-labelledby="trend-title" {
+            div.head {
+                h2 #trend-title tabindex="-1" {}
+                button.quiet #trend-close type="button" aria-label=(lang.pick("关闭趋势图", "Close the trend")) { "✕" }
+            }
+            div.ranges role="group" aria-label=(lang.pick("时间范围", "Range")) {
+                button type="button" data-range="600000" aria-pressed="false" { (lang.pick("10 分钟", "10 min")) }
+                button type="button" data-range="3600000" aria-pressed="true" { (lang.pick("1 小时", "1 h")) }
+                button type="button" data-range="86400000" aria-pressed="false" { (lang.pick("24 小时", "24 h")) }
+                span #trend-now.number {}
+            }
+            div #chart {}
+            p #trend-note.faint {}
+        }
+    }
+}
+
+fn name_dialog(lang: Lang) -> Markup {
+    html! {
+        dialog #name aria-labelledby="name-title" {
+            form method="dialog" {
+                h2 #name-title { (lang.pick("您是谁？", "Who are you?")) }
+                p { (lang.pick("您的姓名会写入审计记录。本机会记住，可随时更改。", "Your name goes into the audit. This browser remembers it; you can change it at any time.")) }
+                label { (lang.pick("姓名", "Name")) input #name-field name="by" required maxlength="64" autocomplete="name"; }
+                div.actions {
+                    button.quiet type="button" #name-cancel { (lang.pick("取消", "Cancel")) }
+                    button.act type="submit" value="ok" { (lang.pick("确定", "OK")) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How the gateway itself is: whether anything was lost, its links, its sinks, its journal.
+
+use maud::{Markup, html};
+
+use super::view::{RunBalance, Totals};
+use super::{Look, words};
+use crate::console::api::{Failing, failing};
+use crate::journal::SinkBalance;
+use crate::telemetry::LinkState;
+
+pub(super) fn section(look: &Look<'_>) -> Markup {
+    let lang = look.lang;
+    let sinks = look.app.history.ledger();
+    html! {
+        section #strip aria-labelledby="strip-title" {
+            h2 #strip-title { (lang.pick("网关状态", "Gateway")) }
+            (health(look))
+            (balance(look, &sinks))
+            (links(look))
+            (sinks_table(look, &sinks))
+        }
+    }
+}
+
+fn health(look: &Look<'_>) -> Markup {
+    let journal = look.app.history.health();
+    let Failing { alive, ready } = failing(look.snapshot.is_some(), &journal, look.app.clock.mono().0);
+    let (lang, up) = (look.lang, look.app.clock.mono().0);
+    html! {
+        @for reason in alive.iter().chain(&ready) { p.alert role="alert" { (lang.pick("故障：", "Failing: ")) (reason) } }
+        @if journal.ring > 0 { p.alert { (lang.pick("尚未写入磁盘的报警记录：", "Alarm records not on disk yet: ")) (journal.ring) } }
+        dl.pairs {
+            dt { (lang.pick("运行时间", "Up")) } dd { (words::span(lang, up)) }
+            dt { (lang.pick("日志占用", "Journal")) } dd.number { (words::bytes(journal.bytes_on_disk)) }
+            dt { (lang.pick("待写入", "Queued")) } dd.number { (words::count(journal.queued as u64)) }
+            dt { (lang.pick("版本", "Version")) } dd { (env!("CARGO_PKG_VERSION")) }
+        }
+    }
+}
+
+/// The figure that matters: everything read is somewhere. What was dropped, dead-lettered or can't be found is lost.
+fn balance(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
+    let lang = look.lang;
+    let (run, totals) = (RunBalance::of(&look.app.stats), Totals::of(sinks));
+    let dropped: u64 = run.refused.iter().filter(|(reason, _)| *reason != "undecodable").map(|(_, n)| n).sum();
+    let lost = dropped + totals.dead + totals.unaccounted;
+    html! {
+        p.verdict data-lost[lost > 0] {
+            @if lost == 0 { span.mark { "✓ " (lang.pick("无丢失", "Nothing lost")) } }
+            @else { span.mark { "✗ " (lang.pick("未送达或丢弃 ", "Dropped or undeliverable: ")) (words::count(lost)) } }
+        }
+        dl.pairs {
+            dt { (lang.pick("本次读入", "Read, this run")) } dd.number { (words::count(run.read)) }
+            dt { (lang.pick("已提交", "Committed")) } dd.number { (words::count(run.committed)) }
+            dt { (lang.pick("处理中", "In flight")) } dd.number { (words::count(run.in_flight)) }
+            @for (reason, n) in run.refused.iter().filter(|(_, n)| *n > 0) {
+                dt { (lang.pick("拒收：", "Refused: ")) (words::refused(lang, reason)) } dd.number { (words::count(*n)) }
+            }
+        }
+    }
+}
+
+fn links(look: &Look<'_>) -> Markup {
+    let lang = look.lang;
+    html! {
+        h3 { (lang.pick("数据源", "Links")) }
+        ul.links {
+            @for (name, link) in look.app.stats.links() {
+                li data-link=(match link.state { LinkState::Up => "up", LinkState::Connecting => "connecting", LinkState::Down { .. } => "down" }) {
+                    span.mark { (words::link(lang, &link.state)) } " " (name)
+                    " " span.faint data-age=(link.since) { (words::ago(lang, look.now, link.since)) }
+                    @if let LinkState::Down { why } = &link.state { span.why { (why) } }
+                }
+            }
+        }
+    }
+}
+
+fn sinks_table(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
+    let lang = look.lang;
+    html! {
+        h3 { (lang.pick("去向", "Sinks")) }
+        @if sinks.is_empty() {
+            p.faint { (lang.pick("未配置存储与推送；数据只留在本机日志。", "No store or push is configured; data stays in the local journal.")) }
+        } @else {
+            table.sinks {
+                thead { tr {
+                    th scope="col" { (lang.pick("名称", "Sink")) }
+                    th.right scope="col" { (lang.pick("已提交", "Committed")) }
+                    th.right scope="col" { (lang.pick("已送达", "Delivered")) }
+                    th.right scope="col" { (lang.pick("待送", "Pending")) }
+                    th.right scope="col" { (lang.pick("死信", "Dead")) }
+                } }
+                tbody { @for sink in sinks { tr {
+                    th scope="row" { (sink.sink) " " span.faint { (words::lane(lang, sink.lane)) } }
+                    td.right.number { (words::count(sink.committed)) }
+                    td.right.number { (words::count(sink.delivered)) }
+                    td.right.number { (words::count(sink.pending)) }
+                    td.right.number data-lost[sink.dead > 0] { (words::count(sink.dead)) }
+                } } }
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Words, numbers and times of the page, in both languages. A text is always given in both at its place, so neither can
+//! be forgotten.
+
+use gengfu_core::alarm::{Priority, StateName};
+use gengfu_core::quality::{Quality, Reason};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::journal::Lane;
+use crate::telemetry::{LinkState, RefusedReason};
+
+/// The page's language; Chinese unless asked otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Lang {
+    #[default]
+    Zh,
+    En,
+}
+
+impl Lang {
+    pub(super) const fn pick(self, zh: &'static str, en: &'static str) -> &'static str {
+        match self {
+            Self::Zh => zh,
+            Self::En => en,
+        }
+    }
+
+    pub(super) const fn tag(self) -> &'static str {
+        self.pick("zh-CN", "en")
+    }
+
+    pub(super) const fn other_tag(self) -> &'static str {
+        self.pick("en", "zh-CN")
+    }
+
+    pub(super) const fn other_name(self) -> &'static str {
+        self.pick("English", "中文")
+    }
+
+    pub(super) const fn other_href(self) -> &'static str {
+        self.pick("/?lang=en", "/?lang=zh")
+    }
+}
+
+/// The word of a priority; one that core does not know is shown as it came.
+pub(super) fn priority(lang: Lang, word: &str) -> &str {
+    match Priority::ALL.into_iter().find(|p| p.word() == word) {
+        Some(Priority::Critical) => lang.pick("紧急", "CRITICAL"),
+        Some(Priority::High) => lang.pick("高", "HIGH"),
+        Some(Priority::Medium) => lang.pick("中", "MEDIUM"),
+        Some(Priority::Low) => lang.pick("低", "LOW"),
+        None => word,
+    }
+}
+
+pub(super) fn state(lang: Lang, word: &str) -> &str {
+    match StateName::ALL.into_iter().find(|s| s.word() == word) {
+        Some(StateName::Normal) => lang.pick("已恢复", "normal"),
+        Some(StateName::Unacknowledged) => lang.pick("未确认", "not acknowledged"),
+        Some(StateName::Acknowledged) => lang.pick("已确认，仍在报警", "acknowledged, still standing"),
+        Some(StateName::Returned) => lang.pick("已恢复，未确认", "gone, not acknowledged"),
+        Some(StateName::Latched) => lang.pick("已恢复，锁存，未确认", "gone, latched, not acknowledged"),
+        Some(StateName::LatchedAcknowledged) => lang.pick("已恢复，锁存，待复位", "gone, latched, waits for reset"),
+        None => word,
+    }
+}
+
+pub(super) fn quality(lang: Lang, word: &str) -> &str {
+    let known = [Quality::Good, Quality::Uncertain(Reason::Comm), Quality::Bad(Reason::Comm)];
+    match known.into_iter().find(|quality| quality.word() == word) {
+        Some(Quality::Good) => lang.pick("正常", "good"),
+        Some(Quality::Uncertain(_)) => lang.pick("存疑", "uncertain"),
+        Some(Quality::Bad(_)) => lang.pick("无效", "bad"),
+        None => word,
+    }
+}
+
+pub(super) fn reason(lang: Lang, word: &str) -> &str {
+    match Reason::ALL.into_iter().find(|reason| reason.word() == word) {
+        Some(Reason::Comm) => lang.pick("通信中断", "no connection"),
+        Some(Reason::Timeout) => lang.pick("应答超时", "no answer in time"),
+        Some(Reason::DeviceFault) => lang.pick("设备故障", "device fault"),
+        Some(Reason::OutOfRange) => lang.pick("超出量程", "out of range"),
+        Some(Reason::Frozen) => lang.pick("数值冻结", "frozen"),
+        Some(Reason::NotANumber) => lang.pick("不是数值", "not a number"),
+        Some(Reason::Substituted) => lang.pick("人工置数", "substituted"),
+        Some(Reason::Stale) => lang.pick("数据过期", "stale"),
+        Some(Reason::LateReply) => lang.pick("迟到应答", "late reply"),
+        Some(Reason::Clock) => lang.pick("设备时钟不准", "device clock is off"),
+        None => word,
+    }
+}
+
+pub(super) const fn link(lang: Lang, state: &LinkState) -> &'static str {
+    match state {
+        LinkState::Connecting => lang.pick("连接中", "connecting"),
+        LinkState::Up => lang.pick("在线", "up"),
+        LinkState::Down { .. } => lang.pick("断开", "down"),
+    }
+}
+
+pub(super) const fn lane(lang: Lang, lane: Lane) -> &'static str {
+    match lane {
+        Lane::Alarm => lang.pick("报警", "alarms"),
+        Lane::Telemetry => lang.pick("遥测", "telemetry"),
+    }
+}
+
+pub(super) fn refused(lang: Lang, word: &str) -> &str {
+    match RefusedReason::ALL.into_iter().find(|reason| reason.word() == word) {
+        Some(RefusedReason::Undecodable) => lang.pick("无法解析（已留存）", "could not be decoded (kept)"),
+        Some(RefusedReason::TooManyDevices) => lang.pick("设备数超限", "too many devices"),
+        Some(RefusedReason::JournalFull) => lang.pick("日志队列满", "journal queue full"),
+        None => word,
+    }
+}
+
+/// What the script needs to say by itself: the same words, and those of its own.
+pub(super) fn for_script(lang: Lang) -> String {
+    let qualities = ["good", "uncertain", "bad"].map(|word| (word, quality(lang, word)));
+    let reasons = Reason::ALL.map(|it| (it.word(), reason(lang, it.word())));
+    let map = |pairs: &[(&str, &str)]| -> serde_json::Value {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect()
+    };
+    json!({
+        "quality": map(&qualities),
+        "reason": map(&reasons),
+        "live": lang.pick("实时", "live"),
+        "connecting": lang.pick("连接中…", "connecting…"),
+        "stale": lang.pick("已停止更新", "STALE"),
+        "second": lang.pick(" 秒前", " s ago"),
+        "minute": lang.pick(" 分钟前", " min ago"),
+        "hour": lang.pick(" 小时前", " h ago"),
+        "day": lang.pick(" 天前", " d ago"),
+        "failed": lang.pick("操作失败：", "Failed: "),
+        "unreachable": lang.pick("网关无应答，请检查连接后重试", "the gateway does not answer; check the connection and try again"),
+        "done_acknowledge": lang.pick("已确认", "Acknowledged"),
+        "done_reset": lang.pick("已复位", "Reset"),
+        "not_durable": lang.pick("已执行，但尚未写入磁盘；断电会丢失。请检查磁盘。", "Carried out, but not on disk yet: a power cut would undo it. Look at the disk."),
+        "you": lang.pick("值班：", "On duty: "),
+        "mean": lang.pick("平均", "mean"),
+        "band": lang.pick("最小–最大", "min–max"),
+        "empty": lang.pick("此时段没有有效数据", "no usable values in this range"),
+        "gaps": lang.pick("空白处无有效数据", "gaps: no usable value"),
+        "low": lang.pick("下限", "low limit"),
+        "high": lang.pick("上限", "high limit"),
+        "early": lang.pick("预警目标", "early warning towards"),
+        "priority": map(&Priority::ALL.map(|it| (it.word(), priority(lang, it.word())))),
+    })
+    .to_string()
+}
+
+/// Four significant digits and no trailing zeros: 0.1523, 23.46, 1235. The script has the same function.
+pub(super) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "—".to_owned();
+    }
+    let magnitude = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    let decimals = (3 - magnitude).clamp(0, 6) as usize;
+    let text = format!("{value:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// 1234567 as 1,234,567.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// How long, in the largest unit that fits: `45 s`, `12 min`, `3.5 h`.
+pub(super) fn span(lang: Lang, ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..100 => format!("{seconds} {}", lang.pick("秒", "s")),
+        100..6_000 => format!("{} {}", seconds / 60, lang.pick("分钟", "min")),
+        6_000..172_800 => format!("{} {}", number((seconds / 360) as f64 / 10.0), lang.pick("小时", "h")),
+        _ => format!("{} {}", seconds / 86_400, lang.pick("天", "d")),
+    }
+}
+
+/// How long ago; a stamp ahead of us counts as now.
+pub(super) fn ago(lang: Lang, now: i64, then: i64) -> String {
+    let span = span(lang, u64::try_from(now.saturating_sub(then)).unwrap_or(0));
+    match lang {
+        Lang::Zh => format!("{span}前"),
+        Lang::En => format!("{span} ago"),
+    }
+}
+
+pub(super) fn bytes(n: u64) -> String {
+    const UNITS: [(&str, f64); 3] = [("GiB", 1_073_741_824.0), ("MiB", 1_048_576.0), ("KiB", 1024.0)];
+    let n = n as f64;
+    let (unit, size) = UNITS.into_iter().find(|(_, size)| n >= *size).unwrap_or(("B", 1.0));
+    format!("{} {unit}", number(n / size))
+}
+
+/// Tells the time of day at the site; where its zone is unknown to this machine, in UTC and saying so.
+#[derive(Debug, Clone)]
+pub(super) struct Dial {
+    zone: TimeZone,
+    suffix: &'static str,
+}
+
+impl Dial {
+    pub(super) fn new(name: &str) -> Self {
+        match TimeZone::get(name) {
+            Ok(zone) => Self { zone, suffix: "" },
+            Err(_) => Self { zone: TimeZone::UTC, suffix: " UTC" },
+        }
+    }
+
+    /// `2026-01-31 08:00:00`
+    pub(super) fn full(&self, ms: i64) -> String {
+        self.format("%Y-%m-%d %H:%M:%S", ms)
+    }
+
+    /// The time alone where it is of today.
+    pub(super) fn short(&self, now: i64, ms: i64) -> String {
+        let today = self.format("%Y-%m-%d", now) == self.format("%Y-%m-%d", ms);
+        self.format(if today { "%H:%M:%S" } else { "%m-%d %H:%M:%S" }, ms)
+    }
+
+    fn format(&self, pattern: &str, ms: i64) -> String {
+        Timestamp::from_millisecond(ms).map_or_else(
+            |_| "—".to_owned(),
+            |at| format!("{}{}", at.to_zoned_datetime(self.zone.clone()).strftime(pattern), self.suffix),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_true() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (0.15, "0.15"),
+            (0.15234, "0.1523"),
+            (0.1499, "0.1499"),
+            (23.456, "23.46"),
+            (1234.5, "1234"),
+            (99999.0, "99999"),
+            (-5.25, "-5.25"),
+            (100.0, "100"),
+            (0.000_000_1, "0"),
+            (1e-5, "0.00001"),
+            (f64::NAN, "—"),
+            (1e21, "1000000000000000000000"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn spans_are_in_the_unit_a_person_would_use() {
+        assert_eq!(span(Lang::En, 99_999), "99 s");
+        assert_eq!(span(Lang::Zh, 840_000), "14 分钟");
+        assert_eq!(span(Lang::En, 12_600_000), "3.5 h");
+        assert_eq!(ago(Lang::Zh, 0, 60_000), "0 秒前");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(999), "999");
+        assert_eq!(bytes(1_572_864), "1.5 MiB");
+    }
+
+    #[test]
+    fn times_are_those_of_the_site() {
+        let ms = 1_769_846_400_000;
+        assert_eq!(Dial::new("Nowhere/Land").full(ms), "2026-01-31 08:00:00 UTC");
+        let shanghai = Dial::new("Asia/Shanghai").full(ms);
+        assert!(shanghai == "2026-01-31 16:00:00" || shanghai.ends_with("UTC"), "{shanghai}");
+        assert_eq!(Dial::new("UTC").short(ms, ms - 86_400_000), "01-30 08:00:00");
+    }
+
+    #[test]
+    fn every_word_of_core_has_both_languages() {
+        let words: Vec<fn(Lang, &str) -> String> =
+            vec![|l, w| priority(l, w).to_owned(), |l, w| state(l, w).to_owned(), |l, w| reason(l, w).to_owned()];
+        let codes: [Vec<&str>; 3] = [
+            Priority::ALL.map(Priority::word).to_vec(),
+            StateName::ALL.map(StateName::word).to_vec(),
+            Reason::ALL.map(Reason::word).to_vec(),
+        ];
+        for (word, codes) in words.into_iter().zip(codes) {
+            for code in codes {
+                assert!(!word(Lang::Zh, code).is_ascii(), "{code}");
+                assert!(word(Lang::En, code).is_ascii(), "{code}");
+            }
+        }
+    }
+}

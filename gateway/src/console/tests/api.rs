@@ -1,0 +1,269 @@
+//! Reading: what each address answers, and what it says when it can't.
+
+use gengfu_core::reading::PointId;
+
+use super::*;
+use crate::telemetry::{LinkState, RefusedReason};
+
+#[tokio::test]
+async fn points_carry_quality_and_never_a_false_number() {
+    let console = Console::start().await;
+    let points = console.json("/api/v1/points").await;
+    assert_eq!(points["next"], Value::Null);
+    let items = points["items"].as_array().unwrap();
+    assert_eq!(items.len(), 12);
+    let find = |name: &str| items.iter().find(|p| p["device"] == name).unwrap();
+    let bad = find("gas-02");
+    assert_eq!(
+        (&bad["value"], bad["quality"].as_str(), bad["reason"].as_str()),
+        (&Value::Null, Some("bad"), Some("timeout"))
+    );
+    let unheard = find("gas-03");
+    assert_eq!(
+        (&unheard["value"], &unheard["at"], unheard["reason"].as_str()),
+        (&Value::Null, &Value::Null, Some("comm"))
+    );
+    let good = find("hydrant-main");
+    assert_eq!(
+        (good["value"].as_f64(), good["unit"].as_str(), good["life_safety"].as_bool()),
+        (Some(0.1423), Some("MPa"), Some(true))
+    );
+}
+
+#[tokio::test]
+async fn points_are_filtered_and_paged() {
+    let console = Console::start().await;
+    let lift = console.json("/api/v1/points?device=lift-2").await;
+    assert_eq!(lift["items"].as_array().unwrap().len(), 2);
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/points?limit=5".to_owned();
+    loop {
+        let page = console.json(&path).await;
+        seen.extend(page["items"].as_array().unwrap().iter().map(|p| format!("{}/{}", p["device"], p["point"])));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/points?limit=5&cursor={next}");
+    }
+    assert_eq!(seen.len(), 12);
+    seen.dedup();
+    assert_eq!(seen.len(), 12);
+    for path in
+        ["/api/v1/points?limit=0", "/api/v1/points?limit=9999", "/api/v1/points?cursor=x", "/api/v1/points?devcie=x"]
+    {
+        assert_eq!(console.get(path).await.status(), 400, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn devices_add_up_their_points() {
+    let console = Console::start().await;
+    let devices = console.json("/api/v1/devices").await;
+    let items = devices["items"].as_array().unwrap();
+    assert_eq!(items.len(), 8);
+    let gas = items.iter().find(|d| d["device"] == "gas-02").unwrap();
+    assert_eq!((gas["points"].as_u64(), gas["troubled"].as_u64(), gas["alarms"].as_u64()), (Some(1), Some(1), Some(1)));
+}
+
+#[tokio::test]
+async fn history_is_bounded_and_brings_its_limits() {
+    let console = Console::start().await;
+    let answer = console
+        .json("/api/v1/points/hydrant-main/pressure/history?from=2026-01-31T08:00:00Z&to=2026-01-31T09:00:00Z")
+        .await;
+    let asked = *console.journal.asked.lock().unwrap();
+    assert_eq!(asked, Some((PointId(0), 1_769_846_400_000, 1_769_850_000_000, 10_000)));
+    assert_eq!(answer["items"].as_array().unwrap().len(), 360);
+    assert_eq!(answer["unit"], "MPa");
+    let lines: Vec<&str> = answer["lines"].as_array().unwrap().iter().map(|l| l["rule"].as_str().unwrap()).collect();
+    assert_eq!(lines, ["hydrant-low", "hydrant-falling"]);
+    assert_eq!(console.get("/api/v1/points/no/such/history").await.status(), 404);
+    assert_eq!(console.get("/api/v1/points/hydrant-main/pressure/history?from=soon").await.status(), 400);
+    assert_eq!(console.get("/api/v1/points/hydrant-main/pressure/history?from=5&to=4").await.status(), 400);
+    assert_eq!(
+        console.get("/api/v1/points/hydrant-main/pressure/history?from=0&to=86400000&step=1").await.status(),
+        400
+    );
+}
+
+#[tokio::test]
+async fn alarms_stand_in_order_of_urgency() {
+    let console = Console::start().await;
+    let ids = |answer: &Value| -> Vec<String> {
+        answer["items"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()[14..].to_owned()).collect()
+    };
+    assert_eq!(ids(&console.json("/api/v1/alarms").await), ["a1", "a3", "a2", "a4", "a5"]);
+    assert_eq!(ids(&console.json("/api/v1/alarms?state=unacknowledged").await), ["a1", "a4"]);
+    let refused = console.get("/api/v1/alarms?state=loud").await;
+    assert_eq!(refused.status(), 400);
+    assert!(refused.text().await.unwrap().contains("latched-acknowledged"));
+}
+
+#[tokio::test]
+async fn past_alarms_page_over_entries_of_other_kinds() {
+    let console = Console::start().await;
+    let mut numbers = Vec::new();
+    let mut path = "/api/v1/alarms?state=all&limit=3".to_owned();
+    loop {
+        let page = console.json(&path).await;
+        numbers.extend(page["items"].as_array().unwrap().iter().map(|a| a["number"].as_u64().unwrap()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/alarms?state=all&limit=3&cursor={next}");
+    }
+    assert_eq!(numbers, [9, 7, 5, 3, 1]);
+}
+
+#[tokio::test]
+async fn one_alarm_comes_with_its_past() {
+    let console = Console::start().await;
+    let gone = console.json("/api/v1/alarms/00000000000000ff").await;
+    assert_eq!(gone["alarm"]["number"], 9);
+    assert_eq!(gone["transitions"].as_array().unwrap().len(), 5);
+    let standing = console.json("/api/v1/alarms/00000000000000a1").await;
+    assert_eq!(standing["alarm"]["state"], "unacknowledged");
+    let unknown = console.get("/api/v1/alarms/0000000000000000").await;
+    assert_eq!(unknown.status(), 404);
+    assert_eq!(unknown.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn status_ledger_and_rules_answer() {
+    let console = Console::start().await;
+    console.stats.read.add(10);
+    console.stats.committed.add(7);
+    console.stats.refuse(RefusedReason::JournalFull, 2);
+    console.stats.link("pump-room", LinkState::Down { why: "connection refused".to_owned() }, 5);
+    let status = console.json("/api/v1/status").await;
+    assert_eq!(
+        (status["site"]["id"].as_str(), status["engine"]["alive"].as_bool()),
+        (Some("binjiang-mall-07"), Some(true))
+    );
+    let link = serde_json::json!([{ "name": "pump-room", "state": "down", "why": "connection refused", "since": 5 }]);
+    assert_eq!(status["links"], link);
+    let ledger = console.json("/api/v1/ledger").await;
+    assert_eq!(
+        (ledger["run"]["in_flight"].as_u64(), ledger["run"]["refused"]["journal-full"].as_u64()),
+        (Some(1), Some(2))
+    );
+    assert_eq!((ledger["totals"]["unaccounted"].as_u64(), ledger["items"].as_array().unwrap().len()), (Some(0), 2));
+    let rules = console.json("/api/v1/rules").await;
+    assert_eq!(rules["items"][2]["detector"]["levels"][1]["limit"], 50.0);
+    assert_eq!(rules["items"][2]["levels"][1], serde_json::json!({ "priority": "critical", "latch": true }));
+}
+
+#[tokio::test]
+async fn probes_tell_a_stuck_process_from_a_sick_disk() {
+    let console = Console::start().await;
+    assert_eq!(console.get("/healthz").await.status(), 200);
+    assert_eq!(console.get("/readyz").await.status(), 200);
+    console.journal.health.lock().unwrap().telemetry_error = Some("no space left on device".to_owned());
+    assert_eq!(console.get("/healthz").await.status(), 200);
+    let ready = console.get("/readyz").await;
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("no space left"));
+    console.set(|engine| engine.silent = true);
+    let health = console.get("/healthz").await;
+    assert_eq!(health.status(), 503);
+    assert!(health.text().await.unwrap().contains("engine"));
+}
+
+#[tokio::test]
+async fn a_silent_engine_is_said_and_never_hangs_a_reader() {
+    let console = Console::start().await;
+    console.set(|engine| engine.silent = true);
+    for path in ["/api/v1/points", "/api/v1/alarms", "/api/v1/devices"] {
+        let answer = console.get(path).await;
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()),
+            (503, "application/problem+json")
+        );
+    }
+    assert_eq!(console.json("/api/v1/status").await["engine"]["alive"], false);
+    assert!(console.text("/metrics").await.contains("\ngengfu_engine_alive 0\n"));
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_a_problem_too() {
+    let console = Console::start().await;
+    let nowhere = console.get("/api/v2/points").await;
+    assert_eq!(
+        (nowhere.status().as_u16(), nowhere.headers()["content-type"].to_str().unwrap()),
+        (404, "application/problem+json")
+    );
+    let wrong =
+        soon(console.request(Method::DELETE, "/api/v1/points").header("content-type", "application/json").send())
+            .await
+            .unwrap();
+    assert_eq!(
+        (wrong.status().as_u16(), wrong.headers()["content-type"].to_str().unwrap()),
+        (405, "application/problem+json")
+    );
+    assert!(wrong.headers().contains_key("allow"));
+}
+
+#[tokio::test]
+async fn every_described_address_answers() {
+    let console = Console::start().await;
+    for route in crate::console::api::routes().iter().filter(|r| r.method == "get" && !r.path.ends_with("events")) {
+        let path = route
+            .path
+            .replace("{device}", "hydrant-main")
+            .replace("{point}", "pressure")
+            .replace("{id}", "00000000000000a1");
+        assert_eq!(console.get(&path).await.status(), 200, "{path}");
+    }
+}
+
+/// A reader of the text format 0.0.4, as strict as its description.
+fn parse_metrics(text: &str) -> std::collections::BTreeMap<String, f64> {
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+    let mut families = std::collections::BTreeSet::new();
+    let mut samples = std::collections::BTreeMap::new();
+    let mut current = (String::new(), String::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            assert!(is_name(name) && !help.is_empty() && families.insert(name.to_owned()), "{line}");
+            current = (name.to_owned(), String::new());
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(name == current.0 && matches!(kind, "counter" | "gauge"), "{line}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            current.1 = kind.to_owned();
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            let name = series.split('{').next().unwrap();
+            assert!(name == current.0 && !current.1.is_empty(), "{line}");
+            if let Some(labels) = series.strip_prefix(name).filter(|rest| !rest.is_empty()) {
+                let inner = labels.strip_prefix('{').and_then(|l| l.strip_suffix("\"}")).unwrap();
+                for label in inner.split("\",") {
+                    assert!(label.split_once("=\"").is_some_and(|(name, _)| is_name(name)), "{line}");
+                }
+            }
+            assert!(samples.insert(series.to_owned(), value.parse().unwrap()).is_none(), "twice: {line}");
+        }
+    }
+    assert!(text.ends_with('\n'));
+    samples
+}
+
+#[tokio::test]
+async fn metrics_parse_and_add_up() {
+    let console = Console::start().await;
+    console.stats.read.add(10);
+    console.stats.committed.add(8);
+    console.stats.refuse(RefusedReason::TooManyDevices, 2);
+    console.stats.link("a \"quoted\" \\ name", LinkState::Up, 0);
+    let answer = console.get("/metrics").await;
+    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let metrics = parse_metrics(&answer.text().await.unwrap());
+    assert_eq!(metrics["gengfu_readings_total{stage=\"read\"}"], 10.0);
+    assert_eq!(metrics["gengfu_readings_total{stage=\"refused\",reason=\"too-many-devices\"}"], 2.0);
+    assert_eq!(metrics["gengfu_sink_records{sink=\"influxdb/central\",lane=\"telemetry\",state=\"pending\"}"], 208.0);
+    assert_eq!(metrics["gengfu_alarms{state=\"unacknowledged\",priority=\"critical\"}"], 1.0);
+    assert_eq!(metrics["gengfu_points{quality=\"bad\"}"], 2.0);
+    assert_eq!(metrics["gengfu_link_up{link=\"a \\\"quoted\\\" \\\\ name\"}"], 1.0);
+    assert_eq!(metrics["gengfu_journal_bytes"], 52_428_800.0);
+    if cfg!(target_os = "linux") {
+        assert!(metrics["process_resident_memory_bytes"] > 1e6);
+        assert!(metrics.contains_key("process_cpu_seconds_total"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Acknowledge and reset: who, what, and every way it can end.
+
+use super::*;
+use crate::journal::Entry;
+
+const ACK: &str = "/api/v1/alarms/00000000000000a1/acknowledge";
+
+#[tokio::test]
+async fn an_acknowledgement_carries_its_name_to_the_engine() {
+    let console = Console::start().await;
+    console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
+    let (status, body) = console.post(ACK, r#"{"by": " 王强 "}"#).await;
+    assert_eq!((status, body["id"].as_str()), (200, Some("00000000000000a1")));
+    let (status, _) = console.post("/api/v1/alarms/00000000000000a5/reset", r#"{"by": "李娜"}"#).await;
+    assert_eq!(status, 200);
+    let asked = console.engine.lock().unwrap().asked.clone();
+    let expected = [("acknowledge", "00000000000000a1", "王强"), ("reset", "00000000000000a5", "李娜")];
+    assert_eq!(asked, expected.map(|(what, id, by)| (what.to_owned(), id.to_owned(), by.to_owned())));
+    assert!(console.journal.recorded.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_note_is_in_the_audit_or_is_said_not_to_be() {
+    let console = Console::start().await;
+    console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
+    let body = r#"{"by": "王强", "note": "阀门已派人检查"}"#;
+    assert_eq!(console.post(ACK, body).await.0, 200);
+    let recorded = console.journal.recorded.lock().unwrap().pop();
+    assert!(matches!(recorded, Some(Entry::Audit { by, action, target, detail, .. })
+        if by == "王强" && action == "note" && target == "00000000000000a1" && detail == "阀门已派人检查"));
+    *console.journal.durable.lock().unwrap() = false;
+    assert_eq!(console.post(ACK, body).await.0, 202);
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_status_and_says_why() {
+    let console = Console::start().await;
+    let ends = [
+        (CommandError::NoSuchAlarm, 404, "stands"),
+        (CommandError::NotNow("it is acknowledged already; nothing to do".to_owned()), 409, "already"),
+        (CommandError::NotDurable, 202, "not on disk yet"),
+        (CommandError::Stopped, 503, "engine"),
+    ];
+    for (error, expected, word) in ends {
+        console.set(|engine| engine.command = Some(Err(error.clone())));
+        let (status, body) = console.post(ACK, r#"{"by": "x"}"#).await;
+        assert_eq!(status, expected, "{error:?}");
+        assert!(body["detail"].as_str().unwrap().contains(word), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_without_a_proper_body_reaches_nobody() {
+    let console = Console::start().await;
+    console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
+    let long = format!(r#"{{"by": "{}"}}"#, "x".repeat(65));
+    for body in
+        ["", "{}", "[]", r#"{"by": ""}"#, r#"{"by": "  "}"#, r#"{"by": 5}"#, r#"{"by": "x", "force": true}"#, &long]
+    {
+        let (status, problem) = console.post(ACK, body).await;
+        assert_eq!(status, 400, "{body}: {problem}");
+    }
+    assert!(console.engine.lock().unwrap().asked.is_empty());
+}

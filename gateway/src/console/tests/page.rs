@@ -1,0 +1,104 @@
+//! The page as it is without a script.
+
+use super::*;
+
+#[tokio::test]
+async fn the_page_reads_without_a_script_in_both_languages() {
+    let console = Console::start().await;
+    let zh = console.text("/").await;
+    for words in [
+        "lang=\"zh-CN\"",
+        "滨江天街",
+        "当前报警",
+        "消火栓主管压力低",
+        "紧急",
+        "未确认",
+        "预警",
+        "应答超时",
+        "GB 50974-2014",
+        "0.1423",
+        "无丢失",
+    ] {
+        assert!(zh.contains(words), "{words}");
+    }
+    let en = console.text("/?lang=en").await;
+    for words in [
+        "lang=\"en\"",
+        "Standing alarms",
+        "Hydrant main pressure low",
+        "CRITICAL",
+        "not acknowledged",
+        "EARLY WARNING",
+        "no answer in time",
+        "Nothing lost",
+    ] {
+        assert!(en.contains(words), "{words}");
+    }
+    assert_eq!(console.get("/?lang=xx&part=yy").await.status(), 200);
+}
+
+#[tokio::test]
+async fn nothing_runs_or_styles_inline() {
+    let console = Console::start().await;
+    let page = console.text("/").await;
+    assert!(
+        !page.contains("style=") && !page.contains("<style") && !page.contains(" onclick"),
+        "inline style or script"
+    );
+    for tag in page.split("<script").skip(1) {
+        assert!(tag.starts_with(" src=\"/assets/"), "{tag}");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"), "the page must do without the internet");
+}
+
+#[tokio::test]
+async fn names_from_outside_are_text() {
+    let console = Console::start().await;
+    let mut alarm = made_up::alarm(1);
+    alarm.message.zh = "<script>alert(1)</script>".to_owned();
+    alarm.device = "\"><img src=x>".to_owned();
+    console.set(|engine| engine.snapshot.alarms = vec![alarm]);
+    let page = console.text("/").await;
+    assert!(!page.contains("<script>alert") && !page.contains("<img"));
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+}
+
+#[tokio::test]
+async fn parts_come_alone() {
+    let console = Console::start().await;
+    for (part, id) in
+        [("alarms", "<section id=\"alarms\""), ("points", "<section id=\"points\""), ("strip", "<section id=\"strip\"")]
+    {
+        let text = console.text(&format!("/?part={part}")).await;
+        assert!(text.starts_with(id), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_engine_is_not_calm() {
+    let console = Console::start().await;
+    console.set(|engine| engine.silent = true);
+    let page = console.text("/").await;
+    assert!(page.contains("报警状态未知") && !page.contains("没有报警"));
+    assert!(page.contains("<div class=\"alert\" id=\"engine\" role=\"alert\">"));
+}
+
+#[tokio::test]
+async fn assets_are_named_by_their_content() {
+    let console = Console::start().await;
+    for path in ["/assets/app.js", "/assets/app.css", "/assets/icon.svg"] {
+        let first = console.get(path).await;
+        let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+        let again = soon(console.request(Method::GET, path).header("if-none-match", &tag).send()).await.unwrap();
+        assert_eq!(again.status(), 304, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_bundle_is_said_with_its_mend() {
+    let console = Console::start().await;
+    let (zh, en) = (console.text("/").await, console.text("/?lang=en").await);
+    let missing = console.text("/assets/app.js").await.is_empty();
+    assert_eq!(zh.contains("npm ci &amp;&amp; npm run build"), missing);
+    assert_eq!(en.contains("npm ci &amp;&amp; npm run build"), missing);
+}

@@ -1,0 +1,43 @@
+// Parts of the page that the server renders anew: fetched and put in place, keeping the focus where it was.
+
+import { text } from "./api.ts";
+import { language } from "./page.ts";
+
+export type Part = "alarms" | "points" | "strip";
+
+/** At most one fetch of a part at a time; what asks meanwhile gets one more afterwards. */
+const under = new Map<Part, { again: boolean }>();
+/** A storm of events costs two fetches a second and no more. */
+const PAUSE_MS = 500;
+
+export async function refresh(part: Part, then: () => void = () => {}): Promise<void> {
+  const running = under.get(part);
+  if (running) {
+    running.again = true;
+    return;
+  }
+  const mine = { again: true };
+  under.set(part, mine);
+  try {
+    while (mine.again) {
+      mine.again = false;
+      put(part, await text(`/?part=${part}&lang=${language === "en" ? "en" : "zh"}`));
+      then();
+      await new Promise((done) => setTimeout(done, PAUSE_MS));
+    }
+  } catch (error) {
+    // The stream's own silence tells the person; the next event or reconnection tries again.
+    console.warn(`part ${part} was not fetched`, error);
+  } finally {
+    under.delete(part);
+  }
+}
+
+function put(part: Part, html: string): void {
+  const fresh = new DOMParser().parseFromString(html, "text/html").getElementById(part);
+  const old = document.getElementById(part);
+  if (!fresh || !old) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement?.id : undefined;
+  old.replaceWith(fresh);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
