@@ -24,6 +24,7 @@ const DEFAULT_KEEP: Duration = Duration::from_hours(90 * 24);
 const DEFAULT_MAX_SIZE: u64 = 4 << 30;
 /// Below this the telemetry lane could not hold a busy hour.
 const MIN_MAX_SIZE: u64 = 16 << 20;
+const MAX_MAX_SIZE: u64 = 1 << 50;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
 /// The areas of the IANA time zone database, and UTC.
 const TIMEZONE_AREAS: [&str; 11] = [
@@ -124,7 +125,7 @@ fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> 
     let Some(table) = table else { return Some(standard) };
     let path = table.or("path", standard.path, |v| path(v, directory));
     let keep = table.or("keep", standard.keep, |v| v.duration(Duration::from_hours(1)..=DAY * 3_650));
-    let max_size = table.or("max_size", standard.max_size, |v| v.size(MIN_MAX_SIZE..=u64::MAX));
+    let max_size = table.or("max_size", standard.max_size, |v| v.size(MIN_MAX_SIZE..=MAX_MAX_SIZE));
     table.finish(&[]);
     Some(JournalConfig { path: path?, keep: keep?, max_size: max_size? })
 }

@@ -116,7 +116,7 @@ impl<'a> Value<'a> {
         let size = self.tree.as_str().and_then(units::size);
         if size.is_none_or(|size| !range.contains(&size)) {
             let what = format!("`{}` is {}, which is no size that can be used", self.key, self.shown());
-            self.complain(what, format!("write \"500MiB\" or \"4GiB\", at least {} MiB", range.start() >> 20));
+            self.complain(what, format!("write \"512MiB\" or \"4GiB\", at least {} MiB", range.start() >> 20));
             return None;
         }
         size
