@@ -47,7 +47,8 @@ pub fn report(outcome: Result<Loaded, Vec<Complaint>>, json: bool) -> Report {
 }
 
 fn fields(complaints: &[Complaint]) -> Vec<serde_json::Value> {
-    let fields = |Complaint { file, line, column, what, mend }: &Complaint| json!({ "file": file, "line": line, "column": column, "what": what, "mend": mend });
+    let fields =
+        |c: &Complaint| json!({ "file": c.file, "line": c.line, "column": c.column, "what": c.what, "mend": c.mend });
     complaints.iter().map(fields).collect()
 }
 

@@ -21,9 +21,22 @@ pub(super) fn aligned(indent: usize, rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Cells a text takes on a terminal: Chinese characters and full-width forms take two (Unicode, East Asian Width W and F).
+/// Characters that take two cells of a terminal: Chinese and full-width forms (Unicode, East Asian Width W and F).
+const WIDE: [(char, char); 9] = [
+    ('\u{1100}', '\u{115f}'),
+    ('\u{2e80}', '\u{a4cf}'),
+    ('\u{ac00}', '\u{d7a3}'),
+    ('\u{f900}', '\u{faff}'),
+    ('\u{fe30}', '\u{fe6f}'),
+    ('\u{ff00}', '\u{ff60}'),
+    ('\u{ffe0}', '\u{ffe6}'),
+    ('\u{1f300}', '\u{1faff}'),
+    ('\u{20000}', '\u{3fffd}'),
+];
+
+/// Cells a text takes.
 fn width(text: &str) -> usize {
-    let wide = |c: char| matches!(c, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{20000}'..='\u{3fffd}');
+    let wide = |c: char| WIDE.iter().any(|(first, last)| (*first..=*last).contains(&c));
     text.chars().map(|c| 1 + usize::from(wide(c))).sum()
 }
 

@@ -1,5 +1,5 @@
-//! What a good site file amounts to: the read plan, the load of the lines, the points each rule is on. Plain data, which
-//! `check` prints as text or JSON.
+//! What a good site file amounts to: the read plan, the load of the lines, the points each rule is on. Plain data,
+//! which `check` prints as text or JSON.
 
 use gengfu_core::alarm::Priority;
 use gengfu_core::detect::{Params, limit};
@@ -156,8 +156,8 @@ fn device(device: &ModbusDevice) -> Device {
         table: read.table.word(),
         start: read.start,
         count: read.count,
-        points: (device.points.iter().zip(&plan.slots))
-            .filter(|(_, slot)| slot.read == index)
+        points: (device.points.iter().zip(&plan.places))
+            .filter(|(_, place)| place.read == index)
             .map(|(point, _)| point.spec.name.clone())
             .collect(),
     };

@@ -97,7 +97,7 @@ impl Draft<'_> {
 }
 
 fn limits(value: Value<'_>, side: limit::Side, base: LevelMeta) -> Option<Detector<'_>> {
-    let items = value.one_or_more()?;
+    let items = value.one_or_more();
     if items.is_empty() || items.len() > 2 {
         value.complain(
             format!("`{}` has {} levels", value.key, items.len()),

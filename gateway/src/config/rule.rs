@@ -63,7 +63,7 @@ fn patterns<'a>(table: &Table<'a>) -> Vec<(Value<'a>, String)> {
             return Vec::new();
         }
     };
-    let values = value.one_or_more().unwrap_or_default();
+    let values = value.one_or_more();
     if values.is_empty() {
         value.complain(format!("`{}` is empty", value.key), "name at least one device/point");
     }

@@ -45,7 +45,10 @@ const TIMEZONE_AREAS: [&str; 11] = [
 pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Option<Site> {
     let file = Table::root(book, tree);
     let mut names = Names::default();
-    let head = file.need("site", "[site] with id = \"my-site\"").and_then(|v| v.table("[site]")).and_then(head);
+    let head = file.table("site", "[site]").and_then(head);
+    if file.place("site").is_none() {
+        book.missing(0, "the file has no [site]", "begin with [site] and id = \"my-site\"");
+    }
     let journal = journal(file.table("journal", "[journal]"), directory);
     let console = console(file.table("console", "[console]"));
     let modbus = modbus::read(&file, &mut names);
@@ -153,9 +156,7 @@ fn listen(value: Value<'_>) -> Option<SocketAddr> {
     };
     if !address.ip().is_loopback() {
         value.complain(
-            format!(
-                "`listen` is {address}, which others on the network can reach, and there are no users and no TLS yet"
-            ),
+            format!("`listen` is {address}, no loopback address: others could reach it, and users and TLS come later"),
             format!("listen on 127.0.0.1:{} and reach it by an SSH tunnel", address.port()),
         );
         return None;

@@ -281,7 +281,8 @@ fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
 fn a_line_that_is_asked_too_much_is_warned_of() {
     for (every, words) in [("10ms", "cannot keep its periods"), ("12ms", "loaded"), ("13ms", "")] {
         let text = BASE.replace("unit = 1\n", &format!("unit = 1\nevery = \"{every}\"\n"));
-        let more = "[[modbus.device]]\nname = \"b\"\nunit = 2\n[[modbus.device.point]]\nname = \"x\"\nregister = \"coil:0\"\n[[mqtt]]";
+        let more = "[[modbus.device]]\nname = \"b\"\nunit = 2\n\
+                    [[modbus.device.point]]\nname = \"x\"\nregister = \"coil:0\"\n[[mqtt]]";
         let warnings = good(&text.replace("[[mqtt]]", more)).warnings;
         match words {
             "" => assert_eq!(warnings, []),
