@@ -2,10 +2,14 @@
 //! Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.
 
 pub mod check;
+mod columns;
 mod demo;
 mod run;
 mod simulate;
 mod status;
+mod survey;
+#[cfg(test)]
+mod check_tests;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -78,7 +82,7 @@ pub fn main() -> ExitCode {
         }
     };
     match cli.command {
-        Command::Check { file, json } => check::run(&file, json),
+        Command::Check { file, json } => checked(&check::check(&file, json)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
         Command::Simulate { file, seed } => on_runtime("info", simulate::run(file, seed)),
@@ -99,6 +103,13 @@ fn on_runtime(log: &str, work: impl Future<Output = ExitCode>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints what a check found.
+fn checked(report: &check::Report) -> ExitCode {
+    print!("{}", report.stdout);
+    eprint!("{}", report.stderr);
+    ExitCode::from(report.code)
 }
 
 /// Prints what went wrong and answers the exit code for it.

@@ -71,7 +71,7 @@ impl<'t> Book<'t> {
 
     /// The line of a byte, for "the first is in line N".
     pub(super) fn line(&self, at: usize) -> usize {
-        self.lines.position(at).0
+        self.lines.line(at)
     }
 
     /// Complaints and warnings, each in the order of the file.

@@ -102,6 +102,18 @@ pub enum Table {
     Holding,
 }
 
+impl Table {
+    /// The word of the configuration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Coil => "coil",
+            Self::Discrete => "discrete",
+            Self::Input => "input",
+            Self::Holding => "holding",
+        }
+    }
+}
+
 /// How the registers of a point are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {

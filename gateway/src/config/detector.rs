@@ -30,6 +30,8 @@ pub(super) struct Detector<'a> {
     pub(super) levels: Vec<LevelMeta>,
     /// Limits that a value must be able to reach.
     pub(super) limits: Vec<(Value<'a>, f64)>,
+    /// Ends of alarms, which a value must be able to reach too.
+    pub(super) clears: Vec<(Value<'a>, f64)>,
 }
 
 /// Reads the one detector of a rule. `base` is the rule's own priority and latch.
@@ -95,7 +97,7 @@ impl Draft<'_> {
 }
 
 fn limits(value: Value<'_>, side: limit::Side, base: LevelMeta) -> Option<Detector<'_>> {
-    let items = value.one_or_more()?;
+    let items = value.one_or_more();
     if items.is_empty() || items.len() > 2 {
         value.complain(
             format!("`{}` has {} levels", value.key, items.len()),
@@ -119,6 +121,7 @@ fn limits(value: Value<'_>, side: limit::Side, base: LevelMeta) -> Option<Detect
         params: Params::Limit(limit::Params { side, first, second }),
         levels: drafts.iter().map(|draft| draft.meta).collect(),
         limits: drafts.iter().filter_map(|draft| draft.limit).collect(),
+        clears: drafts.iter().filter_map(|draft| draft.clear).collect(),
     })
 }
 
@@ -196,7 +199,7 @@ fn state(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
     let number = if wanted.is_boolean() { wanted.boolean().map(f64::from) } else { wanted.number() };
     let (on_ms, off_ms) = delays?;
     let params = Params::Digital(digital::Params { is: number?, negate, on_ms, off_ms });
-    Some(Detector { params, levels: vec![base], limits: Vec::new() })
+    Some(Detector { params, levels: vec![base], limits: Vec::new(), clears: Vec::new() })
 }
 
 fn trend(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
@@ -210,7 +213,7 @@ fn trend(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
     table.finish(&[]);
     let (at, limit) = limit?;
     let params = trend::Params { limit, side: side?, within_ms: ms(within?), window_ms: ms(window?) };
-    Some(Detector { params: Params::Trend(params), levels: vec![base], limits: vec![(at, limit)] })
+    Some(Detector { params: Params::Trend(params), levels: vec![base], limits: vec![(at, limit)], clears: Vec::new() })
 }
 
 /// `for` and `clear_for`, in milliseconds.

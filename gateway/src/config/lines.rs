@@ -16,9 +16,14 @@ impl<'t> Lines<'t> {
         Self { text, starts: std::iter::once(0).chain(after_newlines).collect() }
     }
 
+    /// Line of a byte, from 1.
+    pub(super) fn line(&self, at: usize) -> usize {
+        self.starts.partition_point(|start| *start <= at).max(1)
+    }
+
     /// Line and column of a byte, both from 1, the column in characters. A byte beyond the text is its end.
     pub(super) fn position(&self, at: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|start| *start <= at).max(1);
+        let line = self.line(at);
         let start = self.starts.get(line - 1).copied().unwrap_or(0);
         let rest = self.text.get(start..).unwrap_or("");
         let before = rest.char_indices().take_while(|(offset, _)| start + offset < at);

@@ -63,7 +63,7 @@ fn patterns<'a>(table: &Table<'a>) -> Vec<(Value<'a>, String)> {
             return Vec::new();
         }
     };
-    let values = value.one_or_more().unwrap_or_default();
+    let values = value.one_or_more();
     if values.is_empty() {
         value.complain(format!("`{}` is empty", value.key), "name at least one device/point");
     }
@@ -184,28 +184,33 @@ fn same_unit(value: Value<'_>, unit: &str, known: &[&Known]) {
     value.complain(what, mend);
 }
 
-/// A value outside its range is bad, not high: a limit out there would never be crossed.
+/// A value outside its range is bad, not high: a limit out there would never be crossed, an alarm never end.
 fn reachable(detector: &Detector<'_>, known: &[&Known]) {
     let side = match detector.params {
         Params::Limit(limit) => limit.side,
         Params::Trend(trend) => trend.side,
         Params::Digital(_) | Params::Absent(_) => return,
     };
+    let high = side == limit::Side::High;
     for (value, limit) in &detector.limits {
-        let unreachable = |known: &&&Known| {
-            known.range.is_some_and(|(low, high)| match side {
-                limit::Side::High => *limit > high,
-                limit::Side::Low => *limit < low,
-            })
-        };
-        let Some(known) = known.iter().find(unreachable) else { continue };
-        let (low, high) = known.range.unwrap_or_default();
+        inside(*value, *limit, known, high);
+    }
+    for (value, clear) in &detector.clears {
+        inside(*value, *clear, known, !high);
+    }
+}
+
+/// Complains of a number that no value of a point can reach, from below where `upwards`.
+fn inside(value: Value<'_>, number: f64, known: &[&Known], upwards: bool) {
+    let ranges = known.iter().filter_map(|known| Some((known, known.range?)));
+    let mut out_of_reach = ranges.filter(|(_, (low, high))| if upwards { number > *high } else { number < *low });
+    if let Some((known, (low, high))) = out_of_reach.next() {
         value.complain(
             format!(
-                "`limit` is {limit}, outside the range {low} to {high} of `{}`: it could never be reached",
-                known.name
+                "`{}` is {number}, outside the range {low} to {high} of `{}`: it could never be reached",
+                value.key, known.name
             ),
-            "correct the limit, or the point's range",
+            format!("correct `{}`, or the point's range", value.key),
         );
     }
 }

@@ -24,6 +24,7 @@ const DEFAULT_KEEP: Duration = Duration::from_hours(90 * 24);
 const DEFAULT_MAX_SIZE: u64 = 4 << 30;
 /// Below this the telemetry lane could not hold a busy hour.
 const MIN_MAX_SIZE: u64 = 16 << 20;
+const MAX_MAX_SIZE: u64 = 1 << 50;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
 /// The areas of the IANA time zone database, and UTC.
 const TIMEZONE_AREAS: [&str; 11] = [
@@ -44,7 +45,10 @@ const TIMEZONE_AREAS: [&str; 11] = [
 pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Option<Site> {
     let file = Table::root(book, tree);
     let mut names = Names::default();
-    let head = file.need("site", "[site] with id = \"my-site\"").and_then(|v| v.table("[site]")).and_then(head);
+    let head = file.table("site", "[site]").and_then(head);
+    if file.place("site").is_none() {
+        book.missing(0, "the file has no [site]", "begin with [site] and id = \"my-site\"");
+    }
     let journal = journal(file.table("journal", "[journal]"), directory);
     let console = console(file.table("console", "[console]"));
     let modbus = modbus::read(&file, &mut names);
@@ -124,7 +128,7 @@ fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> 
     let Some(table) = table else { return Some(standard) };
     let path = table.or("path", standard.path, |v| path(v, directory));
     let keep = table.or("keep", standard.keep, |v| v.duration(Duration::from_hours(1)..=DAY * 3_650));
-    let max_size = table.or("max_size", standard.max_size, |v| v.size(MIN_MAX_SIZE..=u64::MAX));
+    let max_size = table.or("max_size", standard.max_size, |v| v.size(MIN_MAX_SIZE..=MAX_MAX_SIZE));
     table.finish(&[]);
     Some(JournalConfig { path: path?, keep: keep?, max_size: max_size? })
 }
@@ -152,9 +156,7 @@ fn listen(value: Value<'_>) -> Option<SocketAddr> {
     };
     if !address.ip().is_loopback() {
         value.complain(
-            format!(
-                "`listen` is {address}, which others on the network can reach, and there are no users and no TLS yet"
-            ),
+            format!("`listen` is {address}, no loopback address: others could reach it, and users and TLS come later"),
             format!("listen on 127.0.0.1:{} and reach it by an SSH tunnel", address.port()),
         );
         return None;

@@ -79,8 +79,13 @@ impl<'a> Table<'a> {
     /// The tables behind a key, written `name` each; none where the key is not there.
     pub(super) fn tables(&self, key: &'static str, name: &'static str) -> Vec<Table<'a>> {
         let Some(value) = self.get(key) else { return Vec::new() };
-        let items = value.list_of("a list of tables", &format!("write {name}, with two brackets"));
-        items.into_iter().flatten().filter_map(|item| item.table(name)).collect()
+        let Some(items) = value.list_or_none() else {
+            // Not to be trusted where a header could not be read: `[[modbus]` makes a table of its children.
+            let what = format!("`{key}` must be a list of tables");
+            self.book.missing(value.at, what, format!("write {name}, with two brackets"));
+            return Vec::new();
+        };
+        items.into_iter().filter_map(|item| item.table(name)).collect()
     }
 
     /// Complains of every key that nobody asked for, except the `later` ones, which have had their word.

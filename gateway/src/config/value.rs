@@ -116,7 +116,7 @@ impl<'a> Value<'a> {
         let size = self.tree.as_str().and_then(units::size);
         if size.is_none_or(|size| !range.contains(&size)) {
             let what = format!("`{}` is {}, which is no size that can be used", self.key, self.shown());
-            self.complain(what, format!("write \"500MiB\" or \"4GiB\", at least {} MiB", range.start() >> 20));
+            self.complain(what, format!("write \"512MiB\" or \"4GiB\", at least {} MiB", range.start() >> 20));
             return None;
         }
         size
@@ -137,18 +137,18 @@ impl<'a> Value<'a> {
 
     /// The values of a list.
     pub(super) fn list(self) -> Option<Vec<Value<'a>>> {
-        self.list_of("a list", &format!("write {} = [ … ]", self.key))
+        self.list_or_none().or_else(|| self.wrong("a list", &format!("write {} = [ … ]", self.key)))
     }
 
-    /// The values of a list that is `wanted`.
-    pub(super) fn list_of(self, wanted: &str, mend: &str) -> Option<Vec<Value<'a>>> {
-        let Some(items) = self.tree.as_array() else { return self.wrong(wanted, mend) };
+    /// The values, if it is a list; no complaint.
+    pub(super) fn list_or_none(self) -> Option<Vec<Value<'a>>> {
+        let items = self.tree.as_array()?;
         Some(items.iter().map(|item| Value { at: item.span().start, tree: item.get_ref(), ..self }).collect())
     }
 
     /// The values of a list, or the one value that stands alone.
-    pub(super) fn one_or_more(self) -> Option<Vec<Value<'a>>> {
-        if self.tree.is_array() { self.list() } else { Some(vec![self]) }
+    pub(super) fn one_or_more(self) -> Vec<Value<'a>> {
+        self.list_or_none().unwrap_or_else(|| vec![self])
     }
 
     pub(super) fn table(self, name: &'static str) -> Option<Table<'a>> {

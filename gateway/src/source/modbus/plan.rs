@@ -220,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_point_is_found_within_the_limits_and_nothing_else_is_read(points in prop::collection::vec(any_point(), 0..400)) {
+        fn every_point_is_found_and_nothing_else_is_read(points in prop::collection::vec(any_point(), 0..400)) {
             let plan = plan(&points);
             prop_assert_eq!(plan.places.len(), points.len());
             let mut owned: Vec<Vec<bool>> = plan.reads.iter().map(|read| vec![false; read.count as usize]).collect();
@@ -247,7 +247,8 @@ mod tests {
                 if a.table == b.table && u32::from(b.start) <= end {
                     let first = points.iter().filter(|p| p.table == b.table && p.address == b.start);
                     let widest = first.map(|p| p.ty.width()).max().unwrap_or(0);
-                    prop_assert!(u32::from(b.start) + u32::from(widest) - u32::from(a.start) > u32::from(limit(a.table)));
+                    let together = u32::from(b.start) + u32::from(widest) - u32::from(a.start);
+                    prop_assert!(together > u32::from(limit(a.table)));
                 }
             }
         }

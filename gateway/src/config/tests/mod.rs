@@ -16,7 +16,7 @@ use super::*;
 mod bad;
 
 /// The example of the design, without the keys of later versions (`profile`, a pack by `use`).
-const EXAMPLE: &str = r##"
+const EXAMPLE: &str = r#"
 [site]
 id = "binjiang-mall-07"            # stable, used in topics and tags
 name = "滨江天街"
@@ -95,7 +95,7 @@ token_file = "influx.token"
 name = "duty-room"
 url = "http://127.0.0.1:9000/alarm"
 priorities = ["critical", "high"]  # optional
-"##;
+"#;
 
 fn file() -> &'static Path {
     Path::new("/site/gengfu.toml")
@@ -106,7 +106,7 @@ fn good(text: &str) -> Loaded {
 }
 
 fn show(complaints: &[Complaint]) -> String {
-    complaints.iter().map(|complaint| format!("{complaint}\n")).collect()
+    complaints.iter().flat_map(|complaint| [complaint.to_string(), "\n".to_owned()]).collect()
 }
 
 #[test]
@@ -281,7 +281,8 @@ fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
 fn a_line_that_is_asked_too_much_is_warned_of() {
     for (every, words) in [("10ms", "cannot keep its periods"), ("12ms", "loaded"), ("13ms", "")] {
         let text = BASE.replace("unit = 1\n", &format!("unit = 1\nevery = \"{every}\"\n"));
-        let more = "[[modbus.device]]\nname = \"b\"\nunit = 2\n[[modbus.device.point]]\nname = \"x\"\nregister = \"coil:0\"\n[[mqtt]]";
+        let more = "[[modbus.device]]\nname = \"b\"\nunit = 2\n\
+                    [[modbus.device.point]]\nname = \"x\"\nregister = \"coil:0\"\n[[mqtt]]";
         let warnings = good(&text.replace("[[mqtt]]", more)).warnings;
         match words {
             "" => assert_eq!(warnings, []),

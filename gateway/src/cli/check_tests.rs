@@ -1,0 +1,138 @@
+//! What `check` prints, and how it ends.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::check::{Report, check, report};
+use crate::config;
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites").join(name)
+}
+
+fn on(text: &str, json: bool) -> Report {
+    report(config::parse(text, Path::new("/site/s.toml")), json)
+}
+
+const SMALL: &str = r#"
+site = { id = "s", name = "泵房" }
+[[modbus]]
+name = "line"
+connect = "tcp://[::1]:1502"
+[[modbus.device]]
+name = "pump"
+unit = 7
+every = "20ms"
+area = "B1"
+point = [
+  { name = "a", register = "holding:9", type = "f32", unit = "bar" },
+  { name = "b", register = "holding:0", type = "u16" },
+  { name = "c", register = "holding:11", type = "bit:3" },
+]
+[[mqtt]]
+name = "lora"
+connect = "mqtt://broker"
+subscribe = [{ topic = "t/+", device = "{1}", expect = ["g"], point = [{ name = "x", value = "" }] }]
+[[rule]]
+id = "r"
+point = "pump/a"
+high = [{ limit = 5, clear = 4.5, for = "90s" }, { limit = 8, priority = "high", latch = true, clear_for = "2m" }]
+basis = "clause"
+[[rule]]
+id = "w"
+points = "pimp-*/a"
+state = { not = 2 }
+[[notify.webhook]]
+name = "duty"
+url = "http://h/p"
+priorities = ["high", "critical"]
+heartbeat = "60s"
+secret_file = "k"
+"#;
+
+const SMALL_PRINTED: &str = "\
+Site     s  泵房
+         Asia/Shanghai
+Journal  /site/data, for 90d or 4 GiB
+Console  http://127.0.0.1:8420
+
+Modbus
+  line  tcp://[::1]:1502  2 requests a cycle of about 10 ms, load 50 %, timeout 500ms
+    pump  unit 7  every 20ms  device  B1
+      read  holding  0     b
+      read  holding  9-11  a c
+
+MQTT
+  lora  mqtt://broker:1883  as gengfu-s-lora
+    t/+  QoS 1  device  {1}, 1 expected, at most 500  x
+
+Rules
+  r  (clause)
+    medium  ≥ 5 bar for 90s, clears at 4.5
+    high    ≥ 8 bar, clears after 2m, latched
+    on pump/a
+  w
+    medium  is not 2
+    on nothing yet
+
+Sinks
+  webhook  duty  http://h:80/p  critical, high; heartbeat every 1m; signed
+
+Warnings
+  /site/s.toml:27:10: nothing matches `pimp-*/a`; the nearest point is `pump/a`
+
+The file is good: 1 Modbus device, 1 subscription, 2 rules, 1 sink, 1 warning.
+";
+
+#[test]
+fn a_good_file_is_told_in_full() {
+    let Report { stdout, stderr, code } = on(SMALL, false);
+    assert_eq!((stderr.as_str(), code), ("", 0));
+    assert_eq!(stdout, SMALL_PRINTED, "printed:\n{stdout}");
+}
+
+#[test]
+fn the_plan_is_there_for_programs() {
+    let Report { stdout, code, .. } = on(SMALL, true);
+    let value: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((code, &value["ok"]), (0, &Value::Bool(true)));
+    let plan = &value["plan"];
+    assert_eq!(plan["modbus"][0]["load_percent"], 50.0);
+    assert_eq!(plan["modbus"][0]["devices"][0]["reads"][1]["start"], 9);
+    assert_eq!(plan["modbus"][0]["devices"][0]["reads"][1]["points"], serde_json::json!(["a", "c"]));
+    assert_eq!(plan["rules"][0]["levels"][1]["latch"], true);
+    assert_eq!(plan["warnings"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_bad_file_goes_to_stderr_and_ends_with_2() {
+    let Report { stdout, stderr, code } = on("[site]\nid = 3\ncolour = 1\n", false);
+    assert_eq!((stdout.as_str(), code), ("", 2));
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
+    assert!(stderr.starts_with("/site/s.toml:2:6: `id` must be text, not 3; "), "{stderr}");
+}
+
+#[test]
+fn a_bad_file_for_programs() {
+    let Report { stdout, stderr, code } = on("[site]\nid = 3\n", true);
+    assert_eq!((stderr.lines().count(), code), (1, 2));
+    let value: Value = serde_json::from_str(&stdout).expect("JSON");
+    assert_eq!((&value["ok"], &value["complaints"][0]["line"]), (&Value::Bool(false), &Value::from(2)));
+}
+
+#[test]
+fn the_samples_are_good_and_every_rule_is_on_something() {
+    for name in ["mall.toml", "old-venue.toml"] {
+        let Report { stdout, stderr, code } = check(&sample(name), false);
+        assert_eq!((stderr.as_str(), code), ("", 0), "{name}");
+        assert!(stdout.contains("0 warnings") && !stdout.contains("nothing yet"), "{stdout}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_wrong_configuration() {
+    let Report { stderr, code, .. } = check(Path::new("/nowhere/site.toml"), false);
+    assert_eq!(code, 2);
+    assert!(stderr.starts_with("/nowhere/site.toml:1:1: the file cannot be read"), "{stderr}");
+}

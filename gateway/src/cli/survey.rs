@@ -1,0 +1,299 @@
+//! What a good site file amounts to: the read plan, the load of the lines, the points each rule is on. Plain data,
+//! which `check` prints as text or JSON.
+
+use gengfu_core::alarm::Priority;
+use gengfu_core::detect::{Params, limit};
+use serde::Serialize;
+
+use crate::config::checked::{
+    Compression, InfluxConfig, LevelMeta, ModbusDevice, ModbusLine, MqttLink, Rule, Site, Subscription, WebhookConfig,
+};
+use crate::config::units::{show, show_ms};
+use crate::config::{Loaded, pattern};
+use crate::source::modbus::plan;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Survey {
+    pub(super) site: Head,
+    pub(super) modbus: Vec<Line>,
+    pub(super) mqtt: Vec<Link>,
+    pub(super) rules: Vec<RuleView>,
+    pub(super) sinks: Vec<Sink>,
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Head {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) street: Option<String>,
+    pub(super) industry: Option<String>,
+    pub(super) timezone: String,
+    pub(super) journal: String,
+    pub(super) keep: String,
+    pub(super) max_size_bytes: u64,
+    pub(super) console: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) timeout: String,
+    /// Requests that read every device once, and how long these take.
+    pub(super) requests: usize,
+    pub(super) cycle_ms: u64,
+    pub(super) load_percent: f64,
+    pub(super) devices: Vec<Device>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Device {
+    pub(super) name: String,
+    pub(super) unit: u8,
+    pub(super) every: String,
+    pub(super) kind: String,
+    pub(super) area: Option<String>,
+    pub(super) reads: Vec<Read>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Read {
+    pub(super) table: &'static str,
+    pub(super) start: u16,
+    pub(super) count: u16,
+    pub(super) points: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Link {
+    pub(super) name: String,
+    pub(super) broker: String,
+    pub(super) client_id: String,
+    pub(super) subscriptions: Vec<SubscriptionView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SubscriptionView {
+    pub(super) topic: String,
+    pub(super) qos: u8,
+    pub(super) device: String,
+    pub(super) kind: String,
+    pub(super) area: Option<String>,
+    pub(super) expect: Vec<String>,
+    pub(super) max_devices: usize,
+    pub(super) points: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RuleView {
+    pub(super) id: String,
+    pub(super) levels: Vec<Level>,
+    /// Those that exist from the start, and `gas-{1}/ch4` for those that come.
+    pub(super) points: Vec<String>,
+    pub(super) basis: Option<String>,
+    pub(super) advice: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Level {
+    pub(super) priority: &'static str,
+    pub(super) latch: bool,
+    pub(super) condition: String,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Sink {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) what: String,
+}
+
+pub(super) fn survey(loaded: &Loaded) -> Survey {
+    let site = &loaded.site;
+    let points = points(site);
+    Survey {
+        site: head(site),
+        modbus: site.modbus.iter().map(line).collect(),
+        mqtt: site.mqtt.iter().map(link).collect(),
+        rules: site.rules.iter().map(|rule| rule_view(rule, &points)).collect(),
+        sinks: site.influx.iter().map(store).chain(site.webhooks.iter().map(webhook)).collect(),
+        warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn head(site: &Site) -> Head {
+    Head {
+        id: site.id.clone(),
+        name: site.name.clone(),
+        street: site.street.clone(),
+        industry: site.industry.clone(),
+        timezone: site.timezone.clone(),
+        journal: site.journal.path.display().to_string(),
+        keep: show(site.journal.keep),
+        max_size_bytes: site.journal.max_size,
+        console: format!("http://{}", site.console.listen),
+    }
+}
+
+fn line(line: &ModbusLine) -> Line {
+    let load = plan::line_load(line);
+    Line {
+        name: line.name.clone(),
+        address: format!("tcp://{}", line.address),
+        timeout: show(line.timeout),
+        requests: load.requests,
+        cycle_ms: load.cycle.as_millis() as u64,
+        load_percent: (load.percent * 10.0).round() / 10.0,
+        devices: line.devices.iter().map(device).collect(),
+    }
+}
+
+fn device(device: &ModbusDevice) -> Device {
+    let plan = plan::plan(&device.points);
+    let read = |(index, read): (usize, &plan::Read)| Read {
+        table: read.table.word(),
+        start: read.start,
+        count: read.count,
+        points: (device.points.iter().zip(&plan.places))
+            .filter(|(_, place)| place.read == index)
+            .map(|(point, _)| point.spec.name.clone())
+            .collect(),
+    };
+    Device {
+        name: device.name.clone(),
+        unit: device.unit,
+        every: show(device.every),
+        kind: device.kind.clone(),
+        area: device.area.clone(),
+        reads: plan.reads.iter().enumerate().map(read).collect(),
+    }
+}
+
+fn link(link: &MqttLink) -> Link {
+    let host = if link.host.contains(':') { format!("[{}]", link.host) } else { link.host.clone() };
+    Link {
+        name: link.name.clone(),
+        broker: format!("mqtt://{host}:{}", link.port),
+        client_id: link.client_id.clone(),
+        subscriptions: link.subscriptions.iter().map(subscription).collect(),
+    }
+}
+
+fn subscription(subscription: &Subscription) -> SubscriptionView {
+    SubscriptionView {
+        topic: subscription.topic.clone(),
+        qos: subscription.qos,
+        device: subscription.device.clone(),
+        kind: subscription.kind.clone(),
+        area: subscription.area.clone(),
+        expect: subscription.expect.clone(),
+        max_devices: subscription.max_devices,
+        points: subscription.points.iter().map(|point| point.spec.name.clone()).collect(),
+    }
+}
+
+/// A point by name and as a rule sees it, with its unit.
+struct Known {
+    shown: String,
+    pattern: String,
+    unit: Option<String>,
+}
+
+/// All points that exist from the start, and one for each that topics may bring.
+fn points(site: &Site) -> Vec<Known> {
+    let known = |device: &str, point: &crate::config::checked::PointSpec| Known {
+        shown: format!("{device}/{}", point.name),
+        pattern: format!("{}/{}", pattern::of_template(device), point.name),
+        unit: point.unit.clone(),
+    };
+    let modbus = site.modbus.iter().flat_map(|line| &line.devices);
+    let mut all: Vec<Known> =
+        modbus.flat_map(|device| device.points.iter().map(|point| known(&device.name, &point.spec))).collect();
+    for subscription in site.mqtt.iter().flat_map(|link| &link.subscriptions) {
+        let expected = subscription.expect.iter().filter(|name| **name != subscription.device);
+        for device in expected.chain(std::iter::once(&subscription.device)) {
+            all.extend(subscription.points.iter().map(|point| known(device, &point.spec)));
+        }
+    }
+    all
+}
+
+fn rule_view(rule: &Rule, points: &[Known]) -> RuleView {
+    let on = |known: &&Known| rule.points.iter().any(|pattern| pattern::overlap(pattern, &known.pattern));
+    let bound: Vec<&Known> = points.iter().filter(on).collect();
+    let unit = bound.iter().find_map(|known| known.unit.as_deref());
+    let conditions = conditions(&rule.detector, unit);
+    let level = |(meta, condition): (&LevelMeta, String)| Level {
+        priority: meta.priority.word(),
+        latch: meta.latch,
+        condition,
+    };
+    RuleView {
+        id: rule.id.clone(),
+        levels: rule.levels.iter().zip(conditions).map(level).collect(),
+        points: bound.iter().map(|known| known.shown.clone()).collect(),
+        basis: rule.basis.clone(),
+        advice: rule.advice.clone(),
+    }
+}
+
+/// What each level waits for, in words.
+fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
+    let unit = unit.map_or(String::new(), |unit| format!(" {unit}"));
+    match detector {
+        Params::Limit(limit) => {
+            let levels = std::iter::once(limit.first).chain(limit.second);
+            levels.map(|level| level_condition(limit.side, &level, &unit)).collect()
+        }
+        Params::Digital(state) => {
+            let verb = if state.negate { "is not" } else { "is" };
+            vec![format!("{verb} {}{}{}", state.is, lasting(state.on_ms), clearing(None, state.off_ms))]
+        }
+        Params::Trend(trend) => {
+            let verb = if trend.side == limit::Side::High { "rises to" } else { "falls to" };
+            let (limit, within, window) = (trend.limit, show_ms(trend.within_ms), show_ms(trend.window_ms));
+            vec![format!("{verb} {limit}{unit} within {within}, by its trend over {window}")]
+        }
+        Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
+    }
+}
+
+fn level_condition(side: limit::Side, level: &limit::Level, unit: &str) -> String {
+    let sign = if side == limit::Side::High { "≥" } else { "≤" };
+    let clear = (level.clear != level.limit).then_some(level.clear);
+    format!("{sign} {}{unit}{}{}", level.limit, lasting(level.on_ms), clearing(clear, level.off_ms))
+}
+
+fn lasting(ms: u64) -> String {
+    if ms == 0 { String::new() } else { format!(" for {}", show_ms(ms)) }
+}
+
+fn clearing(clear: Option<f64>, off_ms: u64) -> String {
+    match (clear, off_ms) {
+        (None, 0) => String::new(),
+        (None, off) => format!(", clears after {}", show_ms(off)),
+        (Some(clear), off) => format!(", clears at {clear}{}", lasting(off)),
+    }
+}
+
+fn store(store: &InfluxConfig) -> Sink {
+    let compression = match store.compression {
+        Compression::Auto => "gzip unless the store is on this machine",
+        Compression::Gzip => "gzip",
+        Compression::None => "not compressed",
+    };
+    let what =
+        format!("org {}, bucket {}, token in {}, {compression}", store.org, store.bucket, store.token_file.display());
+    Sink { kind: "influxdb", name: store.name.clone(), url: store.url.clone(), what }
+}
+
+fn webhook(hook: &WebhookConfig) -> Sink {
+    let words: Vec<&str> = hook.priorities.iter().rev().copied().map(Priority::word).collect();
+    let priorities = if words.is_empty() { "all priorities".to_owned() } else { words.join(", ") };
+    let heartbeat = hook.heartbeat.map_or(String::new(), |every| format!("; heartbeat every {}", show(every)));
+    let signed = if hook.secret_file.is_some() { "; signed" } else { "" };
+    let what = format!("{priorities}{heartbeat}{signed}");
+    Sink { kind: "webhook", name: hook.name.clone(), url: hook.url.clone(), what }
+}
