@@ -31,7 +31,12 @@ pub(super) struct Bench {
 impl Bench {
     /// Starts all sources of a site.
     pub(super) fn start(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Self {
-        let (engine, inputs, _) = EngineHandle::detached(1024);
+        Self::with_queue(1024, modbus, mqtt)
+    }
+
+    /// With an engine whose queue takes no more than `inputs`.
+    pub(super) fn with_queue(inputs: usize, modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Self {
+        let (engine, inputs, _) = EngineHandle::detached(inputs);
         let (stopper, stop) = channel();
         let site = Arc::new(site(modbus, mqtt));
         let (clock, stats) = (Clock::start(), Arc::new(Stats::default()));

@@ -342,6 +342,33 @@ async fn a_babbling_wildcard_stops_at_max_devices_and_is_accounted_for() {
     bench.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_stands_still_costs_no_message_of_qos_1_and_no_endless_memory() {
+    const COUNT: u32 = 90;
+    let broker = Mosquitto::start("max_inflight_messages 0").await;
+    let big = subscription("s/+", "d-{1}", vec![point("v", "/v")]);
+    let mut bench = Bench::with_queue(1, vec![], vec![link("127.0.0.1", broker.port, vec![big])]);
+    bench.link("lora", |state| *state == LinkState::Up).await;
+    let mut publisher = Publisher::new(broker.port);
+    // 54 MB, more than may wait; the engine takes nothing meanwhile.
+    let padding = "x".repeat(600_000);
+    for n in 0..COUNT {
+        publisher.send("s/1", format!(r#"{{"v":{n},"pad":"{padding}"}}"#), false).await;
+    }
+    publisher.settled().await;
+    bench.link("lora", |state| matches!(state, LinkState::Down { why } if why.contains("the broker keeps"))).await;
+
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < COUNT as usize {
+        let batch = bench.batch().await;
+        seen.extend(batch.readings.iter().map(|reading| reading.value as u32));
+        if let Some(receipt) = batch.receipt {
+            receipt.mark.send_replace(receipt.token);
+        }
+    }
+    bench.stop().await;
+}
+
 /// CPU of the link per million messages, the engine's side doing nothing but syncing at once. In release:
 /// `cargo test --release -p gengfu --lib source::mqtt::tests::cost -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
