@@ -51,7 +51,7 @@ impl Context {
         match (&before, &state) {
             // Each failed attempt may word it differently; it is the same outage.
             (Some(LinkState::Down { .. }), LinkState::Down { why }) => {
-                tracing::debug!(link = name, why, "link still down")
+                tracing::debug!(link = name, why, "link still down");
             }
             (_, LinkState::Down { why }) => tracing::warn!(link = name, why, "link down, trying again"),
             (_, LinkState::Up) => tracing::info!(link = name, "link up"),

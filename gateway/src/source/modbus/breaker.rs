@@ -10,7 +10,7 @@ use crate::source::backoff::Backoff;
 
 /// First and longest pause between probes of a unit that does not answer.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A unit with a life-safety point is probed at least this often.
 const LIFE_SAFETY_PROBE: Duration = Duration::from_secs(5);
 

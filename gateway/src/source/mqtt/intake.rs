@@ -9,7 +9,7 @@ use gengfu_core::time::Wall;
 use tokio::sync::watch;
 
 use super::payload::{Payload, too_large};
-use super::registry::{Registry, Stranger};
+use super::registry::{Registry, Route, Stranger};
 use super::stamp::{Arrival, Timed, Trust};
 use crate::config::checked::MqttPoint;
 use crate::driver::Input;
@@ -104,43 +104,39 @@ impl Intake {
         batches
     }
 
+    /// Takes one message into a batch.
     fn one(&mut self, message: &Message, batch: &mut Batch) {
-        let complaint = match self.registry.routes(&message.topic) {
+        let taken = match self.registry.routes(&message.topic) {
+            Ok(routes) => self.readings(message, &routes, batch),
             Err(stranger) => {
                 self.lost(&stranger);
-                Some(stranger.reason())
+                Err(stranger.reason())
             }
-            Ok(routes) => match self.payload(&message.body) {
-                Err(reason) => {
-                    self.undecodable(routes.iter().map(|route| route.points.len()).sum());
-                    Some(reason)
-                }
-                Ok(payload) => {
-                    let mut complaints = Vec::new();
-                    for route in routes.iter() {
-                        let Some(points) = self.registry.config(route.subscription) else { continue };
-                        for (config, id) in points.iter().zip(route.points.iter()) {
-                            match self.reading(&payload, message, config, *id) {
-                                Ok((reading, timed)) => push(batch, reading, timed),
-                                Err(reason) => complaints.push(reason),
-                            }
-                        }
-                    }
-                    self.undecodable(complaints.len());
-                    (!complaints.is_empty()).then(|| complaints.join("; "))
-                }
-            },
         };
-        if let Some(reason) = complaint {
+        if let Err(reason) = taken {
             batch.refused.push(self.refused(message, reason));
         }
     }
 
-    fn payload(&self, body: &Body) -> Result<Payload, String> {
-        match body {
+    /// Adds what the message holds; an error says what it should have held besides.
+    fn readings(&self, message: &Message, routes: &[Route], batch: &mut Batch) -> Result<(), String> {
+        let payload = match &message.body {
             Body::Whole(bytes) => Payload::parse(bytes),
             Body::TooLarge { size, .. } => Err(too_large(*size)),
+        };
+        let payload = payload.inspect_err(|_| self.undecodable(routes.iter().map(|route| route.points.len()).sum()))?;
+        let mut complaints: Vec<String> = Vec::new();
+        for route in routes {
+            let Some(points) = self.registry.config(route.subscription) else { continue };
+            for (config, id) in points.iter().zip(route.points.iter()) {
+                match self.reading(&payload, message, config, *id) {
+                    Ok((reading, timed)) => push(batch, reading, timed),
+                    Err(reason) => complaints.push(reason),
+                }
+            }
         }
+        self.undecodable(complaints.len());
+        if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
     }
 
     fn reading(

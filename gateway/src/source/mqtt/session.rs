@@ -30,7 +30,7 @@ const GROUP: usize = 512;
 const MOST_HELD: usize = 32 << 20;
 /// Pauses between attempts to connect; the first after a connection that had held comes sooner.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const LONGEST_RETRY: Duration = Duration::from_mins(1);
 const FAST_RETRY: Duration = Duration::from_millis(100);
 /// How long a connection must have stood to count as one that held, in milliseconds. Two clients of one id that throw
 /// each other out never reach it.

@@ -96,7 +96,7 @@ mod tests {
 
     /// 2026-11-23T07:00:00Z
     const NOW: Wall = Wall(1_795_417_200_000);
-    const TRUST: Trust = Trust { tolerance: Duration::from_secs(60), horizon: Duration::from_secs(90 * 86_400) };
+    const TRUST: Trust = Trust { tolerance: Duration::from_mins(1), horizon: Duration::from_hours(90 * 24) };
 
     #[test]
     fn stamps_in_every_form() {

@@ -124,7 +124,9 @@ async fn what_was_not_synced_comes_again_as_history_and_what_was_does_not() {
     bench.stop().await;
 
     let mut bench = up(broker.port).await;
-    assert_eq!(values_until(&mut bench, 3.0).await, [(2.0, true), (3.0, true)]);
+    // Mosquitto 2.0.11 may have sent the fourth as well: after an acknowledgement it is not strict about its window.
+    let again = values_until(&mut bench, 3.0).await;
+    assert_eq!(again.get(..2), Some(&[(2.0, true), (3.0, true)][..]), "and the first is not among them");
     bench.stop().await;
 }
 
@@ -340,26 +342,51 @@ async fn a_babbling_wildcard_stops_at_max_devices_and_is_accounted_for() {
     bench.stop().await;
 }
 
-/// CPU of the link per million messages, the engine's side doing nothing but syncing at once. In release:
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_stands_still_costs_no_message_of_qos_1_and_no_endless_memory() {
+    const COUNT: u32 = 90;
+    let broker = Mosquitto::start("max_inflight_messages 0").await;
+    let big = subscription("s/+", "d-{1}", vec![point("v", "/v")]);
+    let mut bench = Bench::with_queue(1, vec![], vec![link("127.0.0.1", broker.port, vec![big])]);
+    bench.link("lora", |state| *state == LinkState::Up).await;
+    let mut publisher = Publisher::new(broker.port);
+    // 54 MB, more than may wait; the engine takes nothing meanwhile.
+    let padding = "x".repeat(600_000);
+    for n in 0..COUNT {
+        publisher.send("s/1", format!(r#"{{"v":{n},"pad":"{padding}"}}"#), false).await;
+    }
+    publisher.settled().await;
+    bench.link("lora", |state| matches!(state, LinkState::Down { why } if why.contains("the broker keeps"))).await;
+
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < COUNT as usize {
+        let batch = bench.batch().await;
+        seen.extend(batch.readings.iter().map(|reading| reading.value as u32));
+        if let Some(receipt) = batch.receipt {
+            receipt.mark.send_replace(receipt.token);
+        }
+    }
+    bench.stop().await;
+}
+
+/// CPU per million messages of the link and the publisher together (`mosquitto_pub -l` drops most of what it is given, so
+/// it can't serve here), the engine's side doing nothing but syncing at once. In release:
 /// `cargo test --release -p gengfu --lib source::mqtt::tests::cost -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a figure, not a check; needs a release build"]
 async fn cost_of_a_million_messages() {
-    const COUNT: usize = 400_000;
+    const COUNT: usize = 200_000;
     let broker = Mosquitto::start("max_inflight_messages 1000").await;
     let gas = subscription("s/+", "d-{1}", vec![point("lel", "/lel")]);
     let mut bench = Bench::start(vec![], vec![link("127.0.0.1", broker.port, vec![gas])]);
     bench.link("lora", |state| *state == LinkState::Up).await;
-    let line = "{\"lel\":12.5,\"bat\":87,\"ts\":1795417200000,\"rssi\":-71,\"id\":\"kitchen-17\",\"fw\":\"1.4.2\"}\n";
-    let mut publisher = std::process::Command::new("mosquitto_pub")
-        .args(["-p", &broker.port.to_string(), "-q", "1", "-t", "s/1", "-l"])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .expect("mosquitto_pub runs; install the Debian package mosquitto-clients");
-    let mut input = publisher.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || {
-        let block = line.repeat(1000);
-        (0..COUNT / 1000).try_for_each(|_| std::io::Write::write_all(&mut input, block.as_bytes()))
+    let payload = r#"{"lel":12.5,"bat":87,"ts":1795417200000,"rssi":-71,"id":"kitchen-17","fw":"1.4.2"}"#;
+    let mut publisher = Publisher::new(broker.port);
+    let publishing = tokio::spawn(async move {
+        for _ in 0..COUNT {
+            publisher.send("s/1", payload, false).await;
+        }
+        publisher.settled().await;
     });
     let (start, cpu) = (bench.context.clock.mono(), cpu_ticks());
     let (mut seen, mut batches) = (0, 0);
@@ -378,8 +405,7 @@ async fn cost_of_a_million_messages() {
         COUNT as u64 * 1000 / ms,
         ticks as f64 / 100.0 * 1e6 / COUNT as f64
     );
-    writer.join().unwrap().unwrap();
-    publisher.wait().unwrap();
+    publishing.await.unwrap();
     bench.stop().await;
 }
 
