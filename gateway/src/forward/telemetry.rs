@@ -43,8 +43,8 @@ impl Slot {
     fn take(&mut self) -> Option<Job> {
         match std::mem::replace(self, Self::Flying) {
             Self::Ready(job) => Some(job),
-            other => {
-                *self = other;
+            same @ (Self::Empty | Self::Flying) => {
+                *self = same;
                 None
             }
         }
@@ -252,7 +252,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         let records = match read.await {
             Ok(records) => records,
             Err(why) => {
-                let wait = self.pace.unreadable(self.link.name(), &why);
+                let wait = Pace::unreadable(self.link.name(), &why);
                 self.rest = Some(self.clock.mono().plus(wait.as_millis() as u64));
                 return None;
             }
@@ -289,7 +289,9 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             return self.start_over();
         };
         for (from, to, outcome) in job.settlements() {
-            settle(&self.lane, self.link.name(), from, to, outcome).await;
+            if !settle(&self.lane, self.link.name(), from, to, outcome).await {
+                self.delivery.look_again_later();
+            }
         }
         if let Some(limit) = job.shrink() {
             self.limit = self.limit.min(limit);
