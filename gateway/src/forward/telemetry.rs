@@ -122,10 +122,9 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             let wake = self.wake().filter(|_| !stop.said());
             let wake_at = self.clock.instant(wake.unwrap_or_default());
             let full = self.gather.map_or(0, |_| LIVE_BATCH as u64 - 1);
-            let listening = matches!(self.live.slot, Slot::Empty) && self.rest.is_none();
             tokio::select! {
                 Some(landed) = self.flights.join_next() => self.land(landed).await,
-                () = self.lane.beyond(self.seen + full), if listening => self.arrived(),
+                () = self.lane.beyond(self.seen + full), if self.listening() && !stop.said() => self.arrived(),
                 () = tokio::time::sleep_until(wake_at), if wake.is_some() => {}
                 () = stop.wait(), if !stop.said() => {}
             }
@@ -140,6 +139,11 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         let gather = self.gather.filter(|_| matches!(self.live.slot, Slot::Empty) && !self.must_wait());
         let recheck = self.recheck.filter(|_| self.backlog_idle() && !self.must_wait());
         gather.into_iter().chain(recheck).min()
+    }
+
+    /// Whether new records make a difference: a full batch that must wait is not to be told of again and again.
+    fn listening(&self) -> bool {
+        matches!(self.live.slot, Slot::Empty) && self.rest.is_none() && !self.must_wait()
     }
 
     /// A store that failed is asked with one request; the others follow its answer.

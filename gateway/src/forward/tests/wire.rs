@@ -322,6 +322,19 @@ async fn what_expired_is_left_to_the_journal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_does_not_make_it_spin() {
+    let server = Server::start(|_| Reply::Hang).await;
+    let rig = Rig::start(&server.url());
+    rig.commit(OWED);
+    until("two failures", || rig.stats.forward_failures.get() >= 2).await;
+    rig.commit(OWED);
+    until("four failures", || rig.stats.forward_failures.get() >= 4).await;
+    rig.commit(1);
+    assert!(rig.telemetry.waits() < 100, "{} rounds", rig.telemetry.waits());
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_does_not_wait_for_a_store_that_hangs() {
     let server = Server::start(|_| Reply::Hang).await;
     let rig = Rig::start(&server.url());
