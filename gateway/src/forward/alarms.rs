@@ -8,7 +8,7 @@ use super::feed::Lane;
 use super::link::Link;
 use super::store::TsSink;
 use super::{Pace, alarm, settle};
-use crate::journal::{Outcome, Seq};
+use crate::journal::{Entry, Outcome, Seq};
 use crate::stop::Stop;
 
 /// Entries in one request.
@@ -37,14 +37,12 @@ pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut
             continue;
         };
         let wait = match lane.entries(from, to, BATCH).await {
-            Ok(entries) => match entries.last() {
-                Some((last, _)) => deliver(&lane, &link, &mut pace, from, *last, alarm::encode(&entries)).await,
-                None => {
-                    skip = to;
-                    None
-                }
-            },
-            Err(why) => Some(pace.unreadable(link.name(), &why)),
+            Ok(entries) if entries.is_empty() => {
+                skip = to;
+                None
+            }
+            Ok(entries) => deliver(&lane, &link, &mut pace, from, &entries).await,
+            Err(why) => Some(Pace::unreadable(link.name(), &why)),
         };
         if let Some(wait) = wait {
             tokio::select! {
@@ -61,9 +59,9 @@ async fn deliver<L: Lane, S: TsSink>(
     link: &Link<S>,
     pace: &mut Pace,
     from: Seq,
-    last: Seq,
-    lines: super::line::Lines,
+    entries: &[(Seq, Entry)],
 ) -> Option<Duration> {
+    let lines = alarm::encode(entries);
     let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece));
     let mut job = Job::new(from, lines);
     let sent = link.send(&mut job).await;
@@ -75,8 +73,8 @@ async fn deliver<L: Lane, S: TsSink>(
             pace.fine();
             // Entries behind the last alarm are not for a store.
             let rest = sent_to.map_or(from, |seq| seq + 1);
-            if rest <= last {
-                settle(lane, link.name(), rest, last, Outcome::Done).await;
+            if let Some((last, _)) = entries.last().filter(|(last, _)| rest <= *last) {
+                settle(lane, link.name(), rest, *last, Outcome::Done).await;
             }
             None
         }

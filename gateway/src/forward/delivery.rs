@@ -79,6 +79,11 @@ impl Delivery {
         self.skipped = true;
     }
 
+    /// Something below is owed still.
+    pub(super) fn look_again_later(&mut self) {
+        self.skipped = true;
+    }
+
     /// Whether something was skipped that [`Delivery::look_again`] would show.
     pub(super) fn skipped(&self) -> bool {
         self.skipped

@@ -18,7 +18,7 @@ use crate::journal::{Record, Seq};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lines {
     text: Bytes,
-    lines: Vec<Line>,
+    rows: Vec<Line>,
     pieces: Vec<Piece>,
     /// Pieces that can't be written, with the reason; in order.
     refused: Vec<(usize, String)>,
@@ -64,12 +64,12 @@ impl Lines {
             return self.text.clone();
         }
         let mut out = Vec::new();
-        let from = self.lines.partition_point(|line| line.first as usize <= pieces.start).saturating_sub(1);
-        for (index, line) in self.lines.iter().enumerate().skip(from) {
+        let from = self.rows.partition_point(|line| line.first as usize <= pieces.start).saturating_sub(1);
+        for (index, line) in self.rows.iter().enumerate().skip(from) {
             if line.first as usize >= pieces.end {
                 break;
             }
-            let next = self.lines.get(index + 1).map_or(self.pieces.len(), |next| next.first as usize);
+            let next = self.rows.get(index + 1).map_or(self.pieces.len(), |next| next.first as usize);
             let wanted = pieces.start.max(line.first as usize)..pieces.end.min(next);
             self.part(&mut out, line, line.first as usize..next, wanted);
         }
@@ -94,7 +94,7 @@ const RECORD_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     text: Vec<u8>,
-    lines: Vec<Line>,
+    rows: Vec<Line>,
     pieces: Vec<Piece>,
     refused: Vec<(usize, String)>,
 }
@@ -103,7 +103,7 @@ impl Builder {
     pub(super) fn with_room(records: usize) -> Self {
         Self {
             text: Vec::with_capacity(records * RECORD_BYTES),
-            lines: Vec::with_capacity(records),
+            rows: Vec::with_capacity(records),
             pieces: Vec::with_capacity(records),
             refused: Vec::new(),
         }
@@ -112,7 +112,7 @@ impl Builder {
     /// Begins a line with what stands before its fields.
     pub(super) fn open(&mut self, head: &[u8]) {
         let start = self.text.len() as u32;
-        self.lines.push(Line { start, end: start, first: self.pieces.len() as u32 });
+        self.rows.push(Line { start, end: start, first: self.pieces.len() as u32 });
         self.text.extend_from_slice(head);
     }
 
@@ -128,7 +128,7 @@ impl Builder {
         self.text.push(b' ');
         self.text.extend_from_slice(itoa::Buffer::new().format(at_ns).as_bytes());
         self.text.push(b'\n');
-        if let Some(line) = self.lines.last_mut() {
+        if let Some(line) = self.rows.last_mut() {
             line.end = self.text.len() as u32;
         }
     }
@@ -141,7 +141,7 @@ impl Builder {
     }
 
     pub(super) fn finish(self) -> Lines {
-        Lines { text: self.text.into(), lines: self.lines, pieces: self.pieces, refused: self.refused }
+        Lines { text: self.text.into(), rows: self.rows, pieces: self.pieces, refused: self.refused }
     }
 }
 

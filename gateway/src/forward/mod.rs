@@ -108,19 +108,26 @@ impl Pace {
     }
 
     /// The journal would not give its records: they stay owed.
-    fn unreadable(&mut self, link: &str, why: &str) -> Duration {
+    fn unreadable(link: &str, why: &str) -> Duration {
         tracing::error!(link, why, "journal not readable, trying again");
         Self::UNREADABLE
     }
 }
 
-/// Settles a range, again and again until the journal has it on disk: what is sent but not settled would be sent twice.
-async fn settle<L: feed::Lane>(lane: &L, link: &str, from: Seq, to: Seq, outcome: Outcome) {
+/// How often a settlement is tried, a second apart.
+const SETTLE_TRIES: usize = 10;
+
+/// Settles a range, patiently: what is sent and not settled is sent twice. Says whether it is settled; if not it stays owed.
+async fn settle<L: feed::Lane>(lane: &L, link: &str, from: Seq, to: Seq, outcome: Outcome) -> bool {
     if let Outcome::Dead(why) = &outcome {
         tracing::warn!(link, from, to, why, "store will never take these, dead-lettered");
     }
-    while let Err(why) = lane.settle(from, to, outcome.clone()).await {
-        tracing::error!(link, from, to, why, "delivery not recorded, trying again");
+    for _ in 0..SETTLE_TRIES {
+        match lane.settle(from, to, outcome.clone()).await {
+            Ok(()) => return true,
+            Err(why) => tracing::error!(link, from, to, why, "delivery not recorded, trying again"),
+        }
         tokio::time::sleep(Pace::UNREADABLE).await;
     }
+    false
 }

@@ -43,8 +43,8 @@ impl Slot {
     fn take(&mut self) -> Option<Job> {
         match std::mem::replace(self, Self::Flying) {
             Self::Ready(job) => Some(job),
-            other => {
-                *self = other;
+            same @ (Self::Empty | Self::Flying) => {
+                *self = same;
                 None
             }
         }
@@ -122,10 +122,9 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             let wake = self.wake().filter(|_| !stop.said());
             let wake_at = self.clock.instant(wake.unwrap_or_default());
             let full = self.gather.map_or(0, |_| LIVE_BATCH as u64 - 1);
-            let listening = matches!(self.live.slot, Slot::Empty) && self.rest.is_none();
             tokio::select! {
                 Some(landed) = self.flights.join_next() => self.land(landed).await,
-                () = self.lane.beyond(self.seen + full), if listening => self.arrived(),
+                () = self.lane.beyond(self.seen + full), if self.listening() && !stop.said() => self.arrived(),
                 () = tokio::time::sleep_until(wake_at), if wake.is_some() => {}
                 () = stop.wait(), if !stop.said() => {}
             }
@@ -140,6 +139,11 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         let gather = self.gather.filter(|_| matches!(self.live.slot, Slot::Empty) && !self.must_wait());
         let recheck = self.recheck.filter(|_| self.backlog_idle() && !self.must_wait());
         gather.into_iter().chain(recheck).min()
+    }
+
+    /// Whether new records make a difference: a full batch that must wait is not to be told of again and again.
+    fn listening(&self) -> bool {
+        matches!(self.live.slot, Slot::Empty) && self.rest.is_none() && !self.must_wait()
     }
 
     /// A store that failed is asked with one request; the others follow its answer.
@@ -252,7 +256,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         let records = match read.await {
             Ok(records) => records,
             Err(why) => {
-                let wait = self.pace.unreadable(self.link.name(), &why);
+                let wait = Pace::unreadable(self.link.name(), &why);
                 self.rest = Some(self.clock.mono().plus(wait.as_millis() as u64));
                 return None;
             }
@@ -289,7 +293,9 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             return self.start_over();
         };
         for (from, to, outcome) in job.settlements() {
-            settle(&self.lane, self.link.name(), from, to, outcome).await;
+            if !settle(&self.lane, self.link.name(), from, to, outcome).await {
+                self.delivery.look_again_later();
+            }
         }
         if let Some(limit) = job.shrink() {
             self.limit = self.limit.min(limit);

@@ -19,11 +19,14 @@ pub(super) struct Secret {
     reading: Arc<AtomicBool>,
 }
 
+/// When a file was changed, and its size.
+type Stamp = (SystemTime, u64);
+
 #[derive(Debug, Default)]
 struct Cached {
     secret: Option<Arc<[u8]>>,
     /// The file as it was when read.
-    stamp: Option<(SystemTime, u64)>,
+    stamp: Option<Stamp>,
     complained: Option<String>,
 }
 
@@ -54,7 +57,7 @@ impl Secret {
 }
 
 fn refresh(path: &Path, cached: &Mutex<Cached>) {
-    let read = || -> Result<Option<((SystemTime, u64), Vec<u8>)>, String> {
+    let read = || -> Result<Option<(Stamp, Vec<u8>)>, String> {
         let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
         let stamp = (meta.modified().map_err(|error| error.to_string())?, meta.len());
         if lock(cached).stamp == Some(stamp) {

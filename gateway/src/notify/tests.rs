@@ -347,7 +347,7 @@ async fn the_heart_beats_while_pushes_fail() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_a_push_that_hangs() {
     let server = Server::start(|_| Reply::Hang).await;
-    let rig = Rig::start(server.url(), |config| config.timeout = Duration::from_secs(60));
+    let rig = Rig::start(server.url(), |config| config.timeout = Duration::from_mins(1));
     rig.raise(1, 1);
     until("the push", || !server.seen().is_empty()).await;
     let (clock, start) = (rig.clock.clone(), rig.clock.mono());

@@ -33,7 +33,7 @@ fn values(body: &[u8]) -> Vec<Seq> {
     let fields = super::lines::parse(text).into_iter().flat_map(|line| line.fields);
     let number = |(_, value)| match value {
         super::lines::Field::Float(value) => value as Seq,
-        other => panic!("{other:?}"),
+        other @ (super::lines::Field::Int(_) | super::lines::Field::Text(_)) => panic!("{other:?}"),
     };
     fields.map(number).collect()
 }

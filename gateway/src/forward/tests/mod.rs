@@ -1,5 +1,6 @@
 //! The room without a journal: a lane in memory stands for it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gengfu_core::quality::Quality;
@@ -21,6 +22,8 @@ mod victoria;
 pub(super) struct FakeLane {
     inner: Arc<Mutex<Kept>>,
     head: watch::Sender<Seq>,
+    /// How often somebody waited for the head.
+    waits: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -36,7 +39,7 @@ struct Kept {
 
 impl FakeLane {
     pub(super) fn new() -> Self {
-        Self { inner: Arc::default(), head: watch::channel(0).0 }
+        Self { inner: Arc::default(), head: watch::channel(0).0, waits: Arc::default() }
     }
 
     /// Commits records; their numbers go on from the head.
@@ -62,6 +65,10 @@ impl FakeLane {
         self.inner.lock().unwrap().records.retain(|record| record.seq > seq);
     }
 
+    pub(super) fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
     pub(super) fn all_settled(&self) -> bool {
         Lane::owed(self).is_empty()
     }
@@ -77,6 +84,7 @@ impl FakeLane {
 
 impl Lane for FakeLane {
     async fn beyond(&mut self, seq: Seq) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
         let _ = self.head.subscribe().wait_for(|head| *head > seq).await;
     }
 

@@ -17,6 +17,8 @@ use crate::stop::{self, Stopper};
 use crate::telemetry::{LinkState, SharedStats};
 
 pub(super) const POINTS: u32 = 16;
+/// Records an outage leaves: fifteen backlog requests.
+const OWED: u64 = 300_000;
 
 /// A running forwarder with its lanes.
 pub(super) struct Rig {
@@ -90,7 +92,7 @@ fn values(request: &Request) -> Vec<u64> {
     let fields = super::lines::parse(&request.text()).into_iter().flat_map(|line| line.fields);
     let number = |(key, value): (String, _)| match value {
         super::lines::Field::Float(value) if !key.ends_with("value") => Some(value as u64),
-        _ => None,
+        super::lines::Field::Float(_) | super::lines::Field::Int(_) | super::lines::Field::Text(_) => None,
     };
     fields.filter_map(number).collect()
 }
@@ -266,7 +268,6 @@ async fn after_an_outage_the_first_record_comes_within_a_second_and_live_ones_pa
     let address = listener.local_addr().unwrap();
     drop(listener);
     let rig = Rig::start(&format!("http://{address}"));
-    const OWED: u64 = 300_000;
     rig.commit(OWED);
     until("several failures", || rig.stats.forward_failures.get() >= 6).await;
     let back = rig.clock.mono();
@@ -317,6 +318,19 @@ async fn what_expired_is_left_to_the_journal() {
     until("its settling", || !rig.telemetry.settled().is_empty()).await;
     rig.commit(1);
     until("the next", || accepted_values(&server).contains(&56)).await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_does_not_make_it_spin() {
+    let server = Server::start(|_| Reply::Hang).await;
+    let rig = Rig::start(&server.url());
+    rig.commit(OWED);
+    until("two failures", || rig.stats.forward_failures.get() >= 2).await;
+    rig.commit(OWED);
+    until("four failures", || rig.stats.forward_failures.get() >= 4).await;
+    rig.commit(1);
+    assert!(rig.telemetry.waits() < 100, "{} rounds", rig.telemetry.waits());
     rig.stop().await;
 }
 
