@@ -125,25 +125,32 @@ struct Table {
     sound: fn(&[Value]) -> bool,
 }
 
-fn tables(lane: Lane) -> &'static [Table] {
-    const fn plain(name: &'static str, key: Option<&'static str>) -> Table {
-        Table { name, key, sound: |_| true }
+impl Table {
+    const fn plain(name: &'static str, key: Option<&'static str>) -> Self {
+        Self { name, key, sound: |_| true }
     }
+}
+
+const ALARM: [Table; 4] = [
+    Table::plain("epoch", Some("first_seq")),
+    Table::plain("sink", None),
+    Table::plain("delivery", None),
+    Table { name: "entry", key: Some("seq"), sound: sound_entry },
+];
+
+const TELEMETRY: [Table; 6] = [
+    Table::plain("epoch", Some("first_seq")),
+    Table::plain("sink", None),
+    Table::plain("delivery", None),
+    Table::plain("series", Some("id")),
+    Table::plain("refused", Some("id")),
+    Table { name: "batch", key: Some("first_seq"), sound: sound_batch },
+];
+
+const fn tables(lane: Lane) -> &'static [Table] {
     match lane {
-        Lane::Alarm => &[
-            plain("epoch", Some("first_seq")),
-            plain("sink", None),
-            plain("delivery", None),
-            Table { name: "entry", key: Some("seq"), sound: sound_entry },
-        ],
-        Lane::Telemetry => &[
-            plain("epoch", Some("first_seq")),
-            plain("sink", None),
-            plain("delivery", None),
-            plain("series", Some("id")),
-            plain("refused", Some("id")),
-            Table { name: "batch", key: Some("first_seq"), sound: sound_batch },
-        ],
+        Lane::Alarm => &ALARM,
+        Lane::Telemetry => &TELEMETRY,
     }
 }
 
