@@ -19,13 +19,18 @@ pub struct ChainReport {
     pub broken_at: Option<Seq>,
 }
 
-pub(super) fn link(before: &Hash, seq: Seq, wall: i64, body: &str) -> Hash {
+pub(super) fn link(before: &Hash, seq: Seq, wall: i64, body: &[u8]) -> Hash {
     let mut hash = Sha256::new();
     hash.update(before);
     hash.update(seq.to_be_bytes());
     hash.update(wall.to_be_bytes());
-    hash.update(body.as_bytes());
+    hash.update(body);
     hash.finalize().into()
+}
+
+/// A text column as its bytes: on a sick disk they need not be UTF-8 any more.
+fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(column)?.as_bytes()?)
 }
 
 /// The word in the `kind` column and, for a transition, the alarm's id.
@@ -43,7 +48,7 @@ fn kind(entry: &Entry) -> (&'static str, Option<&str>) {
 /// Writes one entry and what it changes about the standing alarms; gives the chain's new end.
 pub(super) fn insert(conn: &Connection, before: &Hash, seq: Seq, wall: i64, entry: &Entry) -> rusqlite::Result<Hash> {
     let body = serde_json::to_string(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let hash = link(before, seq, wall, &body);
+    let hash = link(before, seq, wall, body.as_bytes());
     let (kind, alarm) = kind(entry);
     let mut insert = conn.prepare_cached("INSERT INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?;
     insert.execute(params![seq, wall, kind, alarm, body, hash.as_slice()])?;
@@ -66,8 +71,8 @@ fn stand(conn: &Connection, seq: Seq, event: &AlarmEvent) -> rusqlite::Result<()
 /// The standing alarms, in the order of their last transition; `None` if a row can't be read, and then [`fold`] helps.
 pub(super) fn standing(conn: &Connection) -> rusqlite::Result<Option<Vec<AlarmEvent>>> {
     let mut rows = conn.prepare("SELECT body FROM standing ORDER BY seq")?;
-    let bodies = rows.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(bodies.iter().map(|body| serde_json::from_str(body).ok()).collect())
+    let events = rows.query_map([], |row| Ok(serde_json::from_slice(text(row, 0)?).ok()))?;
+    events.collect()
 }
 
 /// The standing alarms made anew from every entry that can be read.
@@ -76,8 +81,8 @@ pub(super) fn fold(conn: &Connection) -> rusqlite::Result<Vec<(Seq, AlarmEvent)>
     let mut rows = conn.prepare("SELECT seq, body FROM entry WHERE kind = 'alarm' ORDER BY seq")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
-        let (seq, body): (Seq, String) = (row.get(0)?, row.get(1)?);
-        let Ok(Entry::Alarm(event)) = serde_json::from_str(&body) else { continue };
+        let seq = row.get(0)?;
+        let Ok(Entry::Alarm(event)) = serde_json::from_slice(text(row, 1)?) else { continue };
         let key = (event.rule.clone(), event.device.clone(), event.point.clone());
         if event.state == "normal" {
             standing.remove(&key);
@@ -109,8 +114,8 @@ pub(super) fn verify(conn: &Connection) -> rusqlite::Result<ChainReport> {
     let mut report = ChainReport { entries: 0, broken_at: None };
     let mut before = Hash::default();
     while let Some(row) = rows.next()? {
-        let (seq, wall, body, hash): (Seq, i64, String, Hash) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        if report.broken_at.is_none() && link(&before, seq, wall, &body) != hash {
+        let (seq, wall, hash): (Seq, i64, Hash) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        if report.broken_at.is_none() && link(&before, seq, wall, text(row, 2)?) != hash {
             report.broken_at = Some(seq);
         }
         before = hash;
@@ -143,8 +148,7 @@ fn rows(conn: &Connection, sql: &str, from: Seq, to: Seq, max: usize) -> rusqlit
     let mut rows = conn.prepare_cached(sql)?;
     let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
     let rows = rows.query_map(params![signed(from), signed(to), max as i64], |row| {
-        let body: String = row.get(2)?;
-        let entry = serde_json::from_str(&body).map_err(|error| error.to_string());
+        let entry = serde_json::from_slice(text(row, 2)?).map_err(|error| error.to_string());
         Ok(Kept { seq: row.get(0)?, wall: row.get(1)?, entry })
     })?;
     rows.collect()

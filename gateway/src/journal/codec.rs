@@ -258,7 +258,8 @@ mod tests {
     }
 
     fn quality() -> impl Strategy<Value = Quality> {
-        (0_u8..=255).prop_filter_map("a code in use", Quality::from_code)
+        let codes: Vec<Quality> = (0..=u8::MAX).filter_map(Quality::from_code).collect();
+        proptest::sample::select(codes)
     }
 
     fn items() -> impl Strategy<Value = Vec<Item>> {
@@ -335,6 +336,6 @@ mod tests {
         let items: Vec<Item> = (0..1000).map(item).collect();
         let mut blob = Vec::new();
         encode(1, &items, &mut blob);
-        assert!(blob.len() < 3 * items.len(), "{} bytes", blob.len());
+        assert!(blob.len() * 2 < 9 * items.len(), "{} bytes", blob.len());
     }
 }

@@ -58,7 +58,7 @@ fn coarse(from: i64, to: i64, step: i64) -> i64 {
     let span = to.saturating_sub(from).max(0);
     // One more bucket where the range does not begin on a multiple of the step.
     let most = MAX_BUCKETS as i64 - 1;
-    let factor = (span / step + most) / most;
+    let factor = (span / step).saturating_add(most) / most;
     step.saturating_mul(factor.max(1))
 }
 

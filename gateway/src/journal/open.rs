@@ -95,7 +95,9 @@ pub(super) fn open(
         Retention::new(config, clock.now()),
     );
     let start = alarm_lane.core.head().seq + 1;
-    tales.into_iter().for_each(|entry| drop(alarm_lane.append(entry)));
+    for entry in tales {
+        alarm_lane.append(entry);
+    }
     let threads = vec![
         spawn("journal-alarm", move || alarm_writer.run())?,
         spawn("journal-telem", move || telemetry_writer.run())?,

@@ -184,10 +184,14 @@ mod tests {
     #[test]
     fn a_full_ring_gives_way_where_the_push_has_been_made() {
         let mut ring = Ring::new(1, 2);
-        (0..CAPACITY as i64).for_each(|n| drop(ring.append(stop(n), Mono(0))));
+        for n in 0..CAPACITY as i64 {
+            ring.append(stop(n), Mono(0));
+        }
         let _ = ring.peek(0, 11, Mono(0));
         let _ = ring.peek(1, 4, Mono(0));
-        (0..3).for_each(|n| drop(ring.append(stop(n), Mono(0))));
+        for n in 0..3 {
+            ring.append(stop(n), Mono(0));
+        }
         assert_eq!(ring.take_untold(), [1, 2, 3], "both channels have seen these");
         ring.append(stop(0), Mono(0));
         assert_eq!(ring.take_untold(), [4], "nothing pushed is left: the oldest");

@@ -274,6 +274,7 @@ async fn retention_drops_the_oldest_and_the_ledger_says_what_was_owed() {
     let all = run.all().await;
     assert_eq!(all.len() as u64, balance.pending, "what is owed is what is there");
     assert_eq!(run.feed(Lane::Telemetry).owed(), [(all[0].seq, 60_000)]);
+    drop(journal);
     run.kill();
     let run = try_open(&small, &sinks()).expect("open");
     let again = run.balance(STORE, Lane::Telemetry);

@@ -103,6 +103,7 @@ async fn a_feed_is_owed_what_is_not_settled_also_after_a_kill() {
     feed.settle(1, 50, Outcome::Dead("400".to_owned())).await.expect("settled");
     feed.settle(40, 60, Outcome::Done).await.expect("settled");
     assert_eq!(feed.owed(), [(61, 900)]);
+    drop(feed);
     run.kill();
     let run = open(&dir);
     let feed = run.feed(Lane::Telemetry);
