@@ -1,7 +1,15 @@
 //! The one durable place, in two lanes that never wait for each other: `alarm` (every commit synced) and
 //! `telemetry` (group commit). The offline buffer, the trend history and the delivery state of every sink are here;
 //! there is no second queue anywhere.
+//!
+//! Each lane is one SQLite file (`alarm.db`, `telemetry.db`: WAL, every commit synced) with one thread that writes it. What comes
+//! in is taken by a ring or a queue that never waits; no lock is held while the disk is asked for something; readers use
+//! connections of their own with short transactions. What may not happen here: a caller that waits for a sick disk
+//! without having asked to, an acknowledgement before the sync, a delivery state anywhere else.
 
+use std::fs::File;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gengfu_core::quality::Quality;
@@ -12,8 +20,42 @@ use tokio::sync::watch;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::JournalConfig;
-use crate::flow::{AlarmEvent, Batch};
+use crate::flow::{AlarmEvent, Batch, Refused};
 use crate::telemetry::SharedStats;
+
+// From the disk upwards: the file, what is in it, what is in memory, the threads, the views.
+mod schema;
+mod file;
+mod repair;
+mod start;
+mod readers;
+mod codec;
+mod instant;
+mod chain;
+mod series;
+mod delivery;
+mod deliveries;
+mod lane;
+mod ring;
+mod alarm;
+mod queue;
+mod telemetry;
+mod retention;
+mod feed;
+mod tap;
+mod history;
+mod open;
+#[cfg(test)]
+mod tests;
+
+pub use chain::ChainReport;
+pub use feed::Feed;
+pub use history::MAX_BUCKETS;
+pub use tap::Tap;
+
+use alarm::AlarmLane;
+use lane::{Ask, LaneCore};
+use telemetry::TelemetryLane;
 
 /// Number of a record in its lane: never reused, counts on through epochs.
 pub type Seq = u64;
@@ -145,7 +187,29 @@ pub struct Health {
 
 /// The opened journal; cheap to clone. Every method that is not `async` returns at once.
 #[derive(Debug, Clone)]
-pub struct Journal {}
+pub struct Journal {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    alarm: Arc<AlarmLane>,
+    telemetry: Arc<TelemetryLane>,
+    /// First alarm-lane entry of this run.
+    start: Seq,
+    clock: Clock,
+    /// Keeps a second gateway out for as long as this is held.
+    _lock: File,
+}
+
+impl Inner {
+    fn core(&self, lane: Lane) -> &LaneCore {
+        match lane {
+            Lane::Alarm => &self.alarm.core,
+            Lane::Telemetry => &self.telemetry.core,
+        }
+    }
+}
 
 /// What opening found.
 #[derive(Debug)]
@@ -162,11 +226,22 @@ pub struct Opened {
 
 /// The two writer threads.
 #[derive(Debug)]
-pub struct Writers {}
+pub struct Writers {
+    inner: Arc<Inner>,
+    threads: Vec<JoinHandle<()>>,
+}
 
 /// Why the journal could not be opened: path, cause, mend.
 #[derive(Debug)]
 pub struct OpenError(pub String);
+
+impl std::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
 
 /// Place of an alarm-lane entry in the order of [`Journal::append`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,60 +265,6 @@ pub enum TapMark {
     Ticket(Ticket),
 }
 
-/// One push channel's view of the alarm lane: first what the last run still owed, then each new transition at its
-/// commit, or after 500 ms without one. Only `Entry::Alarm`; other entries are settled by the tap itself.
-#[derive(Debug)]
-pub struct Tap {}
-
-impl Tap {
-    /// The next transition; cancel-safe. `None` when the journal closes.
-    pub async fn next(&mut self) -> Option<Tapped> {
-        unimplemented!()
-    }
-
-    /// Settles one; recorded durably with the lane's next commit, or as soon as the record itself is on disk.
-    pub fn settle(&self, _mark: TapMark, _outcome: Outcome) {
-        unimplemented!()
-    }
-}
-
-/// One store's view of one lane: what is owed, the records, and the settling of them.
-#[derive(Debug)]
-pub struct Feed {}
-
-impl Feed {
-    /// Returns when the lane's head lies beyond `seq`; cancel-safe.
-    pub async fn beyond(&mut self, _seq: Seq) {
-        unimplemented!()
-    }
-
-    /// How far the lane is synced.
-    pub fn head(&self) -> Head {
-        unimplemented!()
-    }
-
-    /// What is owed, oldest first, as inclusive ranges up to the head; settled and dead-lettered records are not in it,
-    /// nor those settled but not yet recorded.
-    pub fn owed(&self) -> Vec<(Seq, Seq)> {
-        unimplemented!()
-    }
-
-    /// Up to `max` records of `from..=to` (telemetry lane), in order, off the runtime. A seq that is missing (expired) is skipped.
-    pub async fn telemetry(&self, _from: Seq, _to: Seq, _max: usize) -> Result<Vec<Record>, String> {
-        unimplemented!()
-    }
-
-    /// Up to `max` entries of `from..=to` (alarm lane).
-    pub async fn entries(&self, _from: Seq, _to: Seq, _max: usize) -> Result<Vec<(Seq, Entry)>, String> {
-        unimplemented!()
-    }
-
-    /// Settles an inclusive range; resolves once that is on disk, so that a crash re-sends at most what is not.
-    pub async fn settle(&self, _from: Seq, _to: Seq, _outcome: Outcome) -> Result<(), String> {
-        unimplemented!()
-    }
-}
-
 /// One bucket of a point's history; `None` values where the bucket holds no usable value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bucket {
@@ -262,64 +283,91 @@ impl Journal {
     /// Opens or creates both lanes, recovers what a crash left, starts the writers. `catalog` is filled with every point
     /// the journal knows (before the configuration adds its own), so that an index means the same in every run.
     pub fn open(
-        _config: &JournalConfig,
-        _catalog: &Catalog,
-        _clock: &Clock,
-        _stats: &SharedStats,
-        _sinks: &[SinkSpec],
+        config: &JournalConfig,
+        catalog: &Catalog,
+        clock: &Clock,
+        stats: &SharedStats,
+        sinks: &[SinkSpec],
     ) -> Result<Opened, OpenError> {
-        unimplemented!()
+        open::open(config, catalog, clock, stats, sinks)
     }
 
     /// Telemetry in; never waits. `Err` gives the batch back where the queue is full (the disk is sick).
-    pub fn push(&self, _batch: Batch) -> Result<(), Batch> {
-        unimplemented!()
+    #[expect(clippy::result_large_err, reason = "the batch goes back to its owner, and only where the disk is sick")]
+    pub fn push(&self, batch: Batch) -> Result<(), Batch> {
+        self.inner.telemetry.push(batch)
     }
 
     /// Alarm lane in; never waits and never refuses.
-    pub fn append(&self, _entry: Entry) -> Ticket {
-        unimplemented!()
+    pub fn append(&self, entry: Entry) -> Ticket {
+        Ticket(self.inner.alarm.append(entry))
     }
 
     /// Waits until the entry is synced, at most `limit`; says whether it is.
-    pub async fn committed(&self, _ticket: Ticket, _limit: Duration) -> bool {
-        unimplemented!()
+    pub async fn committed(&self, ticket: Ticket, limit: Duration) -> bool {
+        tokio::time::timeout(limit, alarm::synced(&self.inner.alarm, ticket.0)).await.unwrap_or(false)
     }
 
-    pub fn head(&self, _lane: Lane) -> watch::Receiver<Head> {
-        unimplemented!()
+    pub fn head(&self, lane: Lane) -> watch::Receiver<Head> {
+        self.inner.core(lane).head.subscribe()
     }
 
     /// The push channel `sink`'s tap; `None` if it was not declared at open.
-    pub fn tap(&self, _sink: &str) -> Option<Tap> {
-        unimplemented!()
+    pub fn tap(&self, sink: &str) -> Option<Tap> {
+        let index = lane::lock(&self.inner.alarm.core.deliveries).find(sink)?;
+        Some(Tap::new(Arc::clone(&self.inner.alarm), index, self.inner.start))
     }
 
-    pub fn feed(&self, _sink: &str, _lane: Lane) -> Option<Feed> {
-        unimplemented!()
+    pub fn feed(&self, sink: &str, lane: Lane) -> Option<Feed> {
+        let index = lane::lock(&self.inner.core(lane).deliveries).find(sink)?;
+        Some(Feed::new(Arc::clone(&self.inner), lane, index))
     }
 
     pub fn ledger(&self) -> Vec<SinkBalance> {
-        unimplemented!()
+        let lanes = [Lane::Alarm, Lane::Telemetry];
+        lanes.into_iter().flat_map(|lane| self.inner.core(lane).balances()).collect()
     }
 
     pub fn health(&self) -> Health {
-        unimplemented!()
+        let (alarm, telemetry) = (&self.inner.alarm, &self.inner.telemetry);
+        Health {
+            alarm_progress: alarm.core.progress(),
+            telemetry_progress: telemetry.core.progress(),
+            alarm_error: alarm.core.error(),
+            telemetry_error: telemetry.core.error(),
+            ring: alarm.behind(),
+            queued: telemetry.queued(),
+            bytes_on_disk: alarm.core.bytes() + telemetry.core.bytes(),
+        }
     }
 
-    /// History of a point in buckets of `step_ms`, oldest first, at most `MAX_BUCKETS`; off the runtime.
-    pub async fn history(&self, _point: PointId, _from: i64, _to: i64, _step_ms: i64) -> Result<Vec<Bucket>, String> {
-        unimplemented!()
+    /// History of a point in buckets of `step_ms`, oldest first, at most `MAX_BUCKETS`; off the runtime. Buckets without a
+    /// record are left out; a step too fine for the range is made a multiple of itself.
+    pub async fn history(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Result<Vec<Bucket>, String> {
+        let readers = &self.inner.telemetry.core.readers;
+        readers.spawn(move |conn| history::buckets(conn, point.0, from, to, step_ms)).await
     }
 
     /// Committed records since `from` (UTC ms of commit), oldest first, for the engine's warm start; blocking, before the runtime is busy.
-    pub fn replay(&self, _from: i64, _visit: &mut dyn FnMut(Record)) -> Result<(), String> {
-        unimplemented!()
+    pub fn replay(&self, from: i64, visit: &mut dyn FnMut(Record)) -> Result<(), String> {
+        self.inner.telemetry.core.readers.read(|conn| history::replay(conn, from, visit))
     }
 
     /// Entries of the alarm lane, newest first, at most `max`, older than `before` if given.
-    pub async fn entries(&self, _before: Option<Seq>, _max: usize) -> Result<Vec<(Seq, Entry)>, String> {
-        unimplemented!()
+    pub async fn entries(&self, before: Option<Seq>, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
+        let before = before.unwrap_or(Seq::MAX);
+        let read = self.inner.alarm.core.readers.spawn(move |conn| chain::read_back(conn, before, max)).await?;
+        Ok(feed::legible(read))
+    }
+
+    /// The newest messages that could not be understood, newest first.
+    pub async fn refused(&self, max: usize) -> Result<Vec<Refused>, String> {
+        self.inner.telemetry.core.readers.spawn(move |conn| telemetry::refused(conn, max)).await
+    }
+
+    /// Walks the hash chain of the alarm lane.
+    pub async fn verify_chain(&self) -> Result<ChainReport, String> {
+        self.inner.alarm.core.readers.spawn(chain::verify).await
     }
 }
 
@@ -330,7 +378,33 @@ impl Writers {
     }
 
     /// Flushes both lanes, writes the stop entry, joins the threads; at most `limit`. Says whether all got to disk.
-    pub fn close(self, _limit: Duration) -> bool {
-        unimplemented!()
+    pub fn close(self, limit: Duration) -> bool {
+        let Inner { alarm, telemetry, clock, .. } = self.inner.as_ref();
+        let end = clock.mono().plus(limit.as_millis() as u64);
+        telemetry.close();
+        // A sick telemetry lane leaves half of the time to the alarms.
+        let readings = telemetry.core.bell.ended(limit / 2);
+        alarm.append(Entry::Stop { at: clock.wall().0 });
+        alarm.core.bell.ask(Ask::Close);
+        let left = || Duration::from_millis(end.since(clock.mono()));
+        let alarms = alarm.core.bell.ended(left());
+        let whole = alarms && (readings || telemetry.core.bell.ended(left()));
+        if whole {
+            for thread in self.threads {
+                let _ = thread.join();
+            }
+        }
+        whole
+    }
+
+    /// Ends the threads as a kill would, with nothing said to the files.
+    #[cfg(test)]
+    fn kill(self) {
+        for lane in [Lane::Alarm, Lane::Telemetry] {
+            self.inner.core(lane).bell.ask(Ask::Die);
+        }
+        for thread in self.threads {
+            thread.join().expect("a writer panicked");
+        }
     }
 }

@@ -1,0 +1,155 @@
+//! What the alarm lane means: its hash chain, and the fold of its transitions into the alarms that stand.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::{Entry, Seq};
+use crate::flow::AlarmEvent;
+
+/// SHA-256 of the entry before, then this one's seq, wall time and body.
+pub(super) type Hash = [u8; 32];
+
+/// Result of a walk along the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct ChainReport {
+    pub entries: u64,
+    /// The first entry that does not follow from the one before: it, or what stood before it, was changed or taken out.
+    pub broken_at: Option<Seq>,
+}
+
+pub(super) fn link(before: &Hash, seq: Seq, wall: i64, body: &[u8]) -> Hash {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(seq.to_be_bytes());
+    hash.update(wall.to_be_bytes());
+    hash.update(body);
+    hash.finalize().into()
+}
+
+/// A text column as its bytes: on a sick disk they need not be UTF-8 any more.
+fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(column)?.as_bytes()?)
+}
+
+/// The word in the `kind` column and, for a transition, the alarm's id.
+fn kind(entry: &Entry) -> (&'static str, Option<&str>) {
+    match entry {
+        Entry::Alarm(event) => ("alarm", Some(&event.id)),
+        Entry::Audit { .. } => ("audit", None),
+        Entry::Start { .. } => ("start", None),
+        Entry::Stop { .. } => ("stop", None),
+        Entry::Gap { .. } => ("gap", None),
+        Entry::Maintenance { .. } => ("maintenance", None),
+    }
+}
+
+/// Writes one entry and what it changes about the standing alarms; gives the chain's new end.
+pub(super) fn insert(conn: &Connection, before: &Hash, seq: Seq, wall: i64, entry: &Entry) -> rusqlite::Result<Hash> {
+    let body = serde_json::to_string(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let hash = link(before, seq, wall, body.as_bytes());
+    let (kind, alarm) = kind(entry);
+    let mut insert = conn.prepare_cached("INSERT INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?;
+    insert.execute(params![seq, wall, kind, alarm, body, hash.as_slice()])?;
+    if let Entry::Alarm(event) = entry {
+        stand(conn, seq, event)?;
+    }
+    Ok(hash)
+}
+
+fn stand(conn: &Connection, seq: Seq, event: &AlarmEvent) -> rusqlite::Result<()> {
+    if event.state == "normal" {
+        let mut delete = conn.prepare_cached("DELETE FROM standing WHERE rule = ?1 AND device = ?2 AND point = ?3")?;
+        return delete.execute(params![event.rule, event.device, event.point]).map(|_| ());
+    }
+    let body = serde_json::to_string(event).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let mut upsert = conn.prepare_cached("INSERT OR REPLACE INTO standing VALUES(?1, ?2, ?3, ?4, ?5)")?;
+    upsert.execute(params![event.rule, event.device, event.point, seq, body]).map(|_| ())
+}
+
+/// The standing alarms, in the order of their last transition; `None` if a row can't be read, and then [`fold`] helps.
+pub(super) fn standing(conn: &Connection) -> rusqlite::Result<Option<Vec<AlarmEvent>>> {
+    let mut rows = conn.prepare("SELECT body FROM standing ORDER BY seq")?;
+    let events = rows.query_map([], |row| Ok(serde_json::from_slice(text(row, 0)?).ok()))?;
+    events.collect()
+}
+
+/// The standing alarms made anew from every entry that can be read.
+pub(super) fn fold(conn: &Connection) -> rusqlite::Result<Vec<(Seq, AlarmEvent)>> {
+    let mut standing = BTreeMap::new();
+    let mut rows = conn.prepare("SELECT seq, body FROM entry WHERE kind = 'alarm' ORDER BY seq")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let seq = row.get(0)?;
+        let Ok(Entry::Alarm(event)) = serde_json::from_slice(text(row, 1)?) else { continue };
+        let key = (event.rule.clone(), event.device.clone(), event.point.clone());
+        if event.state == "normal" {
+            standing.remove(&key);
+        } else {
+            standing.insert(key, (seq, event));
+        }
+    }
+    let mut events: Vec<(Seq, AlarmEvent)> = standing.into_values().collect();
+    events.sort_by_key(|(seq, _)| *seq);
+    Ok(events)
+}
+
+/// Puts a fold in place of the standing alarms.
+pub(super) fn restand(conn: &Connection, events: &[(Seq, AlarmEvent)]) -> rusqlite::Result<()> {
+    conn.execute("DELETE FROM standing", [])?;
+    events.iter().try_for_each(|(seq, event)| stand(conn, *seq, event))
+}
+
+/// Last seq, its wall time and the chain's end.
+pub(super) fn end(conn: &Connection) -> rusqlite::Result<Option<(Seq, i64, Hash)>> {
+    let newest = "SELECT seq, wall, hash FROM entry ORDER BY seq DESC LIMIT 1";
+    conn.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+}
+
+/// Walks the whole chain.
+pub(super) fn verify(conn: &Connection) -> rusqlite::Result<ChainReport> {
+    let mut rows = conn.prepare("SELECT seq, wall, body, hash FROM entry ORDER BY seq")?;
+    let mut rows = rows.query([])?;
+    let mut report = ChainReport { entries: 0, broken_at: None };
+    let mut before = Hash::default();
+    while let Some(row) = rows.next()? {
+        let (seq, wall, hash): (Seq, i64, Hash) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        if report.broken_at.is_none() && link(&before, seq, wall, text(row, 2)?) != hash {
+            report.broken_at = Some(seq);
+        }
+        before = hash;
+        report.entries += 1;
+    }
+    Ok(report)
+}
+
+/// Entries of `from..=to`, oldest first. A body that can't be read any more comes as its error.
+pub(super) fn read(conn: &Connection, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
+    let sql = "SELECT seq, wall, body FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3";
+    rows(conn, sql, from, to, max)
+}
+
+/// Entries older than `before`, newest first.
+pub(super) fn read_back(conn: &Connection, before: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
+    let sql = "SELECT seq, wall, body FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC LIMIT ?3";
+    rows(conn, sql, 0, before.saturating_sub(1), max)
+}
+
+/// An entry as read from the disk.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub seq: Seq,
+    pub wall: i64,
+    pub entry: Result<Entry, String>,
+}
+
+fn rows(conn: &Connection, sql: &str, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
+    let mut rows = conn.prepare_cached(sql)?;
+    let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
+    let rows = rows.query_map(params![signed(from), signed(to), max as i64], |row| {
+        let entry = serde_json::from_slice(text(row, 2)?).map_err(|error| error.to_string());
+        Ok(Kept { seq: row.get(0)?, wall: row.get(1)?, entry })
+    })?;
+    rows.collect()
+}

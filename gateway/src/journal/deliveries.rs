@@ -1,0 +1,198 @@
+//! The delivery maps of all sinks of one lane, and their way to and from the disk.
+//!
+//! The maps in memory run ahead of the disk by at most [`RECORD_WITHIN`]; a crash in between sends those records again.
+
+use std::collections::BTreeMap;
+
+use gengfu_core::time::Mono;
+use rusqlite::{Connection, params};
+
+use super::delivery::{Change, Fate, Map, MapFull, Span, Tally};
+use super::{Outcome, Seq};
+
+/// How long a settlement may wait for a commit to ride on, ms.
+pub(super) const RECORD_WITHIN: u64 = 50;
+/// Settlements of records that are not on disk themselves yet; more are forgotten and those records pushed again after a restart.
+const MAX_EARLY: usize = 40_000;
+
+/// One lane's maps.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    sinks: Vec<Sink>,
+    /// `(sink, seq, outcome)` of records that a push channel delivered before they were on disk.
+    early: BTreeMap<(Seq, usize), Outcome>,
+    /// Since when something waits to be recorded.
+    since: Option<Mono>,
+    /// Counts settlements; the disk has all up to the number last published.
+    asked: u64,
+}
+
+#[derive(Debug)]
+struct Sink {
+    name: String,
+    map: Map,
+    /// Its first record is not on disk yet.
+    new: bool,
+}
+
+/// What a transaction must write.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    sinks: Vec<(usize, String, Seq)>,
+    maps: Vec<(usize, String, Vec<Change>)>,
+    /// The disk then has all settlements up to this number.
+    pub asked: u64,
+}
+
+impl Deliveries {
+    pub(super) fn add(&mut self, name: &str, map: Map, new: bool, now: Mono) {
+        self.sinks.push(Sink { name: name.to_owned(), map, new });
+        self.since.get_or_insert(now);
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.sinks.iter().position(|sink| sink.name == name)
+    }
+
+    pub(super) fn maps(&self) -> impl Iterator<Item = (&str, &Map)> {
+        self.sinks.iter().map(|sink| (sink.name.as_str(), &sink.map))
+    }
+
+    pub(super) fn owed(&self, sink: usize, from: Seq, to: Seq) -> Vec<(Seq, Seq)> {
+        self.sinks.get(sink).map(|sink| sink.map.holes(from, to)).unwrap_or_default()
+    }
+
+    /// Settles a range as far as it is on disk (`head`); gives the number to wait for.
+    pub(super) fn settle(
+        &mut self,
+        sink: usize,
+        (from, to): (Seq, Seq),
+        outcome: Outcome,
+        head: Seq,
+        now: Mono,
+    ) -> Result<u64, MapFull> {
+        if from == to && from > head {
+            if self.early.len() < MAX_EARLY {
+                self.early.insert((from, sink), outcome);
+            }
+            return Ok(self.asked);
+        }
+        let Some(sink) = self.sinks.get_mut(sink) else { return Ok(self.asked) };
+        self.since.get_or_insert(now);
+        let settled = sink.map.settle(from, to.min(head), &fate(outcome));
+        self.asked += 1;
+        settled.map(|()| self.asked)
+    }
+
+    /// The same fate for a range in every map, where still owed. A map without room keeps it owed.
+    pub(super) fn for_all(&mut self, from: Seq, to: Seq, fate: &Fate, now: Mono) {
+        for sink in &mut self.sinks {
+            let _ = sink.map.settle(from, to, fate);
+        }
+        self.since.get_or_insert(now);
+    }
+
+    /// Records up to `head` are on disk: what was settled before that counts now.
+    pub(super) fn advance(&mut self, head: Seq, now: Mono) {
+        while let Some(entry) = self.early.first_entry().filter(|entry| entry.key().0 <= head) {
+            let ((seq, sink), outcome) = entry.remove_entry();
+            let _ = self.settle(sink, (seq, seq), outcome, head, now);
+        }
+    }
+
+    /// When the next write is due, if anything waits.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.since.map(|since| since.plus(RECORD_WITHIN))
+    }
+
+    /// What the disk does not have yet.
+    pub(super) fn take(&mut self) -> Changes {
+        self.since = None;
+        let mut changes = Changes { asked: self.asked, ..Changes::default() };
+        for (index, sink) in self.sinks.iter_mut().enumerate() {
+            if std::mem::take(&mut sink.new) {
+                changes.sinks.push((index, sink.name.clone(), sink.map.first()));
+            }
+            let rows = sink.map.take_changes();
+            if !rows.is_empty() {
+                changes.maps.push((index, sink.name.clone(), rows));
+            }
+        }
+        changes
+    }
+
+    /// The transaction with these changes failed.
+    pub(super) fn unwritten(&mut self, changes: &Changes, now: Mono) {
+        for (index, ..) in &changes.sinks {
+            if let Some(sink) = self.sinks.get_mut(*index) {
+                sink.new = true;
+            }
+        }
+        for (index, _, rows) in &changes.maps {
+            if let Some(sink) = self.sinks.get_mut(*index) {
+                sink.map.unwritten(rows);
+            }
+        }
+        self.since.get_or_insert(now);
+    }
+}
+
+fn fate(outcome: Outcome) -> Fate {
+    match outcome {
+        Outcome::Done => Fate::Done,
+        Outcome::Dead(why) => Fate::Dead(why),
+    }
+}
+
+impl Changes {
+    pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+        for (_, name, first) in &self.sinks {
+            conn.execute("INSERT OR REPLACE INTO sink(name, first_seq) VALUES(?1, ?2)", params![name, first])?;
+        }
+        for (_, name, rows) in &self.maps {
+            for row in rows {
+                write_change(conn, name, row)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_change(conn: &Connection, sink: &str, change: &Change) -> rusqlite::Result<()> {
+    let Some(Span { from, to, tally, reason }) = &change.span else {
+        let mut delete = conn.prepare_cached("DELETE FROM delivery WHERE sink = ?1 AND from_seq = ?2")?;
+        return delete.execute(params![sink, change.from]).map(|_| ());
+    };
+    let mut insert =
+        conn.prepare_cached("INSERT OR REPLACE INTO delivery VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+    let Tally { done, dead, thinned, expired, void } = tally;
+    insert.execute(params![sink, from, to, done, dead, thinned, expired, void, reason]).map(|_| ())
+}
+
+/// The map of `sink` as the disk has it; `None` for a sink never seen. A map that contradicts itself starts again with
+/// nothing settled: everything is sent once more, nothing is lost.
+pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result<Option<Map>> {
+    let mut first = conn.prepare("SELECT first_seq FROM sink WHERE name = ?1")?;
+    let Some(first) = first.query_map([sink], |row| row.get::<_, u64>(0))?.next().transpose()? else {
+        return Ok(None);
+    };
+    let mut rows = conn.prepare(
+        "SELECT from_seq, to_seq, done, dead, thinned, expired, void, reason FROM delivery WHERE sink = ?1 ORDER BY from_seq",
+    )?;
+    let rows = rows.query_map([sink], |row| {
+        let tally = Tally {
+            done: row.get(2)?,
+            dead: row.get(3)?,
+            thinned: row.get(4)?,
+            expired: row.get(5)?,
+            void: row.get(6)?,
+        };
+        Ok(Span { from: row.get(0)?, to: row.get(1)?, tally, reason: row.get(7)? })
+    })?;
+    let rows = rows.collect::<rusqlite::Result<Vec<Span>>>()?;
+    let first = first.min(head + 1);
+    Ok(Some(Map::load(first, rows, head).unwrap_or_else(|| {
+        tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
+        Map::new(first)
+    })))
+}

@@ -1,0 +1,113 @@
+//! One store's view of one lane.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::watch;
+
+use super::codec;
+use super::lane::{LaneCore, lock};
+use super::{Entry, Head, Inner, Lane, Outcome, Record, Seq, chain};
+
+/// One store's view of one lane: what is owed, the records, and the settling of them.
+#[derive(Debug)]
+pub struct Feed {
+    inner: Arc<Inner>,
+    lane: Lane,
+    sink: usize,
+    head: watch::Receiver<Head>,
+}
+
+impl Feed {
+    pub(super) fn new(inner: Arc<Inner>, lane: Lane, sink: usize) -> Self {
+        let head = inner.core(lane).head.subscribe();
+        Self { inner, lane, sink, head }
+    }
+
+    fn core(&self) -> &LaneCore {
+        self.inner.core(self.lane)
+    }
+
+    /// Returns when the lane's head lies beyond `seq`; cancel-safe.
+    pub async fn beyond(&mut self, seq: Seq) {
+        if self.head.wait_for(|head| head.seq > seq).await.is_err() {
+            // The lane is gone and with it the process, nearly: nothing will ever lie beyond.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// How far the lane is synced.
+    pub fn head(&self) -> Head {
+        self.core().head()
+    }
+
+    /// What is owed, oldest first, as inclusive ranges up to the head; settled and dead-lettered records are not in it,
+    /// nor those settled but not yet recorded.
+    pub fn owed(&self) -> Vec<(Seq, Seq)> {
+        let head = self.head().seq;
+        lock(&self.core().deliveries).owed(self.sink, 1, head)
+    }
+
+    /// Up to `max` records of `from..=to` (telemetry lane), in order, off the runtime. A seq that is missing (expired) is skipped.
+    pub async fn telemetry(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {
+        self.inner.telemetry.core.readers.spawn(move |conn| records(conn, from, to, max)).await
+    }
+
+    /// Up to `max` entries of `from..=to` (alarm lane).
+    pub async fn entries(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
+        let kept = self.inner.alarm.core.readers.spawn(move |conn| chain::read(conn, from, to, max)).await?;
+        Ok(legible(kept))
+    }
+
+    /// Settles an inclusive range; resolves once that is on disk, so that a crash re-sends at most what is not.
+    pub async fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> Result<(), String> {
+        let core = self.core();
+        let mut recorded = core.recorded.subscribe();
+        let head = core.head().seq;
+        let asked = lock(&core.deliveries).settle(self.sink, (from, to.min(head)), outcome, head, core.clock.mono());
+        let asked = asked.map_err(|_full| {
+            let path = core.path.display();
+            format!("{path}: delivery map is full, {from} to {to} stay owed; settle in order of seq")
+        })?;
+        core.bell.ring();
+        let told = recorded.wait_for(|recorded| *recorded >= asked).await;
+        told.map(|_| ()).map_err(|_gone| "the journal is closed".to_owned())
+    }
+}
+
+/// Without the entries whose body a sick disk has changed.
+pub(super) fn legible(kept: Vec<chain::Kept>) -> Vec<(Seq, Entry)> {
+    let legible = |kept: chain::Kept| match kept.entry {
+        Ok(entry) => Some((kept.seq, entry)),
+        Err(error) => {
+            tracing::warn!(seq = kept.seq, error, "entry of the alarm lane can't be read");
+            None
+        }
+    };
+    kept.into_iter().filter_map(legible).collect()
+}
+
+/// Up to `max` records of a range. A batch that is damaged is passed over like one that is missing.
+pub(super) fn records(conn: &Connection, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
+    let mut rows = conn.prepare_cached(
+        "SELECT body FROM batch WHERE first_seq BETWEEN
+           coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) AND ?2 ORDER BY first_seq",
+    )?;
+    let mut rows = rows.query([signed(from), signed(to)])?;
+    while records.len() < max
+        && let Some(row) = rows.next()?
+    {
+        let body = row.get_ref(0)?.as_blob().unwrap_or_default();
+        let decoded = codec::decode(body, |seq, item| {
+            if (from..=to).contains(&seq) && records.len() < max {
+                records.push(item.record(seq));
+            }
+        });
+        if let Err(codec::Damage(what)) = decoded {
+            tracing::warn!(what, "a batch of telemetry can't be read");
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,163 @@
+//! One lane's file: made, looked over, taken up again. Damage is told apart from what only the operator can mend.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use super::lane::{file_bytes, suspect_path};
+use super::start::Repaired;
+use super::{Lane, OpenError, repair, schema};
+
+/// A file up to this size is checked page by page at every start, bytes: some 10 ms.
+const CHECK_ALWAYS: u64 = 4 << 20;
+/// The same after a stop that was not asked for, or where a run met a broken page: some 200 ms. A bigger file is not held up for it; a
+/// broken page shows when it is touched, and the marker of [`suspect_path`] then has the whole file checked.
+const CHECK_UNCLEAN: u64 = 64 << 20;
+
+/// Why a file could not be taken up.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The file is broken; a repair helps.
+    Damaged(String),
+    /// Something around it is; a person must help.
+    Refused(OpenError),
+}
+
+/// Opens the lane's file and reads what `load` wants of it, after a repair if need be. `alone`: no file of the journal
+/// exists yet, so a missing one is nothing to tell.
+pub(super) fn open<T>(
+    dir: &Path,
+    lane: Lane,
+    alone: bool,
+    now: i64,
+    load: impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<(Connection, T), OpenError> {
+    let path = dir.join(schema::file_name(lane));
+    repair::take_up(&path)?;
+    if !path.exists() {
+        let told = format!("{}: was missing; begun anew", path.display());
+        let repaired = (!alone).then_some(Repaired { told, skip: 0 });
+        make(&path, lane, repaired.as_ref())?;
+    }
+    let damage = match take(&path, lane, &load) {
+        Ok(found) => return Ok(found),
+        Err(Trouble::Refused(error)) => return Err(error),
+        Err(Trouble::Damaged(why)) => why,
+    };
+    tracing::error!(path = %path.display(), damage, "journal file is damaged and is repaired");
+    repair::salvage(&path, lane, &damage, now)?;
+    let damage = match take(&path, lane, &load) {
+        Ok(found) => return Ok(found),
+        Err(Trouble::Refused(error)) => return Err(error),
+        Err(Trouble::Damaged(why)) => why,
+    };
+    // What was saved is no better: begin with nothing, so that the gateway starts.
+    repair::abandon(&path, lane, &damage, now + 1)?;
+    take(&path, lane, &load).map_err(|trouble| match trouble {
+        Trouble::Refused(error) => error,
+        Trouble::Damaged(why) => refuse(&path, &why, "use another disk"),
+    })
+}
+
+/// Makes an empty file under another name first, so that a crash leaves either none or a whole one.
+pub(super) fn make(path: &Path, lane: Lane, repaired: Option<&Repaired>) -> Result<(), OpenError> {
+    let new = path.with_extension("new");
+    remove(&new);
+    let made = schema::create(&new, lane).and_then(|conn| {
+        repaired.map_or(Ok(()), |repaired| repaired.write(&conn))?;
+        schema::checkpoint(&conn)
+    });
+    made.map_err(|error| refuse(path, &format!("can't be made: {error}"), "see to space and rights of the directory"))?;
+    rename(&new, path)
+}
+
+fn take<T>(
+    path: &Path,
+    lane: Lane,
+    load: &impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<(Connection, T), Trouble> {
+    let conn = look_over(path, lane)?;
+    let found = load(&conn).map_err(|error| trouble(path, &error))?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(|error| trouble(path, &error))?;
+    let _ = fs::remove_file(suspect_path(path));
+    Ok((conn, found))
+}
+
+fn look_over(path: &Path, lane: Lane) -> Result<Connection, Trouble> {
+    let told = |error: rusqlite::Error| trouble(path, &error);
+    // A file of no bytes would pass for a database that nobody has written to yet.
+    if file_bytes(path, "") == 0 {
+        return Err(Trouble::Damaged("is empty".to_owned()));
+    }
+    let conn = schema::writer(path).map_err(told)?;
+    // If this turns out to be damaged it is closed as it is, with its WAL, for the repair and for whoever wants to look.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(told)?;
+    let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let layout = pragma("user_version").map_err(told)?;
+    let said = schema::meta(&conn, "layout").map_err(told)?;
+    if layout > schema::LAYOUT && said == Some(layout.to_string()) {
+        let what = format!("has layout {layout}, this gengfu knows {}", schema::LAYOUT);
+        return Err(Trouble::Refused(refuse(path, &what, "it was written by a newer gengfu: run that one")));
+    }
+    let application = pragma("application_id").map_err(told)?;
+    if layout != schema::LAYOUT || application != schema::application(lane) {
+        return Err(Trouble::Damaged("is not a journal of gengfu".to_owned()));
+    }
+    if !schema::is_ours(&conn, lane).map_err(told)? {
+        return Err(Trouble::Damaged("has tables that are not ours".to_owned()));
+    }
+    check_pages(&conn, path).map_err(told)?.map_or(Ok(()), |why| Err(Trouble::Damaged(why)))?;
+    // A header that says "read only" would only show at the first commit.
+    conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(told)?;
+    Ok(conn)
+}
+
+/// What SQLite finds wrong with the file, as far as its size allows to look.
+fn check_pages(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String>> {
+    let clean = schema::meta(conn, "clean")?.as_deref() == Some("yes");
+    let bytes = file_bytes(path, "") + file_bytes(path, "-wal");
+    let limit = if clean { CHECK_ALWAYS } else { CHECK_UNCLEAN };
+    if bytes > limit && !suspect_path(path).exists() {
+        return Ok(None);
+    }
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((verdict != "ok").then_some(verdict))
+}
+
+fn trouble(path: &Path, error: &rusqlite::Error) -> Trouble {
+    let code = error.sqlite_error_code();
+    let writable = || fs::OpenOptions::new().write(true).open(path).is_ok();
+    let by_header = code == Some(rusqlite::ErrorCode::ReadOnly) && writable();
+    if by_header || schema::is_damage(error) {
+        return Trouble::Damaged(error.to_string());
+    }
+    Trouble::Refused(refuse(path, &error.to_string(), "see to space and rights of the directory"))
+}
+
+pub(super) fn refuse(path: &Path, what: &str, mend: &str) -> OpenError {
+    OpenError(format!("{}: {what}; {mend}", path.display()))
+}
+
+/// The file and what SQLite keeps beside it.
+pub(super) fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(beside(path, suffix));
+    }
+}
+
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Renames and makes the directory say so after a power cut.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), OpenError> {
+    let synced = fs::rename(from, to).and_then(|()| match to.parent() {
+        Some(dir) => fs::File::open(dir)?.sync_all(),
+        None => Ok(()),
+    });
+    synced.map_err(|error| refuse(to, &format!("can't be put in place: {error}"), "see to the rights of the directory"))
+}

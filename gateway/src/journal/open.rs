@@ -1,0 +1,269 @@
+//! Opening: both files taken up or repaired, what a crash left recovered, the writers started.
+//! Nothing is written here to a file that exists; what this run has to say goes with its first commit, so that a full disk
+//! does not keep the gateway from starting.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use gengfu_core::time::Mono;
+use rusqlite::Connection;
+
+use super::alarm::{AlarmLane, AlarmWriter};
+use super::chain::{self, Hash};
+use super::deliveries::{self, Deliveries};
+use super::delivery::{Fate, Map};
+use super::instant::Instants;
+use super::lane::{Hand, LaneCore};
+use super::queue::{QUEUE_READINGS, WINDOW_READINGS};
+use super::retention::Retention;
+use super::series::{self, Series};
+use super::start::{self, Before, Boot};
+use super::telemetry::{TelemetryLane, TelemetryWriter};
+use super::{Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, schema};
+use crate::catalog::{Catalog, PointMeta};
+use crate::clock::Clock;
+use crate::config::checked::JournalConfig;
+use crate::flow::AlarmEvent;
+use crate::telemetry::SharedStats;
+
+/// Newest batches that are looked at, so that a reading sent again after a restart keeps its distance: one full blob each at most.
+const SEED_BATCHES: u64 = 16;
+
+/// What both files tell.
+#[derive(Debug)]
+struct Found {
+    before: Before,
+    last: Seq,
+    /// Wall time of the last record.
+    last_wall: Option<i64>,
+    /// Stretches that hold no record any more, up to `last`.
+    gone: Vec<(Seq, Seq)>,
+    voids: Vec<(Seq, Seq)>,
+    maps: Vec<(String, Option<Map>)>,
+}
+
+#[derive(Debug)]
+struct FoundAlarm {
+    found: Found,
+    end: Hash,
+    standing: Vec<AlarmEvent>,
+}
+
+#[derive(Debug)]
+struct FoundTelemetry {
+    found: Found,
+    series: Vec<(usize, PointMeta)>,
+    instants: Instants,
+}
+
+pub(super) fn open(
+    config: &JournalConfig,
+    catalog: &Catalog,
+    clock: &Clock,
+    stats: &SharedStats,
+    sinks: &[SinkSpec],
+) -> Result<Opened, OpenError> {
+    let dir = &config.path;
+    schema::sqlite_is_sound().map_err(OpenError)?;
+    fs::create_dir_all(dir).map_err(|error| {
+        file::refuse(dir, &format!("can't be made: {error}"), "see to the rights or set [journal] path")
+    })?;
+    let lock = lock_dir(dir)?;
+    let now = clock.wall().0;
+    let alone = ![Lane::Alarm, Lane::Telemetry].into_iter().any(|lane| dir.join(schema::file_name(lane)).exists());
+    let (alarm_conn, alarm) = file::open(dir, Lane::Alarm, alone, now, |conn| load_alarm(conn, sinks))?;
+    let (telemetry_conn, telemetry) = file::open(dir, Lane::Telemetry, alone, now, |conn| load_telemetry(conn, sinks))?;
+    let cause = cause(&alarm.found.before, &telemetry.found.before);
+    let seen = |found: &Found| found.last_wall.max(found.before.seen);
+    let (last_seen, last_reading) = (seen(&alarm.found).max(seen(&telemetry.found)), seen(&telemetry.found));
+    let tales = tales(&alarm.found.before, &telemetry.found.before, cause, last_reading, now);
+    series::fill(catalog, telemetry.series);
+
+    let (core, boot) = core(Lane::Alarm, dir, clock, &alarm.found, cause);
+    let alarm_lane = Arc::new(AlarmLane::new(core, sinks.len()));
+    let alarm_writer = AlarmWriter::new(Arc::clone(&alarm_lane), Hand::new(alarm_conn, boot), alarm.end);
+    let (core, boot) = self::core(Lane::Telemetry, dir, clock, &telemetry.found, cause);
+    let telemetry_lane = Arc::new(TelemetryLane::new(core));
+    let telemetry_writer = TelemetryWriter::new(
+        Arc::clone(&telemetry_lane),
+        Hand::new(telemetry_conn, boot),
+        stats,
+        telemetry.instants,
+        Series::new(catalog),
+        Retention::new(config, clock.now()),
+    );
+    let start = alarm_lane.core.head().seq + 1;
+    for entry in tales {
+        alarm_lane.append(entry);
+    }
+    let threads = vec![
+        spawn("journal-alarm", move || alarm_writer.run())?,
+        spawn("journal-telem", move || telemetry_writer.run())?,
+    ];
+    let inner =
+        Arc::new(Inner { alarm: alarm_lane, telemetry: telemetry_lane, start, clock: clock.clone(), _lock: lock });
+    let writers = Writers { inner: Arc::clone(&inner), threads };
+    Ok(Opened { journal: Journal { inner }, standing: alarm.standing, cause, last_seen, writers })
+}
+
+/// Two gateways on one journal would each undo what the other holds; the lock ends with the process, however it ends.
+fn lock_dir(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("journal.lock");
+    let told = |error: std::io::Error| {
+        file::refuse(&path, &format!("can't be opened: {error}"), "see to the rights of the directory")
+    };
+    let lock = File::options().create(true).append(true).open(&path).map_err(told)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::Error(error)) => Err(told(error)),
+        Err(TryLockError::WouldBlock) => Err(file::refuse(
+            dir,
+            "another gengfu runs on this journal",
+            "stop it, or give this one its own [journal] path",
+        )),
+    }
+}
+
+fn load_alarm(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundAlarm> {
+    let end = chain::end(conn)?;
+    let last = end.map_or(0, |(seq, ..)| seq);
+    let ranges = "SELECT seq, seq FROM entry ORDER BY seq";
+    let found = load(conn, Lane::Alarm, sinks, (last, end.map(|(_, wall, _)| wall)), ranges)?;
+    let standing = match chain::standing(conn)? {
+        Some(standing) => standing,
+        None => chain::fold(conn)?.into_iter().map(|(_, event)| event).collect(),
+    };
+    Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing })
+}
+
+fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundTelemetry> {
+    let mut instants = Instants::default();
+    let mut newest = None;
+    let mut rows = conn.prepare("SELECT first_seq, stamp, body FROM batch ORDER BY first_seq DESC LIMIT ?1")?;
+    let mut rows = rows.query([SEED_BATCHES])?;
+    while let Some(row) = rows.next()? {
+        let (first, stamp, body): (Seq, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let extent = codec::decode(&body, |_, item| instants.seen(item.point, item.at, item.offset));
+        match extent {
+            Ok(extent) if newest.is_none() && extent.first == first => newest = Some((first + extent.n - 1, stamp)),
+            // The newest batch says where the numbers go on: it must be whole.
+            Ok(_) | Err(_) if newest.is_none() => return Err(rusqlite::Error::QueryReturnedNoRows),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let (last, stamp) = (newest.map_or(0, |(last, _)| last), newest.map(|(_, stamp)| stamp));
+    let ranges = "SELECT first_seq, first_seq + n - 1 FROM batch ORDER BY first_seq";
+    let found = load(conn, Lane::Telemetry, sinks, (last, stamp), ranges)?;
+    Ok(FoundTelemetry { found, series: series::load(conn)?, instants })
+}
+
+fn load(
+    conn: &Connection,
+    lane: Lane,
+    sinks: &[SinkSpec],
+    (last, last_wall): (Seq, Option<i64>),
+    ranges: &str,
+) -> rusqlite::Result<Found> {
+    let before = Before::read(conn)?;
+    let head = last.max(before.floor());
+    let declared = sinks.iter().filter(|sink| sink.lanes.contains(&lane));
+    let maps = declared
+        .map(|sink| Ok((sink.name.clone(), deliveries::load(conn, &sink.name, head)?)))
+        .collect::<rusqlite::Result<_>>()?;
+    // Holes in the middle come from repairs alone; without one only the front can be missing, by retention.
+    let limit = if before.repaired.is_some() { "" } else { " LIMIT 1" };
+    let mut rows = conn.prepare(&format!("{ranges}{limit}"))?;
+    let kept = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let gone = holes(&kept, if limit.is_empty() { last } else { 0 });
+    Ok(Found { before, last, last_wall, gone, voids: start::voids(conn)?, maps })
+}
+
+/// What lies before and between the ranges, and after them up to `last`.
+fn holes(kept: &[(Seq, Seq)], last: Seq) -> Vec<(Seq, Seq)> {
+    let mut gone = Vec::new();
+    let mut next = 1;
+    for (from, to) in kept.iter().copied().chain([(last.saturating_add(1), last)]) {
+        if from > next {
+            gone.push((next, from - 1));
+        }
+        next = next.max(to.saturating_add(1));
+    }
+    gone
+}
+
+fn cause(alarm: &Before, telemetry: &Before) -> StartCause {
+    if alarm.repaired.is_some() || telemetry.repaired.is_some() {
+        StartCause::Repair
+    } else if alarm.epoch.is_none() && telemetry.epoch.is_none() {
+        StartCause::FirstStart
+    } else if alarm.clean && telemetry.clean {
+        StartCause::CleanStop
+    } else {
+        StartCause::UncleanStop
+    }
+}
+
+/// What the alarm lane is told about the last run's end.
+fn tales(alarm: &Before, telemetry: &Before, cause: StartCause, last_reading: Option<i64>, now: i64) -> Vec<Entry> {
+    let repaired = [alarm, telemetry].into_iter().filter_map(|before| before.repaired.as_ref());
+    let mut tales: Vec<Entry> = repaired
+        .map(|repaired| Entry::Maintenance {
+            at: now,
+            what: "journal-repaired".to_owned(),
+            detail: repaired.told.clone(),
+        })
+        .collect();
+    let torn = telemetry.repaired.is_some() || (telemetry.epoch.is_some() && !telemetry.clean);
+    if torn && cause != StartCause::FirstStart {
+        // More than the queue and the commit under way can't have been in memory.
+        let at_most = (WINDOW_READINGS + QUEUE_READINGS) as u64;
+        let why =
+            if telemetry.repaired.is_some() { "telemetry was repaired" } else { "the last run did not end as asked" };
+        tales.push(Entry::Gap { from: last_reading.unwrap_or(now), to: now, at_most, why: why.to_owned() });
+    }
+    tales
+}
+
+/// The shared half of a lane, with its maps brought up to what the file holds.
+fn core(lane: Lane, dir: &Path, clock: &Clock, found: &Found, cause: StartCause) -> (LaneCore, Boot) {
+    let (head, epoch) = found.before.go_on(found.last);
+    let now = clock.mono();
+    let mut deliveries = Deliveries::default();
+    for (name, map) in &found.maps {
+        let new = map.is_none();
+        deliveries.add(name, map.clone().unwrap_or_else(|| Map::new(head.seq + 1)), new, now);
+    }
+    settle_for_all(&mut deliveries, &found.voids, &Fate::Void, now);
+    if let Some(epoch) = epoch {
+        settle_for_all(&mut deliveries, &[(epoch.last_before + 1, epoch.first_seq - 1)], &Fate::Void, now);
+    }
+    settle_for_all(&mut deliveries, &found.gone, &Fate::Expired, now);
+    let core = LaneCore::new(lane, dir.join(schema::file_name(lane)), clock, head, deliveries);
+    (core, Boot { epoch, cause, started: clock.wall().0 })
+}
+
+fn settle_for_all(deliveries: &mut Deliveries, ranges: &[(Seq, Seq)], fate: &Fate, now: Mono) {
+    ranges.iter().filter(|(from, to)| from <= to).for_each(|(from, to)| deliveries.for_all(*from, *to, fate, now));
+}
+
+/// A writer that panics would leave the gateway running with nothing made durable: the process ends and is started anew.
+struct EndWithPanic;
+
+impl Drop for EndWithPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a journal writer panicked, the process ends");
+            std::process::abort();
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _guard = EndWithPanic;
+        run();
+    });
+    thread.map_err(|error| OpenError(format!("thread {name} can't be started: {error}; raise the limit of threads")))
+}

@@ -1,0 +1,268 @@
+//! A torn file: what can be read goes into a new one, the old one is set aside, the gateway starts.
+//!
+//! The newest rows are read first, back to the first that can't be; then the oldest, forward to the first that can't be.
+//! In order: `<lane>.new` is filled, becomes `<lane>.ready`, the old file becomes `<lane>.db.damaged-<time>`, the ready one takes
+//! its place. A crash anywhere in between is taken up by [`take_up`].
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::file::{beside, make, refuse, remove, rename};
+use super::lane::file_bytes;
+use super::start::Repaired;
+use super::{Entry, Lane, OpenError, chain, codec, schema};
+
+/// What is copied of a table at most, bytes: the start must not wait for gigabytes. The rest stays in the old file.
+const COPY_BYTES: usize = 256 << 20;
+/// Rows of one transaction.
+const COPY_ROWS: u64 = 512;
+/// Damaged files kept of each lane, for whoever wants to look.
+const KEEP_DAMAGED: usize = 3;
+
+/// Goes on where a crash interrupted a repair.
+pub(super) fn take_up(path: &Path) -> Result<(), OpenError> {
+    let ready = path.with_extension("ready");
+    if ready.exists() {
+        if path.exists() {
+            // The old file had not been set aside: it is looked at again.
+            remove(&ready);
+        } else {
+            rename(&ready, path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Saves what can be read.
+pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<(), OpenError> {
+    replace(path, lane, why, now, |fresh| {
+        let Ok(old) = schema::reader(path) else { return Copied::default() };
+        tables(lane).iter().map(|table| copy(&old, fresh, table)).fold(Copied::default(), Copied::plus)
+    })
+}
+
+/// Saves nothing.
+pub(super) fn abandon(path: &Path, lane: Lane, why: &str, now: i64) -> Result<(), OpenError> {
+    replace(path, lane, why, now, |_| Copied::default())
+}
+
+fn replace(
+    path: &Path,
+    lane: Lane,
+    why: &str,
+    now: i64,
+    fill: impl FnOnce(&Connection) -> Copied,
+) -> Result<(), OpenError> {
+    let (filling, ready) = (path.with_extension("filling"), path.with_extension("ready"));
+    let aside = beside(path, &format!(".damaged-{now}"));
+    let mend = "see to space and rights of the directory";
+    remove(&filling);
+    make(&filling, lane, None)?;
+    let fresh = schema::writer(&filling).map_err(|error| refuse(path, &format!("can't be repaired: {error}"), mend))?;
+    let copied = fill(&fresh);
+    let repaired = Repaired { told: tell(path, &aside, why, copied), skip: most_records(path) };
+    let finished = finish(&fresh, lane).and_then(|()| repaired.write(&fresh)).and_then(|()| schema::checkpoint(&fresh));
+    finished.map_err(|error| refuse(path, &format!("can't be repaired: {error}"), mend))?;
+    drop(fresh);
+    rename(&filling, &ready)?;
+    set_aside(path, &aside)?;
+    rename(&ready, path)
+}
+
+fn tell(path: &Path, aside: &Path, why: &str, copied: Copied) -> String {
+    let whole = if copied.whole { "to the end" } else { "as far as they could be read" };
+    let (path, aside) = (path.display(), aside.display());
+    format!(
+        "{path}: {why}; {} rows saved, {whole}; {} rows refused; the old file is {aside}",
+        copied.rows, copied.refused
+    )
+}
+
+/// A record takes half a byte at the very least, so the old file can't have held more than this.
+fn most_records(path: &Path) -> u64 {
+    2 * (file_bytes(path, "") + file_bytes(path, "-wal"))
+}
+
+/// What follows from the rows is made anew.
+fn finish(fresh: &Connection, lane: Lane) -> rusqlite::Result<()> {
+    match lane {
+        Lane::Alarm => chain::restand(fresh, &chain::fold(fresh)?),
+        Lane::Telemetry => Ok(()),
+    }
+}
+
+fn set_aside(path: &Path, aside: &Path) -> Result<(), OpenError> {
+    let wal = beside(path, "-wal");
+    if wal.exists() {
+        rename(&wal, &beside(aside, "-wal"))?;
+    }
+    let _ = fs::remove_file(beside(path, "-shm"));
+    rename(path, aside)?;
+    forget_oldest(path);
+    Ok(())
+}
+
+fn forget_oldest(path: &Path) {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return };
+    let prefix = format!("{name}.damaged-");
+    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let old = names.filter_map(|name| name.into_string().ok());
+    let mut old: Vec<String> = old.filter(|name| name.starts_with(&prefix) && !name.contains("-wal")).collect();
+    // The times in the names have one length until 2286.
+    old.sort_unstable();
+    let many = old.len().saturating_sub(KEEP_DAMAGED);
+    old.iter().take(many).for_each(|name| remove(&dir.join(name)));
+}
+
+/// A table to copy.
+struct Table {
+    name: &'static str,
+    /// Integer key to walk along; none: walk forward only.
+    key: Option<&'static str>,
+    sound: fn(&[Value]) -> bool,
+}
+
+impl Table {
+    const fn plain(name: &'static str, key: Option<&'static str>) -> Self {
+        Self { name, key, sound: |_| true }
+    }
+}
+
+const ALARM: [Table; 4] = [
+    Table::plain("epoch", Some("first_seq")),
+    Table::plain("sink", None),
+    Table::plain("delivery", None),
+    Table { name: "entry", key: Some("seq"), sound: sound_entry },
+];
+
+const TELEMETRY: [Table; 6] = [
+    Table::plain("epoch", Some("first_seq")),
+    Table::plain("sink", None),
+    Table::plain("delivery", None),
+    Table::plain("series", Some("id")),
+    Table::plain("refused", Some("id")),
+    Table { name: "batch", key: Some("first_seq"), sound: sound_batch },
+];
+
+const fn tables(lane: Lane) -> &'static [Table] {
+    match lane {
+        Lane::Alarm => &ALARM,
+        Lane::Telemetry => &TELEMETRY,
+    }
+}
+
+/// The blob knows its first seq and its length; both must be what the row says.
+fn sound_batch(row: &[Value]) -> bool {
+    let [Value::Integer(first), Value::Integer(n), .., Value::Blob(body)] = row else { return false };
+    codec::decode(body, |_, _| ()).is_ok_and(|extent| extent.first as i64 == *first && extent.n as i64 == *n)
+}
+
+fn sound_entry(row: &[Value]) -> bool {
+    let [Value::Integer(seq), _, _, _, Value::Text(body), Value::Blob(hash)] = row else { return false };
+    *seq > 0 && hash.len() == 32 && serde_json::from_str::<Entry>(body).is_ok()
+}
+
+/// How far the copying came.
+#[derive(Debug, Clone, Copy)]
+struct Copied {
+    rows: u64,
+    refused: u64,
+    bytes: usize,
+    whole: bool,
+    /// Key of the last row.
+    key: i64,
+}
+
+impl Default for Copied {
+    fn default() -> Self {
+        Self { rows: 0, refused: 0, bytes: 0, whole: true, key: i64::MAX }
+    }
+}
+
+impl Copied {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            refused: self.refused + other.refused,
+            bytes: self.bytes + other.bytes,
+            whole: self.whole && other.whole,
+            key: other.key,
+        }
+    }
+}
+
+fn copy(old: &Connection, fresh: &Connection, table: &Table) -> Copied {
+    let Some(key) = table.key else { return walk(old, fresh, table, "", i64::MAX) };
+    let back = walk(old, fresh, table, &format!("ORDER BY {key} DESC"), i64::MAX);
+    if back.whole || back.bytes >= COPY_BYTES {
+        return back;
+    }
+    let on = walk(old, fresh, table, &format!("ORDER BY {key}"), back.key);
+    Copied { whole: false, ..back.plus(on) }
+}
+
+/// Copies row by row until the end, the first that can't be read, or the key `until`.
+fn walk(old: &Connection, fresh: &Connection, table: &Table, order: &str, until: i64) -> Copied {
+    let mut copied = Copied::default();
+    let walked = try_walk(old, fresh, table, order, until, &mut copied);
+    if let Err(error) = walked {
+        tracing::warn!(table = table.name, %error, rows = copied.rows, "salvage ends here");
+        copied.whole = false;
+    }
+    // Whatever the walk left open.
+    if !fresh.is_autocommit()
+        && let Err(error) = fresh.execute_batch("COMMIT")
+    {
+        tracing::warn!(table = table.name, %error, "salvaged rows could not be kept");
+    }
+    copied
+}
+
+fn try_walk(
+    old: &Connection,
+    fresh: &Connection,
+    table: &Table,
+    order: &str,
+    until: i64,
+    copied: &mut Copied,
+) -> rusqlite::Result<()> {
+    let mut rows = old.prepare(&format!("SELECT * FROM {} {order}", table.name))?;
+    let columns = rows.column_count();
+    let marks = vec!["?"; columns].join(", ");
+    let mut insert = fresh.prepare(&format!("INSERT OR IGNORE INTO {} VALUES({marks})", table.name))?;
+    let mut rows = rows.query([])?;
+    fresh.execute_batch("BEGIN")?;
+    while copied.bytes < COPY_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let values = (0..columns).map(|n| row.get(n)).collect::<rusqlite::Result<Vec<Value>>>()?;
+        if table.key.is_some()
+            && let Some(Value::Integer(key)) = values.first()
+        {
+            if *key >= until {
+                break;
+            }
+            copied.key = *key;
+        }
+        copied.bytes += values.iter().map(weight).sum::<usize>();
+        // The strict tables refuse a value of another type, which a damaged page can hold.
+        let taken = (table.sound)(&values) && insert.execute(params_from_iter(values)).is_ok_and(|n| n == 1);
+        copied.rows += u64::from(taken);
+        copied.refused += u64::from(!taken);
+        if (copied.rows + copied.refused).is_multiple_of(COPY_ROWS) {
+            fresh.execute_batch("COMMIT; BEGIN")?;
+        }
+    }
+    Ok(())
+}
+
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Integer(_) | Value::Real(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::Blob(blob) => blob.len(),
+    }
+}

@@ -1,0 +1,204 @@
+//! The alarm lane's entries in memory: those not on disk yet, and the newest that are. Pure; bounded; never waits.
+//!
+//! An entry has its seq from the moment it is appended. While the disk is sick the ring holds up to [`CAPACITY`] entries;
+//! beyond that the oldest one that all push channels have seen gives way (else the oldest of all). Its number stays
+//! empty and is counted.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use gengfu_core::time::Mono;
+
+use super::{Entry, Seq};
+
+/// Entries the ring may hold.
+pub(super) const CAPACITY: usize = 10_000;
+/// Entries that are on disk and still kept for a push channel a little behind; a slower one reads the lane.
+const KEEP_COMMITTED: usize = 256;
+/// How long a push channel waits for the commit, ms.
+pub(super) const PATIENCE: u64 = 500;
+
+#[derive(Debug, Clone)]
+pub(super) struct Slot {
+    pub seq: Seq,
+    pub entry: Arc<Entry>,
+    pub since: Mono,
+    /// UTC ms of the commit, once there was one.
+    pub committed: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(super) struct Ring {
+    slots: VecDeque<Slot>,
+    next: Seq,
+    /// Next seq each push channel will look at.
+    cursors: Vec<Option<Seq>>,
+    /// Last seq the writer was given; it may be on its way to disk, so nothing up to it gives way.
+    taken: Seq,
+    /// Numbers whose entry gave way before it was on disk, newest [`CAPACITY`] of them.
+    lost: BTreeSet<Seq>,
+    /// Of those, the ones the lane does not tell about yet.
+    untold: Vec<Seq>,
+}
+
+/// What a push channel finds at its place.
+#[derive(Debug, Clone)]
+pub(super) enum Peek {
+    /// To be handed out.
+    Ready(Slot),
+    /// There, but neither on disk nor waited for long enough: look again then.
+    Until(Mono),
+    /// Before this seq the ring holds nothing any more; the lane does.
+    Gone(Seq),
+    /// Nothing newer.
+    Empty,
+}
+
+impl Ring {
+    pub(super) fn new(next: Seq, sinks: usize) -> Self {
+        Self {
+            slots: VecDeque::new(),
+            next,
+            cursors: vec![None; sinks],
+            taken: 0,
+            lost: BTreeSet::new(),
+            untold: Vec::new(),
+        }
+    }
+
+    pub(super) fn append(&mut self, entry: Entry, now: Mono) -> Seq {
+        self.make_room();
+        let seq = self.next;
+        self.next += 1;
+        self.slots.push_back(Slot { seq, entry: Arc::new(entry), since: now, committed: None });
+        seq
+    }
+
+    /// The oldest entries that are not on disk, for the writer; they stay until they are.
+    pub(super) fn take_waiting(&mut self, max: usize) -> Vec<(Seq, Arc<Entry>)> {
+        let waiting = self.slots.iter().skip(self.first_waiting()).take(max);
+        let waiting: Vec<_> = waiting.map(|slot| (slot.seq, Arc::clone(&slot.entry))).collect();
+        self.taken = waiting.last().map_or(self.taken, |(seq, _)| *seq);
+        waiting
+    }
+
+    /// How many entries are not on disk.
+    pub(super) fn behind(&self) -> usize {
+        self.slots.len() - self.first_waiting()
+    }
+
+    /// All up to `seq` is on disk.
+    pub(super) fn commit(&mut self, seq: Seq, wall: i64) {
+        for slot in self.slots.iter_mut().take_while(|slot| slot.seq <= seq) {
+            slot.committed.get_or_insert(wall);
+        }
+        while self.first_waiting() > KEEP_COMMITTED {
+            self.slots.pop_front();
+        }
+    }
+
+    /// Numbers that stay empty and of which the lane does not know yet.
+    pub(super) fn take_untold(&mut self) -> Vec<Seq> {
+        std::mem::take(&mut self.untold)
+    }
+
+    pub(super) fn is_lost(&self, seq: Seq) -> bool {
+        self.lost.contains(&seq)
+    }
+
+    /// A push channel looks at `seq`; it has handed out everything before.
+    pub(super) fn peek(&mut self, sink: usize, seq: Seq, now: Mono) -> Peek {
+        if let Some(cursor) = self.cursors.get_mut(sink) {
+            *cursor = Some(seq);
+        }
+        let place = self.slots.partition_point(|slot| slot.seq < seq);
+        match self.slots.get(place) {
+            None if seq < self.next => Peek::Gone(self.next),
+            None => Peek::Empty,
+            Some(slot) if slot.seq > seq => Peek::Gone(slot.seq),
+            Some(slot) if slot.committed.is_some() || now.since(slot.since) >= PATIENCE => Peek::Ready(slot.clone()),
+            Some(slot) => Peek::Until(slot.since.plus(PATIENCE)),
+        }
+    }
+
+    /// Entries on disk stand before those that are not.
+    fn first_waiting(&self) -> usize {
+        self.slots.partition_point(|slot| slot.committed.is_some())
+    }
+
+    fn make_room(&mut self) {
+        if self.slots.len() < CAPACITY {
+            return;
+        }
+        let pushed = self.cursors.iter().flatten().min().copied().unwrap_or(Seq::MAX);
+        let free = |slot: &Slot| slot.committed.is_some() || slot.seq > self.taken;
+        let place = self.slots.iter().position(|slot| free(slot) && slot.seq < pushed);
+        let Some(place) = place.or_else(|| self.slots.iter().position(free)) else { return };
+        if let Some(slot) = self.slots.remove(place)
+            && slot.committed.is_none()
+        {
+            self.lost.insert(slot.seq);
+            self.untold.push(slot.seq);
+            if self.lost.len() > CAPACITY {
+                self.lost.pop_first();
+            }
+            if self.untold.len() > CAPACITY {
+                self.untold.remove(0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stop(at: i64) -> Entry {
+        Entry::Stop { at }
+    }
+
+    #[test]
+    fn an_entry_is_ready_at_its_commit_or_when_patience_ends() {
+        let mut ring = Ring::new(1, 1);
+        assert!(matches!(ring.peek(0, 1, Mono(0)), Peek::Empty));
+        assert_eq!(ring.append(stop(0), Mono(100)), 1);
+        assert!(matches!(ring.peek(0, 1, Mono(100)), Peek::Until(Mono(600))));
+        assert!(matches!(ring.peek(0, 1, Mono(600)), Peek::Ready(Slot { committed: None, .. })));
+        ring.commit(1, 77);
+        assert!(matches!(ring.peek(0, 1, Mono(100)), Peek::Ready(Slot { committed: Some(77), .. })));
+        assert_eq!((ring.behind(), ring.take_waiting(9).len()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_on_disk_makes_room_first() {
+        let mut ring = Ring::new(1, 1);
+        for n in 0..CAPACITY as i64 {
+            ring.append(stop(n), Mono(0));
+            ring.commit(n as Seq + 1, n);
+        }
+        assert!(ring.slots.len() <= KEEP_COMMITTED + 1);
+        assert!(matches!(ring.peek(0, 1, Mono(0)), Peek::Gone(seq) if seq > 1));
+        assert!(ring.take_untold().is_empty());
+    }
+
+    #[test]
+    fn a_full_ring_gives_way_where_the_push_has_been_made() {
+        let mut ring = Ring::new(1, 2);
+        for n in 0..CAPACITY as i64 {
+            ring.append(stop(n), Mono(0));
+        }
+        let _ = ring.peek(0, 11, Mono(0));
+        let _ = ring.peek(1, 4, Mono(0));
+        for n in 0..3 {
+            ring.append(stop(n), Mono(0));
+        }
+        assert_eq!(ring.take_untold(), [1, 2, 3], "both channels have seen these");
+        ring.append(stop(0), Mono(0));
+        assert_eq!(ring.take_untold(), [4], "nothing pushed is left: the oldest");
+        assert!(ring.is_lost(4) && !ring.is_lost(5));
+        assert_eq!(ring.take_waiting(2).iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [5, 6]);
+        assert_eq!(ring.behind(), CAPACITY);
+        ring.append(stop(0), Mono(0));
+        assert_eq!(ring.take_untold(), [7], "what the writer has taken stays");
+    }
+}

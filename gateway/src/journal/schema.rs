@@ -1,0 +1,166 @@
+//! The two files: how they are laid out and how a connection to them is made.
+//!
+//! Layout 1. `batch.format` and `batch.tier` (0 fresh) leave room for sealed and thinned batches, `delivery.thinned` for
+//! their count.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql};
+
+use super::Lane;
+
+/// Version of the layout; a file with a higher one was written by a newer gengfu.
+pub(super) const LAYOUT: i32 = 1;
+/// `GGJa` and `GGJt`: a lane's file says which lane it is.
+const APPLICATION: [(Lane, i32); 2] = [(Lane::Alarm, 0x4747_4a61), (Lane::Telemetry, 0x4747_4a74)];
+/// Without the WAL-reset bug, which can lose committed data (SQLite 3.7.0 to 3.51.2).
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// A writer never waits long for a reader: only a checkpoint could make it.
+const WRITER_BUSY: Duration = Duration::from_millis(200);
+const READER_BUSY: Duration = Duration::from_secs(5);
+/// What the WAL is cut back to after a checkpoint, bytes.
+const WAL_LIMIT: i64 = 16 << 20;
+
+const COMMON: &str = "
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE epoch(first_seq INTEGER PRIMARY KEY, id INTEGER NOT NULL, last_before INTEGER NOT NULL,
+    started INTEGER NOT NULL, cause TEXT NOT NULL) STRICT;
+CREATE TABLE sink(name TEXT PRIMARY KEY, first_seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE delivery(sink TEXT NOT NULL, from_seq INTEGER NOT NULL, to_seq INTEGER NOT NULL, done INTEGER NOT NULL,
+    dead INTEGER NOT NULL, thinned INTEGER NOT NULL, expired INTEGER NOT NULL, void INTEGER NOT NULL,
+    reason TEXT NOT NULL, PRIMARY KEY(sink, from_seq)) STRICT, WITHOUT ROWID;
+";
+
+const ALARM: &str = "
+CREATE TABLE entry(seq INTEGER PRIMARY KEY, wall INTEGER NOT NULL, kind TEXT NOT NULL, alarm TEXT,
+    body TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+CREATE TABLE standing(rule TEXT NOT NULL, device TEXT NOT NULL, point TEXT NOT NULL, seq INTEGER NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY(rule, device, point)) STRICT, WITHOUT ROWID;
+";
+
+const TELEMETRY: &str = "
+CREATE TABLE series(id INTEGER PRIMARY KEY, device TEXT NOT NULL, point TEXT NOT NULL, kind TEXT NOT NULL, area TEXT,
+    unit TEXT, life_safety INTEGER NOT NULL) STRICT;
+CREATE TABLE batch(first_seq INTEGER PRIMARY KEY, n INTEGER NOT NULL, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
+    stamp INTEGER NOT NULL, format INTEGER NOT NULL, tier INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX batch_time ON batch(t_max, t_min);
+CREATE TABLE refused(id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, source TEXT NOT NULL, topic TEXT NOT NULL,
+    head BLOB NOT NULL, reason TEXT NOT NULL) STRICT;
+";
+
+/// The lane's file in the journal's directory.
+pub(super) const fn file_name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Alarm => "alarm.db",
+        Lane::Telemetry => "telemetry.db",
+    }
+}
+
+pub(super) fn application(lane: Lane) -> i32 {
+    APPLICATION.into_iter().find(|(l, _)| *l == lane).map_or(0, |(_, id)| id)
+}
+
+/// Whether the linked SQLite may be trusted; a lock file can slide back unseen.
+pub(super) fn sqlite_is_sound() -> Result<(), String> {
+    if rusqlite::version_number() >= OLDEST_SQLITE {
+        return Ok(());
+    }
+    Err(format!("linked SQLite {} can lose committed data; build with 3.51.3 or newer", rusqlite::version()))
+}
+
+/// Makes a new, empty file, whole or not at all as far as the caller's later rename goes.
+pub(super) fn create(path: &Path, lane: Lane) -> rusqlite::Result<Connection> {
+    let mut conn = Connection::open(path)?;
+    // Only takes effect before the first table exists.
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    prepare_writer(&conn)?;
+    let tx = conn.transaction()?;
+    tables(&tx, lane)?;
+    tx.pragma_update(None, "application_id", application(lane))?;
+    tx.pragma_update(None, "user_version", LAYOUT)?;
+    put_meta(&tx, "layout", &LAYOUT.to_string())?;
+    tx.commit()?;
+    Ok(conn)
+}
+
+fn tables(conn: &Connection, lane: Lane) -> rusqlite::Result<()> {
+    conn.execute_batch(COMMON)?;
+    conn.execute_batch(match lane {
+        Lane::Alarm => ALARM,
+        Lane::Telemetry => TELEMETRY,
+    })
+}
+
+/// Whether the tables are to the letter what this version makes: a damaged name would fail much later, in the writer.
+pub(super) fn is_ours(conn: &Connection, lane: Lane) -> rusqlite::Result<bool> {
+    let text = |conn: &Connection| {
+        let sql = "SELECT group_concat(sql, ';' ORDER BY name) FROM sqlite_schema WHERE sql IS NOT NULL";
+        conn.query_row(sql, [], |row| row.get::<_, Option<String>>(0))
+    };
+    let model = Connection::open_in_memory()?;
+    tables(&model, lane)?;
+    Ok(text(conn)? == text(&model)?)
+}
+
+/// The one connection that writes.
+pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    prepare_writer(&conn)?;
+    Ok(conn)
+}
+
+fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(WRITER_BUSY)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit returns once it is synced; what is acknowledged rests on this line.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "journal_size_limit", WAL_LIMIT)?;
+    // Half a MiB of pages: the writer appends and hardly ever reads.
+    conn.pragma_update(None, "cache_size", -512)
+}
+
+/// A connection for short reads beside the writer.
+pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(READER_BUSY)?;
+    conn.pragma_update(None, "cache_size", -512)?;
+    Ok(conn)
+}
+
+pub(super) fn meta(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
+}
+
+pub(super) fn put_meta(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached("INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)")?;
+    statement.execute([&key as &dyn ToSql, &value]).map(|_| ())
+}
+
+/// Moves the WAL into the file and cuts it; a reader in the way postpones that to the next time.
+pub(super) fn checkpoint(conn: &Connection) -> rusqlite::Result<()> {
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Whether the error says that the file itself is broken, so that no waiting will mend it.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SystemIoFailure, TypeMismatch, Unknown};
+    // "no such table" and its like come as Unknown: the schema is not ours any more.
+    let broken = |code| matches!(code, DatabaseCorrupt | NotADatabase | SystemIoFailure | TypeMismatch | Unknown);
+    error.sqlite_error_code().is_some_and(broken)
+        || matches!(
+            error,
+            E::FromSqlConversionFailure(..)
+                | E::IntegralValueOutOfRange(..)
+                | E::Utf8Error(..)
+                | E::InvalidColumnType(..)
+                | E::QueryReturnedNoRows
+        )
+}
+
+/// As [`is_damage`], for a file in use: an I/O error may pass, a corrupt page will not.
+pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+}

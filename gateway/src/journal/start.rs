@@ -1,0 +1,179 @@
+//! What a run says about itself in each lane's file, and what the next one makes of it.
+
+use std::hash::{BuildHasher, Hasher};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Head, Seq, StartCause, schema};
+
+/// A stretch of seq that one epoch covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Epoch {
+    pub id: u64,
+    pub first_seq: Seq,
+    /// The last record before it; numbers in between never held one.
+    pub last_before: Seq,
+}
+
+/// What the first transaction of a run writes before all else.
+#[derive(Debug, Clone)]
+pub(super) struct Boot {
+    /// A new epoch, where this run begins one.
+    pub epoch: Option<Epoch>,
+    pub cause: StartCause,
+    /// UTC ms.
+    pub started: i64,
+}
+
+impl Boot {
+    pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+        schema::put_meta(conn, "clean", "no")?;
+        schema::put_meta(conn, "boot", &machine_boot().unwrap_or_default())?;
+        conn.execute("DELETE FROM meta WHERE key IN ('repaired', 'skip')", [])?;
+        let Some(epoch) = self.epoch else { return Ok(()) };
+        let mut insert = conn.prepare("INSERT OR REPLACE INTO epoch VALUES(?1, ?2, ?3, ?4, ?5)")?;
+        let cause = format!("{:?}", self.cause);
+        // The id uses all 64 bits; SQLite's integers are signed.
+        insert.execute(params![epoch.first_seq, epoch.id as i64, epoch.last_before, self.started, cause]).map(|_| ())
+    }
+}
+
+/// How the last run left a lane's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Before {
+    /// Newest epoch; `None` in a file nothing was written to yet.
+    pub epoch: Option<Epoch>,
+    pub clean: bool,
+    /// The machine has not been booted since, so nothing that was written can have been lost on the way to the disk.
+    pub same_boot: bool,
+    /// Wall time of the last sign of life in `meta`.
+    pub seen: Option<i64>,
+    /// The file was made by a repair and no run has begun on it since.
+    pub repaired: Option<Repaired>,
+}
+
+/// What a repair leaves in the file for the run that goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Repaired {
+    /// What happened and what is lost, in words.
+    pub told: String,
+    /// At least as many records as the old file could hold beyond what was saved: as many numbers are left out.
+    pub skip: u64,
+}
+
+impl Repaired {
+    pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+        schema::put_meta(conn, "skip", &self.skip.to_string())?;
+        schema::put_meta(conn, "repaired", &self.told)
+    }
+
+    fn read(conn: &Connection) -> rusqlite::Result<Option<Self>> {
+        let skip = schema::meta(conn, "skip")?.and_then(|skip| skip.parse().ok()).unwrap_or(0);
+        Ok(schema::meta(conn, "repaired")?.map(|told| Self { told, skip }))
+    }
+}
+
+impl Before {
+    pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
+        let row = |row: &rusqlite::Row<'_>| {
+            let id: i64 = row.get(1)?;
+            Ok(Epoch { first_seq: row.get(0)?, id: id as u64, last_before: row.get(2)? })
+        };
+        let newest = "SELECT first_seq, id, last_before FROM epoch ORDER BY first_seq DESC LIMIT 1";
+        Ok(Self {
+            epoch: conn.query_row(newest, [], row).optional()?,
+            clean: schema::meta(conn, "clean")?.as_deref() == Some("yes"),
+            same_boot: schema::meta(conn, "boot")? == machine_boot(),
+            seen: schema::meta(conn, "seen")?.and_then(|seen| seen.parse().ok()),
+            repaired: Repaired::read(conn)?,
+        })
+    }
+
+    /// No record before this number is to come, even where none is left.
+    pub(super) fn floor(&self) -> Seq {
+        self.epoch.map_or(0, |epoch| epoch.first_seq.saturating_sub(1))
+    }
+
+    /// The head to go on from and the epoch to begin, if one is needed: at the first start, after a repair, and where the
+    /// machine went down under us, since a disk that lies about syncing may then have lost the tail.
+    pub(super) fn go_on(&self, last: Seq) -> (Head, Option<Epoch>) {
+        let last = last.max(self.floor());
+        let proved = self.repaired.is_none() && (self.clean || self.same_boot);
+        match self.epoch {
+            Some(epoch) if proved => (Head { epoch: epoch.id, seq: last }, None),
+            _ => {
+                let seq = last.saturating_add(self.repaired.as_ref().map_or(0, |repaired| repaired.skip));
+                let epoch = Epoch { id: random(), first_seq: seq + 1, last_before: last };
+                (Head { epoch: epoch.id, seq }, Some(epoch))
+            }
+        }
+    }
+}
+
+/// Stretches of seq that never held a record.
+pub(super) fn voids(conn: &Connection) -> rusqlite::Result<Vec<(Seq, Seq)>> {
+    let mut rows =
+        conn.prepare("SELECT last_before + 1, first_seq - 1 FROM epoch WHERE first_seq - 1 > last_before")?;
+    rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Marks the stop as asked for; the last thing a run writes.
+pub(super) fn mark_clean(conn: &Connection, now: i64) -> rusqlite::Result<()> {
+    mark_seen(conn, now)?;
+    schema::put_meta(conn, "clean", "yes")
+}
+
+/// A sign of life while there is nothing else to write.
+pub(super) fn mark_seen(conn: &Connection, now: i64) -> rusqlite::Result<()> {
+    schema::put_meta(conn, "seen", &now.to_string())
+}
+
+/// Identity of the machine's boot; `None` where the system does not tell.
+fn machine_boot() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+}
+
+/// 64 bits from the keys that the standard library draws from the system for its hash maps.
+fn random() -> u64 {
+    let mut hasher = std::hash::RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn before(epoch: Option<Epoch>, clean: bool, same_boot: bool) -> Before {
+        Before { epoch, clean, same_boot, seen: None, repaired: None }
+    }
+
+    #[test]
+    fn an_epoch_goes_on_only_where_the_tail_is_proved() {
+        let epoch = Some(Epoch { id: 7, first_seq: 1, last_before: 0 });
+        for (clean, same_boot) in [(true, true), (true, false), (false, true)] {
+            assert_eq!(before(epoch, clean, same_boot).go_on(41), (Head { epoch: 7, seq: 41 }, None));
+        }
+        let (head, new) = before(epoch, false, false).go_on(41);
+        assert_eq!(head.seq, 41);
+        let new = new.expect("a power cut begins an epoch");
+        assert_eq!((new.first_seq, new.last_before), (42, 41));
+        assert_ne!(new.id, 7);
+        let repaired = Some(Repaired { told: String::new(), skip: 1000 });
+        let (head, new) = Before { repaired, ..before(epoch, true, true) }.go_on(41);
+        assert_eq!(head.seq, 1041, "what may have been lost is jumped over");
+        assert_eq!(new.map(|epoch| (epoch.first_seq, epoch.last_before)), Some((1042, 41)));
+    }
+
+    #[test]
+    fn numbers_grow_even_where_all_records_are_gone() {
+        let epoch = Some(Epoch { id: 7, first_seq: 500, last_before: 20 });
+        assert_eq!(before(epoch, true, true).go_on(0).0.seq, 499);
+        assert_eq!(before(None, false, false).go_on(0).0.seq, 0);
+    }
+
+    #[test]
+    fn epochs_differ() {
+        assert_ne!(random(), random());
+    }
+}

@@ -1,0 +1,154 @@
+//! A disk that is full, hangs, or is held by somebody else.
+
+use super::*;
+use crate::telemetry::RefusedReason;
+
+impl Run {
+    fn core(&self, lane: Lane) -> &LaneCore {
+        self.journal.inner.core(lane)
+    }
+
+    fn fill_disk(&self, lane: Lane, full: bool) {
+        self.core(lane).faults.pages.store(u64::from(full), Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_holds_readings_back_and_loses_none() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    run.commit(readings(point, 0, 10)).await;
+    run.fill_disk(Lane::Telemetry, true);
+    let mark = Arc::new(watch::Sender::new(0));
+    let (mut pushed, mut token) = (10, 0);
+    // Until the queue is full, as the driver would find it.
+    loop {
+        token += 1;
+        let receipt = Some(Receipt { mark: Arc::clone(&mark), token });
+        let batch = Batch { readings: readings(point, pushed, 500), receipt, ..Batch::default() };
+        match run.journal.push(batch) {
+            Ok(()) => pushed += 500,
+            Err(back) => {
+                assert_eq!(back.readings.len(), 500);
+                run.stats.refuse(RefusedReason::JournalFull, 500);
+                break;
+            }
+        }
+    }
+    let journal = run.journal.clone();
+    until("health says so", || journal.health().telemetry_error.is_some()).await;
+    let error = run.journal.health().telemetry_error.expect("an error");
+    assert!(error.contains("full"), "{error}");
+    assert_eq!(*mark.borrow(), 0, "nothing is acknowledged that is not synced");
+    assert!(run.journal.health().queued as i64 >= pushed - 10);
+    let progress = run.journal.health().telemetry_progress;
+    until("retrying is progress", || journal.health().telemetry_progress > progress).await;
+    run.record(alarm("a", 1, "unacknowledged")).await;
+    run.fill_disk(Lane::Telemetry, false);
+    until("all acknowledged", || *mark.borrow() == token - 1).await;
+    assert_eq!(run.journal.health().telemetry_error, None);
+    let values: Vec<f64> = run.all().await.iter().map(|record| record.value).collect();
+    let expect: Vec<f64> = (0..pushed).map(|n| n as f64 / 3.0).collect();
+    assert_eq!(values, expect);
+    assert_eq!(run.stats.committed.get() as i64, pushed);
+    run.close();
+}
+
+#[tokio::test]
+async fn an_alarm_is_pushed_while_the_disk_hangs_and_is_in_the_lane_afterwards() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let mut tap = run.journal.tap(DUTY).expect("declared");
+    run.record(Entry::Stop { at: 0 }).await;
+    let begun = run.journal.inner.clock.mono();
+    let journal = run.journal.clone();
+    let ticket;
+    {
+        let hang = lane::lock(&run.core(Lane::Alarm).faults.hang);
+        ticket = run.journal.append(alarm("a", 1, "unacknowledged"));
+        let mut later = Ticket(0);
+        for n in 2..50 {
+            later = run.journal.append(alarm("a", n, "acknowledged"));
+        }
+        assert!(later > ticket);
+        // The lock of a std mutex may not be held over an await: the rest runs on its own thread's runtime.
+        std::thread::scope(|scope| {
+            let task = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(async {
+                    for n in 1..50 {
+                        let tapped = tokio::time::timeout(DEADLINE, tap.next()).await.expect("in time").expect("open");
+                        assert_eq!((tapped.event.number, tapped.durable, tapped.committed), (n, false, None));
+                        tap.settle(tapped.mark, Outcome::Done);
+                    }
+                    assert!(!journal.committed(ticket, Duration::from_millis(10)).await);
+                });
+            });
+            task.join().expect("the pushes");
+        });
+        let took = run.journal.inner.clock.mono().since(begun);
+        assert!(took < 5000, "a hung disk held up the pushes for {took} ms");
+        assert_eq!(run.journal.health().ring, 49);
+        assert_eq!(run.balance(DUTY, Lane::Alarm).delivered, 1, "only the one on disk is settled");
+        drop(hang);
+    }
+    assert!(run.journal.committed(ticket, DEADLINE).await);
+    until("settled", || run.balance(DUTY, Lane::Alarm).delivered == 50).await;
+    let entries = run.journal.entries(None, 100).await.expect("entries");
+    assert_eq!(entries.len(), 50);
+    assert!(matches!(&entries[48].1, Entry::Alarm(event) if event == &super::event("a", 1, "unacknowledged")));
+    assert_eq!(run.journal.verify_chain().await.expect("a walk").broken_at, None);
+    run.close();
+}
+
+#[tokio::test]
+async fn the_watchdog_sees_a_hanging_writer_and_not_an_idle_one() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let progress = |lane: Lane| run.core(lane).progress();
+    for lane in [Lane::Alarm, Lane::Telemetry] {
+        let before = progress(lane);
+        until("an idle writer moves", || progress(lane) > before + 500).await;
+    }
+    let hang = lane::lock(&run.core(Lane::Alarm).faults.hang);
+    run.journal.append(Entry::Stop { at: 0 });
+    let clock = &run.journal.inner.clock;
+    let begun = clock.mono();
+    while clock.mono().since(begun) < 1500 {
+        std::thread::yield_now();
+    }
+    assert!(progress(Lane::Alarm) < begun.0 + 1000, "a hanging writer stands still");
+    drop(hang);
+    run.close();
+}
+
+#[tokio::test]
+async fn a_file_held_by_another_program_is_waited_for() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    run.commit(readings(point, 0, 1)).await;
+    let other = rusqlite::Connection::open(dir.0.join("telemetry.db")).expect("the file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("held");
+    run.journal.push(Batch { readings: readings(point, 1, 2000), ..Batch::default() }).expect("room");
+    let journal = run.journal.clone();
+    until("health says so", || journal.health().telemetry_error.is_some_and(|error| error.contains("locked"))).await;
+    other.execute_batch("ROLLBACK").expect("released");
+    until("written", || journal.head(Lane::Telemetry).borrow().seq == 2001).await;
+    run.close();
+}
+
+#[tokio::test]
+async fn a_stop_on_a_sick_disk_ends_in_time_and_says_so() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    run.fill_disk(Lane::Telemetry, true);
+    let point = run.point("a");
+    run.journal.push(Batch { readings: readings(point, 0, 3000), ..Batch::default() }).expect("room");
+    assert!(!run.writers.close(Duration::from_secs(2)));
+    drop(run.journal);
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::UncleanStop, "the readings that were lost are told");
+    run.close();
+}
