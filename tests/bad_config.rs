@@ -108,7 +108,7 @@ fn address_beyond_the_protocol() {
 
 #[test]
 fn console_for_the_world_is_refused() {
-    refused(&format!("{}[console]\nlisten = \"0.0.0.0:8420\"\n", good()), "0.0.0.0", &["loopback"]);
+    refused(&format!("{}[console]\nlisten = \"0.0.0.0:8420\"\n", good()), "0.0.0.0", &["listen", "127.0.0.1"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gengfu_tests::counting::committed;
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::http::Reply;
-use gengfu_tests::plant::{Fault, Plant};
+use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(30);
 
 struct Bench {
     _dir: Folder,
-    plant: Plant,
+    _plant: Plant,
     stub: Stub,
     gateway: Gateway,
 }
@@ -26,7 +26,7 @@ fn bench(timeout: &str) -> Bench {
     let text = site.text + timeout;
     let gateway = Gateway::start(&text, dir.path());
     eventually(SOON, "records arrive", || !stub.accepted().is_empty());
-    Bench { _dir: dir, plant, stub, gateway }
+    Bench { _dir: dir, _plant: plant, stub, gateway }
 }
 
 impl Bench {
@@ -41,10 +41,8 @@ impl Bench {
 
     /// Once the store is well, all that was committed is there.
     fn nothing_is_lost(mut self) {
-        self.plant.devices.iter().for_each(|d| d.fault(Fault::Closes));
-        eventually(SOON, "all is handed over", || self.gateway.drained("influxdb/central"));
         assert_eq!(self.balance("dead"), 0);
-        self.gateway.term();
+        self.gateway.settle(SOON);
         committed(&self.gateway.data()).compare(&self.stub.accepted()).unwrap();
     }
 }
@@ -122,9 +120,7 @@ fn bad_request_sets_aside_only_what_is_bad() {
     let mut gateway = Gateway::start(&site, dir.path());
     let dead = |gateway: &Gateway| gateway.items("ledger").iter().filter_map(|b| b["dead"].as_u64()).sum::<u64>();
     eventually(SOON, "some are set aside", || dead(&gateway) >= 3);
-    plant.devices[0].fault(Fault::Closes);
-    eventually(SOON, "the rest goes on", || gateway.drained("influxdb/central"));
-    gateway.term();
+    gateway.settle(SOON);
     let expected = committed(&gateway.data());
     let (bad, good): (Vec<_>, Vec<_>) = expected.must.into_iter().partition(|s| s.series.starts_with("device_r3,"));
     assert!(!bad.is_empty());

@@ -8,7 +8,7 @@ use gengfu::journal::Entry;
 use gengfu_tests::broker::Broker;
 use gengfu_tests::counting::{self, Set, committed_ms, contains, poll_numbers};
 use gengfu_tests::gateway::Gateway;
-use gengfu_tests::plant::{Fault, Plant};
+use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::random::Random;
@@ -58,9 +58,8 @@ fn what_was_acknowledged_survives_every_kill() {
             .iter()
             .all(|a| a["state"] != "unacknowledged" || !a["rule"].to_string().contains("flip"))
     });
-    plant.devices.iter().for_each(|d| d.fault(Fault::Closes));
-    eventually(DRAIN, "all is handed over", || gateway.drained("influxdb/central") && gateway.drained("webhook/duty"));
-    gateway.term();
+    eventually(DRAIN, "every acknowledged message is stored", || contains(&store.export(), &acked).is_ok());
+    gateway.settle(DRAIN);
 
     let found = store.export();
     committed_ms(&gateway.data()).compare(&found).unwrap();

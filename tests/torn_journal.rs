@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gengfu_tests::counting::{committed, contains};
 use gengfu_tests::gateway::Gateway;
-use gengfu_tests::plant::{Fault, Plant};
+use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
 use gengfu_tests::site::Site;
@@ -54,9 +54,7 @@ fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64))
     let before = stub.accepted().len();
     eventually(SOON, "it goes on", || stub.accepted().len() > before);
     gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
-    plant.devices.iter().for_each(|d| d.fault(Fault::Closes));
-    eventually(SOON, "what is left is handed over", || gateway.drained("influxdb/central"));
-    gateway.term();
+    gateway.settle(SOON);
     contains(&stub.accepted(), &committed(&gateway.data()).must).unwrap();
     let again = stub.resent().len();
     assert!(again < 5_000, "{again} lines came again");
