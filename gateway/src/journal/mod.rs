@@ -374,7 +374,7 @@ impl Journal {
 impl Writers {
     /// Whether a writer thread has ended (panicked): the process must not go on without it.
     pub fn gone(&self) -> bool {
-        unimplemented!()
+        self.threads.iter().any(JoinHandle::is_finished)
     }
 
     /// Flushes both lanes, writes the stop entry, joins the threads; at most `limit`. Says whether all got to disk.
