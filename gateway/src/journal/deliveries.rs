@@ -147,6 +147,8 @@ fn fate(outcome: Outcome) -> Fate {
 impl Changes {
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
         for (_, name, first) in &self.sinks {
+            // A map that begins: whatever a damaged file still says about this name is not part of it.
+            conn.execute("DELETE FROM delivery WHERE sink = ?1", params![name])?;
             conn.execute("INSERT OR REPLACE INTO sink(name, first_seq) VALUES(?1, ?2)", params![name, first])?;
         }
         for (_, name, rows) in &self.maps {
@@ -169,12 +171,20 @@ fn write_change(conn: &Connection, sink: &str, change: &Change) -> rusqlite::Res
     insert.execute(params![sink, from, to, done, dead, thinned, expired, void, reason]).map(|_| ())
 }
 
-/// The map of `sink` as the disk has it; `None` for a sink never seen. A map that contradicts itself starts again with
-/// nothing settled: everything is sent once more, nothing is lost.
-pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result<Option<Map>> {
+/// A map as the disk has it.
+#[derive(Debug, Clone)]
+pub(super) enum Loaded {
+    Known(Map),
+    /// It contradicts itself and starts again with nothing settled: everything is sent once more, nothing is lost.
+    Reset(Map),
+    /// A sink never seen.
+    New,
+}
+
+pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result<Loaded> {
     let mut first = conn.prepare("SELECT first_seq FROM sink WHERE name = ?1")?;
     let Some(first) = first.query_map([sink], |row| row.get::<_, u64>(0))?.next().transpose()? else {
-        return Ok(None);
+        return Ok(Loaded::New);
     };
     let mut rows = conn.prepare(
         "SELECT from_seq, to_seq, done, dead, thinned, expired, void, reason FROM delivery WHERE sink = ?1 ORDER BY from_seq",
@@ -191,8 +201,11 @@ pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result
     })?;
     let rows = rows.collect::<rusqlite::Result<Vec<Span>>>()?;
     let first = first.min(head + 1);
-    Ok(Some(Map::load(first, rows, head).unwrap_or_else(|| {
-        tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
-        Map::new(first)
-    })))
+    Ok(match Map::load(first, rows, head) {
+        Some(map) => Loaded::Known(map),
+        None => {
+            tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
+            Loaded::Reset(Map::new(first))
+        }
+    })
 }

@@ -11,7 +11,7 @@ pub const MAX_BUCKETS: usize = 10_000;
 
 /// A bucket being filled.
 #[derive(Debug, Clone, Copy)]
-struct Sum {
+struct Filling {
     min: f64,
     max: f64,
     sum: f64,
@@ -20,7 +20,7 @@ struct Sum {
     bad: u64,
 }
 
-impl Sum {
+impl Filling {
     const EMPTY: Self =
         Self { min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, last: (i64::MIN, 0.0), count: 0, bad: 0 };
 
@@ -66,7 +66,7 @@ fn coarse(from: i64, to: i64, step: i64) -> i64 {
 /// the step, so that the same moment lies in the same bucket whatever range is asked for.
 pub(super) fn buckets(conn: &Connection, point: u32, from: i64, to: i64, step: i64) -> rusqlite::Result<Vec<Bucket>> {
     let step = coarse(from, to, step);
-    let mut sums: BTreeMap<i64, Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<i64, Filling> = BTreeMap::new();
     let mut rows =
         conn.prepare_cached("SELECT body FROM batch WHERE t_max >= ?1 AND t_min <= ?2 ORDER BY first_seq")?;
     let mut rows = rows.query([from, to])?;
@@ -75,7 +75,7 @@ pub(super) fn buckets(conn: &Connection, point: u32, from: i64, to: i64, step: i
         let decoded = codec::decode(body, |seq, item| {
             if item.point == point && (from..=to).contains(&item.at) {
                 let at = item.at.div_euclid(step).saturating_mul(step);
-                sums.entry(at).or_insert(Sum::EMPTY).add(&item.record(seq));
+                sums.entry(at).or_insert(Filling::EMPTY).add(&item.record(seq));
             }
         });
         if let Err(codec::Damage(what)) = decoded {

@@ -293,7 +293,7 @@ impl Hand {
     /// After some failures in a row the connection itself may be what is wrong.
     fn recover(&mut self, core: &LaneCore) {
         self.failures += 1;
-        if self.failures % REOPEN_AFTER == 0
+        if self.failures.is_multiple_of(REOPEN_AFTER)
             && let Ok(conn) = schema::writer(&core.path)
         {
             self.conn = conn;

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::alarm::{AlarmLane, AlarmWriter};
 use super::chain::{self, Hash};
-use super::deliveries::{self, Deliveries};
+use super::deliveries::{self, Deliveries, Loaded};
 use super::delivery::{Fate, Map};
 use super::instant::Instants;
 use super::lane::{Hand, LaneCore};
@@ -41,7 +41,7 @@ struct Found {
     /// Stretches that hold no record any more, up to `last`.
     gone: Vec<(Seq, Seq)>,
     voids: Vec<(Seq, Seq)>,
-    maps: Vec<(String, Option<Map>)>,
+    maps: Vec<(String, Loaded)>,
 }
 
 #[derive(Debug)]
@@ -232,8 +232,12 @@ fn core(lane: Lane, dir: &Path, clock: &Clock, found: &Found, cause: StartCause)
     let now = clock.mono();
     let mut deliveries = Deliveries::default();
     for (name, map) in &found.maps {
-        let new = map.is_none();
-        deliveries.add(name, map.clone().unwrap_or_else(|| Map::new(head.seq + 1)), new, now);
+        let (map, new) = match map {
+            Loaded::Known(map) => (map.clone(), false),
+            Loaded::Reset(map) => (map.clone(), true),
+            Loaded::New => (Map::new(head.seq + 1), true),
+        };
+        deliveries.add(name, map, new, now);
     }
     settle_for_all(&mut deliveries, &found.voids, &Fate::Void, now);
     if let Some(epoch) = epoch {

@@ -45,7 +45,7 @@ struct Reading {
 
 /// What the ring says.
 enum Live {
-    Now(Tapped),
+    Now(Box<Tapped>),
     /// Something was passed over: look again.
     Again,
     /// Nothing before this moment.
@@ -75,7 +75,7 @@ impl Tap {
                 None => self.live(),
             };
             match live {
-                Live::Now(tapped) => return Some(tapped),
+                Live::Now(tapped) => return Some(*tapped),
                 Live::Again => {}
                 Live::Until(until) => self.wait(until).await,
                 Live::Closed => return None,
@@ -110,7 +110,7 @@ impl Tap {
         match self.lane.peek(self.sink, self.cursor) {
             Peek::Ready(slot) => {
                 self.cursor = slot.seq + 1;
-                self.fresh(slot).map_or(Live::Again, Live::Now)
+                self.fresh(&slot).map_or(Live::Again, |tapped| Live::Now(Box::new(tapped)))
             }
             Peek::Until(until) => Live::Until(Some(until)),
             Peek::Gone(next) => {
@@ -125,7 +125,7 @@ impl Tap {
     }
 
     /// An entry of this run.
-    fn fresh(&self, slot: Slot) -> Option<Tapped> {
+    fn fresh(&self, slot: &Slot) -> Option<Tapped> {
         let mark = if slot.committed.is_some() { TapMark::Seq(slot.seq) } else { TapMark::Ticket(Ticket(slot.seq)) };
         if let Entry::Alarm(event) = slot.entry.as_ref() {
             let (durable, committed) = (slot.committed.is_some(), slot.committed);

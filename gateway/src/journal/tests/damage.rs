@@ -72,7 +72,7 @@ async fn lives(dir: &Dir, what: &str) {
     }
     run.close();
     let run = open(dir);
-    assert_eq!(run.cause, StartCause::CleanStop, "{what}: once is enough");
+    assert_eq!(run.cause, StartCause::CleanStop, "{what}: once is enough after {cause:?}");
     assert_eq!(run.balance(STORE, Lane::Telemetry).pending, 0, "{what}");
     assert!(run.standing.iter().any(|event| event.rule == "after"), "{what}");
     run.kill();
@@ -81,6 +81,7 @@ async fn lives(dir: &Dir, what: &str) {
 fn damage(dir: &Dir, random: &mut Random) -> String {
     let names: Vec<_> = fs::read_dir(&dir.0).expect("the directory").flatten().map(|entry| entry.path()).collect();
     let mut names: Vec<_> = names.into_iter().filter(|path| path.to_string_lossy().contains(".db")).collect();
+    names.retain(|path| fs::metadata(path).is_ok_and(|meta| meta.len() > 0));
     names.sort();
     let path = &names[random.below(names.len() as u64) as usize];
     let mut bytes = fs::read(path).expect("the file");

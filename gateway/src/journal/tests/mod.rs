@@ -71,7 +71,7 @@ fn sinks() -> [SinkSpec; 2] {
 }
 
 fn config(dir: &Dir) -> JournalConfig {
-    JournalConfig { path: dir.0.clone(), keep: Duration::from_secs(90 * 86_400), max_size: 4 << 30 }
+    JournalConfig { path: dir.0.clone(), keep: Duration::from_hours(90 * 24), max_size: 4 << 30 }
 }
 
 fn try_open(config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError> {
