@@ -57,10 +57,8 @@ impl Site {
         );
         for index in 0..plant.devices.len() {
             let unit = index + 1;
-            let _ = writeln!(
-                self.text,
-                "[[modbus.device]]\nname = \"d{index}\"\nunit = {unit}\nevery = \"{every_ms}ms\""
-            );
+            let _ =
+                writeln!(self.text, "[[modbus.device]]\nname = \"d{index}\"\nunit = {unit}\nevery = \"{every_ms}ms\"");
             self.point("r0", "holding:0", "u16");
             self.point("n", "holding:1", "u32");
         }

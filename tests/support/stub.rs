@@ -23,6 +23,12 @@ pub struct Write {
     pub status: u16,
 }
 
+impl Write {
+    fn has_reading(&self) -> bool {
+        self.status == 204 && self.lines.iter().any(|line| !line.starts_with("alarm,"))
+    }
+}
+
 #[derive(Debug)]
 struct State {
     script: VecDeque<Reply>,
@@ -124,7 +130,9 @@ impl Stub {
         let writes = state.writes.iter().filter(|w| w.status == 204);
         let lines = writes.flat_map(|w| w.lines.iter().map(|line| (line, w.unix_ms)));
         let readings = lines.filter(|(line, _)| !line.starts_with("alarm,"));
-        readings.filter_map(|(line, at)| Some((line.rsplit(' ').next()?.parse::<i64>().ok()? / 1_000_000, at))).collect()
+        readings
+            .filter_map(|(line, at)| Some((line.rsplit(' ').next()?.parse::<i64>().ok()? / 1_000_000, at)))
+            .collect()
     }
 
     /// Whether anything has been accepted.
@@ -132,10 +140,10 @@ impl Stub {
         self.state.lock().unwrap().writes.iter().any(|w| w.status == 204)
     }
 
-    /// Time from `since` to the first accepted write that came after it.
+    /// Time from `since` to the first accepted write of a reading that came after it.
     pub fn first_after(&self, since: Instant) -> Option<Duration> {
         let state = self.state.lock().unwrap();
-        let write = state.writes.iter().find(|w| w.at > since && w.status == 204)?;
+        let write = state.writes.iter().find(|w| w.at > since && w.has_reading())?;
         Some(write.at - since)
     }
 }

@@ -187,7 +187,8 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         if matches!(self.live.slot, Slot::Flying) {
             return;
         }
-        let due = self.gather.is_some_and(|at| now >= at);
+        // After a failure nothing gathers: what is asked then, and answered first, is to be the newest.
+        let due = self.pace.failures > 0 || self.gather.is_some_and(|at| now >= at);
         if !due && matches!(self.live.slot, Slot::Empty) {
             return;
         }
@@ -196,7 +197,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             tracing::info!(
                 link = self.link.name(),
                 head,
-                "far behind, going on at the head and draining the rest beside it"
+                "far behind, going on near the head and draining the rest beside it"
             );
             self.live.slot = Slot::Empty;
         }
