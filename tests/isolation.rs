@@ -7,7 +7,7 @@ use gengfu_tests::plant::{Fault, Plant};
 use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{always, eventually, length, quiet, say};
+use gengfu_tests::wait::{always, eventually, length, now, quiet, say};
 
 const EVERY_MS: u64 = 200;
 /// How late a poll of a healthy device may be on a busy test machine.
@@ -51,58 +51,67 @@ fn three_sick_devices_cost_the_others_nothing() {
     }
 }
 
-/// Where a line is shared, a unit that does not answer takes its timeout out of the others' time once a probe.
+/// The `timeout` of the lines of the rig's site files.
+const TIMEOUT: Duration = Duration::from_millis(200);
+const UNITS: usize = 6;
+/// The third unit of each line falls sick.
+const SICK: usize = 2;
+
+/// Where a line is shared, a unit that does not answer takes its timeout out of the others' time, once a probe.
 #[test]
 fn a_sick_unit_leaves_its_line_to_the_others() {
     let _quiet = quiet();
-    let faults = [
+    let lines = [
         (Fault::Silent, TIMEOUT, Some("timeout")),
         (Fault::Exception(4), Duration::ZERO, Some("device-fault")),
         (Fault::Garbage, TIMEOUT, None),
         (Fault::Closes, TIMEOUT, None),
         (Fault::OtherUnit, TIMEOUT, None),
     ];
-    for (fault, cost, reason) in faults {
-        one_sick_unit(fault, cost, reason);
+    let (dir, receiver) = (Folder::new("line"), Receiver::start());
+    let plants: Vec<Plant> = lines.iter().map(|_| Plant::line(UNITS)).collect();
+    let names: Vec<String> = (0..lines.len()).map(|line| format!("d{}", line * UNITS + SICK)).collect();
+    let site = plants.iter().enumerate();
+    let site = site.fold(Site::new("rig"), |site, (line, plant)| site.modbus_line(plant, line * UNITS, EVERY_MS));
+    let watched: Vec<&str> = names.iter().map(String::as_str).chain(["d0"]).collect();
+    let text = life_safety(&site.webhook("duty", receiver.port()).text, &watched);
+    let mut gateway = Gateway::start(&text, dir.path());
+    eventually(SOON, "every unit is polled", || plants.iter().flat_map(|p| &p.devices).all(|d| d.polls() > 2));
+
+    for (plant, (fault, _, _)) in plants.iter().zip(lines) {
+        plant.devices[SICK].fault(fault);
     }
+    let from: Vec<Vec<usize>> = plants.iter().map(|p| p.devices.iter().map(|d| d.log().len()).collect()).collect();
+    let held = length(6, 60);
+    always(held, "the load runs", || true);
+    for (line, (plant, (fault, cost, reason))) in plants.iter().zip(lines).enumerate() {
+        the_others_keep_their_period(plant, &from[line], held, fault, cost);
+        gateway.quality(&format!("{}/r0", names[line]), SOON, "bad", reason);
+        receiver.expect(SOON, "a lost life-safety point is an alarm", |p| {
+            p.word("device") == names[line] && p.word("event") == "raise"
+        });
+    }
+
+    // and each comes back by itself, within the 5 s of a life-safety probe
+    plants.iter().for_each(|plant| plant.devices[SICK].fault(Fault::Sound));
+    let back = now() + Duration::from_secs(6);
+    for name in &names {
+        gateway.quality(&format!("{name}/r0"), back.saturating_duration_since(now()), "good", None);
+        receiver.expect(SOON, "the alarm returns", |p| p.word("device") == name && p.word("event") == "return");
+    }
+    assert!(receiver.seen().iter().all(|p| p.word("device") != "d0"), "a healthy point raises nothing");
+    gateway.term();
 }
 
-/// The `timeout` of the lines of the rig's site files.
-const TIMEOUT: Duration = Duration::from_millis(200);
-const SICK: usize = 2;
-
-fn one_sick_unit(fault: Fault, cost: Duration, reason: Option<&str>) {
-    let (dir, plant, receiver) = (Folder::new("line"), Plant::line(6), Receiver::start());
-    let text = Site::new("rig").modbus_line(&plant, EVERY_MS).webhook("duty", receiver.port()).text;
-    let mut gateway = Gateway::start(&life_safety(&text, &["d2", "d3"]), dir.path());
-    eventually(SOON, "every unit is polled", || plant.devices.iter().all(|d| d.polls() > 2));
-    plant.devices[SICK].fault(fault);
-    let from: Vec<usize> = plant.devices.iter().map(|d| d.log().len()).collect();
-    let held = length(4, 30);
-    always(held, "the load runs", || true);
-    let logs: Vec<_> = plant.devices.iter().zip(&from).map(|(d, from)| d.log().split_off(*from)).collect();
-    let healthy: Vec<_> = logs.iter().enumerate().filter(|(index, _)| *index != SICK).map(|(_, log)| log).collect();
-    gateway.quality("d2/r0", SOON, "bad", reason);
-    receiver.expect(SOON, "a lost life-safety point is an alarm", |p| {
-        p.word("device") == "d2" && p.word("event") == "raise"
-    });
-    gateway.quality("d3/r0", SOON, "good", None);
-
-    let worst = healthy.iter().map(|log| lateness(log)).max().unwrap();
-    let polls = healthy.iter().map(|log| log.len()).min().unwrap();
+fn the_others_keep_their_period(plant: &Plant, from: &[usize], held: Duration, fault: Fault, cost: Duration) {
+    let logs = plant.devices.iter().zip(from).enumerate().filter(|(index, _)| *index != SICK);
+    let logs: Vec<_> = logs.map(|(_, (device, from))| device.log().split_off(*from)).collect();
+    let worst = logs.iter().map(|log| lateness(log)).max().unwrap();
+    let polls = logs.iter().map(Vec::len).min().unwrap();
     let wanted = held.as_millis() as usize / EVERY_MS as usize;
-    say(&format!(
-        "one unit of six {fault:?}: worst lateness of the others {worst:?} in {held:?}, polls {polls} of {wanted}"
-    ));
-    assert!(worst <= cost + LATE, "a healthy unit was polled {worst:?} late beside one that is {fault:?}");
+    say(&format!("isolation: one unit of {UNITS} on a line {fault:?}, in {held:?} the others at worst {worst:?} late"));
+    assert!(worst <= cost + LATE, "a unit was polled {worst:?} late beside one that is {fault:?}");
     assert!(polls * 20 >= wanted * 19, "{polls} polls instead of {wanted} beside one that is {fault:?}");
-
-    // and it comes back by itself, within the 5 s of a life-safety probe
-    plant.devices[SICK].fault(Fault::Sound);
-    gateway.quality("d2/r0", Duration::from_secs(6), "good", None);
-    receiver.expect(SOON, "the alarm returns", |p| p.word("device") == "d2" && p.word("event") == "return");
-    assert!(receiver.seen().iter().all(|p| p.word("device") == "d2"), "a healthy point raises nothing");
-    gateway.term();
 }
 
 /// How much later than its period the latest poll came.

@@ -38,6 +38,7 @@ fn nothing_is_lost_and_nothing_waits() {
 
     let gone = unix_ms();
     to_store.set(Line::Shut);
+    eventually(10 * SECOND, "a batch is in flight", || stub.answering());
     to_stub.set(Line::Shut);
     let polls = plant.polls();
     let out = length(12, 60);

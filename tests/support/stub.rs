@@ -2,6 +2,7 @@
 //! what it is told to.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ struct State {
 pub struct Stub {
     pub server: Server,
     state: Arc<Mutex<State>>,
+    answering: Arc<AtomicUsize>,
 }
 
 impl Stub {
@@ -55,15 +57,16 @@ impl Stub {
         let standing = Reply::Status(204, String::new());
         let state = State { script: VecDeque::new(), standing, refused: None, writes: Vec::new() };
         let state = Arc::new(Mutex::new(state));
-        let inside = state.clone();
+        let answering: Arc<AtomicUsize> = Arc::default();
+        let (inside, busy) = (state.clone(), answering.clone());
         let server = Server::start(move |request| {
-            let mut state = inside.lock().unwrap();
-            let (reply, lines) = state.take(&request);
-            drop(state);
+            let (reply, lines) = inside.lock().unwrap().take(&request);
+            busy.fetch_add(1, Ordering::SeqCst);
             pause(Duration::from_secs_f64(lines as f64 / pace));
+            busy.fetch_sub(1, Ordering::SeqCst);
             reply
         });
-        Self { server, state }
+        Self { server, state, answering }
     }
 
     pub fn port(&self) -> u16 {
@@ -133,6 +136,11 @@ impl Stub {
         readings
             .filter_map(|(line, at)| Some((line.rsplit(' ').next()?.parse::<i64>().ok()? / 1_000_000, at)))
             .collect()
+    }
+
+    /// Whether a request is taken and not answered: a fault now makes the gateway send it again.
+    pub fn answering(&self) -> bool {
+        self.answering.load(Ordering::SeqCst) > 0
     }
 
     /// Whether anything has been accepted.
