@@ -201,11 +201,9 @@ pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result
     })?;
     let rows = rows.collect::<rusqlite::Result<Vec<Span>>>()?;
     let first = first.min(head + 1);
-    Ok(match Map::load(first, rows, head) {
-        Some(map) => Loaded::Known(map),
-        None => {
-            tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
-            Loaded::Reset(Map::new(first))
-        }
-    })
+    if let Some(map) = Map::load(first, rows, head) {
+        return Ok(Loaded::Known(map));
+    }
+    tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
+    Ok(Loaded::Reset(Map::new(first)))
 }

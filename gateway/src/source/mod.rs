@@ -13,7 +13,6 @@ use crate::flow::Batch;
 use crate::stop::Stop;
 use crate::telemetry::{LinkState, SharedStats};
 
-mod backoff;
 pub mod own;
 pub mod modbus;
 pub mod mqtt;

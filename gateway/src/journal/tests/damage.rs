@@ -189,3 +189,30 @@ async fn an_interrupted_repair_is_taken_up() {
     assert_eq!((run.cause, run.all().await.len()), (StartCause::CleanStop, 3000));
     run.close();
 }
+
+#[tokio::test]
+async fn a_marked_file_is_checked_whole_whatever_its_size_and_the_mark_goes() {
+    let dir = template(true).await;
+    let mark = lane::suspect_path(&dir.0.join("telemetry.db"));
+    fs::write(&mark, "").expect("marked");
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::CleanStop);
+    assert!(!mark.exists());
+    run.close();
+}
+
+#[tokio::test]
+async fn few_damaged_files_are_kept() {
+    let dir = template(true).await;
+    for round in 0..5 {
+        fs::write(dir.0.join("telemetry.db"), format!("no database {round}")).expect("written");
+        let run = open(&dir);
+        assert_eq!(run.cause, StartCause::Repair);
+        run.close();
+        // Names carry milliseconds.
+        let clock = Clock::start();
+        until("the next millisecond", || clock.mono().0 > 2).await;
+    }
+    let names = fs::read_dir(&dir.0).expect("the directory").flatten().map(|entry| entry.file_name());
+    assert_eq!(names.filter(|name| name.to_string_lossy().contains(".damaged-")).count(), 3);
+}

@@ -121,13 +121,13 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::backoff::seed;
+    use crate::backoff::phase;
 
     fn schedule(periods: &[u64]) -> Schedule {
         let slots: Vec<Slot> = periods
             .iter()
             .enumerate()
-            .map(|(n, ms)| Slot { unit: n, period: Duration::from_millis(*ms), seed: seed(&["line", &n.to_string()]) })
+            .map(|(n, ms)| Slot { unit: n, period: Duration::from_millis(*ms), seed: phase(&["line", &n.to_string()]) })
             .collect();
         let units = (0..periods.len()).map(|n| Breaker::new(n as u64, None)).collect();
         Schedule::new(&slots, units, Mono(5))
@@ -212,7 +212,7 @@ mod tests {
     fn fifty_lines_do_not_fire_at_once() {
         let mut at = [0_u32; 100];
         for n in 0..50 {
-            let slot = Slot { unit: 0, period: Duration::from_millis(100), seed: seed(&[&format!("line-{n}"), "d"]) };
+            let slot = Slot { unit: 0, period: Duration::from_millis(100), seed: phase(&[&format!("line-{n}"), "d"]) };
             let mut line = Schedule::new(&[slot], vec![Breaker::new(0, None)], Mono(0));
             for (_, when, _) in run(&mut line, 1000, |_| Some(0)) {
                 at[(when % 100) as usize] += 1;
