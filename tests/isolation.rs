@@ -93,7 +93,9 @@ fn a_sick_unit_leaves_its_line_to_the_others() {
     }
 
     // and each comes back by itself, within the 5 s of a life-safety probe
-    plants.iter().for_each(|plant| plant.devices[SICK].fault(Fault::Sound));
+    for plant in &plants {
+        plant.devices[SICK].fault(Fault::Sound);
+    }
     let back = now() + Duration::from_secs(6);
     for name in &names {
         gateway.quality(&format!("{name}/r0"), back.saturating_duration_since(now()), "good", None);

@@ -59,18 +59,6 @@ impl Bench {
         push
     }
 
-    /// Publishes as many messages as [`MESSAGES`] and waits until the gateway has them.
-    fn publish(&self, publisher: &mut Publisher, gateway: &Gateway) {
-        let before = gateway.metric("gengfu_mqtt_messages_total", "");
-        for number in 0..MESSAGES {
-            publisher.reading(&format!("m{}", number % 10));
-        }
-        publisher.flush();
-        eventually(SOON, "the gateway has the messages", || {
-            gateway.metric("gengfu_mqtt_messages_total", "") >= before + MESSAGES as f64
-        });
-    }
-
     fn polls(&self) -> Vec<u32> {
         self.plant.devices.iter().map(|device| device.polls()).collect()
     }
@@ -79,7 +67,7 @@ impl Bench {
         let mut gateway = self.gateway(environment);
         let mut publisher = Publisher::connect(self.broker.port);
         assert_eq!(self.raise(0).body["durable"], true, "with a sound disk an alarm is durable");
-        self.publish(&mut publisher, &gateway);
+        publish(&mut publisher, &gateway);
         eventually(SOON, "with a sound disk messages are acknowledged", || self.broker.acks() == MESSAGES);
 
         sicken();
@@ -87,7 +75,7 @@ impl Bench {
         assert_eq!(push.body["durable"], false);
         gateway.alarm("flip-d1", Duration::from_secs(1), |a| a["state"] == "unacknowledged");
         let (acks, polls) = (self.broker.acks(), self.plant.polls());
-        self.publish(&mut publisher, &gateway);
+        publish(&mut publisher, &gateway);
         always(held, "the process lives and acknowledges nothing", || {
             gateway.process().alive() && self.broker.acks() == acks
         });
@@ -102,7 +90,7 @@ impl Bench {
         assert_eq!(self.raise(2).body["durable"], true, "the disk is back");
         self.comes_back_the_same(&mut gateway, &push);
         gateway.term();
-        self.nothing_is_missing(&gateway, &publisher, &polls);
+        nothing_is_missing(&gateway, &publisher, &polls);
     }
 
     fn comes_back_the_same(&self, gateway: &mut Gateway, push: &Push) {
@@ -113,18 +101,27 @@ impl Bench {
         let times = self.receiver.pushes().iter().filter(|p| p.key == push.key).count();
         assert!(times <= 2, "{times} pushes of one transition");
     }
+}
 
-    /// Every message the broker took and every poll up to the end of the sickness is in the journal.
-    fn nothing_is_missing(&self, gateway: &Gateway, publisher: &Publisher, polls: &[u32]) {
-        let committed = counting::committed(&gateway.data());
-        contains(&counting::to_ms(&committed.must), &publisher.acked()).unwrap();
-        for (index, polls) in polls.iter().enumerate() {
-            let numbers = poll_numbers(&committed.must, &format!("d{index}"));
-            assert!(
-                (1..=*polls).all(|n| numbers.binary_search(&n).is_ok()),
-                "d{index}: of {polls} not all of {numbers:?}"
-            );
-        }
+/// Publishes as many messages as [`MESSAGES`] and waits until the gateway has them.
+fn publish(publisher: &mut Publisher, gateway: &Gateway) {
+    let before = gateway.metric("gengfu_mqtt_messages_total", "");
+    for number in 0..MESSAGES {
+        publisher.reading(&format!("m{}", number % 10));
+    }
+    publisher.flush();
+    eventually(SOON, "the gateway has the messages", || {
+        gateway.metric("gengfu_mqtt_messages_total", "") >= before + MESSAGES as f64
+    });
+}
+
+/// Every message the broker took and every poll up to the end of the sickness is in the journal.
+fn nothing_is_missing(gateway: &Gateway, publisher: &Publisher, polls: &[u32]) {
+    let committed = counting::committed(&gateway.data());
+    contains(&counting::to_ms(&committed.must), &publisher.acked()).unwrap();
+    for (index, polls) in polls.iter().enumerate() {
+        let numbers = poll_numbers(&committed.must, &format!("d{index}"));
+        assert!((1..=*polls).all(|n| numbers.binary_search(&n).is_ok()), "d{index}: of {polls} not all of {numbers:?}");
     }
 }
 
