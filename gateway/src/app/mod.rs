@@ -2,6 +2,7 @@
 //! the sources. It stops in the mirrored order, within a deadline.
 
 mod deadman;
+mod field;
 mod points;
 mod supervise;
 
@@ -20,6 +21,7 @@ use crate::source::{self, own};
 use crate::stop::{self, Stopper};
 use crate::telemetry::{SharedStats, Stats};
 use crate::{console, forward, notify};
+use field::Field;
 
 /// How long each stage of a stop may take; four stages stay under the 5 s that are promised.
 const STAGE: Duration = Duration::from_millis(1_100);
@@ -34,6 +36,7 @@ pub struct Gateway {
     clock: Clock,
     journal: Journal,
     writers: Writers,
+    field: Field,
     engine_task: JoinHandle<()>,
     sources: (Stopper, JoinSet<()>),
     readers: (Stopper, JoinSet<()>),
@@ -76,13 +79,14 @@ impl Gateway {
             standing,
             last_seen,
         })?;
-        let engine_task = tokio::spawn(task);
+        let field = Field::start()?;
+        let engine_task = field.handle.spawn(task);
 
         let parts =
             Parts { site, clock: clock.clone(), catalog, stats, journal: journal.clone(), engine: engine.clone() };
         let readers = parts.start_readers(listener, &console, started);
-        let sources = parts.start_sources();
-        Ok(Self { engine, console, clock, journal, writers, engine_task, sources, readers })
+        let sources = parts.start_sources(&field);
+        Ok(Self { engine, console, clock, journal, writers, field, engine_task, sources, readers })
     }
 
     /// Runs until `stop` comes or something vital ends, feeding the service manager's watchdog, then stops in order.
@@ -104,7 +108,7 @@ impl Gateway {
 
     /// Sources first, then the engine empties its queue, then what reads the journal, then the journal itself.
     async fn stop(self) -> bool {
-        let Self { engine, writers, engine_task, sources, readers, .. } = self;
+        let Self { engine, writers, field, engine_task, sources, readers, .. } = self;
         end("sources", sources).await;
         drop(engine);
         // Readers hold doors to the engine: they go before it can end by itself.
@@ -113,6 +117,7 @@ impl Gateway {
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
         }
+        field.end();
         let synced = tokio::task::spawn_blocking(move || writers.close(STAGE)).await.unwrap_or(false);
         tracing::info!(drained, synced, "stopped");
         drained && synced
@@ -179,7 +184,7 @@ impl Parts {
         (stopper, tasks)
     }
 
-    fn start_sources(&self) -> (Stopper, JoinSet<()>) {
+    fn start_sources(&self, field: &Field) -> (Stopper, JoinSet<()>) {
         let (stopper, stop) = stop::channel();
         let context = source::Context {
             clock: self.clock.clone(),
@@ -191,9 +196,9 @@ impl Parts {
         };
         let mut tasks = JoinSet::new();
         for task in source::tasks(&context) {
-            tasks.spawn(supervise::keep(task, context.clone(), self.journal.clone()));
+            tasks.spawn_on(supervise::keep(task, context.clone(), self.journal.clone()), &field.handle);
         }
-        tasks.spawn(own::run(context, self.journal.clone()));
+        tasks.spawn_on(own::run(context, self.journal.clone()), &field.handle);
         (stopper, tasks)
     }
 }

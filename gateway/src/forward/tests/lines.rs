@@ -164,7 +164,7 @@ fn names_that_no_store_would_read_back_are_refused_with_the_mend() {
     }
     let records: Vec<_> = (0..9).map(|n| record(u64::from(n) + 1, n, 10, 1.0, Quality::Good)).collect();
     let lines = encode(&names_of(&catalog), &mut whole_memory(), &records);
-    assert_eq!(all(&lines), "hydrant,site=mall,device=dev-0 p0=1.0 10\n");
+    assert_eq!(all(&lines), "hydrant,site=mall,device=dev-0 p0=1 10\n");
     let mut job = batch::Job::new(1, lines);
     assert!(job.next().is_some());
     job.answer(store::Answer::Accepted).unwrap();
