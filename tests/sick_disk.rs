@@ -1,41 +1,47 @@
 //! A disk that is full or hangs. The alarm goes out all the same, says that it is not durable, and is in the journal
-//! with the same id once the disk is back.
+//! with the same id once the disk is back. What is owed an acknowledgement waits for it; telemetry goes on.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use gengfu::journal::Entry;
-use gengfu_tests::counting;
+use gengfu_tests::broker::Broker;
+use gengfu_tests::counting::{self, contains, poll_numbers};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
+use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::shim::SickDisk;
 use gengfu_tests::site::Site;
 use gengfu_tests::wait::{always, eventually, length, not_run, now, quiet, say};
 
 const SOON: Duration = Duration::from_secs(20);
+/// Messages published before the disk falls sick, and again while it is.
+const MESSAGES: usize = 100;
 
 struct Bench {
     dir: Folder,
     plant: Plant,
+    broker: Broker,
     receiver: Receiver,
     site: String,
 }
 
 impl Bench {
     fn new(name: &str) -> Self {
-        let (dir, plant, receiver) = (Folder::new(name), Plant::start(3), Receiver::start());
-        let site = Site::new("rig").modbus(&plant, 100, 6).flips(0, 3).webhook("duty", receiver.port()).text;
-        Self { dir, plant, receiver, site }
+        let (dir, plant, broker, receiver) = (Folder::new(name), Plant::start(3), Broker::chatty(), Receiver::start());
+        let site = Site::new("rig").modbus(&plant, 100, 6).flips(0, 3).mqtt(broker.port);
+        let site = site.webhook("duty", receiver.port()).text;
+        Self { dir, plant, broker, receiver, site }
     }
 
-    fn gateway(&self, disk: &SickDisk) -> Gateway {
-        let environment = disk.environment();
+    fn gateway(&self, environment: &[(String, String)]) -> Gateway {
         let pairs: Vec<(&str, &str)> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let gateway = Gateway::start_with(&self.site, self.dir.path(), &pairs);
         eventually(SOON, "all are polled", || self.plant.devices.iter().all(|d| d.polls() > 3));
+        eventually(SOON, "the gateway has subscribed", || self.broker.subscribed());
         gateway
     }
 
@@ -52,6 +58,71 @@ impl Bench {
         assert!(late <= Duration::from_secs(1), "pushed after {late:?}");
         push
     }
+
+    fn polls(&self) -> Vec<u32> {
+        self.plant.devices.iter().map(|device| device.polls()).collect()
+    }
+
+    fn survives(&self, environment: &[(String, String)], held: Duration, sicken: impl Fn(), heal: impl Fn()) {
+        let mut gateway = self.gateway(environment);
+        let mut publisher = Publisher::connect(self.broker.port);
+        assert_eq!(self.raise(0).body["durable"], true, "with a sound disk an alarm is durable");
+        publish(&mut publisher, &gateway);
+        eventually(SOON, "with a sound disk messages are acknowledged", || self.broker.acks() == MESSAGES);
+
+        sicken();
+        let push = self.raise(1);
+        assert_eq!(push.body["durable"], false);
+        gateway.alarm("flip-d1", Duration::from_secs(1), |a| a["state"] == "unacknowledged");
+        let (acks, polls) = (self.broker.acks(), self.plant.polls());
+        publish(&mut publisher, &gateway);
+        always(held, "the process lives and acknowledges nothing", || {
+            gateway.process().alive() && self.broker.acks() == acks
+        });
+        assert!(self.plant.polls() > polls + held.as_secs() * 25, "sampling goes on");
+        gateway.alarm("gengfu/journal-fault", Duration::from_secs(2), |a| a["priority"] == "high");
+        let polls = self.polls();
+
+        heal();
+        let back = eventually(SOON, "the alarm is in the journal", || journaled(&gateway, &push.key));
+        let acked = eventually(SOON, "messages are acknowledged", || self.broker.acks() == 2 * MESSAGES);
+        say(&format!("journaled {back:?} after the disk came back, messages acknowledged {acked:?} after that"));
+        assert_eq!(self.raise(2).body["durable"], true, "the disk is back");
+        self.comes_back_the_same(&mut gateway, &push);
+        gateway.term();
+        nothing_is_missing(&gateway, &publisher, &polls);
+    }
+
+    fn comes_back_the_same(&self, gateway: &mut Gateway, push: &Push) {
+        gateway.kill9();
+        gateway.restart();
+        let alarm = gateway.alarm("flip-d1", SOON, |_| true);
+        assert_eq!(format!("{}.1", alarm["id"].as_str().unwrap()), push.key, "the same id after a restart");
+        let times = self.receiver.pushes().iter().filter(|p| p.key == push.key).count();
+        assert!(times <= 2, "{times} pushes of one transition");
+    }
+}
+
+/// Publishes as many messages as [`MESSAGES`] and waits until the gateway has them.
+fn publish(publisher: &mut Publisher, gateway: &Gateway) {
+    let before = gateway.metric("gengfu_mqtt_messages_total", "");
+    for number in 0..MESSAGES {
+        publisher.reading(&format!("m{}", number % 10));
+    }
+    publisher.flush();
+    eventually(SOON, "the gateway has the messages", || {
+        gateway.metric("gengfu_mqtt_messages_total", "") >= before + MESSAGES as f64
+    });
+}
+
+/// Every message the broker took and every poll up to the end of the sickness is in the journal.
+fn nothing_is_missing(gateway: &Gateway, publisher: &Publisher, polls: &[u32]) {
+    let committed = counting::committed(&gateway.data());
+    contains(&counting::to_ms(&committed.must), &publisher.acked()).unwrap();
+    for (index, polls) in polls.iter().enumerate() {
+        let numbers = poll_numbers(&committed.must, &format!("d{index}"));
+        assert!((1..=*polls).all(|n| numbers.binary_search(&n).is_ok()), "d{index}: of {polls} not all of {numbers:?}");
+    }
 }
 
 /// Whether the alarm lane on disk holds the transition of this key.
@@ -60,34 +131,12 @@ fn journaled(gateway: &Gateway, key: &str) -> bool {
     entries.iter().any(|entry| matches!(entry, Entry::Alarm(alarm) if alarm.key() == key))
 }
 
-fn alarm_survives(bench: &Bench, disk: &SickDisk, sicken: impl Fn(), held: Duration) {
-    let mut gateway = bench.gateway(disk);
-    assert_eq!(bench.raise(0).body["durable"], true, "with a sound disk an alarm is durable");
-    sicken();
-    let push = bench.raise(1);
-    assert_eq!(push.body["durable"], false);
-    gateway.alarm("flip-d1", Duration::from_secs(1), |a| a["state"] == "unacknowledged");
-    let polls = bench.plant.polls();
-    always(held, "the process lives", || gateway.process().alive());
-    assert!(bench.plant.polls() > polls + 10, "sampling goes on");
-    disk.heal();
-    eventually(SOON, "the alarm is in the journal", || journaled(&gateway, &push.key));
-    assert_eq!(bench.raise(2).body["durable"], true, "the disk is back");
-    gateway.kill9();
-    gateway.restart();
-    let alarm = gateway.alarm("flip-d1", SOON, |_| true);
-    assert_eq!(format!("{}.1", alarm["id"].as_str().unwrap()), push.key, "the same id after a restart");
-    let times = bench.receiver.pushes().iter().filter(|p| p.key == push.key).count();
-    assert!(times <= 2, "{times} pushes of one transition");
-    gateway.term();
-}
-
 #[test]
 fn hung_disk() {
     let _quiet = quiet();
     let bench = Bench::new("hung");
     let Some(disk) = SickDisk::new(&bench.dir.join("data"), bench.dir.path()) else { return not_run("no C compiler") };
-    alarm_survives(&bench, &disk, || disk.hang(), length(4, 10));
+    bench.survives(&disk.environment(), length(5, 10), || disk.hang(), || disk.heal());
 }
 
 #[test]
@@ -95,7 +144,7 @@ fn full_disk() {
     let _quiet = quiet();
     let bench = Bench::new("full");
     let Some(disk) = SickDisk::new(&bench.dir.join("data"), bench.dir.path()) else { return not_run("no C compiler") };
-    alarm_survives(&bench, &disk, || disk.full(), length(4, 10));
+    bench.survives(&disk.environment(), length(3, 10), || disk.full(), || disk.heal());
 }
 
 #[test]
@@ -109,16 +158,13 @@ fn a_disk_that_is_really_full() {
         return not_run("a tmpfs of limited size needs root");
     }
     let _unmount = Unmount(&data);
-    let mut gateway = Gateway::start(&bench.site, bench.dir.path());
-    bench.raise(0);
     let filler = data.join("filler");
-    let full =
-        Command::new("dd").args(["if=/dev/zero", "bs=4096"]).arg(format!("of={}", filler.display())).output().unwrap();
-    assert!(!full.status.success(), "dd stops at the end of the disk");
-    let push = bench.raise(1);
-    std::fs::remove_file(&filler).unwrap();
-    eventually(SOON, "the alarm is in the journal", || journaled(&gateway, &push.key));
-    gateway.term();
+    bench.survives(&[], length(3, 10), || fill(&filler), || std::fs::remove_file(&filler).unwrap());
+}
+
+fn fill(file: &Path) {
+    let dd = Command::new("dd").args(["if=/dev/zero", "bs=4096"]).arg(format!("of={}", file.display())).output();
+    assert!(!dd.unwrap().status.success(), "dd stops at the end of the disk");
 }
 
 struct Unmount<'a>(&'a Path);

@@ -17,10 +17,19 @@ pub struct Broker {
 
 impl Broker {
     pub fn start() -> Self {
+        Self::logging("")
+    }
+
+    /// The same, and logs every packet: see [`Broker::acks`].
+    pub fn chatty() -> Self {
+        Self::logging("log_type debug\n")
+    }
+
+    fn logging(more: &str) -> Self {
         let dir = Folder::new("broker");
         let port = free_port();
         let shipped = std::fs::read_to_string(crate::root().join("deploy/mosquitto.conf")).unwrap();
-        dir.write("mosquitto.conf", &adapt(&shipped, port, &dir.path().display().to_string()));
+        dir.write("mosquitto.conf", &(adapt(&shipped, port, &dir.path().display().to_string()) + more));
         let process = launch(&dir);
         let broker = Self { port, process, dir };
         broker.ready();
@@ -37,6 +46,11 @@ impl Broker {
     /// The gateway's subscription of `Site::mqtt` stands: from here on nothing that is acknowledged may be lost.
     pub fn subscribed(&self) -> bool {
         self.process.output().contains(" rig/+/v")
+    }
+
+    /// Messages the gateway of `Site::mqtt` has acknowledged; of a chatty broker.
+    pub fn acks(&self) -> usize {
+        self.process.output().matches("Received PUBACK from gengfu-rig").count()
     }
 
     fn ready(&self) {

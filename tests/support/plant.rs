@@ -98,20 +98,27 @@ impl Plant {
         Self::with_log(count, false)
     }
 
+    /// `count` devices on one line (one port), as units 1, 2, 3…
+    pub fn line(count: usize) -> Self {
+        Self::listen(vec![devices(count, true)])
+    }
+
     fn with_log(count: usize, keep_log: bool) -> Self {
+        Self::listen((0..count).map(|_| devices(1, keep_log)).collect())
+    }
+
+    fn listen(lines: Vec<Vec<Arc<Device>>>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let devices: Vec<Arc<Device>> = (0..count).map(|_| Arc::default()).collect();
+        let devices = lines.iter().flatten().cloned().collect();
         let mut ports = Vec::new();
-        for device in &devices {
-            device.keep_log.store(keep_log, Ordering::Relaxed);
+        for line in lines {
             let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
             ports.push(listener.local_addr().unwrap().port());
-            let device = device.clone();
             runtime.spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
-                    let device = device.clone();
+                    let line = line.clone();
                     tokio::spawn(async move {
-                        let _ = serve(stream, &device).await;
+                        let _ = serve(stream, &line).await;
                     });
                 }
             });
@@ -129,6 +136,11 @@ impl Plant {
     }
 }
 
+fn devices(count: usize, keep_log: bool) -> Vec<Arc<Device>> {
+    let device = || Arc::new(Device { keep_log: AtomicBool::new(keep_log), ..Device::default() });
+    (0..count).map(|_| device()).collect()
+}
+
 /// A request as it came: MBAP header (Modbus TCP guide 1.0b, 3.1.3) and a read of one of the four tables.
 struct Asked {
     transaction: [u8; 2],
@@ -138,7 +150,8 @@ struct Asked {
     count: u16,
 }
 
-async fn serve(mut stream: TcpStream, device: &Device) -> io::Result<()> {
+/// A device alone on its line answers whatever unit is asked for; of several each answers for its own.
+async fn serve(mut stream: TcpStream, line: &[Arc<Device>]) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut held: Option<Vec<u8>> = None;
     let mut frame = [0u8; 260];
@@ -156,6 +169,8 @@ async fn serve(mut stream: TcpStream, device: &Device) -> io::Result<()> {
             address: u16::from_be_bytes([frame[8], frame[9]]),
             count: u16::from_be_bytes([frame[10], frame[11]]),
         };
+        let place = if line.len() > 1 { usize::from(asked.unit).saturating_sub(1) } else { 0 };
+        let Some(device) = line.get(place) else { continue };
         let fault = *device.fault.lock().unwrap();
         let reply = match fault {
             Fault::Silent => continue,

@@ -48,6 +48,23 @@ impl Site {
         self
     }
 
+    /// The devices of [`Plant::line`]: one line, units `d<first>` (unit 1), `d<first + 1>`… with `r0` and `n`.
+    pub fn modbus_line(mut self, plant: &Plant, first: usize, every_ms: u64) -> Self {
+        let port = plant.ports().first().copied().unwrap_or_default();
+        let _ = write!(
+            self.text,
+            "\n[[modbus]]\nname = \"line{first}\"\nconnect = \"tcp://127.0.0.1:{port}\"\ntimeout = \"200ms\"\n"
+        );
+        for index in 0..plant.devices.len() {
+            let (unit, number) = (index + 1, first + index);
+            let _ =
+                writeln!(self.text, "[[modbus.device]]\nname = \"d{number}\"\nunit = {unit}\nevery = \"{every_ms}ms\"");
+            self.point("r0", "holding:0", "u16");
+            self.point("n", "holding:1", "u32");
+        }
+        self
+    }
+
     fn point(&mut self, name: &str, register: &str, ty: &str) {
         let _ = writeln!(
             self.text,

@@ -1,23 +1,33 @@
 //! A recording stub of the InfluxDB v2 write API: keeps every line as it came, so that re-sends show, and answers
 //! what it is told to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::counting::{Sample, Set};
 use crate::http::{Reply, Request, Server};
+use crate::wait::{pause, unix_ms};
 
 /// One request to write.
 #[derive(Debug, Clone)]
 pub struct Write {
     pub at: Instant,
+    /// The same in UTC ms.
+    pub unix_ms: i64,
     pub lines: Vec<String>,
     pub authorization: String,
     pub path: String,
     pub gzip: bool,
     /// The status it was answered with; 0 where it was not.
     pub status: u16,
+}
+
+impl Write {
+    fn has_reading(&self) -> bool {
+        self.status == 204 && self.lines.iter().any(|line| !line.starts_with("alarm,"))
+    }
 }
 
 #[derive(Debug)]
@@ -33,17 +43,30 @@ struct State {
 pub struct Stub {
     pub server: Server,
     state: Arc<Mutex<State>>,
+    answering: Arc<AtomicUsize>,
 }
 
 impl Stub {
     /// Answers 204 until told otherwise.
     pub fn start() -> Self {
+        Self::paced(f64::INFINITY)
+    }
+
+    /// The same, and on each connection takes `pace` lines a second: a store on a thin line, whose backlog lasts.
+    pub fn paced(pace: f64) -> Self {
         let standing = Reply::Status(204, String::new());
         let state = State { script: VecDeque::new(), standing, refused: None, writes: Vec::new() };
         let state = Arc::new(Mutex::new(state));
-        let inside = state.clone();
-        let server = Server::start(move |request| inside.lock().unwrap().take(&request));
-        Self { server, state }
+        let answering: Arc<AtomicUsize> = Arc::default();
+        let (inside, busy) = (state.clone(), answering.clone());
+        let server = Server::start(move |request| {
+            let (reply, lines) = inside.lock().unwrap().take(&request);
+            busy.fetch_add(1, Ordering::SeqCst);
+            pause(Duration::from_secs_f64(lines as f64 / pace));
+            busy.fetch_sub(1, Ordering::SeqCst);
+            reply
+        });
+        Self { server, state, answering }
     }
 
     pub fn port(&self) -> u16 {
@@ -89,27 +112,67 @@ impl Stub {
         seen.into_iter().filter(|(_, times)| *times > 1).collect()
     }
 
-    /// Time from `since` to the first accepted write that came after it.
+    /// Accepted requests of which lines that `fit` came again in a later one.
+    pub fn resent_batches(&self, fit: impl Fn(&str) -> bool) -> usize {
+        let state = self.state.lock().unwrap();
+        let (mut first, mut again) = (HashMap::new(), HashSet::new());
+        for (number, write) in state.writes.iter().enumerate().filter(|(_, w)| w.status == 204) {
+            for line in write.lines.iter().filter(|line| fit(line)) {
+                let before = *first.entry(line.as_str()).or_insert(number);
+                if before != number {
+                    again.insert(before);
+                }
+            }
+        }
+        again.len()
+    }
+
+    /// Every accepted reading line with the time it says and the time it came, UTC ms.
+    pub fn times(&self) -> Vec<(i64, i64)> {
+        let state = self.state.lock().unwrap();
+        let writes = state.writes.iter().filter(|w| w.status == 204);
+        let lines = writes.flat_map(|w| w.lines.iter().map(|line| (line, w.unix_ms)));
+        let readings = lines.filter(|(line, _)| !line.starts_with("alarm,"));
+        readings
+            .filter_map(|(line, at)| Some((line.rsplit(' ').next()?.parse::<i64>().ok()? / 1_000_000, at)))
+            .collect()
+    }
+
+    /// Whether a request is taken and not answered: a fault now makes the gateway send it again.
+    pub fn answering(&self) -> bool {
+        self.answering.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether anything has been accepted.
+    pub fn has_some(&self) -> bool {
+        self.state.lock().unwrap().writes.iter().any(|w| w.status == 204)
+    }
+
+    /// Time from `since` to the first accepted write of a reading that came after it.
     pub fn first_after(&self, since: Instant) -> Option<Duration> {
         let state = self.state.lock().unwrap();
-        let write = state.writes.iter().find(|w| w.at > since && w.status == 204)?;
+        let write = state.writes.iter().find(|w| w.at > since && w.has_reading())?;
         Some(write.at - since)
     }
 }
 
 impl State {
-    fn take(&mut self, request: &Request) -> Reply {
+    /// The answer, and how many lines came.
+    fn take(&mut self, request: &Request) -> (Reply, usize) {
         if request.method != "POST" || !request.path.starts_with("/api/v2/write") {
-            return Reply::Status(404, String::new());
+            return (Reply::Status(404, String::new()), 0);
         }
         let text = String::from_utf8(request.plain()).unwrap();
         let reply = match &self.refused {
             Some(word) if text.contains(word.as_str()) => Reply::Status(400, format!("unable to parse {word}")),
             _ => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
         };
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let count = lines.len();
         self.writes.push(Write {
             at: request.at,
-            lines: text.lines().map(str::to_owned).collect(),
+            unix_ms: unix_ms(),
+            lines,
             authorization: request.header("authorization").unwrap_or_default().to_owned(),
             path: request.path.clone(),
             gzip: request.header("content-encoding") == Some("gzip"),
@@ -118,7 +181,7 @@ impl State {
                 Reply::Hang | Reply::Close => 0,
             },
         });
-        reply
+        (reply, count)
     }
 }
 

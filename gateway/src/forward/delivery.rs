@@ -5,7 +5,7 @@
 //!  ──done──┤▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒├──done──────────┤░░░░░░░░░░░░░░░░░┤
 //! ```
 //! Normally there is no backlog and the live cursor follows the head. Where it has fallen more than [`LIVE_LAG`] behind (an
-//! outage, a restart, a slow store) it jumps to the head, and what it leaves below becomes backlog. A jump costs the
+//! outage, a restart, a slow store) it jumps to the newest [`LIVE_BATCH`], and what it leaves below becomes backlog. A jump costs the
 //! delivery map one more range, so there is none beyond [`MAX_RANGES`].
 
 use crate::journal::Seq;
@@ -35,12 +35,13 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Moves the live cursor to the head if it is too far behind; says whether it did. Not while a live batch is under way.
+    /// Moves the live cursor to the newest batch if it is too far behind; says whether it did. Not while a live batch is
+    /// under way. One batch is left to it, so that a store which comes back is asked with live records, not with backlog.
     pub(super) fn catch_up(&mut self, owed: &[Range], head: Seq) -> bool {
         if self.live_owed(owed) <= LIVE_LAG || owed.len() >= MAX_RANGES {
             return false;
         }
-        self.split = head + 1;
+        self.split = self.split.max((head + 1).saturating_sub(LIVE_BATCH as u64));
         true
     }
 

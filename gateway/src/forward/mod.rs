@@ -87,8 +87,8 @@ struct Pace {
 
 impl Pace {
     const FLOOR: Duration = Duration::from_millis(100);
-    /// A store on the line is asked at least this often, so that its return is seen within a second.
-    const CEILING: Duration = Duration::from_millis(900);
+    /// A store on the line is asked at least this often, so that its return is seen, and a batch made, within a second.
+    const CEILING: Duration = Duration::from_millis(700);
     /// How often a store is asked that waits for a person.
     const HOLD: Duration = Duration::from_secs(1);
     /// How often a journal is asked that can't be read.

@@ -187,17 +187,20 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         if matches!(self.live.slot, Slot::Flying) {
             return;
         }
-        let due = self.gather.is_some_and(|at| now >= at);
+        // After a failure nothing gathers: what is asked then, and answered first, is to be the newest.
+        let due = self.pace.failures > 0 || self.gather.is_some_and(|at| now >= at);
         if !due && matches!(self.live.slot, Slot::Empty) {
             return;
         }
         let head = self.lane.head();
-        if self.delivery.catch_up(&self.lane.owed(), head) {
-            tracing::info!(
-                link = self.link.name(),
-                head,
-                "far behind, going on at the head and draining the rest beside it"
-            );
+        let owed = self.lane.owed();
+        // Told once: through an outage it jumps again and again.
+        let draining = self.delivery.backlog(&owed).is_some() || !self.backlog_idle();
+        if self.delivery.catch_up(&owed, head) {
+            if !draining {
+                let link = self.link.name();
+                tracing::info!(link, head, "far behind, going on near the head and draining the rest beside it");
+            }
             self.live.slot = Slot::Empty;
         }
         if matches!(self.live.slot, Slot::Empty) {

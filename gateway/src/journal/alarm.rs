@@ -1,6 +1,7 @@
 //! The alarm lane: a ring that never waits, and one thread that brings it to disk, every commit synced.
 //! There is no retention here yet: alarms and audit are kept.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -120,19 +121,21 @@ impl AlarmWriter {
             lock(&core.deliveries).for_all(*seq, *seq, &Fate::Void, core.clock.mono());
         }
         let mut end = self.end;
+        // One time for the row and for the push, so that a push made again after a restart says the same.
+        let wall = Cell::new(0);
         let written = self.hand.commit(
             core,
             &mut |conn| {
                 end = self.end;
-                let wall = core.clock.wall().0;
+                wall.set(core.clock.wall().0);
                 work.iter().try_for_each(|(seq, entry)| {
-                    end = chain::insert(conn, &end, *seq, wall, entry)?;
+                    end = chain::insert(conn, &end, *seq, wall.get(), entry)?;
                     Ok(())
                 })
             },
             || {
                 if let Some((seq, _)) = work.last() {
-                    self.lane.committed(*seq, core.clock.wall().0);
+                    self.lane.committed(*seq, wall.get());
                 }
             },
         );

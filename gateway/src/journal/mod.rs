@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::PointId;
+use gengfu_core::time::Mono;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -67,6 +68,9 @@ pub enum Lane {
     Alarm,
     Telemetry,
 }
+
+/// A write that takes longer than this many milliseconds is a disk that hangs; an idle writer tells of itself every second.
+const STALLED: u64 = 3_000;
 
 /// A sink with its delivery map, declared when the journal is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -339,6 +343,13 @@ impl Journal {
             queued: telemetry.queued(),
             bytes_on_disk: alarm.core.bytes() + telemetry.core.bytes(),
         }
+    }
+
+    /// Whether a lane can't write: it says so, or its writer has been in one write for [`STALLED`].
+    pub fn sick(&self) -> bool {
+        let Health { alarm_progress, telemetry_progress, alarm_error, telemetry_error, .. } = self.health();
+        let silent = self.inner.clock.mono().since(Mono(alarm_progress.min(telemetry_progress)));
+        alarm_error.is_some() || telemetry_error.is_some() || silent > STALLED
     }
 
     /// History of a point in buckets of `step_ms`, oldest first, at most `MAX_BUCKETS`; off the runtime. Buckets without a

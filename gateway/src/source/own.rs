@@ -33,8 +33,10 @@ struct Trouble {
     point: &'static str,
     priority: Priority,
     advice: &'static str,
-    /// Grows while the trouble shows.
-    signs: fn(&Stats, &Journal) -> u64,
+    /// Counts its signs in this run.
+    signs: fn(&Stats) -> u64,
+    /// Whether it lasts now.
+    lasts: fn(&Journal) -> bool,
 }
 
 const TROUBLES: [Trouble; 4] = [
@@ -42,29 +44,29 @@ const TROUBLES: [Trouble; 4] = [
         point: "journal-fault",
         priority: Priority::High,
         advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
-        signs: |stats, journal| {
-            let health = journal.health();
-            let ill = health.alarm_error.is_some() || health.telemetry_error.is_some();
-            u64::from(ill) + stats.refused(RefusedReason::JournalFull)
-        },
+        signs: |stats| stats.refused(RefusedReason::JournalFull),
+        lasts: Journal::sick,
     },
     Trouble {
         point: "clock-off",
         priority: Priority::Medium,
         advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
-        signs: |stats, _| stats.clock_off.get(),
+        signs: |stats| stats.clock_off.get(),
+        lasts: |_| false,
     },
     Trouble {
         point: "devices-refused",
         priority: Priority::Medium,
         advice: "上报设备数超过 max_devices：核对主题或提高上限 / More devices than max_devices: check the topics or raise it.",
-        signs: |stats, _| stats.refused(RefusedReason::TooManyDevices),
+        signs: |stats| stats.refused(RefusedReason::TooManyDevices),
+        lasts: |_| false,
     },
     Trouble {
         point: "source-restarted",
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
-        signs: |stats, _| stats.source_restarts.get(),
+        signs: |stats| stats.source_restarts.get(),
+        lasts: |_| false,
     },
 ];
 
@@ -114,8 +116,8 @@ struct Watch {
 
 impl Watch {
     /// The value to tell, if it is time to tell one.
-    fn look(&mut self, signs: u64, now_ms: u64) -> Option<bool> {
-        if signs > self.signs {
+    fn look(&mut self, signs: u64, lasts: bool, now_ms: u64) -> Option<bool> {
+        if signs > self.signs || lasts {
             self.last_sign = Some(now_ms);
         }
         self.signs = signs;
@@ -145,7 +147,7 @@ pub async fn run(mut context: Context, journal: Journal) {
         let now = context.clock.now();
         let mut batch = Batch::default();
         for ((trouble, id), watch) in TROUBLES.iter().zip(&ids).zip(&mut watches) {
-            let told = watch.look((trouble.signs)(&context.stats, &journal), now.mono.0);
+            let told = watch.look((trouble.signs)(&context.stats), (trouble.lasts)(&journal), now.mono.0);
             if let (Some(present), Some(point)) = (told, *id) {
                 let value = f64::from(u8::from(present));
                 batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
@@ -164,11 +166,21 @@ mod tests {
     #[test]
     fn a_trouble_is_told_when_it_comes_lingers_and_goes() {
         let mut watch = Watch::default();
-        assert_eq!(watch.look(0, 1_000), Some(false), "said once at the start");
-        assert_eq!(watch.look(0, 2_000), None);
-        assert_eq!(watch.look(3, 3_000), Some(true));
-        assert_eq!(watch.look(3, 62_999), None);
-        assert_eq!(watch.look(3, 63_000), Some(false));
-        assert_eq!(watch.look(3, 123_000), Some(false), "told again after a minute");
+        assert_eq!(watch.look(0, false, 1_000), Some(false), "said once at the start");
+        assert_eq!(watch.look(0, false, 2_000), None);
+        assert_eq!(watch.look(3, false, 3_000), Some(true));
+        assert_eq!(watch.look(3, false, 62_999), None);
+        assert_eq!(watch.look(3, false, 63_000), Some(false));
+        assert_eq!(watch.look(3, false, 123_000), Some(false), "told again after a minute");
+    }
+
+    #[test]
+    fn a_trouble_that_lasts_is_present_however_long() {
+        let mut watch = Watch::default();
+        assert_eq!(watch.look(0, true, 1_000), Some(true));
+        for minute in 1..10 {
+            assert_eq!(watch.look(0, true, 1_000 + minute * 60_000), Some(true), "minute {minute}");
+        }
+        assert_eq!(watch.look(0, false, 601_000), Some(false), "over a minute after its last sign");
     }
 }

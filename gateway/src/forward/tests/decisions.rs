@@ -94,17 +94,15 @@ fn live_follows_the_head_and_the_backlog_drains_below_it() {
     assert_eq!(delivery.live(&[(1, 500)]), Some((1, 500)));
     assert_eq!(delivery.backlog(&[(1, 500)]), None);
 
-    let head = LIVE_LAG + 1;
+    let head = 2 * LIVE_LAG;
+    let end = head - LIVE_BATCH as u64;
     assert!(delivery.catch_up(&[(1, head)], head));
-    assert_eq!(delivery.live(&[(1, head)]), None);
-    assert_eq!(delivery.backlog(&[(1, head)]), Some((1, head)));
+    assert_eq!(delivery.live(&[(1, head)]), Some((end + 1, head)), "the newest batch is live");
+    assert_eq!(delivery.backlog(&[(1, head)]), Some((1, end)));
     delivery.taken(BACKLOG_BATCH as u64);
-    assert_eq!(
-        delivery.backlog(&[(1, head + 9)]),
-        Some((BACKLOG_BATCH as u64 + 1, head)),
-        "the next batch, read ahead"
-    );
-    assert_eq!(delivery.live(&[(1, head + 9)]), Some((head + 1, head + 9)), "the new ones do not wait for it");
+    assert_eq!(delivery.backlog(&[(1, head + 9)]), Some((BACKLOG_BATCH as u64 + 1, end)), "the next batch, read ahead");
+    assert!(!delivery.catch_up(&[(1, head + 9)], head + 9), "no jump so soon after one");
+    assert_eq!(delivery.live(&[(1, head + 9)]), Some((end + 1, head + 9)), "the new ones do not wait for it");
 }
 
 #[test]

@@ -115,11 +115,19 @@ async fn the_watchdog_sees_a_hanging_writer_and_not_an_idle_one() {
     run.journal.append(Entry::Stop { at: 0 });
     let clock = &run.journal.inner.clock;
     let begun = clock.mono();
-    while clock.mono().since(begun) < 1500 {
-        std::thread::yield_now();
-    }
+    let hold = |ms| {
+        while clock.mono().since(begun) < ms {
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    };
+    hold(1500);
     assert!(progress(Lane::Alarm) < begun.0 + 1000, "a hanging writer stands still");
+    assert!(!run.journal.sick(), "a disk may take its time");
+    hold(STALLED + 1000);
+    assert!(run.journal.sick());
     drop(hang);
+    let journal = run.journal.clone();
+    until("well again", || !journal.sick()).await;
     run.close();
 }
 

@@ -48,6 +48,8 @@ struct Grid {
     period: u64,
     phase: u64,
     due: Mono,
+    /// The first poll is off the grid.
+    first: bool,
 }
 
 impl Grid {
@@ -57,15 +59,17 @@ impl Grid {
         // On the beat, so that polls of many lines that fall together are one wake of the thread.
         let phase = slot.seed % period;
         let phase = if period > BEAT { phase - phase % BEAT } else { phase };
-        Self { unit: slot.unit, period, phase, due }
+        Self { unit: slot.unit, period, phase, due, first: true }
     }
 
-    /// Moves on to the first line of the grid after `now`; says how many were passed over.
+    /// Moves on to the first line of the grid after `now`; says how many were passed over. After the first poll not to one
+    /// less than half a period away, which would ask twice for the same.
     fn advance(&mut self, now: Mono) -> u64 {
         let late = now.since(self.due) / self.period;
+        let from = if std::mem::take(&mut self.first) { now.plus(self.period / 2) } else { now };
         // `phase < period`: one period is added so that the difference stays above zero.
-        let into = (now.0 + self.period - self.phase) % self.period;
-        self.due = now.plus(self.period - into);
+        let into = (from.0 + self.period - self.phase) % self.period;
+        self.due = from.plus(self.period - into);
         late
     }
 }
@@ -166,6 +170,8 @@ mod tests {
         for (device, period) in [(0, 1000), (1, 100), (2, 250)] {
             let times: Vec<u64> = polls.iter().filter(|p| p.0 == device).map(|p| p.1).collect();
             assert!(times[0] <= 105 + 3, "first poll of {device} at {}", times[0]);
+            let second = times[1] - times[0];
+            assert!((period / 2..=period * 3 / 2 + 3).contains(&second), "second poll of {device} after {second}");
             for pair in times[1..].windows(2) {
                 let gap = pair[1] - pair[0];
                 assert!(gap.abs_diff(period) <= 3, "device {device}: gap {gap}");
