@@ -91,8 +91,10 @@ pub struct Stats {
     pub notify_failures: Counter,
     /// Pushes that went out before their alarm was on disk.
     pub notify_not_durable: Counter,
-    /// Source tasks that panicked and were started again.
+    /// Source tasks that ended unasked (a panic) and were started again.
     pub source_restarts: Counter,
+    /// The same of forward, notify and the console.
+    pub reader_restarts: Counter,
     links: Mutex<BTreeMap<String, LinkStatus>>,
 }
 

@@ -143,6 +143,11 @@ impl Gateway {
         let site = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, without_sources(&site)).unwrap();
         self.restart();
+        // What the gateway says of itself at its start is owed too: only once that is committed does "pending" mean it.
+        eventually(limit, "its own points are told", || {
+            let read = self.stage("read");
+            read > 0.0 && read == self.stage("committed") + self.stage("refused")
+        });
         eventually(limit, "every sink has what it is owed", || self.items("ledger").iter().all(|b| b["pending"] == 0));
         self.term();
     }

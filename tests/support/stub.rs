@@ -60,9 +60,9 @@ impl Stub {
         self.state.lock().unwrap().standing = reply;
     }
 
-    /// From now on answers 400 to a request with a line that holds `text`, and takes nothing of it.
-    pub fn refuse_lines_with(&self, text: &str) {
-        self.state.lock().unwrap().refused = Some(text.to_owned());
+    /// From now on answers 400 to a request with a line that has the field `name`, and takes nothing of it.
+    pub fn refuse_field(&self, name: &str) {
+        self.state.lock().unwrap().refused = Some(name.to_owned());
     }
 
     pub fn writes(&self) -> Vec<Write> {
@@ -104,7 +104,9 @@ impl State {
         }
         let text = String::from_utf8(request.plain()).unwrap();
         let reply = match &self.refused {
-            Some(word) if text.contains(word.as_str()) => Reply::Status(400, format!("unable to parse {word}")),
+            Some(name) if text.lines().any(|line| has_field(line, name)) => {
+                Reply::Status(400, format!("{{\"code\":\"invalid\",\"message\":\"unable to parse {name}\"}}"))
+            }
             _ => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
         };
         self.writes.push(Write {
@@ -120,6 +122,14 @@ impl State {
         });
         reply
     }
+}
+
+/// Fields of one device and instant share a line, so the wanted one is not always the first.
+fn has_field(line: &str, name: &str) -> bool {
+    let parts = split(line, ' ');
+    parts.get(1).is_some_and(|fields| {
+        split(fields, ',').iter().any(|field| field.split_once('=').is_some_and(|(n, _)| n == name || n == format!("{name}_q")))
+    })
 }
 
 /// The numbers of one line of line protocol (nanoseconds), as samples `<measurement>_<field>,<device>`.

@@ -37,7 +37,7 @@ struct Trouble {
     signs: fn(&Stats, &Journal) -> u64,
 }
 
-const TROUBLES: [Trouble; 4] = [
+const TROUBLES: [Trouble; 5] = [
     Trouble {
         point: "journal-fault",
         priority: Priority::High,
@@ -65,6 +65,12 @@ const TROUBLES: [Trouble; 4] = [
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
         signs: |stats, _| stats.source_restarts.get(),
+    },
+    Trouble {
+        point: "reader-restarted",
+        priority: Priority::High,
+        advice: "推送、转发或界面任务异常后已自动重启，推送可能延迟：请报告此日志 / A push, forward or console task failed and was restarted, pushes may be late: please report its log.",
+        signs: |stats, _| stats.reader_restarts.get(),
     },
 ];
 
