@@ -23,7 +23,7 @@ impl Counter {
 /// Why a reading or message was not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusedReason {
-    /// The payload could not be understood (kept as a refused record).
+    /// The message could not be understood, or not all of it (kept as a refused record).
     Undecodable,
     /// The subscription already has `max_devices`.
     TooManyDevices,
@@ -67,9 +67,9 @@ pub struct LinkStatus {
 /// All counters of one run: read = committed + refused(reason) + in flight.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Readings (and undecodable messages) taken from sources.
+    /// Readings taken from sources, and messages that were refused, each once.
     pub read: Counter,
-    /// Readings and refused records synced to disk.
+    /// Readings synced to disk.
     pub committed: Counter,
     refused: [Counter; 3],
     /// Requests answered with an exception, timeouts, reconnects: one counter a source event.

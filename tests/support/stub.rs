@@ -25,6 +25,8 @@ struct State {
     script: VecDeque<Reply>,
     standing: Reply,
     refused: Option<String>,
+    token: Option<String>,
+    most: Option<usize>,
     writes: Vec<Write>,
 }
 
@@ -39,7 +41,7 @@ impl Stub {
     /// Answers 204 until told otherwise.
     pub fn start() -> Self {
         let standing = Reply::Status(204, String::new());
-        let state = State { script: VecDeque::new(), standing, refused: None, writes: Vec::new() };
+        let state = State { script: VecDeque::new(), standing, refused: None, token: None, most: None, writes: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let inside = state.clone();
         let server = Server::start(move |request| inside.lock().unwrap().take(&request));
@@ -63,6 +65,16 @@ impl Stub {
     /// From now on answers 400 to a request with a line that has the field `name`, and takes nothing of it.
     pub fn refuse_field(&self, name: &str) {
         self.state.lock().unwrap().refused = Some(name.to_owned());
+    }
+
+    /// From now on answers 401 to whoever does not bring this token.
+    pub fn want_token(&self, token: &str) {
+        self.state.lock().unwrap().token = Some(format!("Token {token}"));
+    }
+
+    /// From now on answers 413 to a request of more lines.
+    pub fn take_at_most(&self, lines: usize) {
+        self.state.lock().unwrap().most = Some(lines);
     }
 
     pub fn writes(&self) -> Vec<Write> {
@@ -103,7 +115,12 @@ impl State {
             return Reply::Status(404, String::new());
         }
         let text = String::from_utf8(request.plain()).unwrap();
+        let authorization = request.header("authorization").unwrap_or_default().to_owned();
         let reply = match &self.refused {
+            _ if self.token.as_ref().is_some_and(|token| *token != authorization) => {
+                Reply::Status(401, "{\"code\":\"unauthorized\"}".to_owned())
+            }
+            _ if self.most.is_some_and(|most| text.lines().count() > most) => Reply::Status(413, String::new()),
             Some(name) if text.lines().any(|line| has_field(line, name)) => {
                 Reply::Status(400, format!("{{\"code\":\"invalid\",\"message\":\"unable to parse {name}\"}}"))
             }
@@ -112,7 +129,7 @@ impl State {
         self.writes.push(Write {
             at: request.at,
             lines: text.lines().map(str::to_owned).collect(),
-            authorization: request.header("authorization").unwrap_or_default().to_owned(),
+            authorization,
             path: request.path.clone(),
             gzip: request.header("content-encoding") == Some("gzip"),
             status: match &reply {
