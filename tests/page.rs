@@ -51,8 +51,9 @@ impl Bench {
 
     /// Clicks what is there and visible.
     fn click(&self, selector: &str) {
-        let script =
-            format!("const e = document.querySelector({selector:?}); if (!e?.offsetParent) return false; e.click(); return true");
+        let script = format!(
+            "const e = document.querySelector({selector:?}); if (!e?.offsetParent) return false; e.click(); return true"
+        );
         eventually(SOON, &format!("{selector} can be clicked"), || self.browser.script(&script) == true);
     }
 
@@ -83,12 +84,20 @@ fn values_are_live_and_carry_their_quality() {
     bench.plant.devices[1].fault(Fault::Exception(4));
     bench.shows(&row("d1/r0", ".quality"), "设备故障");
     bench.shows(&row("d1/r0", ".value"), "—");
-    bench.holds("the row looks bad", "document.querySelector(\"#points tr[data-key='d1/r0']\").dataset.quality === 'bad'");
+    bench.holds(
+        "the row looks bad",
+        "document.querySelector(\"#points tr[data-key='d1/r0']\").dataset.quality === 'bad'",
+    );
     bench.plant.devices[1].fault(Fault::Sound);
     bench.shows(&row("d1/r0", ".value"), "321");
-    bench.holds("nothing is called stale", "document.getElementById('stale').hidden && document.getElementById('engine').hidden");
+    bench.holds(
+        "nothing is called stale",
+        "document.getElementById('stale').hidden && document.getElementById('engine').hidden",
+    );
     // the strip: links and where the data goes
     bench.shows("#strip", "webhook/duty");
+    let up = bench.at("#strip .pairs dd");
+    assert!(up.ends_with(" 秒"), "this run began seconds ago: {up}");
     bench.no_errors();
     bench.gateway.term();
     // a page whose gateway is gone says so, and shows no value as current
@@ -100,7 +109,8 @@ fn an_alarm_is_acknowledged_with_a_name() {
     let Some(mut bench) = bench("") else { return };
     bench.shows("#live", "实时");
     bench.plant.devices[0].set(900);
-    let id = bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
+    let id =
+        bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
     let card = format!("#alarm-{id}");
     bench.shows(&card, "紧急");
     bench.shows(&card, "900");
@@ -130,7 +140,8 @@ fn an_alarm_is_acknowledged_with_a_name() {
     bench.shows("#alarms", "没有报警");
     // the next one needs no question
     bench.plant.devices[0].set(901);
-    let id = bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
+    let id =
+        bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
     bench.click(&format!("#act-{id}"));
     bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
     bench.no_errors();
@@ -151,7 +162,10 @@ fn a_click_on_a_point_draws_its_trend() {
         return pixels.some((byte, place) => place % 4 === 3 && byte > 0); })()";
     bench.holds("a canvas is drawn", drawn);
     bench.click("#trend button[data-range='600000']");
-    bench.holds("the range is taken", "document.querySelector(\"#trend button[data-range='600000']\").ariaPressed === 'true'");
+    bench.holds(
+        "the range is taken",
+        "document.querySelector(\"#trend button[data-range='600000']\").ariaPressed === 'true'",
+    );
     bench.shows("#trend-now", "321");
     bench.no_errors();
     keep_a_look(&bench.browser, "trend");
@@ -165,7 +179,8 @@ fn the_page_speaks_english_too() {
     let Some(mut bench) = bench("?lang=en") else { return };
     bench.shows("#live", "live");
     bench.plant.devices[0].set(900);
-    let id = bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
+    let id =
+        bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
     let card = format!("#alarm-{id}");
     bench.shows(&card, "CRITICAL");
     bench.shows(&card, "not acknowledged");
@@ -173,7 +188,8 @@ fn the_page_speaks_english_too() {
     bench.plant.devices[1].fault(Fault::Exception(4));
     bench.shows(&row("d1/r0", ".quality"), "device fault");
     // parts that are fetched anew stay in the language, all but the link to the other one
-    let chinese = "/[\\u4e00-\\u9fff]/.test(document.body.innerText.replace(document.getElementById('lang').innerText, ''))";
+    let chinese =
+        "/[\\u4e00-\\u9fff]/.test(document.body.innerText.replace(document.getElementById('lang').innerText, ''))";
     assert_eq!(bench.browser.script(&format!("return {chinese}")), false, "{}", bench.browser.text());
     bench.no_errors();
     bench.click("#lang");

@@ -119,6 +119,20 @@ fn a_stop_while_everything_hangs() {
 }
 
 #[test]
+fn a_stop_right_after_the_start() {
+    let (dir, plant) = (Folder::new("early"), Plant::start(1));
+    let mut gateway = Gateway::start(&Site::new("rig").modbus(&plant, 100, 4).text, dir.path());
+    for _ in 0..10 {
+        // at the first sign of life: it must not be cut off by the default action of the signal
+        gateway.term();
+        gateway.restart();
+    }
+    let lane = gateway.journal(entries);
+    gateway.term();
+    assert!(starts(&lane).iter().skip(1).all(|(cause, ..)| *cause == StartCause::CleanStop));
+}
+
+#[test]
 fn the_watchdog_is_silent_while_a_writer_is_stuck() {
     let _quiet = quiet();
     let (dir, plant) = (Folder::new("watchdog"), Plant::start(1));
@@ -161,9 +175,8 @@ fn the_watchdog_is_silent_while_a_writer_is_stuck() {
 
 /// Causes and lengths of all starts, oldest first.
 fn starts(lane: &[Entry]) -> Vec<(StartCause, i64, Option<i64>)> {
-    let start = |entry: &Entry| match entry {
-        Entry::Start { cause, at, off_ms, .. } => Some((*cause, *at, *off_ms)),
-        _ => None,
+    let start = |entry: &Entry| {
+        if let Entry::Start { cause, at, off_ms, .. } = entry { Some((*cause, *at, *off_ms)) } else { None }
     };
     lane.iter().filter_map(start).collect()
 }

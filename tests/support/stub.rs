@@ -41,7 +41,8 @@ impl Stub {
     /// Answers 204 until told otherwise.
     pub fn start() -> Self {
         let standing = Reply::Status(204, String::new());
-        let state = State { script: VecDeque::new(), standing, refused: None, token: None, most: None, writes: Vec::new() };
+        let state =
+            State { script: VecDeque::new(), standing, refused: None, token: None, most: None, writes: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let inside = state.clone();
         let server = Server::start(move |request| inside.lock().unwrap().take(&request));
@@ -145,7 +146,9 @@ impl State {
 fn has_field(line: &str, name: &str) -> bool {
     let parts = split(line, ' ');
     parts.get(1).is_some_and(|fields| {
-        split(fields, ',').iter().any(|field| field.split_once('=').is_some_and(|(n, _)| n == name || n == format!("{name}_q")))
+        split(fields, ',')
+            .iter()
+            .any(|field| field.split_once('=').is_some_and(|(n, _)| n == name || n == format!("{name}_q")))
     })
 }
 

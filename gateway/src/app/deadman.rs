@@ -50,6 +50,8 @@ impl Manager {
 pub(super) async fn feed(manager: &Manager, engine: &EngineHandle, journal: &Journal, clock: &Clock) {
     let Some(period) = manager.period else { return std::future::pending().await };
     let mut ticker = tokio::time::interval((period / 3).max(Duration::from_millis(100)));
+    // A machine that was asleep for an hour owes one beat, not a thousand.
+    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticker.tick().await;
         match pulse(engine, journal, clock, stuck(period)).await {
@@ -67,12 +69,7 @@ fn stuck(period: Duration) -> Duration {
 }
 
 /// Whether everything that must move moves; if not, what does not.
-async fn pulse(
-    engine: &EngineHandle,
-    journal: &Journal,
-    clock: &Clock,
-    stuck: Duration,
-) -> Result<(), &'static str> {
+async fn pulse(engine: &EngineHandle, journal: &Journal, clock: &Clock, stuck: Duration) -> Result<(), &'static str> {
     if !tokio::time::timeout(ANSWER, engine.ping()).await.unwrap_or(false) {
         return Err("engine does not answer");
     }

@@ -54,11 +54,15 @@ async fn alarm(engine: &EngineHandle, rule: &str) -> AlarmEvent {
 /// The details of all maintenance entries of this kind.
 async fn maintenance(journal: &Journal, kind: &str) -> Vec<String> {
     let entries = journal.entries(None, 1_000).await.unwrap();
-    let details = entries.into_iter().filter_map(|(_, entry)| match entry {
-        Entry::Maintenance { what, detail, .. } if what == kind => Some(detail),
-        _ => None,
-    });
-    details.collect()
+    let mut details = Vec::new();
+    for (_, entry) in entries {
+        if let Entry::Maintenance { what, detail, .. } = entry
+            && what == kind
+        {
+            details.push(detail);
+        }
+    }
+    details
 }
 
 #[tokio::test]
