@@ -1,128 +1,181 @@
-//! A store that refuses, stalls or lies down: what it will never take is set aside, what it may yet take is kept.
+//! A store that refuses, stalls or lies down: what it will never take is set aside, what it may yet take is kept, and
+//! meanwhile nothing on its left notices.
 
 use std::time::Duration;
 
-use gengfu_tests::counting::committed;
+use gengfu_tests::counting::{committed, contains, journal};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::http::Reply;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
+use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, now};
+use gengfu_tests::wait::{eventually, now, say};
 
 const SOON: Duration = Duration::from_secs(30);
+const SINK: &str = "influxdb/central";
 
 struct Bench {
-    _dir: Folder,
-    _plant: Plant,
+    dir: Folder,
+    plant: Plant,
     stub: Stub,
+    receiver: Receiver,
     gateway: Gateway,
 }
 
 fn bench(timeout: &str) -> Bench {
-    let (dir, plant, stub) = (Folder::new("bad-store"), Plant::start(2), Stub::start());
-    let site = Site::new("rig").modbus(&plant, 100, 5).influx("central", stub.port());
-    let text = site.text + timeout;
+    let (dir, plant, stub, receiver) = (Folder::new("bad-store"), Plant::start(2), Stub::start(), Receiver::start());
+    let site = Site::new("rig").modbus(&plant, 100, 5).flips(0, 1).webhook("duty", receiver.port());
+    let text = site.influx("central", stub.port()).text + timeout;
     let gateway = Gateway::start(&text, dir.path());
     eventually(SOON, "records arrive", || !stub.accepted().is_empty());
-    Bench { _dir: dir, _plant: plant, stub, gateway }
+    Bench { dir, plant, stub, receiver, gateway }
+}
+
+/// A term of the sink's balance, both lanes together.
+fn balance(gateway: &Gateway, field: &str) -> u64 {
+    let items = gateway.items("ledger");
+    items.iter().filter(|b| b["sink"] == SINK).filter_map(|b| b[field].as_u64()).sum()
 }
 
 impl Bench {
-    fn balance(&self, field: &str) -> u64 {
-        self.gateway
-            .items("ledger")
-            .iter()
-            .filter(|b| b["sink"] == "influxdb/central")
-            .filter_map(|b| b[field].as_u64())
-            .sum()
+    /// The store is called down, with `words`, on the status and in the metrics.
+    fn told(&self, words: &str) {
+        eventually(SOON, &format!("the store is called down for {words}"), || {
+            let status = self.gateway.api("status");
+            let links = status["links"].as_array().unwrap().clone();
+            let link = links.into_iter().find(|link| link["name"] == SINK).unwrap();
+            link["state"] == "down" && link["why"].as_str().is_some_and(|why| why.contains(words))
+        });
+        assert_eq!(self.gateway.metric("gengfu_link_up", &format!("link=\"{SINK}\"")), 0.0);
+        assert!(self.gateway.metric("gengfu_forward_failures_total", "") > 0.0);
     }
 
-    /// Once the store is well, all that was committed is there.
+    /// The sick store holds nobody up: polls go on and an alarm gets out at once.
+    fn nothing_waits_for_it(&self) {
+        let before = self.gateway.stage("committed");
+        eventually(SOON, "polls go on", || self.gateway.stage("committed") > before + 50.0);
+        let flipped = now();
+        self.plant.devices[0].set(900);
+        let push = self.receiver.expect(SOON, "the raise", |p| p.word("event") == "raise");
+        assert!(push.at - flipped < Duration::from_secs(2), "pushed {:?} after the change", push.at - flipped);
+        assert_eq!(push.body["durable"], true, "the journal does not wait for a store either");
+        self.plant.devices[0].set(0);
+        self.receiver.expect(SOON, "the return", |p| p.word("event") == "return");
+    }
+
+    /// Once the store is well, all that was committed is there, and it is called up again.
     fn nothing_is_lost(mut self) {
-        assert_eq!(self.balance("dead"), 0);
+        assert_eq!(balance(&self.gateway, "dead"), 0);
+        eventually(SOON, "the store is called up", || {
+            self.gateway.metric("gengfu_link_up", &format!("link=\"{SINK}\"")) == 1.0
+        });
         self.gateway.settle(SOON);
-        committed(&self.gateway.data()).compare(&self.stub.accepted()).unwrap();
+        let expected = committed(&self.gateway.data());
+        expected.compare(&self.stub.accepted()).unwrap();
+        let again = self.stub.resent().len();
+        say(&format!("{} samples kept and delivered, {again} lines re-sent", expected.must.len()));
     }
 }
 
 /// The store answers so for a while; then it is well again and gets everything.
-fn is_tried_again(reply: Reply) {
-    let bench = bench("");
+fn is_tried_again(reply: Reply, timeout: &str, words: &str) {
+    let bench = bench(timeout);
     bench.stub.standing(reply);
     let tries = bench.stub.writes().len();
     eventually(SOON, "it is tried again", || bench.stub.writes().len() >= tries + 3);
-    assert!(bench.balance("pending") > 0);
+    bench.told(words);
+    bench.nothing_waits_for_it();
+    assert!(balance(&bench.gateway, "pending") > 0);
     bench.stub.standing(Reply::Status(204, String::new()));
     let well = now();
     eventually(SOON, "it gets records again", || bench.stub.first_after(well).is_some());
+    let took = bench.stub.first_after(well).unwrap();
+    assert!(took <= Duration::from_millis(2_500), "first record {took:?} after it was well");
+    say(&format!("{words}: first record {took:?} after it was well"));
     bench.nothing_is_lost();
 }
 
 #[test]
 fn server_error() {
-    is_tried_again(Reply::Status(500, "{}".to_owned()));
+    is_tried_again(Reply::Status(500, "{\"code\":\"internal error\"}".to_owned()), "", "500");
 }
 
 #[test]
 fn unauthorized() {
-    is_tried_again(Reply::Status(401, "{\"code\":\"unauthorized\"}".to_owned()));
+    is_tried_again(Reply::Status(401, "{\"code\":\"unauthorized\"}".to_owned()), "", "check token_file");
+}
+
+#[test]
+fn a_new_token_is_taken_up_without_a_restart() {
+    let bench = bench("");
+    bench.stub.want_token("fresh-token");
+    bench.told("401");
+    std::fs::write(bench.dir.join("influx.token"), "fresh-token\n").unwrap();
+    let mended = now();
+    eventually(SOON, "it gets records again", || bench.stub.first_after(mended).is_some());
+    bench.nothing_is_lost();
 }
 
 #[test]
 fn too_many_requests() {
-    is_tried_again(Reply::With(429, "Retry-After: 1".to_owned(), String::new()));
+    is_tried_again(Reply::With(429, "Retry-After: 1".to_owned(), String::new()), "", "429");
 }
 
 #[test]
 fn connection_closed_without_answer() {
-    is_tried_again(Reply::Close);
+    is_tried_again(Reply::Close, "", "");
 }
 
 #[test]
 fn never_answers() {
-    let bench = bench("timeout = \"500ms\"\n");
-    bench.stub.standing(Reply::Hang);
-    let tries = bench.stub.writes().len();
-    eventually(SOON, "it gives up and tries again", || bench.stub.writes().len() >= tries + 3);
-    bench.stub.standing(Reply::Status(204, String::new()));
-    bench.nothing_is_lost();
+    is_tried_again(Reply::Hang, "timeout = \"500ms\"\n", "no answer in time");
 }
 
 #[test]
 fn too_large_is_sent_in_smaller_pieces() {
     let bench = bench("");
     bench.stub.standing(Reply::Status(503, String::new()));
-    eventually(SOON, "a backlog", || bench.balance("pending") > 200);
+    eventually(SOON, "a backlog", || balance(&bench.gateway, "pending") > 200);
     let seen = bench.stub.writes().len();
-    bench.stub.script([Reply::Status(413, String::new())]);
+    // no more than this from now on, whatever is tried
+    bench.stub.take_at_most(4);
     bench.stub.standing(Reply::Status(204, String::new()));
-    eventually(SOON, "it goes on", || bench.stub.writes()[seen..].iter().any(|w| w.status == 204));
+    let pieces = || bench.stub.writes()[seen..].iter().filter(|w| w.status == 204).count();
+    eventually(SOON, "it goes on in pieces", || pieces() > 20);
     let writes = bench.stub.writes();
-    let refused = writes.iter().find(|w| w.status == 413).unwrap();
-    let next = writes.iter().find(|w| w.at > refused.at && w.lines.first() == refused.lines.first()).unwrap();
-    assert!(
-        next.lines.len() < refused.lines.len(),
-        "{} lines after {} were too large",
-        next.lines.len(),
-        refused.lines.len()
-    );
+    let refused: Vec<usize> = writes.iter().filter(|w| w.status == 413).map(|w| w.lines.len()).collect();
+    assert!(refused.iter().any(|lines| *lines > 8), "one was far too large: {refused:?}");
+    assert!(refused.len() < 20, "the size that fits is remembered: {refused:?}");
+    assert!(writes[seen..].iter().all(|w| w.status != 204 || w.lines.len() <= 4));
+    say(&format!("too large: {refused:?} lines, then {} pieces", pieces()));
     bench.nothing_is_lost();
 }
 
 #[test]
 fn bad_request_sets_aside_only_what_is_bad() {
-    let (dir, plant, stub) = (Folder::new("bad-request"), Plant::start(1), Stub::start());
-    let site = Site::new("rig").modbus(&plant, 100, 5).influx("central", stub.port()).text;
-    // the store will never take a line of r3
-    stub.refuse_lines_with(" r3=");
+    let (dir, plant, stub) = (Folder::new("bad-request"), Plant::start(2), Stub::start());
+    let site = Site::new("rig").modbus(&plant, 100, 6).influx("central", stub.port()).text;
+    stub.refuse_field("r3");
     let mut gateway = Gateway::start(&site, dir.path());
-    let dead = |gateway: &Gateway| gateway.items("ledger").iter().filter_map(|b| b["dead"].as_u64()).sum::<u64>();
-    eventually(SOON, "some are set aside", || dead(&gateway) >= 3);
+    eventually(SOON, "some are set aside", || balance(&gateway, "dead") >= 10);
+    // it goes on at the pace of the sampling: what is bad does not dam up what is good
+    eventually(SOON, "it follows the present", || balance(&gateway, "pending") < 100);
     gateway.settle(SOON);
+
     let expected = committed(&gateway.data());
     let (bad, good): (Vec<_>, Vec<_>) = expected.must.into_iter().partition(|s| s.series.starts_with("device_r3,"));
     assert!(!bad.is_empty());
-    gengfu_tests::counting::contains(&stub.accepted(), &good.into_iter().collect()).unwrap();
+    contains(&stub.accepted(), &good.into_iter().collect()).unwrap();
+    assert!(!stub.accepted().iter().any(|s| s.series.starts_with("device_r3,")));
+    // the dead are exactly those records, and are remembered over a restart
+    let (records, catalog) = journal(&gateway.data());
+    let named = |name: &str| catalog.find(name).unwrap();
+    let refused = records.iter().filter(|r| [named("d0/r3"), named("d1/r3")].contains(&r.point)).count();
+    gateway.restart();
+    assert_eq!(balance(&gateway, "dead"), refused as u64);
+    let sent = stub.writes().len();
+    say(&format!("{refused} of {} records dead, in {sent} requests", records.len()));
+    gateway.term();
 }

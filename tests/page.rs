@@ -1,4 +1,4 @@
-//! The page in a real browser: live values, an alarm, and the button that acknowledges it.
+//! The page in a real browser: live values with their quality, an alarm, the button that acknowledges it, a trend.
 
 use std::time::Duration;
 
@@ -12,51 +12,212 @@ use gengfu_tests::wait::{eventually, not_run};
 
 const SOON: Duration = Duration::from_secs(15);
 
-#[test]
-fn live_values_an_alarm_and_its_acknowledgement() {
-    let Some(browser) = Browser::start() else { return not_run("chromium or chromedriver is missing: make setup") };
+struct Bench {
+    browser: Browser,
+    gateway: Gateway,
+    plant: Plant,
+    _receiver: Receiver,
+    _dir: Folder,
+}
+
+/// `None` where there is no browser, or no bundle in the binary.
+fn bench(query: &str) -> Option<Bench> {
+    let Some(browser) = Browser::start() else {
+        not_run("chromium or chromedriver is missing: make setup");
+        return None;
+    };
     let (dir, plant, receiver) = (Folder::new("page"), Plant::start(2), Receiver::start());
     let site = Site::new("rig").modbus(&plant, 200, 4).flips(0, 1).webhook("duty", receiver.port()).text;
-    let mut gateway = Gateway::start(&site, dir.path());
-    plant.devices[1].set(123);
-    browser.open(&format!("http://127.0.0.1:{}/", gateway.port));
-    eventually(SOON, "a value is shown", || browser.text().contains("123"));
-    plant.devices[1].set(321);
-    eventually(SOON, "it changes by itself", || browser.text().contains("321"));
-    plant.devices[1].fault(Fault::Exception(4));
-    eventually(SOON, "quality is shown", || {
-        browser.text().contains("device-fault") || browser.text().contains("设备故障")
-    });
+    let gateway = Gateway::start(&site, dir.path());
+    if gateway.get("/assets/app.js").body.is_empty() {
+        not_run("the browser's half is not in the binary: make web, then build again");
+        return None;
+    }
+    browser.open(&format!("http://127.0.0.1:{}/{query}", gateway.port));
+    Some(Bench { browser, gateway, plant, _receiver: receiver, _dir: dir })
+}
 
-    plant.devices[0].set(900);
-    eventually(SOON, "the alarm is shown", || browser.text().contains("flip-d0") || browser.text().contains("900"));
-    gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
-    // a name is wanted: whatever asks for it is answered
-    let click = "window.prompt = () => 'duty'; \
-        for (const i of document.querySelectorAll('input')) if (/by|name|who|人/i.test(i.name + i.id + i.placeholder)) { \
-            i.value = 'duty'; i.dispatchEvent(new Event('input', {bubbles: true})); i.dispatchEvent(new Event('change', {bubbles: true})); } \
-        const b = [...document.querySelectorAll('button')].find(b => /确认|acknowledge/i.test(b.textContent) && b.offsetParent); \
-        if (b) b.click(); return !!b;";
-    eventually(SOON, "acknowledged by its button", || {
-        browser.script(click);
-        gateway.alarms("flip-d0").iter().any(|a| a["state"] == "acknowledged")
-    });
-    eventually(SOON, "the page says so", || {
-        browser.text().contains("已确认") || browser.text().to_lowercase().contains("acknowledged")
-    });
-    assert_eq!(browser.errors(), Vec::<String>::new(), "errors of the page");
-    assert!(browser.screenshot().len() > 1_000);
-    gateway.term();
+impl Bench {
+    /// What stands in the page at a selector; empty where there is no such thing.
+    fn at(&self, selector: &str) -> String {
+        let script = format!("return document.querySelector({selector:?})?.innerText ?? ''");
+        self.browser.script(&script).as_str().unwrap_or_default().to_owned()
+    }
+
+    fn shows(&self, selector: &str, text: &str) {
+        let what = format!("{selector} shows {text}");
+        eventually(SOON, &what, || self.at(selector).contains(text));
+    }
+
+    /// Clicks what is there and visible.
+    fn click(&self, selector: &str) {
+        let script = format!(
+            "const e = document.querySelector({selector:?}); if (!e?.offsetParent) return false; e.click(); return true"
+        );
+        eventually(SOON, &format!("{selector} can be clicked"), || self.browser.script(&script) == true);
+    }
+
+    fn holds(&self, what: &str, script: &str) {
+        eventually(SOON, what, || self.browser.script(&format!("return {script}")) == true);
+    }
+
+    /// Nothing went wrong inside the page, in its own words and the browser's.
+    fn no_errors(&self) {
+        assert_eq!(self.browser.script("return document.body.dataset.faults ?? ''"), "", "faults of the page");
+        assert_eq!(self.browser.errors(), Vec::<String>::new(), "errors of the page");
+    }
+}
+
+fn row(point: &str, part: &str) -> String {
+    format!("#points tr[data-key='{point}'] {part}")
+}
+
+#[test]
+fn values_are_live_and_carry_their_quality() {
+    let Some(mut bench) = bench("") else { return };
+    bench.shows("#live", "实时");
+    bench.plant.devices[1].set(123);
+    bench.shows(&row("d1/r0", ".value"), "123");
+    bench.plant.devices[1].set(321);
+    bench.shows(&row("d1/r0", ".value"), "321");
+    bench.shows(&row("d1/r0", ".quality"), "正常");
+    bench.plant.devices[1].fault(Fault::Exception(4));
+    bench.shows(&row("d1/r0", ".quality"), "设备故障");
+    bench.shows(&row("d1/r0", ".value"), "—");
+    bench.holds(
+        "the row looks bad",
+        "document.querySelector(\"#points tr[data-key='d1/r0']\").dataset.quality === 'bad'",
+    );
+    bench.plant.devices[1].fault(Fault::Sound);
+    bench.shows(&row("d1/r0", ".value"), "321");
+    bench.holds(
+        "nothing is called stale",
+        "document.getElementById('stale').hidden && document.getElementById('engine').hidden",
+    );
+    // the strip: links and where the data goes
+    bench.shows("#strip", "webhook/duty");
+    let up = bench.at("#strip .pairs dd");
+    assert!(up.ends_with(" 秒"), "this run began seconds ago: {up}");
+    bench.no_errors();
+    bench.gateway.term();
+    // a page whose gateway is gone says so, and shows no value as current
+    bench.holds("it is not called live any more", "document.getElementById('live').dataset.state !== 'live'");
+}
+
+#[test]
+fn an_alarm_is_acknowledged_with_a_name() {
+    let Some(mut bench) = bench("") else { return };
+    bench.shows("#live", "实时");
+    bench.plant.devices[0].set(900);
+    let id =
+        bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
+    let card = format!("#alarm-{id}");
+    bench.shows(&card, "紧急");
+    bench.shows(&card, "900");
+    bench.shows(&card, "500");
+    bench.shows(&card, "未确认");
+    bench.holds("the tab says how many wait", "document.title.startsWith('(1) ')");
+
+    bench.click(&format!("#act-{id}"));
+    bench.holds("a name is asked for", "document.getElementById('name').open");
+    // cancelled: nothing is done
+    bench.click("#name-cancel");
+    bench.holds("the dialog is gone", "!document.getElementById('name').open");
+    assert_eq!(bench.gateway.alarms("flip-d0")[0]["state"], "unacknowledged");
+    bench.click(&format!("#act-{id}"));
+    bench.holds("it is asked again", "document.getElementById('name').open");
+    bench.browser.script("document.getElementById('name-field').value = '老王'");
+    bench.click("#name button[value=ok]");
+    let alarm = bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
+    assert_eq!(alarm["by"], "老王");
+    bench.shows(&card, "已确认，仍在报警");
+    bench.shows(&card, "老王");
+    bench.shows("#who", "老王");
+    bench.holds("no button is left", &format!("document.getElementById('act-{id}') === null"));
+
+    // it goes: the card goes with it
+    bench.plant.devices[0].set(0);
+    bench.shows("#alarms", "没有报警");
+    // the next one needs no question
+    bench.plant.devices[0].set(901);
+    let id =
+        bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
+    bench.click(&format!("#act-{id}"));
+    bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
+    bench.no_errors();
+    keep_a_look(&bench.browser, "alarm");
+    bench.gateway.term();
+}
+
+#[test]
+fn a_click_on_a_point_draws_its_trend() {
+    let Some(mut bench) = bench("") else { return };
+    bench.shows("#live", "实时");
+    bench.plant.devices[0].set(321);
+    bench.shows(&row("d0/r0", ".value"), "321");
+    bench.click("a[data-trend='d0/r0']");
+    bench.shows("#trend-title", "d0/r0");
+    let drawn = "(() => { const c = document.querySelector('#chart canvas'); if (!c || !c.width) return false; \
+        const pixels = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; \
+        return pixels.some((byte, place) => place % 4 === 3 && byte > 0); })()";
+    bench.holds("a canvas is drawn", drawn);
+    bench.click("#trend button[data-range='600000']");
+    bench.holds(
+        "the range is taken",
+        "document.querySelector(\"#trend button[data-range='600000']\").ariaPressed === 'true'",
+    );
+    bench.shows("#trend-now", "321");
+    bench.no_errors();
+    keep_a_look(&bench.browser, "trend");
+    bench.click("#trend-close");
+    bench.holds("it closes", "document.getElementById('trend').hidden");
+    bench.gateway.term();
+}
+
+#[test]
+fn the_page_speaks_english_too() {
+    let Some(mut bench) = bench("?lang=en") else { return };
+    bench.shows("#live", "live");
+    bench.plant.devices[0].set(900);
+    let id =
+        bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged")["id"].as_str().unwrap().to_owned();
+    let card = format!("#alarm-{id}");
+    bench.shows(&card, "CRITICAL");
+    bench.shows(&card, "not acknowledged");
+    bench.shows(&row("d1/r0", ".quality"), "good");
+    bench.plant.devices[1].fault(Fault::Exception(4));
+    bench.shows(&row("d1/r0", ".quality"), "device fault");
+    // parts that are fetched anew stay in the language, all but the link to the other one
+    let chinese =
+        "/[\\u4e00-\\u9fff]/.test(document.body.innerText.replace(document.getElementById('lang').innerText, ''))";
+    assert_eq!(bench.browser.script(&format!("return {chinese}")), false, "{}", bench.browser.text());
+    bench.no_errors();
+    bench.click("#lang");
+    bench.shows(&card, "未确认");
+    assert_eq!(bench.browser.script("return document.documentElement.lang"), "zh-CN");
+    bench.gateway.term();
+}
+
+/// For a person's eye: with `GENGFU_LOOK=<folder>` screenshots are kept there, as base64 of PNG.
+fn keep_a_look(browser: &Browser, name: &str) {
+    let picture = browser.screenshot();
+    assert!(picture.len() > 1_000);
+    if let Some(folder) = std::env::var_os("GENGFU_LOOK") {
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png.base64")), picture).unwrap();
+    }
 }
 
 #[test]
 fn the_page_loads_nothing_from_elsewhere() {
     let (dir, plant) = (Folder::new("page"), Plant::start(1));
     let mut gateway = Gateway::start(&Site::new("rig").modbus(&plant, 500, 4).text, dir.path());
-    let page = gateway.get("/").text();
-    for word in ["src=\"http", "href=\"http", "url(http", "@import"] {
-        assert!(!page.contains(word), "{word} in the page");
+    for path in ["/", "/?lang=en", "/assets/app.js", "/assets/app.css"] {
+        let answer = gateway.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        for word in ["src=\"http", "href=\"http", "url(http", "url(\"http", "@import", "//# sourceMappingURL=http"] {
+            assert!(!answer.text().contains(word), "{word} in {path}");
+        }
+        assert!(answer.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'self'")));
     }
-    assert!(gateway.get("/").header("content-security-policy").is_some());
     gateway.term();
 }

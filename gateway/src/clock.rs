@@ -37,6 +37,11 @@ impl Clock {
         ORIGIN.plus(self.origin.elapsed().as_millis() as u64)
     }
 
+    /// Milliseconds since [`Clock::start`].
+    pub fn up_ms(&self) -> u64 {
+        self.mono().since(ORIGIN)
+    }
+
     /// UTC as the machine believes it; before 1970 it says 1970.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn wall(&self) -> Wall {

@@ -23,7 +23,7 @@ impl Counter {
 /// Why a reading or message was not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusedReason {
-    /// The payload could not be understood (kept as a refused record).
+    /// The message could not be understood, or not all of it (kept as a refused record).
     Undecodable,
     /// The subscription already has `max_devices`.
     TooManyDevices,
@@ -67,9 +67,9 @@ pub struct LinkStatus {
 /// All counters of one run: read = committed + refused(reason) + in flight.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Readings (and undecodable messages) taken from sources.
+    /// Readings taken from sources, and messages that were refused, each once.
     pub read: Counter,
-    /// Readings and refused records synced to disk.
+    /// Readings synced to disk.
     pub committed: Counter,
     refused: [Counter; 3],
     /// Requests answered with an exception, timeouts, reconnects: one counter a source event.
@@ -91,8 +91,10 @@ pub struct Stats {
     pub notify_failures: Counter,
     /// Pushes that went out before their alarm was on disk.
     pub notify_not_durable: Counter,
-    /// Source tasks that panicked and were started again.
+    /// Source tasks that ended unasked (a panic) and were started again.
     pub source_restarts: Counter,
+    /// The same of forward, notify and the console.
+    pub reader_restarts: Counter,
     links: Mutex<BTreeMap<String, LinkStatus>>,
 }
 

@@ -35,6 +35,8 @@ struct State {
     script: VecDeque<Reply>,
     standing: Reply,
     refused: Option<String>,
+    token: Option<String>,
+    most: Option<usize>,
     writes: Vec<Write>,
 }
 
@@ -55,7 +57,8 @@ impl Stub {
     /// The same, and on each connection takes `pace` lines a second: a store on a thin line, whose backlog lasts.
     pub fn paced(pace: f64) -> Self {
         let standing = Reply::Status(204, String::new());
-        let state = State { script: VecDeque::new(), standing, refused: None, writes: Vec::new() };
+        let state =
+            State { script: VecDeque::new(), standing, refused: None, token: None, most: None, writes: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let answering: Arc<AtomicUsize> = Arc::default();
         let (inside, busy) = (state.clone(), answering.clone());
@@ -83,9 +86,19 @@ impl Stub {
         self.state.lock().unwrap().standing = reply;
     }
 
-    /// From now on answers 400 to a request with a line that holds `text`, and takes nothing of it.
-    pub fn refuse_lines_with(&self, text: &str) {
-        self.state.lock().unwrap().refused = Some(text.to_owned());
+    /// From now on answers 400 to a request with a line that has the field `name`, and takes nothing of it.
+    pub fn refuse_field(&self, name: &str) {
+        self.state.lock().unwrap().refused = Some(name.to_owned());
+    }
+
+    /// From now on answers 401 to whoever does not bring this token.
+    pub fn want_token(&self, token: &str) {
+        self.state.lock().unwrap().token = Some(format!("Token {token}"));
+    }
+
+    /// From now on answers 413 to a request of more lines.
+    pub fn take_at_most(&self, lines: usize) {
+        self.state.lock().unwrap().most = Some(lines);
     }
 
     pub fn writes(&self) -> Vec<Write> {
@@ -163,8 +176,15 @@ impl State {
             return (Reply::Status(404, String::new()), 0);
         }
         let text = String::from_utf8(request.plain()).unwrap();
+        let authorization = request.header("authorization").unwrap_or_default().to_owned();
         let reply = match &self.refused {
-            Some(word) if text.contains(word.as_str()) => Reply::Status(400, format!("unable to parse {word}")),
+            _ if self.token.as_ref().is_some_and(|token| *token != authorization) => {
+                Reply::Status(401, "{\"code\":\"unauthorized\"}".to_owned())
+            }
+            _ if self.most.is_some_and(|most| text.lines().count() > most) => Reply::Status(413, String::new()),
+            Some(name) if text.lines().any(|line| has_field(line, name)) => {
+                Reply::Status(400, format!("{{\"code\":\"invalid\",\"message\":\"unable to parse {name}\"}}"))
+            }
             _ => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
         };
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -173,7 +193,7 @@ impl State {
             at: request.at,
             unix_ms: unix_ms(),
             lines,
-            authorization: request.header("authorization").unwrap_or_default().to_owned(),
+            authorization,
             path: request.path.clone(),
             gzip: request.header("content-encoding") == Some("gzip"),
             status: match &reply {
@@ -183,6 +203,16 @@ impl State {
         });
         (reply, count)
     }
+}
+
+/// Fields of one device and instant share a line, so the wanted one is not always the first.
+fn has_field(line: &str, name: &str) -> bool {
+    let parts = split(line, ' ');
+    parts.get(1).is_some_and(|fields| {
+        split(fields, ',')
+            .iter()
+            .any(|field| field.split_once('=').is_some_and(|(n, _)| n == name || n == format!("{name}_q")))
+    })
 }
 
 /// The numbers of one line of line protocol (nanoseconds), as samples `<measurement>_<field>,<device>`.

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::driver::EngineHandle;
-use crate::journal::Journal;
+use crate::journal::{Health, Journal};
 
-/// A writer that has not finished a round for this long is stuck. Longer than any disk hiccup that heals by itself;
-/// shorter than `WatchdogSec` in deploy/gengfu.service.
-const STUCK_MS: u64 = 30_000;
+/// The least time without a finished round after which a writer counts as stuck: three rounds of an idle one.
+const LEAST_STUCK: Duration = Duration::from_secs(3);
 /// How long the engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -19,8 +18,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Manager {
     socket: Option<(UnixDatagram, SocketAddr)>,
-    /// How often it wants to hear from us, `WATCHDOG_USEC` / 3.
-    pub(super) every: Option<Duration>,
+    /// `WATCHDOG_USEC`: a process it has not heard from for so long is ended.
+    period: Option<Duration>,
 }
 
 impl Manager {
@@ -33,8 +32,8 @@ impl Manager {
             };
             Some((UnixDatagram::unbound().ok()?, address.ok()?))
         });
-        let every = std::env::var("WATCHDOG_USEC").ok().and_then(|usec| usec.parse().ok());
-        Self { socket, every: every.map(|usec: u64| Duration::from_micros(usec / 3).max(Duration::from_millis(100))) }
+        let period = std::env::var("WATCHDOG_USEC").ok().and_then(|usec| usec.parse().ok()).map(Duration::from_micros);
+        Self { socket, period }
     }
 
     /// `READY=1`, `WATCHDOG=1`, `STOPPING=1`, `STATUS=…`. A manager that does not listen is none of our business.
@@ -49,28 +48,71 @@ impl Manager {
 
 /// Says "alive" as often as it is asked for, for as long as it is true.
 pub(super) async fn feed(manager: &Manager, engine: &EngineHandle, journal: &Journal, clock: &Clock) {
-    let Some(every) = manager.every else { return std::future::pending().await };
-    let mut ticker = tokio::time::interval(every);
+    let Some(period) = manager.period else { return std::future::pending().await };
+    let mut ticker = tokio::time::interval((period / 3).max(Duration::from_millis(100)));
+    // A machine that was asleep for an hour owes one beat, not a thousand.
+    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticker.tick().await;
-        match pulse(engine, journal, clock).await {
+        match pulse(engine, journal, clock, stuck(period)).await {
             Ok(()) => manager.say("WATCHDOG=1"),
             Err(why) => tracing::error!(why, "no progress, the watchdog is not fed"),
         }
     }
 }
 
+/// How long a writer may go without a finished round: two thirds of the manager's period. With the 30 s of
+/// deploy/gengfu.service a disk that hangs for less than 20 s costs nothing, and one that hangs on ends the process
+/// between 40 and 50 s after it began to.
+fn stuck(period: Duration) -> Duration {
+    (period * 2 / 3).max(LEAST_STUCK)
+}
+
 /// Whether everything that must move moves; if not, what does not.
-async fn pulse(engine: &EngineHandle, journal: &Journal, clock: &Clock) -> Result<(), &'static str> {
+async fn pulse(engine: &EngineHandle, journal: &Journal, clock: &Clock, stuck: Duration) -> Result<(), &'static str> {
     if !tokio::time::timeout(ANSWER, engine.ping()).await.unwrap_or(false) {
         return Err("engine does not answer");
     }
-    let (health, now) = (journal.health(), clock.mono().0);
-    if now.saturating_sub(health.alarm_progress) > STUCK_MS {
+    lanes(&journal.health(), clock.mono().0, stuck.as_millis() as u64)
+}
+
+fn lanes(health: &Health, now: u64, stuck_ms: u64) -> Result<(), &'static str> {
+    if now.saturating_sub(health.alarm_progress) > stuck_ms {
         return Err("alarm lane is stuck");
     }
-    if now.saturating_sub(health.telemetry_progress) > STUCK_MS {
+    if now.saturating_sub(health.telemetry_progress) > stuck_ms {
         return Err("telemetry lane is stuck");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_period_survives_a_disk_that_hangs_for_ten_seconds() {
+        let unit = include_str!("../../../deploy/gengfu.service");
+        let seconds = unit.lines().find_map(|line| line.strip_prefix("WatchdogSec=")).unwrap();
+        let stuck = stuck(Duration::from_secs(seconds.parse().unwrap()));
+        assert_eq!(stuck, Duration::from_secs(20));
+        let health = |alarm_progress, telemetry_progress| Health {
+            alarm_progress,
+            telemetry_progress,
+            alarm_error: None,
+            telemetry_error: None,
+            ring: 0,
+            queued: 0,
+            bytes_on_disk: 0,
+        };
+        let judge = |alarm, telemetry| lanes(&health(alarm, telemetry), 100_000, stuck.as_millis() as u64);
+        assert_eq!(judge(90_000, 90_000), Ok(()));
+        assert_eq!(judge(79_999, 90_000), Err("alarm lane is stuck"));
+        assert_eq!(judge(90_000, 79_999), Err("telemetry lane is stuck"));
+    }
+
+    #[test]
+    fn an_idle_writer_is_not_stuck_however_short_the_period() {
+        assert_eq!(stuck(Duration::from_secs(2)), LEAST_STUCK);
+    }
 }

@@ -5,6 +5,8 @@ mod deadman;
 mod field;
 mod points;
 mod supervise;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +16,15 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::checked::Site;
+use crate::config::checked::{InfluxConfig, Site, WebhookConfig};
 use crate::driver::{self, EngineHandle};
 use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
-use crate::source::{self, own};
-use crate::stop::{self, Stopper};
+use crate::source::{self, SourceTask, own};
+use crate::stop::{self, Stop, Stopper};
 use crate::telemetry::{SharedStats, Stats};
 use crate::{console, forward, notify};
 use field::Field;
+use supervise::{Keeper, Side};
 
 /// How long each stage of a stop may take; four stages stay under the 5 s that are promised.
 const STAGE: Duration = Duration::from_millis(1_100);
@@ -53,7 +56,15 @@ pub enum End {
 
 impl Gateway {
     /// Starts everything; the error says what could not be had, and the mend.
-    pub async fn start(mut site: Site) -> Result<Self, String> {
+    pub async fn start(site: Site) -> Result<Self, String> {
+        Self::start_with(site, source::tasks).await
+    }
+
+    /// The same on sources of the caller's.
+    async fn start_with(
+        mut site: Site,
+        sources: impl FnOnce(&source::Context) -> Vec<SourceTask>,
+    ) -> Result<Self, String> {
         let clock = Clock::start();
         let started = clock.wall().0;
         let stats: SharedStats = Arc::new(Stats::default());
@@ -85,7 +96,7 @@ impl Gateway {
         let parts =
             Parts { site, clock: clock.clone(), catalog, stats, journal: journal.clone(), engine: engine.clone() };
         let readers = parts.start_readers(listener, &console, started);
-        let sources = parts.start_sources(&field);
+        let sources = parts.start_sources(&field, sources);
         Ok(Self { engine, console, clock, journal, writers, field, engine_task, sources, readers })
     }
 
@@ -113,7 +124,7 @@ impl Gateway {
         drop(engine);
         // Readers hold doors to the engine: they go before it can end by itself.
         end("readers", readers).await;
-        let drained = tokio::time::timeout(STAGE, engine_task).await.is_ok();
+        let drained = matches!(tokio::time::timeout(STAGE, engine_task).await, Ok(Ok(())));
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
         }
@@ -125,6 +136,7 @@ impl Gateway {
 }
 
 /// What the rooms share.
+#[derive(Clone)]
 struct Parts {
     site: Arc<Site>,
     clock: Clock,
@@ -136,56 +148,72 @@ struct Parts {
 
 impl Parts {
     /// Forward, notify, console.
-    fn start_readers(&self, listener: TcpListener, address: &str, started: i64) -> (Stopper, JoinSet<()>) {
+    fn start_readers(&self, listener: std::net::TcpListener, address: &str, started: i64) -> (Stopper, JoinSet<()>) {
         let (stopper, stop) = stop::channel();
+        let keeper = self.keeper(Side::Reader, &stop);
         let mut tasks = JoinSet::new();
-        for config in &self.site.influx {
-            let sink = influx_sink(&config.name);
-            let feeds = (self.journal.feed(&sink, Lane::Alarm), self.journal.feed(&sink, Lane::Telemetry));
-            if let (Some(alarm), Some(telemetry)) = feeds {
-                tasks.spawn(forward::run(forward::Context {
-                    config: config.clone(),
-                    site: Arc::clone(&self.site),
-                    clock: self.clock.clone(),
-                    catalog: self.catalog.clone(),
-                    stats: Arc::clone(&self.stats),
-                    alarm,
-                    telemetry,
-                    stop: stop.clone(),
-                }));
-            }
+        for config in self.site.influx.clone() {
+            let (parts, stop) = (self.clone(), stop.clone());
+            let name = influx_sink(&config.name);
+            tasks.spawn(keeper.clone().keep(name, move || parts.clone().forward(config.clone(), stop.clone())));
         }
-        for config in &self.site.webhooks {
-            if let Some(tap) = self.journal.tap(&webhook_sink(&config.name)) {
-                tasks.spawn(notify::run(notify::Context {
-                    config: config.clone(),
-                    site: Arc::clone(&self.site),
-                    clock: self.clock.clone(),
-                    stats: Arc::clone(&self.stats),
-                    tap,
-                    stop: stop.clone(),
-                    console: address.to_owned(),
-                }));
-            }
+        for config in self.site.webhooks.clone() {
+            let (parts, stop, address) = (self.clone(), stop.clone(), address.to_owned());
+            let name = webhook_sink(&config.name);
+            let start = move || parts.clone().notify(config.clone(), stop.clone(), address.clone());
+            tasks.spawn(keeper.clone().keep(name, start));
         }
-        tasks.spawn(console::serve(
-            listener,
-            console::Context {
-                site: Arc::clone(&self.site),
-                clock: self.clock.clone(),
-                catalog: self.catalog.clone(),
-                stats: Arc::clone(&self.stats),
-                engine: self.engine.clone(),
-                journal: self.journal.clone(),
-                stop: stop.clone(),
-                started,
-            },
-        ));
+        let (parts, listener) = (self.clone(), Arc::new(listener));
+        let start = move || parts.clone().console(Arc::clone(&listener), stop.clone(), started);
+        tasks.spawn(keeper.keep("console".to_owned(), start));
         (stopper, tasks)
     }
 
-    fn start_sources(&self, field: &Field) -> (Stopper, JoinSet<()>) {
+    /// Records of the journal to one store.
+    async fn forward(self, config: InfluxConfig, stop: Stop) {
+        let sink = influx_sink(&config.name);
+        let feeds = (self.journal.feed(&sink, Lane::Alarm), self.journal.feed(&sink, Lane::Telemetry));
+        let (Some(alarm), Some(telemetry)) = feeds else { return };
+        let Self { site, clock, catalog, stats, .. } = self;
+        forward::run(forward::Context { config, site, clock, catalog, stats, alarm, telemetry, stop }).await;
+    }
+
+    /// Transitions of the journal to one webhook.
+    async fn notify(self, config: WebhookConfig, stop: Stop, console: String) {
+        let Some(tap) = self.journal.tap(&webhook_sink(&config.name)) else { return };
+        let Self { site, clock, stats, .. } = self;
+        notify::run(notify::Context { config, site, clock, stats, tap, stop, console }).await;
+    }
+
+    /// The socket stays open between two runs of the task, so that nobody else gets the port.
+    async fn console(self, listener: Arc<std::net::TcpListener>, stop: Stop, started: i64) {
+        match listener.try_clone().and_then(TcpListener::from_std) {
+            Ok(listener) => {
+                let Self { site, clock, catalog, stats, journal, engine } = self;
+                let context = console::Context { site, clock, catalog, stats, engine, journal, stop, started };
+                console::serve(listener, context).await;
+            }
+            Err(error) => tracing::error!(%error, "console can't take its socket"),
+        }
+    }
+
+    fn keeper(&self, side: Side, stop: &Stop) -> Keeper {
+        Keeper {
+            side,
+            clock: self.clock.clone(),
+            stats: Arc::clone(&self.stats),
+            journal: self.journal.clone(),
+            stop: stop.clone(),
+        }
+    }
+
+    fn start_sources(
+        &self,
+        field: &Field,
+        tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>,
+    ) -> (Stopper, JoinSet<()>) {
         let (stopper, stop) = stop::channel();
+        let keeper = self.keeper(Side::Source, &stop);
         let context = source::Context {
             clock: self.clock.clone(),
             catalog: self.catalog.clone(),
@@ -195,10 +223,12 @@ impl Parts {
             site: Arc::clone(&self.site),
         };
         let mut tasks = JoinSet::new();
-        for task in source::tasks(&context) {
-            tasks.spawn_on(supervise::keep(task, context.clone(), self.journal.clone()), &field.handle);
+        for task in tasks_of(&context) {
+            tasks.spawn_on(keeper.clone().keep(task.name, task.start), &field.handle);
         }
-        tasks.spawn_on(own::run(context, self.journal.clone()), &field.handle);
+        let journal = self.journal.clone();
+        let own = keeper.keep(own::DEVICE.to_owned(), move || own::run(context.clone(), journal.clone()));
+        tasks.spawn_on(own, &field.handle);
         (stopper, tasks)
     }
 }
@@ -221,9 +251,10 @@ async fn writers_gone(writers: &Writers) {
     }
 }
 
-async fn bind(site: &Site) -> Result<TcpListener, String> {
+async fn bind(site: &Site) -> Result<std::net::TcpListener, String> {
     let listen = site.console.listen;
-    TcpListener::bind(listen).await.map_err(|error| {
+    let listener = TcpListener::bind(listen).await.and_then(TcpListener::into_std);
+    listener.map_err(|error| {
         format!("console can't listen on {listen}: {error}; end what uses the port or set [console] listen to another")
     })
 }

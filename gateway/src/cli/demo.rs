@@ -30,6 +30,7 @@ pub(super) async fn run(port: u16, data: Option<PathBuf>) -> ExitCode {
 }
 
 async fn demo(port: u16, dir: &std::path::Path) -> Result<ExitCode, String> {
+    let stop = super::told_to_stop();
     std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}; give another directory with --data", dir.display()))?;
     let held = DemoPorts::free(port).map_err(|e| format!("no free port for the simulated plant: {e}"))?;
     let text = demo_site(dir, held.ports);
@@ -39,7 +40,7 @@ async fn demo(port: u16, dir: &std::path::Path) -> Result<ExitCode, String> {
     let gateway = Gateway::start(loaded.site).await?;
     welcome(&gateway.console);
     let alarms = tokio::spawn(tell(gateway.engine.transitions()));
-    let end = gateway.run_until(super::told_to_stop()).await;
+    let end = gateway.run_until(stop).await;
     alarms.abort();
     plant.stop().await;
     println!("\n演示结束 / demonstration over");

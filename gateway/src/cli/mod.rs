@@ -124,16 +124,20 @@ fn refused(complaints: &[crate::config::Complaint]) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// Returns at SIGTERM, SIGINT or ctrl-C.
-async fn told_to_stop() {
+/// Listens for SIGTERM and SIGINT from this moment on; the future returns at the first. Asked for before anything is
+/// started: a stop that comes early must not end the process in the default way, with nothing written.
+fn told_to_stop() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut term), Ok(mut int)) => tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        },
-        (_, _) => {
-            let _ = tokio::signal::ctrl_c().await;
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        match signals {
+            (Ok(mut term), Ok(mut int)) => tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            },
+            (_, _) => {
+                let _ = tokio::signal::ctrl_c().await;
+            }
         }
     }
 }

@@ -14,12 +14,13 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    let stop = super::told_to_stop();
     let gateway = match Gateway::start(loaded.site).await {
         Ok(gateway) => gateway,
         Err(why) => return super::failed(&why),
     };
     tracing::info!(console = gateway.console, "ready");
-    match gateway.run_until(super::told_to_stop()).await {
+    match gateway.run_until(stop).await {
         End::Stopped { clean: true } => ExitCode::SUCCESS,
         End::Stopped { clean: false } => {
             super::failed("stopped, but not everything could be written; see the log above")

@@ -40,6 +40,11 @@ async fn get(url: &str, what: &str) -> Result<Value, String> {
     answer.json().await.map_err(|e| e.to_string())
 }
 
+/// A list inside an answer; nothing where there is none.
+fn items<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
+    answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
 /// A screen for people. Unknown parts of an answer are left out: an older gateway may not have them.
 fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
     use std::fmt::Write;
@@ -52,13 +57,16 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
         word(status, "/site/id"),
         word(status, "/version")
     );
-    for (name, link) in status.pointer("/links").and_then(Value::as_object).into_iter().flatten() {
-        let why = link.get("why").and_then(Value::as_str).map(|why| format!(": {why}")).unwrap_or_default();
-        let _ = writeln!(out, "  {name:<24} {}{why}", word(link, "/state"));
+    for failing in items(status, "/failing") {
+        let _ = writeln!(out, "  FAILING: {}", failing.as_str().unwrap_or("?"));
     }
-    let items = alarms.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let _ = writeln!(out, "{} alarms stand", items.len());
-    for alarm in &items {
+    for link in items(status, "/links") {
+        let why = link.get("why").and_then(Value::as_str).map(|why| format!(": {why}")).unwrap_or_default();
+        let _ = writeln!(out, "  {:<24} {}{why}", word(link, "/name"), word(link, "/state"));
+    }
+    let standing = items(alarms, "/items");
+    let _ = writeln!(out, "{} alarms stand", standing.len());
+    for alarm in standing {
         let _ = writeln!(
             out,
             "  [{}] {} ({})",
@@ -67,7 +75,7 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
             word(alarm, "/state")
         );
     }
-    for sink in ledger.pointer("/sinks").and_then(Value::as_array).into_iter().flatten() {
+    for sink in items(ledger, "/items") {
         let count = |key: &str| sink.get(key).and_then(Value::as_u64).unwrap_or(0);
         let _ = writeln!(
             out,
@@ -81,4 +89,43 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
         );
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_screen_shows_every_part_of_the_answers() {
+        let status = json!({
+            "site": { "id": "mall", "name": "Mall" }, "version": "1.2.3", "failing": ["the alarm lane has an error: full"],
+            "links": [{ "name": "pump-room", "state": "down", "why": "connection refused", "since": 1 }],
+        });
+        let alarms = json!({ "items": [
+            { "priority": "high", "message": { "zh": "高", "en": "too high" }, "state": "unacknowledged" },
+        ] });
+        let ledger = json!({ "items": [
+            { "sink": "influxdb/central", "lane": "telemetry", "committed": 9, "delivered": 6, "pending": 2, "dead": 1 },
+        ] });
+        let screen = text("http://127.0.0.1:8420", &status, &alarms, &ledger);
+        for part in [
+            "Mall (mall) http://127.0.0.1:8420, version 1.2.3",
+            "FAILING: the alarm lane has an error: full",
+            "down: connection refused",
+            "pump-room",
+            "1 alarms stand",
+            "[high] too high (unacknowledged)",
+            "influxdb/central telemetry: 9 committed, 6 delivered, 2 pending, 1 dead",
+        ] {
+            assert!(screen.contains(part), "{part} is missing:\n{screen}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_lacks_parts_is_shown_as_far_as_it_goes() {
+        let nothing = json!({});
+        assert!(text("http://x", &nothing, &nothing, &nothing).contains("0 alarms stand"));
+    }
 }

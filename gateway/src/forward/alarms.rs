@@ -7,7 +7,7 @@ use super::batch::{Job, Stopped};
 use super::feed::Lane;
 use super::link::Link;
 use super::store::TsSink;
-use super::{Pace, alarm, settle};
+use super::{Pace, alarm, settle, settle_all};
 use crate::journal::{Entry, Outcome, Seq};
 use crate::stop::Stop;
 
@@ -65,9 +65,9 @@ async fn deliver<L: Lane, S: TsSink>(
     let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece));
     let mut job = Job::new(from, lines);
     let sent = link.send(&mut job).await;
-    for (from, to, outcome) in job.settlements() {
-        settle(lane, link.name(), from, to, outcome).await;
-    }
+    let settlements = job.settlements();
+    link.tell_dead(&settlements);
+    settle_all(lane, link.name(), settlements).await;
     match sent {
         Ok(()) => {
             pace.fine();

@@ -3,10 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use gengfu_core::time::Mono;
 
 use super::batch::{Job, Stopped};
 use super::store::{Answer, TsSink};
 use crate::clock::Clock;
+use crate::journal::{Outcome, Seq};
 use crate::telemetry::{LinkState, SharedStats};
 
 /// A store and how it is.
@@ -16,11 +18,22 @@ pub(super) struct Link<S> {
     clock: Clock,
     stats: SharedStats,
     last: Mutex<Option<LinkState>>,
+    dead: Mutex<Dead>,
 }
+
+/// Dead letters that the log does not know of yet, and when it was last told.
+#[derive(Debug, Default)]
+struct Dead {
+    untold: u64,
+    told: Option<Mono>,
+}
+
+/// A store that refuses a point for good would else fill the log with one line a batch, ms.
+const TELL_DEAD_EVERY: u64 = 60_000;
 
 impl<S: TsSink> Link<S> {
     pub(super) fn new(name: String, sink: S, clock: Clock, stats: SharedStats) -> Self {
-        let link = Self { name, sink, clock, stats, last: Mutex::new(None) };
+        let link = Self { name, sink, clock, stats, last: Mutex::new(None), dead: Mutex::default() };
         link.tell(LinkState::Connecting);
         link
     }
@@ -32,6 +45,24 @@ impl<S: TsSink> Link<S> {
             job.answer(answer)?;
         }
         Ok(())
+    }
+
+    /// Logs dead letters, at once and then their number once a minute; the ledger counts each.
+    pub(super) fn tell_dead(&self, settlements: &[(Seq, Seq, Outcome)]) {
+        let letters = settlements.iter().filter_map(|(from, to, outcome)| match outcome {
+            Outcome::Dead(why) => Some((from, to, why)),
+            Outcome::Done => None,
+        });
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        for (from, to, why) in letters {
+            dead.untold += to - from + 1;
+            let now = self.clock.mono();
+            if dead.told.is_none_or(|told| now.since(told) >= TELL_DEAD_EVERY) {
+                let records = std::mem::take(&mut dead.untold);
+                dead.told = Some(now);
+                tracing::warn!(link = self.name, records, from, why, "store will never take these, dead-lettered");
+            }
+        }
     }
 
     async fn write(&self, body: Bytes) -> Answer {

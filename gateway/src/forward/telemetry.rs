@@ -13,7 +13,7 @@ use super::link::Link;
 use super::memory::{LOOK_BACK, Memory};
 use super::names::Names;
 use super::store::TsSink;
-use super::{Pace, line, settle};
+use super::{Pace, line, settle_all};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::journal::Seq;
@@ -295,10 +295,10 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         let Ok(Landed { which, mut job, sent }) = landed else {
             return self.start_over();
         };
-        for (from, to, outcome) in job.settlements() {
-            if !settle(&self.lane, self.link.name(), from, to, outcome).await {
-                self.delivery.look_again_later();
-            }
+        let settlements = job.settlements();
+        self.link.tell_dead(&settlements);
+        if !settle_all(&self.lane, self.link.name(), settlements).await {
+            self.delivery.look_again_later();
         }
         if let Some(limit) = job.shrink() {
             self.limit = self.limit.min(limit);

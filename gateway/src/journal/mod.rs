@@ -408,6 +408,12 @@ impl Writers {
         whole
     }
 
+    /// Ends one thread as a panic would.
+    #[cfg(test)]
+    pub(crate) fn end(&self, lane: Lane) {
+        self.inner.core(lane).bell.ask(Ask::Die);
+    }
+
     /// Ends the threads as a kill would, with nothing said to the files.
     #[cfg(test)]
     fn kill(self) {

@@ -124,8 +124,11 @@ impl Tap {
         }
     }
 
-    /// An entry of this run.
+    /// An entry of this run; one that is settled already is not handed out again (the task behind a tap may be a second one).
     fn fresh(&self, slot: &Slot) -> Option<Tapped> {
+        if slot.committed.is_some() && lock(&self.lane.core.deliveries).owed(self.sink, slot.seq, slot.seq).is_empty() {
+            return None;
+        }
         let mark = if slot.committed.is_some() { TapMark::Seq(slot.seq) } else { TapMark::Ticket(Ticket(slot.seq)) };
         if let Entry::Alarm(event) = slot.entry.as_ref() {
             let (durable, committed) = (slot.committed.is_some(), slot.committed);

@@ -39,7 +39,7 @@ struct Trouble {
     lasts: fn(&Journal) -> bool,
 }
 
-const TROUBLES: [Trouble; 4] = [
+const TROUBLES: [Trouble; 5] = [
     Trouble {
         point: "journal-fault",
         priority: Priority::High,
@@ -66,6 +66,13 @@ const TROUBLES: [Trouble; 4] = [
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
         signs: |stats| stats.source_restarts.get(),
+        lasts: |_| false,
+    },
+    Trouble {
+        point: "reader-restarted",
+        priority: Priority::High,
+        advice: "推送、转发或界面任务异常后已自动重启，推送可能延迟：请报告此日志 / A push, forward or console task failed and was restarted, pushes may be late: please report its log.",
+        signs: |stats| stats.reader_restarts.get(),
         lasts: |_| false,
     },
 ];

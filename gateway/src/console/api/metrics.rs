@@ -73,7 +73,7 @@ fn escaped(label: &str) -> String {
 fn process(out: &mut Exposition, app: &App, engine: bool) {
     out.family("gengfu_info", "gauge", "Version and site; always 1")
         .sample(&[("version", env!("CARGO_PKG_VERSION")), ("site", &app.site.id)], 1);
-    out.gauge("gengfu_uptime_seconds", "Time since this run began", app.clock.mono().0 as f64 / 1000.0);
+    out.gauge("gengfu_uptime_seconds", "Time since this run began", app.clock.up_ms() as f64 / 1000.0);
     out.gauge("gengfu_engine_alive", "Whether the engine answered within 2 s", u8::from(engine));
     if let Some(bytes) = process::resident_bytes() {
         out.gauge("process_resident_memory_bytes", "Resident memory size in bytes", bytes);
@@ -175,6 +175,8 @@ fn counters(out: &mut Exposition, stats: &Stats) {
         ("gengfu_notify_pushes_total", "Pushes sent", &stats.notify_pushes),
         ("gengfu_notify_failures_total", "Pushes that were not accepted", &stats.notify_failures),
         ("gengfu_notify_not_durable_total", "Pushes sent before their alarm was on disk", &stats.notify_not_durable),
+        ("gengfu_clock_off_total", "Readings whose source's clock was not believed", &stats.clock_off),
+        ("gengfu_reader_restarts_total", "Forward, push and console tasks started again", &stats.reader_restarts),
         ("gengfu_source_restarts_total", "Source tasks started again after a panic", &stats.source_restarts),
     ];
     for (name, help, counter) in counters {

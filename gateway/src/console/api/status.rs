@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 use super::super::App;
 use crate::journal::Health;
 
-/// A writer thread that finished no round for this long is stuck: 5 s, the time after which the watchdog acts.
-const WRITER_LIMIT_MS: u64 = 5_000;
+/// A writer that finished no round for this long is stuck, and a restart may cure it: as long as the watchdog of
+/// deploy/gengfu.service waits, so that a disk that hangs for a while restarts nothing.
+const STUCK_MS: u64 = 20_000;
+/// After this long it is said that what happens now does not last.
+const SLOW_MS: u64 = 5_000;
 
 /// What is wrong now, in words; `alive` kills a process that a restart would cure, `ready` does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,8 +34,11 @@ pub(in super::super) fn failing(engine: bool, journal: &Health, mono: u64) -> Fa
     ];
     for (lane, progress, error) in lanes {
         let silent = mono.saturating_sub(progress);
-        if silent > WRITER_LIMIT_MS {
-            failing.alive.push(format!("the {lane} lane's writer has not moved for {silent} ms"));
+        let moves_not = format!("the {lane} lane's writer has not moved for {silent} ms");
+        if silent > STUCK_MS {
+            failing.alive.push(moves_not);
+        } else if silent > SLOW_MS {
+            failing.ready.push(moves_not);
         }
         failing.ready.extend(error.as_ref().map(|error| format!("the {lane} lane has an error: {error}")));
     }
@@ -64,7 +70,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
         },
         "version": env!("CARGO_PKG_VERSION"),
         "started": app.started,
-        "uptime_ms": now.mono.0,
+        "uptime_ms": app.clock.up_ms(),
         "clock": { "now": now.wall.0, "mono": now.mono.0 },
         "engine": { "alive": snapshot.is_some(), "mono": snapshot.map(|s| s.mono) },
         "journal": journal,
@@ -82,7 +88,9 @@ mod tests {
     fn a_stuck_writer_and_a_sick_disk_are_told_apart() {
         let mut health = made_up::health(10_000);
         assert_eq!(failing(true, &health, 15_000), Failing::default());
-        assert_eq!(failing(true, &health, 15_001).alive.len(), 2);
+        assert_eq!(failing(true, &health, 15_001).alive.len(), 0);
+        assert_eq!(failing(true, &health, 15_001).ready.len(), 2);
+        assert_eq!(failing(true, &health, 30_001).alive.len(), 2);
         assert_eq!(failing(false, &health, 10_000).alive.len(), 1);
         health.telemetry_error = Some("disk full".to_owned());
         let failing = failing(true, &health, 10_000);

@@ -25,7 +25,7 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
 fn health(look: &Look<'_>) -> Markup {
     let journal = look.app.history.health();
     let Failing { alive, ready } = failing(look.snapshot.is_some(), &journal, look.app.clock.mono().0);
-    let (lang, up) = (look.lang, look.app.clock.mono().0);
+    let (lang, up) = (look.lang, look.app.clock.up_ms());
     html! {
         @for reason in alive.iter().chain(&ready) { p.alert role="alert" { (lang.pick("故障：", "Failing: ")) (reason) } }
         @if journal.ring > 0 { p.alert { (lang.pick("尚未写入磁盘的报警记录：", "Alarm records not on disk yet: ")) (journal.ring) } }

@@ -138,6 +138,7 @@ async fn status_ledger_and_rules_answer() {
     );
     let link = serde_json::json!([{ "name": "pump-room", "state": "down", "why": "connection refused", "since": 5 }]);
     assert_eq!(status["links"], link);
+    assert!(status["uptime_ms"].as_u64().unwrap() < 3_600_000, "of this run: {}", status["uptime_ms"]);
     let ledger = console.json("/api/v1/ledger").await;
     assert_eq!(
         (ledger["run"]["in_flight"].as_u64(), ledger["run"]["refused"]["journal-full"].as_u64()),

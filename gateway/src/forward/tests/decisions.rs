@@ -1,5 +1,7 @@
 //! What is sent when, and what becomes of it: without a wire.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -8,7 +10,9 @@ use crate::forward::delivery::{BACKLOG_BATCH, Delivery, LIVE_BATCH, LIVE_LAG, MA
 use crate::forward::line::encode;
 use crate::forward::memory::Memory;
 use crate::forward::names::Names;
+use crate::forward::settle_all;
 use crate::forward::store::Answer;
+use crate::scripted::DEADLINE;
 
 fn job(from: Seq, seqs: &[Seq]) -> Job {
     let catalog = catalog(8);
@@ -128,3 +132,40 @@ fn what_can_not_be_read_is_passed_and_looked_at_again() {
 }
 
 const _: () = assert!(BACKLOG_BATCH >= LIVE_BATCH);
+
+/// A lane whose disk takes its time.
+struct SlowDisk;
+
+impl Lane for SlowDisk {
+    async fn beyond(&mut self, _: Seq) {}
+
+    fn head(&self) -> Seq {
+        0
+    }
+
+    fn owed(&self) -> Vec<(Seq, Seq)> {
+        Vec::new()
+    }
+
+    async fn telemetry(&self, _: Seq, _: Seq, _: usize) -> Result<Vec<Record>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn entries(&self, _: Seq, _: Seq, _: usize) -> Result<Vec<(Seq, Entry)>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn settle(&self, _: Seq, _: Seq, _: Outcome) -> Result<(), String> {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_bad_records_wait_for_the_disk_once() {
+    let ranges =
+        (1..=2_000).map(|seq| (seq, seq, if seq % 2 == 0 { Outcome::Done } else { Outcome::Dead("no".to_owned()) }));
+    // One after the other they would take 100 s.
+    let settled = settle_all(&SlowDisk, "influxdb/central", ranges.collect());
+    assert!(tokio::time::timeout(DEADLINE, settled).await.expect("in one wait"));
+}

@@ -176,3 +176,21 @@ async fn the_ledger_balances_under_random_operations_and_kills() {
     }
     run.close();
 }
+
+#[tokio::test]
+async fn a_second_tap_goes_on_where_the_first_was() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let mut tap = run.journal.tap(DUTY).expect("declared");
+    for rule in ["a", "b", "c"] {
+        run.record(alarm(rule, 1, "unacknowledged")).await;
+    }
+    let (a, b) = (next(&mut tap).await, next(&mut tap).await);
+    tap.settle(a.mark, Outcome::Done);
+    until("settled", || run.balance(DUTY, Lane::Alarm).delivered == 1).await;
+    drop(tap);
+    let mut tap = run.journal.tap(DUTY).expect("declared");
+    let again = [next(&mut tap).await, next(&mut tap).await];
+    assert_eq!(again.map(|tapped| tapped.event.rule), [b.event.rule, "c".to_owned()]);
+    run.close();
+}

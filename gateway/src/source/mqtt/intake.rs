@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gengfu_core::quality::{Quality, Reason};
 use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Wall;
 use tokio::sync::watch;
 
-use super::payload::{Payload, too_large};
-use super::registry::{Registry, Route, Stranger};
+use super::payload::{Lack, Payload, too_large};
+use super::registry::{Registry, Route};
 use super::stamp::{Arrival, Timed, Trust};
 use crate::config::checked::MqttPoint;
 use crate::driver::Input;
@@ -107,50 +108,53 @@ impl Intake {
     /// Takes one message into a batch.
     fn one(&mut self, message: &Message, batch: &mut Batch) {
         let taken = match self.registry.routes(&message.topic) {
-            Ok(routes) => self.readings(message, &routes, batch),
-            Err(stranger) => {
-                self.lost(&stranger);
-                Err(stranger.reason())
-            }
+            Ok(routes) => self.readings(message, &routes, batch).map_err(|reason| (RefusedReason::Undecodable, reason)),
+            Err(stranger) => Err((stranger.counts_as(), stranger.reason())),
         };
-        if let Err(reason) = taken {
+        if let Err((counts_as, reason)) = taken {
+            // The message itself, once, whatever came of its parts: the journal keeps it beside the readings.
+            self.stats.read.add(1);
+            self.stats.refuse(counts_as, 1);
             batch.refused.push(self.refused(message, reason));
         }
     }
 
-    /// Adds what the message holds; an error says what it should have held besides.
+    /// Adds what the message holds; an error says what it should have held besides. Where it speaks of a point and no
+    /// number comes of it, the point is bad: an old value must not stand for a sensor that sends nonsense.
     fn readings(&self, message: &Message, routes: &[Route], batch: &mut Batch) -> Result<(), String> {
         let payload = match &message.body {
             Body::Whole(bytes) => Payload::parse(bytes),
             Body::TooLarge { size, .. } => Err(too_large(*size)),
         };
-        let payload = payload.inspect_err(|_| self.undecodable(routes.iter().map(|route| route.points.len()).sum()))?;
+        let payload = payload.inspect_err(|_| {
+            let points = routes.iter().flat_map(|route| route.points.iter());
+            batch.readings.extend(points.map(|point| nonsense(*point, message.at)));
+        })?;
         let mut complaints: Vec<String> = Vec::new();
         for route in routes {
             let Some(points) = self.registry.config(route.subscription) else { continue };
             for (config, id) in points.iter().zip(route.points.iter()) {
-                match self.reading(&payload, message, config, *id) {
-                    Ok((reading, timed)) => push(batch, reading, timed),
-                    Err(reason) => complaints.push(reason),
+                let timed = self.time(&payload, message, config);
+                match payload.number(&config.value) {
+                    Ok(raw) => {
+                        let (value, quality) = config.spec.scaling.apply(raw);
+                        let reading = Reading { point: *id, at: timed.at, value, quality: timed.quality(quality) };
+                        push(batch, reading, timed);
+                    }
+                    Err(Lack::NoNumber(reason)) => {
+                        push(batch, nonsense(*id, timed.at), timed);
+                        complaints.push(reason);
+                    }
+                    Err(Lack::Silent(reason)) => complaints.push(reason),
                 }
             }
         }
-        self.undecodable(complaints.len());
         if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
     }
 
-    fn reading(
-        &self,
-        payload: &Payload,
-        message: &Message,
-        config: &MqttPoint,
-        point: PointId,
-    ) -> Result<(Reading, Timed), String> {
-        let raw = payload.number(&config.value)?;
+    fn time(&self, payload: &Payload, message: &Message, config: &MqttPoint) -> Timed {
         let stamp = config.time.as_deref().map(|pointer| payload.time(pointer));
-        let timed = self.trust.time(stamp, message.at, message.how);
-        let (value, quality) = config.spec.scaling.apply(raw);
-        Ok((Reading { point, at: timed.at, value, quality: timed.quality(quality) }, timed))
+        self.trust.time(stamp, message.at, message.how)
     }
 
     fn refused(&self, message: &Message, mut reason: String) -> Refused {
@@ -166,22 +170,11 @@ impl Intake {
             at: message.at,
         }
     }
+}
 
-    /// Readings that did not come out of a message. The record of the message itself is counted like a reading.
-    fn undecodable(&self, readings: usize) {
-        self.stats.read.add(readings as u64);
-        self.stats.refuse(RefusedReason::Undecodable, readings as u64);
-    }
-
-    fn lost(&self, stranger: &Stranger) {
-        match stranger {
-            Stranger::TooMany { readings, .. } => {
-                self.stats.read.add(*readings as u64);
-                self.stats.refuse(RefusedReason::TooManyDevices, *readings as u64);
-            }
-            Stranger::NoSubscription | Stranger::NoName(_) | Stranger::Collision(_) => self.undecodable(1),
-        }
-    }
+/// What a point is when its message can't be read.
+fn nonsense(point: PointId, at: Wall) -> Reading {
+    Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::NotANumber) }
 }
 
 fn push(batch: &mut Batch, reading: Reading, timed: Timed) {

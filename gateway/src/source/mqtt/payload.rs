@@ -9,6 +9,15 @@ use super::stamp;
 /// Largest payload that is looked into, in bytes; a larger one is refused by its size alone.
 pub(super) const LARGEST: usize = 1 << 20;
 
+/// Why there is no number at a pointer, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// The message does not speak of this point; what was known of it stays.
+    Silent(String),
+    /// It does, and what it says is no number.
+    NoNumber(String),
+}
+
 /// A payload, taken apart once for all points of a subscription.
 #[derive(Debug)]
 pub(super) struct Payload(Value);
@@ -24,12 +33,13 @@ impl Payload {
     }
 
     /// The number at `pointer`.
-    pub(super) fn number(&self, pointer: &str) -> Result<f64, String> {
-        let found = self.0.pointer(pointer).ok_or_else(|| format!("nothing at \"{pointer}\""))?;
+    pub(super) fn number(&self, pointer: &str) -> Result<f64, Lack> {
+        let found = self.0.pointer(pointer).ok_or_else(|| Lack::Silent(format!("nothing at \"{pointer}\"")))?;
         let what = match found {
             // Beyond 2^53 an integer is rounded to the nearest f64.
             Value::Number(number) => {
-                return number.as_f64().ok_or_else(|| format!("\"{pointer}\" is no number we can hold"));
+                let beyond = || Lack::NoNumber(format!("\"{pointer}\" is no number we can hold"));
+                return number.as_f64().ok_or_else(beyond);
             }
             Value::Bool(bool) => return Ok(f64::from(u8::from(*bool))),
             Value::String(_) => "a string, not a number; publish it without quotes",
@@ -37,7 +47,7 @@ impl Payload {
             Value::Array(_) => "an array, not a number; point into it",
             Value::Object(_) => "an object, not a number; point into it",
         };
-        Err(format!("\"{pointer}\" holds {what}"))
+        Err(Lack::NoNumber(format!("\"{pointer}\" holds {what}")))
     }
 
     /// The source's time at `pointer`, if it can be read.
@@ -57,7 +67,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn number(bytes: &[u8], pointer: &str) -> Result<f64, String> {
-        Payload::parse(bytes)?.number(pointer)
+        Payload::parse(bytes)?.number(pointer).map_err(|(Lack::Silent(why) | Lack::NoNumber(why))| why)
+    }
+
+    #[test]
+    fn silence_of_a_point_is_not_nonsense_about_it() {
+        let lack = |bytes: &[u8]| Payload::parse(bytes).unwrap().number("/lel").unwrap_err();
+        assert!(matches!(lack(br#"{"ch4":1}"#), Lack::Silent(_)));
+        for bytes in [&br#"{"lel":null}"#[..], br#"{"lel":"--"}"#, br#"{"lel":[]}"#] {
+            assert!(matches!(lack(bytes), Lack::NoNumber(_)));
+        }
     }
 
     #[test]
