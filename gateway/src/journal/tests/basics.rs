@@ -159,7 +159,7 @@ async fn a_receipt_closes_the_window_and_polled_readings_wait_for_it() {
 }
 
 #[tokio::test]
-async fn refused_messages_are_kept_and_acknowledged_but_not_counted_as_readings() {
+async fn refused_messages_are_kept_acknowledged_and_counted_like_readings() {
     let dir = Dir::new();
     let run = open(&dir);
     let refused = Refused {
@@ -177,7 +177,7 @@ async fn refused_messages_are_kept_and_acknowledged_but_not_counted_as_readings(
     };
     run.journal.push(batch).expect("room");
     until("acknowledged", || *mark.borrow() == 9).await;
-    assert_eq!(run.stats.committed.get(), 0);
+    assert_eq!(run.stats.committed.get(), 1);
     run.kill();
     let run = open(&dir);
     assert_eq!(run.journal.refused(10).await.expect("records"), [refused]);

@@ -21,21 +21,20 @@ async fn a_full_disk_holds_readings_back_and_loses_none() {
     run.commit(readings(point, 0, 10)).await;
     run.fill_disk(Lane::Telemetry, true);
     let mark = Arc::new(watch::Sender::new(0));
-    let (mut pushed, mut token) = (10, 0);
+    let push = |from: &mut i64, token: Option<u64>| {
+        let receipt = token.map(|token| Receipt { mark: Arc::clone(&mark), token });
+        let pushed = run.journal.push(Batch { readings: readings(point, *from, 500), receipt, ..Batch::default() });
+        pushed.map(|()| *from += 500).map_err(|back| back.readings.len())
+    };
+    let mut pushed = 10;
+    assert_eq!(push(&mut pushed, Some(1)), Ok(()));
     // Until the queue is full, as the driver would find it.
-    loop {
-        token += 1;
-        let receipt = Some(Receipt { mark: Arc::clone(&mark), token });
-        let batch = Batch { readings: readings(point, pushed, 500), receipt, ..Batch::default() };
-        match run.journal.push(batch) {
-            Ok(()) => pushed += 500,
-            Err(back) => {
-                assert_eq!(back.readings.len(), 500);
-                run.stats.refuse(RefusedReason::JournalFull, 500);
-                break;
-            }
-        }
+    while push(&mut pushed, None).is_ok() {
+        assert!(pushed < 2 * queue::QUEUE_READINGS as i64, "the queue has a bound");
     }
+    assert_eq!(push(&mut pushed, None), Err(500), "the batch comes back whole");
+    run.stats.refuse(RefusedReason::JournalFull, 500);
+    assert_eq!(push(&mut pushed, Some(2)), Ok(()), "what is owed an acknowledgement always has room");
     let journal = run.journal.clone();
     until("health says so", || journal.health().telemetry_error.is_some()).await;
     let error = run.journal.health().telemetry_error.expect("an error");
@@ -46,7 +45,7 @@ async fn a_full_disk_holds_readings_back_and_loses_none() {
     until("retrying is progress", || journal.health().telemetry_progress > progress).await;
     run.record(alarm("a", 1, "unacknowledged")).await;
     run.fill_disk(Lane::Telemetry, false);
-    until("all acknowledged", || *mark.borrow() == token - 1).await;
+    until("all acknowledged", || *mark.borrow() == 2).await;
     assert_eq!(run.journal.health().telemetry_error, None);
     let values: Vec<f64> = run.all().await.iter().map(|record| record.value).collect();
     let expect: Vec<f64> = (0..pushed).map(|n| n as f64 / 3.0).collect();
