@@ -10,12 +10,24 @@ use crate::clock::Clock;
 pub(crate) struct Backoff {
     floor: Duration,
     ceiling: Duration,
+    failures: u32,
     state: u64,
 }
 
 impl Backoff {
     pub(crate) fn new(floor: Duration, ceiling: Duration, seed: u64) -> Self {
-        Self { floor, ceiling, state: seed }
+        Self { floor, ceiling, failures: 0, state: seed }
+    }
+
+    /// The wait after one more failure in a row.
+    pub(crate) fn next(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.delay(self.failures)
+    }
+
+    /// It worked: the next failure is a first one.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
     }
 
     /// The wait after `failures` in a row (from 1): between half and all of floor × 2^(failures − 1), never above the ceiling.
@@ -33,12 +45,22 @@ impl Backoff {
     fn jittered(&mut self, full: Duration) -> Duration {
         // splitmix64; the upper 32 bits are taken as a fraction of one.
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let fraction = ((z ^ (z >> 31)) >> 32) as f64 / f64::from(u32::MAX);
+        let fraction = (mix(self.state) >> 32) as f64 / f64::from(u32::MAX);
         full / 2 + (full / 2).mul_f64(fraction)
     }
+}
+
+/// splitmix64's finalizer.
+const fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A seed that depends on the names alone (FNV-1a, then mixed): the phases of polls are the same in every run.
+pub(crate) fn phase(names: &[&str]) -> u64 {
+    let bytes = names.iter().flat_map(|name| name.bytes().chain([0]));
+    mix(bytes.fold(0xCBF2_9CE4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01B3)))
 }
 
 /// A seed that differs between gateways and between starts.
@@ -60,7 +82,20 @@ mod tests {
             let delay = backoff.delay(failures);
             assert!(delay >= full / 2 && delay <= full, "{failures}: {delay:?} of {full:?}");
         }
+        assert!(
+            backoff.next() <= floor && backoff.next() > floor && {
+                backoff.reset();
+                backoff.next()
+            } <= floor
+        );
         assert_ne!(backoff.slow(), backoff.slow());
         assert!(backoff.slow() >= ceiling / 2 && backoff.slow() <= ceiling);
+    }
+
+    #[test]
+    fn names_spread() {
+        let phases: std::collections::BTreeSet<u64> =
+            (0..50).map(|n| phase(&["line", &n.to_string()]) % 1000).collect();
+        assert!(phases.len() > 40, "{} distinct of 50", phases.len());
     }
 }

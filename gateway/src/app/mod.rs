@@ -2,6 +2,7 @@
 //! the sources. It stops in the mirrored order, within a deadline.
 
 mod deadman;
+mod field;
 mod points;
 mod supervise;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::source::{self, SourceTask, own};
 use crate::stop::{self, Stop, Stopper};
 use crate::telemetry::{SharedStats, Stats};
 use crate::{console, forward, notify};
+use field::Field;
 use supervise::{Keeper, Side};
 
 /// How long each stage of a stop may take; four stages stay under the 5 s that are promised.
@@ -37,6 +39,7 @@ pub struct Gateway {
     clock: Clock,
     journal: Journal,
     writers: Writers,
+    field: Field,
     engine_task: JoinHandle<()>,
     sources: (Stopper, JoinSet<()>),
     readers: (Stopper, JoinSet<()>),
@@ -87,13 +90,14 @@ impl Gateway {
             standing,
             last_seen,
         })?;
-        let engine_task = tokio::spawn(task);
+        let field = Field::start()?;
+        let engine_task = field.handle.spawn(task);
 
         let parts =
             Parts { site, clock: clock.clone(), catalog, stats, journal: journal.clone(), engine: engine.clone() };
         let readers = parts.start_readers(listener, &console, started);
-        let sources = parts.start_sources(sources);
-        Ok(Self { engine, console, clock, journal, writers, engine_task, sources, readers })
+        let sources = parts.start_sources(&field, sources);
+        Ok(Self { engine, console, clock, journal, writers, field, engine_task, sources, readers })
     }
 
     /// Runs until `stop` comes or something vital ends, feeding the service manager's watchdog, then stops in order.
@@ -115,7 +119,7 @@ impl Gateway {
 
     /// Sources first, then the engine empties its queue, then what reads the journal, then the journal itself.
     async fn stop(self) -> bool {
-        let Self { engine, writers, engine_task, sources, readers, .. } = self;
+        let Self { engine, writers, field, engine_task, sources, readers, .. } = self;
         end("sources", sources).await;
         drop(engine);
         // Readers hold doors to the engine: they go before it can end by itself.
@@ -124,6 +128,7 @@ impl Gateway {
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
         }
+        field.end();
         let synced = tokio::task::spawn_blocking(move || writers.close(STAGE)).await.unwrap_or(false);
         tracing::info!(drained, synced, "stopped");
         drained && synced
@@ -202,7 +207,11 @@ impl Parts {
         }
     }
 
-    fn start_sources(&self, tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>) -> (Stopper, JoinSet<()>) {
+    fn start_sources(
+        &self,
+        field: &Field,
+        tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>,
+    ) -> (Stopper, JoinSet<()>) {
         let (stopper, stop) = stop::channel();
         let keeper = self.keeper(Side::Source, &stop);
         let context = source::Context {
@@ -215,10 +224,11 @@ impl Parts {
         };
         let mut tasks = JoinSet::new();
         for task in tasks_of(&context) {
-            tasks.spawn(keeper.clone().keep(task.name, task.start));
+            tasks.spawn_on(keeper.clone().keep(task.name, task.start), &field.handle);
         }
         let journal = self.journal.clone();
-        tasks.spawn(keeper.keep(own::DEVICE.to_owned(), move || own::run(context.clone(), journal.clone())));
+        let own = move || own::run(context.clone(), journal.clone());
+        tasks.spawn_on(keeper.keep(own::DEVICE.to_owned(), own), &field.handle);
         (stopper, tasks)
     }
 }

@@ -72,7 +72,7 @@ fn let_in(template: &str, device: &str) -> bool {
         }
         pattern.replace_range(open..=close, "*");
     }
-    crate::driver::matches(&format!("{pattern}/x"), &format!("{device}/x"))
+    crate::config::pattern::matches(&pattern, device)
 }
 
 #[cfg(test)]

@@ -90,13 +90,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Threads for the tasks: two move the bytes of 200,000 readings a second, more only add switching.
-const WORKERS: usize = 2;
-
 fn on_runtime(log: &str, work: impl Future<Output = ExitCode>) -> ExitCode {
     let filter = EnvFilter::try_from_env("GENGFU_LOG").unwrap_or_else(|_| EnvFilter::new(log));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build() {
+    // One thread for what reads; sources and engine have their own (app/field.rs), and so has each lane of the journal.
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
             eprintln!("gengfu: can't start its runtime: {error}; check the limits on threads and memory");

@@ -10,7 +10,7 @@ use super::value::{Value, shorten};
 /// Names go into topics, URLs and line protocol, which bear this many characters each without trouble.
 pub(super) const MAX_NAME: usize = 64;
 
-/// What is named. Each has its own names, except that sources share theirs, and so do sinks.
+/// What is named. Each has its own names, except that sources share theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Thing {
     /// A Modbus line or an MQTT link.
@@ -19,8 +19,8 @@ pub(super) enum Thing {
     /// As `device/point`.
     Point,
     Rule,
-    /// A store or a push channel.
-    Sink,
+    Store,
+    Webhook,
 }
 
 impl Thing {
@@ -30,7 +30,8 @@ impl Thing {
             Self::Device => "device",
             Self::Point => "point",
             Self::Rule => "rule",
-            Self::Sink => "sink",
+            Self::Store => "store",
+            Self::Webhook => "webhook",
         }
     }
 }

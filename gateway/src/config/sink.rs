@@ -38,7 +38,7 @@ pub(super) fn read(file: &Table<'_>, names: &mut Names, directory: &Path) -> (Ve
 }
 
 fn store(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<InfluxConfig> {
-    let name = sink_name(&table, names, "\"central\"");
+    let name = sink_name(Thing::Store, &table, names, "\"central\"");
     let url = table.need("url", "\"http://127.0.0.1:8086\"").and_then(store_url);
     let org = table.need("org", "\"district\"").and_then(|v| v.line(MAX_TEXT));
     let bucket = table.need("bucket", "\"telemetry\"").and_then(|v| v.line(MAX_TEXT));
@@ -80,7 +80,7 @@ fn store_url(value: Value<'_>) -> Option<String> {
 }
 
 fn webhook(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<WebhookConfig> {
-    let name = sink_name(&table, names, "\"duty-room\"");
+    let name = sink_name(Thing::Webhook, &table, names, "\"duty-room\"");
     let url = table.need("url", "\"http://127.0.0.1:9000/alarm\"");
     let url = url.and_then(|v| address::read(v, "http", PORT, &LATER_SCHEMES)).map(|address| self::url(&address));
     let priorities = table.get("priorities").map_or(Some(Vec::new()), priorities);
@@ -103,10 +103,10 @@ fn priorities(value: Value<'_>) -> Option<Vec<Priority>> {
     Some(all)
 }
 
-fn sink_name(table: &Table<'_>, names: &mut Names, example: &str) -> Option<String> {
+fn sink_name(thing: Thing, table: &Table<'_>, names: &mut Names, example: &str) -> Option<String> {
     let value = table.need("name", example)?;
     let name = names::name(value)?;
-    names.claim(Thing::Sink, &name, value);
+    names.claim(thing, &name, value);
     Some(name)
 }
 

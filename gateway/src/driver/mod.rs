@@ -17,7 +17,6 @@ use crate::flow::{AlarmEvent, Batch};
 use crate::journal::{Journal, Ticket};
 
 pub use storage::NO_DATA_RULE;
-pub(crate) use storage::matches;
 pub use task::{Setup, start};
 
 /// Batches that may wait for the engine; sources wait when it is full.

@@ -192,6 +192,18 @@ pub(super) fn honest(record: &Record) -> Quality {
     record.quality
 }
 
+/// A float field. Registers mostly hold whole numbers, which need no search for the shortest decimal; without the suffix `i`
+/// a whole number is a float all the same.
+fn number(text: &mut Vec<u8>, value: f64) {
+    let whole = value as i64;
+    let exact = whole as f64 == value && whole.unsigned_abs() < 1 << 53;
+    if exact && (whole != 0 || value.is_sign_positive()) {
+        text.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    } else {
+        text.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+    }
+}
+
 fn fields(text: &mut Vec<u8>, key: &[u8], value: f64, quality: Quality, good_again: bool) {
     let code = match quality {
         Quality::Good if good_again => Some(0),
@@ -202,7 +214,7 @@ fn fields(text: &mut Vec<u8>, key: &[u8], value: f64, quality: Quality, good_aga
     if quality.has_value() {
         text.extend_from_slice(key);
         text.push(b'=');
-        text.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+        number(text, value);
         if code.is_some() {
             text.push(b',');
         }

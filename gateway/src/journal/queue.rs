@@ -30,8 +30,11 @@ impl Queue {
     pub(super) fn push(&mut self, batch: Batch, now: Mono) -> Result<bool, Batch> {
         let weight = batch.weight();
         let total = self.waiting + self.under_way;
-        // A batch bigger than the whole queue passes when it is alone: refusing it for ever would help nobody.
-        if self.closed || (total > 0 && total + weight > QUEUE_READINGS) {
+        // A batch bigger than the whole queue passes when it is alone: refusing it for ever would help nobody. One that is
+        // owed an acknowledgement always passes: its source bounds what is outstanding, and were it dropped, the receipt
+        // of a later one would acknowledge it all the same.
+        let bounded = batch.receipt.is_none() && total > 0;
+        if self.closed || (bounded && total + weight > QUEUE_READINGS) {
             return Err(batch);
         }
         let was_due = self.receipt || self.waiting >= WINDOW_READINGS;
@@ -114,6 +117,9 @@ mod tests {
         assert_eq!(queue.push(batch(7), Mono(0)).expect_err("full").readings.len(), 7, "the batch comes back whole");
         queue.take_due(Mono(0));
         queue.push(batch(7), Mono(0)).expect_err("what is under way counts");
+        let mark = std::sync::Arc::new(tokio::sync::watch::Sender::new(0));
+        let owed = Batch { receipt: Some(Receipt { mark, token: 1 }), ..batch(7) };
+        queue.push(owed, Mono(0)).expect("what is owed an acknowledgement is never dropped");
         queue.settled();
         queue.push(batch(7), Mono(0)).expect("room again");
         queue.close();

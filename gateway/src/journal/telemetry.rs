@@ -1,8 +1,8 @@
 //! The telemetry lane: a queue that never waits, and one thread that brings it to disk in group commits. What is owed an
 //! acknowledgement gets it after the commit that holds it is synced.
 //!
-//! An undecodable message is kept as a refused record in the same commit. It counts as `refused(undecodable)` where it
-//! came in, so `Stats::committed` counts readings only: read = committed + refused + in flight.
+//! An undecodable message is kept as a refused record in the same commit and counts as committed like a reading; what
+//! counts as refused is what was not kept: read = committed + refused + in flight.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -147,7 +147,7 @@ impl TelemetryWriter {
             },
             || {
                 lock(&self.lane.queue).settled();
-                self.stats.committed.add(work.readings);
+                self.stats.committed.add(work.readings + work.refused.len() as u64);
                 if work.readings > 0 {
                     core.head.send_modify(|head| head.seq = work.last);
                 }

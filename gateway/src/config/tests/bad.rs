@@ -148,10 +148,9 @@ cases! {
     a_second_rule_of_the_same_name:
         rule("low = { limit = 1 }") + "[[rule]]\nid = ^\"r\"\npoint = \"pump/running\"\nstate = { is = 1 }\n"
         => ["second rule named `r`|line 31"];
-    a_second_sink_of_the_same_name:
-        store("url = \"http://h\"").replace("[[forward", "[[notify.webhook]]\nname = \"c\"\nurl = \"http://h\"\n[[forward")
-            .replace("name = \"c\"\norg", "name = ^\"c\"\norg")
-        => ["second sink named `c`|line 31"];
+    a_second_webhook_of_the_same_name:
+        and("[[notify.webhook]]\nname = \"c\"\nurl = \"http://h\"\n[[notify.webhook]]\nname = ^\"c\"\nurl = \"http://i\"\n")
+        => ["second webhook named `c`|line 31"];
     a_device_expected_twice: with("[\"gas-01\"]", "[\"gas-01\", ^\"gas-01\"]") => ["expected twice|line 25"];
     a_name_with_a_blank: with("name = \"pump\"", "name = ^\"pump 1\"") => ["holds ' '|letters"];
     a_name_with_a_slash: with("name = \"running\"", "name = ^\"a/b\"") => ["holds '/'"];

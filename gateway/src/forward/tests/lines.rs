@@ -164,7 +164,7 @@ fn names_that_no_store_would_read_back_are_refused_with_the_mend() {
     }
     let records: Vec<_> = (0..9).map(|n| record(u64::from(n) + 1, n, 10, 1.0, Quality::Good)).collect();
     let lines = encode(&names_of(&catalog), &mut whole_memory(), &records);
-    assert_eq!(all(&lines), "hydrant,site=mall,device=dev-0 p0=1.0 10\n");
+    assert_eq!(all(&lines), "hydrant,site=mall,device=dev-0 p0=1 10\n");
     let mut job = batch::Job::new(1, lines);
     assert!(job.next().is_some());
     job.answer(store::Answer::Accepted).unwrap();
@@ -324,32 +324,4 @@ fn a_return_to_good_is_said_in_doubt_but_not_for_a_new_point() {
     memory.advance(9);
     assert_eq!(memory.gap(10), None);
     assert_eq!(memory.gap(LOOK_BACK as u64 + 11), Some((11, LOOK_BACK as u64 + 10)));
-}
-
-/// The budget is 60 ns a record in release; run with `cargo test --release … -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, meaningful in release only"]
-fn speed() {
-    let catalog = catalog(400);
-    let names = names_of(&catalog);
-    let records: Vec<_> = (0..1_000_000_u64)
-        .map(|n| {
-            record(
-                n + 1,
-                (n % 400) as u32,
-                1_700_000_000_000_000_000 + (n / 4) as i64 * 1_000,
-                n as f64 * 0.37,
-                Quality::Good,
-            )
-        })
-        .collect();
-    let clock = crate::clock::Clock::start();
-    let mut memory = whole_memory();
-    let mut bytes = 0;
-    for chunk in records.chunks(10_000) {
-        let lines = encode(&names, &mut memory, chunk);
-        bytes += lines.text(0..lines.len()).len();
-    }
-    let took = clock.mono().0;
-    println!("1,000,000 records in {took} ms ({took} ns a record), {bytes} bytes");
 }

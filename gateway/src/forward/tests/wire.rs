@@ -345,19 +345,3 @@ async fn a_stop_does_not_wait_for_a_store_that_hangs() {
     let took = clock.mono().since(start);
     assert!(took <= GRACE.as_millis() as u64 + 500, "{took} ms");
 }
-
-/// The budget is 1,000,000 readings/s in release against a store that takes them; here a stub that reads and drops.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement, meaningful in release only"]
-async fn drain_speed() {
-    let server = Server::start(|_| Reply::Status(204, "")).await;
-    let lane = FakeLane::new();
-    lane.commit(
-        (1..=3_000_000_u64).map(|n| (PointId(n as u32 % POINTS), n as i64 * 1_000_000, n as f64, Quality::Good)),
-    );
-    let rig = Rig::with(&server.url(), Compression::Auto, lane, |_| {});
-    let start = rig.clock.mono();
-    rig.delivered().await;
-    println!("3,000,000 records in {} ms", rig.clock.mono().since(start));
-    rig.stop().await;
-}

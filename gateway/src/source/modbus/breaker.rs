@@ -6,7 +6,7 @@ use std::time::Duration;
 use gengfu_core::quality::Reason;
 use gengfu_core::time::Mono;
 
-use crate::source::backoff::Backoff;
+use crate::backoff::Backoff;
 
 /// First and longest pause between probes of a unit that does not answer.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

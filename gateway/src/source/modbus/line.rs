@@ -14,10 +14,10 @@ use super::decode::Block;
 use super::plan::{Place, Plan, Read, plan};
 use super::schedule::{Schedule, Slot, Turn};
 use super::wire::{Trouble, Wire};
+use crate::backoff::phase;
 use crate::catalog::PointMeta;
 use crate::config::checked::{ModbusDevice, ModbusLine, ModbusPoint, Order, ValueType};
 use crate::flow::Batch;
-use crate::source::backoff::seed;
 use crate::source::{Context, Gone};
 use crate::telemetry::LinkState;
 
@@ -206,8 +206,8 @@ fn slots(config: &ModbusLine) -> (Vec<Slot>, Vec<Breaker>) {
         {
             *fastest = Some(fastest.map_or(device.every, |f| f.min(device.every)));
         }
-        slots.push(Slot { unit: index, period: device.every, seed: seed(&[&config.name, &device.name]) });
+        slots.push(Slot { unit: index, period: device.every, seed: phase(&[&config.name, &device.name]) });
     }
-    let breaker = |(unit, fastest)| Breaker::new(seed(&[&config.name, &format!("{unit}")]), fastest);
+    let breaker = |(unit, fastest)| Breaker::new(phase(&[&config.name, &format!("{unit}")]), fastest);
     (slots, units.into_iter().map(breaker).collect())
 }

@@ -105,13 +105,13 @@ impl Link {
             Ok(Err(Error::Transport(_))) => Answer::Broken(Fault::Transport),
             Ok(Ok(Err(ExceptionCode::GatewayPathUnavailable | ExceptionCode::GatewayTargetDevice))) => Answer::UnitDown,
             Ok(Ok(Err(exception))) => Answer::Exception(exception.into()),
-            Ok(Ok(Ok(response))) => block(read, response).map_or(Answer::Broken(Fault::Length), Answer::Block),
+            Ok(Ok(Ok(response))) => block(*read, response).map_or(Answer::Broken(Fault::Length), Answer::Block),
         }
     }
 }
 
 /// The response as a block, if it is exactly as long as asked. Coils come in whole bytes.
-fn block(read: &Read, response: Response) -> Option<Block> {
+fn block(read: Read, response: Response) -> Option<Block> {
     let count = usize::from(read.count);
     match (read.table, response) {
         (Table::Coil, Response::ReadCoils(mut bits)) | (Table::Discrete, Response::ReadDiscreteInputs(mut bits)) => {

@@ -9,9 +9,9 @@ use gengfu_core::time::Mono;
 use super::decode::Block;
 use super::link::{Answer, Fault, Link};
 use super::plan::Read;
+use crate::backoff::{Backoff, phase};
 use crate::config::checked::ModbusLine;
 use crate::source::Context;
-use crate::source::backoff::{Backoff, seed};
 use crate::telemetry::LinkState;
 
 /// Pauses between attempts to connect. The first attempt after a loss goes out at once.
@@ -64,7 +64,7 @@ impl Wire {
             address: config.address.clone(),
             timeout: config.timeout,
             conn: Conn::Down(Mono(0)),
-            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed(&[site, &config.name])),
+            retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, phase(&[site, &config.name])),
             wordless: 0,
         }
     }

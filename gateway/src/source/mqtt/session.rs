@@ -18,9 +18,9 @@ use super::link::{Acker, Address, Happening, Incoming, Link};
 use super::payload::LARGEST;
 use super::registry::Registry;
 use super::stamp::{Arrival, Trust};
+use crate::backoff::{Backoff, phase};
 use crate::config::checked::MqttLink;
 use crate::flow::{Batch, REFUSED_HEAD};
-use crate::source::backoff::{Backoff, seed};
 use crate::source::{Context, Gone};
 use crate::telemetry::{LinkState, RefusedReason};
 
@@ -128,7 +128,7 @@ struct Receiver {
 impl Receiver {
     async fn run(mut self) {
         let name = self.config.name.clone();
-        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY, seed(&[&self.context.site.id, &name]));
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY, phase(&[&self.context.site.id, &name]));
         let mut fast = true;
         self.context.link(&name, LinkState::Connecting);
         loop {
