@@ -35,8 +35,9 @@ fn bench() -> Bench {
 }
 
 impl Bench {
-    /// Refused messages that the journal keeps, newest first.
+    /// Refused messages that the journal keeps, newest first, once everything is on disk.
     fn refused(&self) -> Vec<Refused> {
+        self.all_is_accounted_for();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         self.gateway.journal(|journal| runtime.block_on(journal.refused(100)).unwrap())
     }
@@ -74,7 +75,7 @@ fn is_refused(payload: &[u8], words: &str) {
     assert_eq!((refused[0].topic.as_str(), &refused[0].head), ("rig/odd/v", &head));
     assert!(refused[0].reason.contains(words), "{}", refused[0].reason);
     assert_eq!(bench.gateway.metric("gengfu_mqtt_connects_total", ""), 1.0, "it cost no connection");
-    bench.all_is_accounted_for();
+    assert_eq!(bench.gateway.metric("gengfu_mqtt_refused_total", ""), 1.0);
     bench.gateway.term();
     // acknowledged: the broker does not send it again
     bench.gateway.restart();
@@ -160,7 +161,6 @@ fn lacks_the_pointer() {
     assert_eq!((point["value"].as_f64(), point["quality"].as_str()), (Some(5.0), Some("good")));
     assert!(bench.refused()[0].reason.contains("nothing at \"/v\""));
     assert_eq!(bench.gateway.metric("gengfu_readings_total", "reason=\"undecodable\""), 1.0);
-    bench.all_is_accounted_for();
     bench.gateway.term();
 }
 

@@ -23,7 +23,7 @@ impl Counter {
 /// Why a reading or message was not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusedReason {
-    /// The message could not be understood, or not all of it (kept as a refused record).
+    /// A reading that should have been in a message and was not (the message is kept as a refused record).
     Undecodable,
     /// The subscription already has `max_devices`.
     TooManyDevices,
@@ -67,9 +67,9 @@ pub struct LinkStatus {
 /// All counters of one run: read = committed + refused(reason) + in flight.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Readings taken from sources, and messages that were refused, each once.
+    /// Readings (and undecodable messages) taken from sources.
     pub read: Counter,
-    /// Readings synced to disk.
+    /// Readings and refused records synced to disk.
     pub committed: Counter,
     refused: [Counter; 3],
     /// Requests answered with an exception, timeouts, reconnects: one counter a source event.
@@ -83,6 +83,8 @@ pub struct Stats {
     pub clock_off: Counter,
     pub mqtt_messages: Counter,
     pub mqtt_connects: Counter,
+    /// Messages that could not be understood, or not all of them; each is kept as a record.
+    pub mqtt_refused: Counter,
     pub alarm_transitions: Counter,
     /// Raw deliveries: batches sent to stores and pushes to webhooks, and those that failed.
     pub forward_batches: Counter,

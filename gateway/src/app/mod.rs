@@ -227,8 +227,8 @@ impl Parts {
             tasks.spawn_on(keeper.clone().keep(task.name, task.start), &field.handle);
         }
         let journal = self.journal.clone();
-        let own = keeper.keep(own::DEVICE.to_owned(), move || own::run(context.clone(), journal.clone()));
-        tasks.spawn_on(own, &field.handle);
+        let own = move || own::run(context.clone(), journal.clone());
+        tasks.spawn_on(keeper.keep(own::DEVICE.to_owned(), own), &field.handle);
         (stopper, tasks)
     }
 }

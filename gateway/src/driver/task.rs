@@ -157,7 +157,7 @@ impl Driver {
         }
         self.publish(None);
         if let Err(batch) = self.journal.push(batch) {
-            self.stats.refuse(RefusedReason::JournalFull, batch.readings.len() as u64);
+            self.stats.refuse(RefusedReason::JournalFull, (batch.readings.len() + batch.refused.len()) as u64);
         }
     }
 

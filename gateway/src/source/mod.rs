@@ -35,9 +35,9 @@ pub struct Context {
 struct Gone;
 
 impl Context {
-    /// Counts a batch's readings as read (its refused messages were, where they were refused) and gives it to the engine; waits while its queue is full.
+    /// Counts a batch as read and gives it to the engine; waits while its queue is full.
     async fn hand_over(&self, batch: Batch) -> Result<(), Gone> {
-        self.stats.read.add(batch.readings.len() as u64);
+        self.stats.read.add((batch.readings.len() + batch.refused.len()) as u64);
         self.engine.submit(Input::Batch(batch)).await.map_err(|_| Gone)
     }
 

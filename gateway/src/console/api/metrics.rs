@@ -168,6 +168,7 @@ fn counters(out: &mut Exposition, stats: &Stats) {
         ("gengfu_modbus_connects_total", "Modbus connections made", &stats.modbus_connects),
         ("gengfu_modbus_late_polls_total", "Polls begun over one period late", &stats.modbus_late_polls),
         ("gengfu_mqtt_messages_total", "MQTT messages received", &stats.mqtt_messages),
+        ("gengfu_mqtt_refused_total", "MQTT messages kept as refused records", &stats.mqtt_refused),
         ("gengfu_mqtt_connects_total", "MQTT connections made", &stats.mqtt_connects),
         ("gengfu_alarm_transitions_total", "Alarm transitions", &stats.alarm_transitions),
         ("gengfu_forward_batches_total", "Batches sent to stores", &stats.forward_batches),

@@ -10,7 +10,7 @@ use gengfu_core::time::Wall;
 use tokio::sync::watch;
 
 use super::payload::{Lack, Payload, too_large};
-use super::registry::{Registry, Route};
+use super::registry::{Registry, Route, Stranger};
 use super::stamp::{Arrival, Timed, Trust};
 use crate::config::checked::MqttPoint;
 use crate::driver::Input;
@@ -108,13 +108,14 @@ impl Intake {
     /// Takes one message into a batch.
     fn one(&mut self, message: &Message, batch: &mut Batch) {
         let taken = match self.registry.routes(&message.topic) {
-            Ok(routes) => self.readings(message, &routes, batch).map_err(|reason| (RefusedReason::Undecodable, reason)),
-            Err(stranger) => Err((stranger.counts_as(), stranger.reason())),
+            Ok(routes) => self.readings(message, &routes, batch),
+            Err(stranger) => {
+                self.lost(&stranger);
+                Err(stranger.reason())
+            }
         };
-        if let Err((counts_as, reason)) = taken {
-            // The message itself, once, whatever came of its parts: the journal keeps it beside the readings.
-            self.stats.read.add(1);
-            self.stats.refuse(counts_as, 1);
+        if let Err(reason) = taken {
+            self.stats.mqtt_refused.add(1);
             batch.refused.push(self.refused(message, reason));
         }
     }
@@ -131,6 +132,7 @@ impl Intake {
             batch.readings.extend(points.map(|point| nonsense(*point, message.at)));
         })?;
         let mut complaints: Vec<String> = Vec::new();
+        let mut silent = 0;
         for route in routes {
             let Some(points) = self.registry.config(route.subscription) else { continue };
             for (config, id) in points.iter().zip(route.points.iter()) {
@@ -145,10 +147,14 @@ impl Intake {
                         push(batch, nonsense(*id, timed.at), timed);
                         complaints.push(reason);
                     }
-                    Err(Lack::Silent(reason)) => complaints.push(reason),
+                    Err(Lack::Silent(reason)) => {
+                        silent += 1;
+                        complaints.push(reason);
+                    }
                 }
             }
         }
+        self.undecodable(silent);
         if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
     }
 
@@ -168,6 +174,22 @@ impl Intake {
             head: message.body.head(),
             reason,
             at: message.at,
+        }
+    }
+
+    /// Readings that did not come out of a message. The record of the message itself is counted like a reading.
+    fn undecodable(&self, readings: usize) {
+        self.stats.read.add(readings as u64);
+        self.stats.refuse(RefusedReason::Undecodable, readings as u64);
+    }
+
+    fn lost(&self, stranger: &Stranger) {
+        match stranger {
+            Stranger::TooMany { readings, .. } => {
+                self.stats.read.add(*readings as u64);
+                self.stats.refuse(RefusedReason::TooManyDevices, *readings as u64);
+            }
+            Stranger::NoSubscription | Stranger::NoName(_) | Stranger::Collision(_) => self.undecodable(1),
         }
     }
 }

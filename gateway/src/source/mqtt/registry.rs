@@ -10,7 +10,6 @@ use super::topic::{NoName, Pattern, Template};
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{MqttLink, MqttPoint, Subscription};
 use crate::driver::NewPoint;
-use crate::telemetry::RefusedReason;
 
 /// Topics whose devices are kept at hand; when full it starts anew. Bounds what a babbling publisher can take.
 const KNOWN_TOPICS: usize = 16_384;
@@ -30,20 +29,14 @@ pub(super) enum Stranger {
     NoName(NoName),
     /// Two different topics would be the same device.
     Collision(String),
-    /// The subscription has all the devices it may have.
+    /// The subscription has all the devices it may have; with the readings that are lost by it.
     TooMany {
         most: usize,
+        readings: usize,
     },
 }
 
 impl Stranger {
-    pub(super) const fn counts_as(&self) -> RefusedReason {
-        match self {
-            Self::TooMany { .. } => RefusedReason::TooManyDevices,
-            Self::NoSubscription | Self::NoName(_) | Self::Collision(_) => RefusedReason::Undecodable,
-        }
-    }
-
     pub(super) fn reason(&self) -> String {
         match self {
             Self::NoSubscription => {
@@ -52,7 +45,7 @@ impl Stranger {
             Self::NoName(NoName::Empty) => "a wildcard of the device's name is empty in this topic".to_owned(),
             Self::NoName(NoName::TooLong) => "the device's name would be longer than 128 bytes".to_owned(),
             Self::Collision(device) => format!("another topic is already device {device}; rename one of the two"),
-            Self::TooMany { most } => format!("the subscription already has its max_devices of {most}"),
+            Self::TooMany { most, .. } => format!("the subscription already has its max_devices of {most}"),
         }
     }
 }
@@ -155,7 +148,7 @@ impl Registry {
         }
         let config = &enrolment.config;
         if enrolment.devices.len() >= config.max_devices {
-            return Err(Stranger::TooMany { most: config.max_devices });
+            return Err(Stranger::TooMany { most: config.max_devices, readings: config.points.len() });
         }
         if config.points.iter().any(|point| foreign(&self.catalog, &self.link, &format!("{name}/{}", point.spec.name)))
         {
@@ -261,7 +254,7 @@ mod tests {
         let (mut registry, catalog) = registry(vec![few]);
         assert_eq!(registry.points().len(), 2, "the expected device");
         assert!(registry.routes("s/2").is_ok());
-        assert_eq!(registry.routes("s/3").unwrap_err(), Stranger::TooMany { most: 2 });
+        assert_eq!(registry.routes("s/3").unwrap_err(), Stranger::TooMany { most: 2, readings: 2 });
         assert!(registry.routes("s/1").is_ok());
         assert_eq!(catalog.len(), 4);
     }
