@@ -96,6 +96,11 @@ impl State {
         self.phase = Phase::Warning { streak: 0, onset, left_ms: 0 };
     }
 
+    /// The warning is over, whatever the window holds; for a restart.
+    pub fn rest(&mut self) {
+        self.phase = Phase::Quiet { streak: 0, onset: Wall(0) };
+    }
+
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {

@@ -18,7 +18,7 @@ pub use tables::{Binding, Level, Point, Pulse, Rule, Tables};
 
 use crate::alarm::state::{Input, Refusal, Standing as Stands, State as AlarmState, Step};
 use crate::alarm::{AlarmId, Explanation, StateName, Transition};
-use crate::detect::{Params, Standing, absent, digital, limit};
+use crate::detect::{Params, Standing, absent, digital, limit, trend};
 use crate::quality::{Quality, Reason};
 use crate::reading::{Delivery, Reading};
 use crate::time::{Mono, Now, Wall};
@@ -159,6 +159,7 @@ impl<'t> Engine<'t> {
     fn remember(&mut self, index: u32, now: Now) {
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
         let (news, slot, alarm) = (b.news, b.slot as usize, b.alarm);
+        let over = b.known > Wall(i64::MIN) && !alarm.active();
         let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
         if let Some(stands) = alarm.standing().filter(|_| alarm.active() && !news) {
             self.stand(index, stands, now);
@@ -167,6 +168,7 @@ impl<'t> Engine<'t> {
             Some(Params::Limit(p)) => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
             Some(Params::Digital(p)) => on(self.tables.digitals, slot, |s| s.doubt(&p, now.mono)),
             Some(Params::Absent(p)) => on(self.tables.absents, slot, |s| s.listen_again(&p, now)),
+            Some(Params::Trend(_)) if over && !news => on(self.tables.trends, slot, trend::State::rest),
             Some(Params::Trend(_)) | None => {}
         }
     }

@@ -6,7 +6,6 @@ use super::*;
 use crate::alarm::EventName;
 use crate::alarm::Priority;
 use crate::detect::limit::Side;
-use crate::detect::trend;
 use crate::reading::{PointId, RuleId};
 
 #[derive(Debug, Clone, Default, PartialEq)]
