@@ -40,6 +40,13 @@ impl State {
         Self { hold: Hold::Breach { onset }, heard: now.mono, heard_at: now.wall }
     }
 
+    /// After a restart: silence that would be too long only because nobody listened is counted from now on.
+    pub fn listen_again(&mut self, params: &Params, now: Now) {
+        if self.hold.standing().is_none() && self.silent_by(params).is_some_and(|due| due <= now.mono) {
+            self.heard = now.mono;
+        }
+    }
+
     /// A value came.
     #[inline]
     pub fn value(&mut self, at: Wall, now: Now) {
@@ -113,6 +120,15 @@ mod tests {
         s.expire(&P, Mono(60_005));
         assert!(s.standing().is_some());
         assert_eq!(s.deadline(&P), None);
+    }
+
+    #[test]
+    fn the_hours_off_are_not_silence() {
+        let mut s = State::listening(now(0));
+        s.listen_again(&P, now(90_000));
+        assert_eq!(s.deadline(&P), Some(Mono(150_000)), "a whole silence from the restart");
+        s.listen_again(&P, now(100_000));
+        assert_eq!(s.deadline(&P), Some(Mono(150_000)), "and it is not put off by listening again");
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl State {
         self.0 = self.0.expire(mono, params.delays());
     }
 
+    /// After a restart: see [`Hold::doubt`].
+    pub fn doubt(&mut self, params: &Params, mono: Mono) {
+        self.0 = self.0.doubt(mono, params.delays());
+    }
+
     /// The delay that runs.
     pub const fn deadline(&self, params: &Params) -> Option<Mono> {
         self.0.deadline(params.delays())

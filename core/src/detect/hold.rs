@@ -96,6 +96,15 @@ impl Hold {
         next.expire(now.mono, delays)
     }
 
+    /// After a restart: an off-delay that ran out while nobody listened is no proof of safety.
+    #[must_use]
+    pub fn doubt(self, mono: Mono, delays: Delays) -> Self {
+        match (self, self.deadline(delays)) {
+            (Self::Clearing { onset, .. }, Some(due)) if due <= mono => Self::Breach { onset },
+            (hold, _) => hold,
+        }
+    }
+
     /// The counter reached `mono`.
     #[must_use]
     pub fn expire(self, mono: Mono, delays: Delays) -> Self {

@@ -110,6 +110,14 @@ impl State {
         }
     }
 
+    /// After a restart: see [`Hold::doubt`].
+    pub fn doubt(&mut self, params: &Params, mono: Mono) {
+        self.first = self.first.doubt(mono, params.first.delays());
+        if let Some(level) = &params.second {
+            self.second = self.second.doubt(mono, level.delays());
+        }
+    }
+
     /// The earliest delay that runs.
     #[inline]
     pub fn deadline(&self, params: &Params) -> Option<Mono> {

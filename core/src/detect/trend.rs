@@ -91,9 +91,14 @@ impl Default for State {
 const _: () = assert!(size_of::<State>() <= 1024);
 
 impl State {
-    /// The state in which the warning stands since `onset`; for a restart.
-    pub fn standing_at(onset: Wall) -> Self {
-        Self { phase: Phase::Warning { streak: 0, onset, left_ms: 0 }, ..Self::default() }
+    /// The warning stands since `onset`, whatever the window holds; for a restart.
+    pub fn stand(&mut self, onset: Wall) {
+        self.phase = Phase::Warning { streak: 0, onset, left_ms: 0 };
+    }
+
+    /// The warning is over, whatever the window holds; for a restart.
+    pub fn rest(&mut self) {
+        self.phase = Phase::Quiet { streak: 0, onset: Wall(0) };
     }
 
     /// A value came. Does its work when it closes a block.

@@ -21,7 +21,7 @@ use crate::alarm::{AlarmId, Explanation, StateName, Transition};
 use crate::detect::{Params, Standing, absent, digital, limit, trend};
 use crate::quality::{Quality, Reason};
 use crate::reading::{Delivery, Reading};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 use timers::Timers;
 
 /// What comes in.
@@ -35,6 +35,13 @@ pub enum Event {
     Reset(AlarmId),
     /// Nothing but the time.
     Tick,
+}
+
+/// Whether a condition is seen as it comes, or again after a restart: then it rings only if it is news to the alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Live,
+    Again,
 }
 
 /// Where outputs go.
@@ -77,6 +84,17 @@ impl<'t> Engine<'t> {
         self.first_due().map(|(due, _)| due)
     }
 
+    /// Says that the alarm lane knows the condition to stand since the reading of `known`, or to have been over since
+    /// then. The telemetry lane may end before that (its last window can be lost in a power cut): older readings are no
+    /// proof against it. `limit` is the line that was crossed: it tells the level. Call it before [`Engine::restore`].
+    pub fn trust(&mut self, binding: u32, known: Wall, limit: Option<f64>) {
+        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.known = known;
+            let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
+            b.known_level = params.and_then(|p| (0..2).find(|level| p.limit(*level) == limit));
+        }
+    }
+
     /// Puts an alarm back as the journal's fold left it, before any reading of this run.
     pub fn restore(&mut self, binding: u32, state: StateName, stands: Stands, now: Now) {
         let Some(b) = self.tables.bindings.get_mut(binding as usize) else { return };
@@ -84,16 +102,23 @@ impl<'t> Engine<'t> {
         if !b.alarm.active() {
             return;
         }
-        b.stood = stands.level + 1;
+        b.stood = b.known_level.unwrap_or(stands.level) + 1;
+        self.stand(binding, stands, now);
+    }
+
+    /// Puts the detector into the state in which the condition stands.
+    fn stand(&mut self, binding: u32, stands: Stands, now: Now) {
+        let Some(b) = self.tables.bindings.get(binding as usize) else { return };
         let (slot, rule) = (b.slot as usize, b.rule.0 as usize);
+        // The alarm is named after its first onset; the condition may have come again since.
+        let onset = b.known.max(stands.onset);
+        let level = b.known_level.unwrap_or(stands.level);
         let tables = &mut self.tables;
         match tables.rules.get(rule).map(|r| r.params) {
-            Some(Params::Limit(_)) => {
-                set(tables.limits, slot, limit::State::standing_at(stands.level, stands.onset));
-            }
-            Some(Params::Digital(_)) => set(tables.digitals, slot, digital::State::standing_at(stands.onset)),
-            Some(Params::Trend(_)) => set(tables.trends, slot, trend::State::standing_at(stands.onset)),
-            Some(Params::Absent(_)) => set(tables.absents, slot, absent::State::standing_at(stands.onset, now)),
+            Some(Params::Limit(_)) => set(tables.limits, slot, limit::State::standing_at(level, onset)),
+            Some(Params::Digital(_)) => set(tables.digitals, slot, digital::State::standing_at(onset)),
+            Some(Params::Trend(_)) => on(tables.trends, slot, |s| s.stand(onset)),
+            Some(Params::Absent(_)) => set(tables.absents, slot, absent::State::standing_at(onset, now)),
             None => {}
         }
     }
@@ -102,8 +127,18 @@ impl<'t> Engine<'t> {
     pub fn warm(&mut self, reading: &Reading, now: Now) {
         let Some((first, count)) = self.note(reading, Delivery::Live) else { return };
         for index in first..first.saturating_add(count) {
-            self.expire(index, now.mono);
-            self.feed(index, reading, now);
+            let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
+            let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
+            // A silence begins with the last good reading, which then is no news.
+            let silence = matches!(params, Some(Params::Absent(_))) && b.alarm.active();
+            let old = reading.at < b.known || (silence && reading.at == b.known);
+            b.news |= !old;
+            let trend = params.is_some_and(|p| p.predictive());
+            // A trend's memory is a window, which the old readings fill; the others' is their state, which is known.
+            if !old || trend {
+                self.expire(index, now.mono);
+                self.feed(index, reading, now);
+            }
         }
     }
 
@@ -112,9 +147,29 @@ impl<'t> Engine<'t> {
     pub fn settle(&mut self, now: Now, sink: &mut impl Sink) {
         self.tables.pulse.mono = now.mono;
         for index in 0..self.tables.bindings.len() as u32 {
+            self.remember(index, now);
             self.expire(index, now.mono);
-            self.judge(index, now, sink);
+            self.judge(index, now, Seen::Again, sink);
             self.rearm(index, None);
+        }
+    }
+
+    /// An alarm that stands and has heard nothing new goes on standing; and what ran out while nobody listened, a silence
+    /// or an off-delay, proves nothing.
+    fn remember(&mut self, index: u32, now: Now) {
+        let Some(b) = self.tables.bindings.get(index as usize) else { return };
+        let (news, slot, alarm) = (b.news, b.slot as usize, b.alarm);
+        let over = b.known > Wall(i64::MIN) && !alarm.active();
+        let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
+        if let Some(stands) = alarm.standing().filter(|_| alarm.active() && !news) {
+            self.stand(index, stands, now);
+        }
+        match params {
+            Some(Params::Limit(p)) => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
+            Some(Params::Digital(p)) => on(self.tables.digitals, slot, |s| s.doubt(&p, now.mono)),
+            Some(Params::Absent(p)) => on(self.tables.absents, slot, |s| s.listen_again(&p, now)),
+            Some(Params::Trend(_)) if over && !news => on(self.tables.trends, slot, trend::State::rest),
+            Some(Params::Trend(_)) | None => {}
         }
     }
 
@@ -129,7 +184,7 @@ impl<'t> Engine<'t> {
         while let Some((due, index)) = self.first_due().filter(|(due, _)| *due <= now.mono) {
             self.pop();
             self.expire(index, due);
-            self.judge(index, now.at(due), sink);
+            self.judge(index, now.at(due), Seen::Live, sink);
             self.rearm(index, Some(due));
         }
         now
@@ -139,7 +194,7 @@ impl<'t> Engine<'t> {
         let Some((first, count)) = self.note(reading, delivery) else { return };
         for index in first..first.saturating_add(count) {
             self.feed(index, reading, now);
-            self.judge(index, now, sink);
+            self.judge(index, now, Seen::Live, sink);
             self.rearm(index, None);
         }
     }
@@ -205,7 +260,7 @@ impl<'t> Engine<'t> {
 
     /// Holds what stands against what stood; moves the alarm where it changed.
     #[inline]
-    fn judge(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+    fn judge(&mut self, index: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
         let standing = self.standing(index);
         let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
         let stands = standing.map_or(0, |s| s.level + 1);
@@ -215,9 +270,11 @@ impl<'t> Engine<'t> {
         }
         let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return };
         let input = match standing {
-            Some(s) if stands > stood => {
-                Input::Breach { level: s.level, fresh: (AlarmId::new(b.seed, s.onset), s.onset), risen: true }
-            }
+            Some(s) if stands > stood => Input::Breach {
+                level: s.level,
+                fresh: (AlarmId::new(b.seed, s.onset), s.onset),
+                risen: seen == Seen::Live,
+            },
             // A level lower still stands: the alarm goes on as it is.
             Some(_) => return,
             None => Input::Normal { latching: rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch },

@@ -70,12 +70,29 @@ pub struct Binding {
     /// Level that stood after the last input plus one; 0 for none.
     pub(super) stood: u8,
     pub(super) timer: Timer,
+    /// Warm start: since when the condition stands (or has been over) as the alarm lane knows it; later readings are news.
+    pub(super) known: Wall,
+    /// Warm start: the level that stands since then; an alarm keeps its highest, so it may be lower than the alarm's.
+    pub(super) known_level: Option<u8>,
+    /// Warm start: whether any came that were news.
+    pub(super) news: bool,
 }
 
 impl Binding {
     /// A binding whose detector's state is number `slot` in the slice of its kind.
     pub const fn new(rule: RuleId, point: PointId, seed: u64, slot: u32) -> Self {
-        Self { rule, point, seed, alarm: AlarmState::Normal, slot, stood: 0, timer: Timer::IDLE }
+        Self {
+            rule,
+            point,
+            seed,
+            alarm: AlarmState::Normal,
+            slot,
+            stood: 0,
+            timer: Timer::IDLE,
+            known: Wall(i64::MIN),
+            known_level: None,
+            news: false,
+        }
     }
 }
 

@@ -24,7 +24,12 @@ impl Field {
         let handle = runtime.handle().clone();
         let (stopper, mut stop) = stop::channel();
         let thread = std::thread::Builder::new().name("field".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(stop.wait())).map_err(failed)?;
+        let thread = thread.spawn(move || {
+            runtime.block_on(stop.wait());
+            // A name look-up that hangs must not hold up the stop.
+            runtime.shutdown_background();
+        });
+        let thread = thread.map_err(failed)?;
         Ok(Self { handle, stopper, thread })
     }
 

@@ -18,6 +18,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{InfluxConfig, Site, WebhookConfig};
 use crate::driver::{self, EngineHandle};
+use crate::flow::AlarmEvent;
 use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
 use crate::source::{self, SourceTask, own};
 use crate::stop::{self, Stop, Stopper};
@@ -80,7 +81,8 @@ impl Gateway {
         tell_start(&journal, cause, last_seen, started);
         stats.journal_repairs.add(u64::from(cause == StartCause::Repair));
 
-        let points = points::enter(&site, &catalog);
+        let recent = recent(&journal).await;
+        let points = points::enter(&site, &catalog, &standing);
         let (engine, task) = driver::start(driver::Setup {
             site: Arc::clone(&site),
             catalog: catalog.clone(),
@@ -89,6 +91,7 @@ impl Gateway {
             journal: journal.clone(),
             points,
             standing,
+            recent,
             last_seen,
         })?;
         let field = Field::start()?;
@@ -129,8 +132,8 @@ impl Gateway {
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
         }
-        field.end();
         let synced = tokio::task::spawn_blocking(move || writers.close(STAGE)).await.unwrap_or(false);
+        field.end();
         tracing::info!(drained, synced, "stopped");
         drained && synced
     }
@@ -265,6 +268,26 @@ fn tell_start(journal: &Journal, cause: StartCause, last_seen: Option<i64>, now:
     tracing::info!(?cause, off_ms, "start");
     let version = env!("CARGO_PKG_VERSION").to_owned();
     journal.append(Entry::Start { at: now, version, cause, off_ms });
+}
+
+/// How far back the alarm lane is read for since when conditions stand or are over. What telemetry lost lies within the
+/// last seconds before a stop; this many transitions cover the worst of storms.
+const RECENT: usize = 2_000;
+
+async fn recent(journal: &Journal) -> Vec<AlarmEvent> {
+    let entries = journal.entries(None, RECENT).await.unwrap_or_else(|error| {
+        tracing::warn!(error, "alarm lane can't be read back, detectors start from the telemetry alone");
+        Vec::new()
+    });
+    let events = entries.into_iter().filter_map(|(_, entry)| match entry {
+        Entry::Alarm(event) => Some(event),
+        Entry::Audit { .. }
+        | Entry::Start { .. }
+        | Entry::Stop { .. }
+        | Entry::Gap { .. }
+        | Entry::Maintenance { .. } => None,
+    });
+    events.collect()
 }
 
 fn sinks(site: &Site) -> Vec<SinkSpec> {

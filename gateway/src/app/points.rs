@@ -4,12 +4,16 @@ use gengfu_core::reading::PointId;
 
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{MqttLink, PointSpec, Site, Subscription};
+use crate::flow::AlarmEvent;
 use crate::source::own;
 
 /// Enters every point of the site into the catalog. Devices that an MQTT subscription let in during an earlier run (the
-/// journal knows their names) are among them: an alarm of theirs may stand.
-pub(super) fn enter(site: &Site, catalog: &Catalog) -> Vec<(PointId, PointSpec)> {
-    let known = catalog.tail(0);
+/// journal knows their names, or an alarm of theirs stands) are among them.
+pub(super) fn enter(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> Vec<(PointId, PointSpec)> {
+    let catalogued = catalog.tail(0);
+    // Those with an alarm that stands come first: no limit on devices may push it out.
+    let standing = standing.iter().map(|event| event.device.as_str());
+    let known: Vec<&str> = standing.chain(catalogued.iter().map(|meta| meta.device.as_str())).collect();
     let mut points: Vec<_> = own::points().into_iter().map(|(meta, spec)| (catalog.add(meta), spec)).collect();
     for line in &site.modbus {
         for device in &line.devices {
@@ -22,10 +26,10 @@ pub(super) fn enter(site: &Site, catalog: &Catalog) -> Vec<(PointId, PointSpec)>
     for link in &site.mqtt {
         for subscription in &link.subscriptions {
             let mut devices = subscription.expect.clone();
-            for meta in &known {
+            for device in &known {
                 let room = devices.len() < subscription.max_devices;
-                if room && let_in(&subscription.device, &meta.device) && !devices.contains(&meta.device) {
-                    devices.push(meta.device.clone());
+                if room && let_in(&subscription.device, device) && !devices.iter().any(|d| d == device) {
+                    devices.push((*device).to_owned());
                 }
             }
             for device in &devices {

@@ -4,6 +4,7 @@
 pub mod check;
 mod columns;
 mod demo;
+mod log;
 mod run;
 mod simulate;
 mod status;
@@ -11,10 +12,13 @@ mod survey;
 #[cfg(test)]
 mod check_tests;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use log::Log;
 use tracing_subscriber::EnvFilter;
 
 /// 更夫 Gengfu: reads a building's safety sensors, raises alarms and never loses one.
@@ -90,12 +94,27 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// How long the last log lines may take to be written.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 fn on_runtime(log: &str, work: impl Future<Output = ExitCode>) -> ExitCode {
     let filter = EnvFilter::try_from_env("GENGFU_LOG").unwrap_or_else(|_| EnvFilter::new(log));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let lines = Log::start();
+    let log_lines = lines.clone();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(move || log_lines.clone())
+        .init();
     // One thread for what reads; sources and engine have their own (app/field.rs), and so has each lane of the journal.
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(work),
+        Ok(runtime) => {
+            let code = runtime.block_on(work);
+            // What still reads from a disk that hangs is left behind.
+            runtime.shutdown_background();
+            lines.finish(LAST_WORDS);
+            code
+        }
         Err(error) => {
             eprintln!("gengfu: can't start its runtime: {error}; check the limits on threads and memory");
             ExitCode::FAILURE

@@ -27,8 +27,8 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
         }
         End::Broken(why) => {
             tracing::error!(why, "ends itself so that the service manager starts it anew");
-            // Tasks that hang must not keep a deaf process alive.
-            std::process::exit(1)
+            // Tasks that hang are left behind: they must not keep a deaf process alive.
+            ExitCode::FAILURE
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Setup {
     pub points: Vec<(PointId, PointSpec)>,
     /// The alarms that stood when the last run ended.
     pub standing: Vec<AlarmEvent>,
+    /// The newest transitions of the alarm lane, newest first.
+    pub recent: Vec<AlarmEvent>,
     pub last_seen: Option<i64>,
 }
 
@@ -59,7 +61,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    engine.warm_start(&setup.points, setup.standing, setup.last_seen)?;
+    engine.warm_start(&setup.points, setup.standing, &setup.recent, setup.last_seen)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
 
@@ -90,6 +92,7 @@ impl Driver {
         &mut self,
         points: &[(PointId, PointSpec)],
         standing: Vec<AlarmEvent>,
+        recent: &[AlarmEvent],
         last_seen: Option<i64>,
     ) -> Result<(), String> {
         let now = self.clock.now();
@@ -100,7 +103,7 @@ impl Driver {
                 binding_of.insert((self.rule_name(binding), meta.name()), binding);
             }
         }
-        let (orphans, known) = warm::restore(&mut self.storage, standing, &binding_of, now);
+        let (orphans, known) = warm::restore(&mut self.storage, standing, recent, &binding_of, now);
         self.standing = known;
         for orphan in orphans {
             self.bury(orphan, now);
@@ -199,11 +202,15 @@ impl Driver {
         // Deadlines served on the way are nobody's doing; the command's own transition is the last.
         let own = result.is_ok().then(|| self.out.pop()).flatten();
         self.publish(None);
-        result.map_err(refused)?;
-        self.out.extend(own);
-        let (at, by, action) = (now.wall.0, by.to_owned(), action.to_owned());
-        let detail = self.standing_text(id);
+        let (at, by) = (now.wall.0, by.to_owned());
+        let result = result.map_err(refused);
+        let (action, detail) = match &result {
+            Ok(()) => (action.to_owned(), self.standing_text(id)),
+            Err(why) => (format!("{action}-refused"), format!("{why:?}")),
+        };
         self.journal.append(Entry::Audit { at, by: by.clone(), action, target: id.to_owned(), detail });
+        result?;
+        self.out.extend(own);
         self.publish(Some(&by)).ok_or(CommandError::NoSuchAlarm)
     }
 
@@ -234,6 +241,7 @@ impl Driver {
 
     fn send(&self, event: AlarmEvent) -> Ticket {
         self.stats.alarm_transitions.add(1);
+        let ticket = self.journal.append(Entry::Alarm(event.clone()));
         tracing::info!(
             id = event.id,
             event = event.event,
@@ -242,7 +250,6 @@ impl Driver {
             message = event.message.en,
             "alarm"
         );
-        let ticket = self.journal.append(Entry::Alarm(event.clone()));
         // Nobody listening is no error.
         let _ = self.transitions.send(event);
         ticket

@@ -1,6 +1,6 @@
 //! The warm start: alarms come back from the fold of the alarm lane, the detectors' memory from the telemetry lane.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use gengfu_core::alarm::state::Standing;
 use gengfu_core::alarm::{AlarmId, StateName};
@@ -19,9 +19,11 @@ const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
 pub(super) fn restore(
     storage: &mut Storage,
     standing: Vec<AlarmEvent>,
+    recent: &[AlarmEvent],
     binding_of: &HashMap<(String, String), u32>,
     now: Now,
 ) -> (Vec<AlarmEvent>, HashMap<u32, AlarmEvent>) {
+    trust(storage, recent, binding_of);
     let (mut orphans, mut known) = (Vec::new(), HashMap::new());
     for event in standing {
         let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
@@ -37,6 +39,25 @@ pub(super) fn restore(
         }
     }
     (orphans, known)
+}
+
+/// Tells the engine since when each condition stands or is over, as far as the newest entries of the alarm lane know.
+fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(String, String), u32>) {
+    let mut told = HashSet::new();
+    for event in recent {
+        let known = match event.event.as_str() {
+            // A trend is judged some time after its onset; what it was judged by is what counts.
+            "raise" | "escalate" if !event.early_warning => event.since,
+            "raise" | "escalate" | "return" => event.occurred,
+            _ => continue,
+        };
+        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
+        if let Some(&binding) = binding_of.get(&key)
+            && told.insert(binding)
+        {
+            storage.engine().trust(binding, Wall(known), event.limit);
+        }
+    }
 }
 
 /// Shows the detectors what the journal holds of their memory. Time spent off counts when the wall clock can be

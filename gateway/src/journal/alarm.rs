@@ -117,6 +117,10 @@ impl AlarmWriter {
         if work.is_empty() && lost.is_empty() && !due && self.hand.boot.is_none() {
             return None;
         }
+        // Only up to what this commit writes: a map must not speak of numbers beyond the head.
+        let upto = work.last().map_or_else(|| core.head().seq, |(seq, _)| *seq);
+        let (lost, later): (Vec<_>, Vec<_>) = lost.into_iter().partition(|seq| *seq <= upto);
+        lock(&self.lane.ring).put_back_untold(later);
         for seq in &lost {
             lock(&core.deliveries).for_all(*seq, *seq, &Fate::Void, core.clock.mono());
         }

@@ -97,6 +97,12 @@ impl Ring {
         }
     }
 
+    /// Those taken too early, before any that came since.
+    pub(super) fn put_back_untold(&mut self, mut seqs: Vec<Seq>) {
+        seqs.append(&mut self.untold);
+        self.untold = seqs;
+    }
+
     /// Numbers that stay empty and of which the lane does not know yet.
     pub(super) fn take_untold(&mut self) -> Vec<Seq> {
         std::mem::take(&mut self.untold)

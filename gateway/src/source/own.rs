@@ -8,11 +8,12 @@ use gengfu_core::detect::{Params, digital};
 use gengfu_core::normalize::Scaling;
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{PointId, Reading};
+use gengfu_core::time::Now;
 
 use crate::catalog::PointMeta;
 use crate::config::checked::{LevelMeta, PointSpec, Rule};
 use crate::flow::Batch;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
 use crate::source::Context;
 use crate::telemetry::{RefusedReason, Stats};
 
@@ -25,6 +26,8 @@ pub const KIND: &str = "gateway";
 const LOOK: Duration = Duration::from_secs(1);
 /// A trouble counts as present for this long after its last sign.
 const LINGER_MS: u64 = 60_000;
+/// Less than this between two looks is a clock being disciplined, not set.
+const STEP_MS: i64 = 1_000;
 /// An unchanged value is told again after this long.
 const REPEAT_MS: u64 = 60_000;
 
@@ -147,18 +150,37 @@ impl Watch {
     }
 }
 
+/// How the two clocks went together at the last look. Durations run on the counter, so a step changes no timer; it is told.
+struct Pace(Now);
+
+impl Pace {
+    /// By how much the wall clock moved against the counter since the last look, ms, if it was set.
+    fn step(&mut self, now: Now) -> Option<i64> {
+        let drift = (now.wall.0 - self.0.wall.0) - (now.mono.0 as i64 - self.0.mono.0 as i64);
+        self.0 = now;
+        (drift.abs() >= STEP_MS).then_some(drift)
+    }
+}
+
 /// Watches until told to stop.
 pub async fn run(mut context: Context, journal: Journal) {
     let names = TROUBLES.map(|t| format!("{DEVICE}/{}", t.point));
     let ids: Vec<Option<PointId>> = names.iter().map(|name| context.catalog.find(name)).collect();
     let mut watches = [Watch::default(); TROUBLES.len()];
     let mut ticker = tokio::time::interval(LOOK);
+    let mut pace = Pace(context.clock.now());
     loop {
         tokio::select! {
             _ = ticker.tick() => {}
             () = context.stop.wait() => return,
         }
         let now = context.clock.now();
+        if let Some(step) = pace.step(now) {
+            tracing::warn!(step_ms = step, "the clock was set");
+            let (what, detail) =
+                ("clock-step".to_owned(), format!("the wall clock moved by {step} ms against the counter"));
+            journal.append(Entry::Maintenance { at: now.wall.0, what, detail });
+        }
         let mut batch = Batch::default();
         for ((trouble, id), watch) in TROUBLES.iter().zip(&ids).zip(&mut watches) {
             let told = watch.look((trouble.signs)(&context.stats), (trouble.lasts)(&journal), now.mono.0);
@@ -176,6 +198,17 @@ pub async fn run(mut context: Context, journal: Journal) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_told_and_one_that_drifts_is_not() {
+        use gengfu_core::time::{Mono, Wall};
+        let at = |mono: u64, wall: i64| Now { mono: Mono(mono), wall: Wall(wall) };
+        let mut pace = Pace(at(1_000, 500_000));
+        assert_eq!(pace.step(at(2_000, 501_020)), None);
+        assert_eq!(pace.step(at(3_000, 4_101_020)), Some(3_599_000));
+        assert_eq!(pace.step(at(4_000, 4_102_020)), None, "once");
+        assert_eq!(pace.step(at(5_000, 0)), Some(-4_103_020));
+    }
 
     #[test]
     fn a_trouble_is_told_when_it_comes_lingers_and_goes() {

@@ -2,12 +2,14 @@
 //! for the engine, one acknowledges what is synced. Between them are bounds, and what is beyond them is counted (QoS 0)
 //! or left with the broker (QoS 1), never lost and never waited for by the polling task.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gengfu_core::quality::{Quality, Reason};
-use gengfu_core::reading::Reading;
+use gengfu_core::reading::{PointId, Reading};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -35,6 +37,8 @@ const FAST_RETRY: Duration = Duration::from_millis(100);
 /// How long a connection must have stood to count as one that held, in milliseconds. Two clients of one id that throw
 /// each other out never reach it.
 const HELD: u64 = 5_000;
+/// How long the password's file may take to be read.
+const PASSWORD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the broker may take to grant the subscriptions.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -65,7 +69,7 @@ pub(in crate::source) async fn run(context: Context, config: Arc<MqttLink>) {
 /// Makes batches and hands them on, in order. Ends when the engine takes no more.
 async fn deliver(context: Context, mut intake: Intake, mut inbox: mpsc::Receiver<Message>, held: Arc<AtomicUsize>) {
     let mut group = Vec::with_capacity(GROUP);
-    let mut batches: Vec<Batch> = expected(&context, &intake).into_iter().collect();
+    let mut batches: Vec<Batch> = expected(&context, &intake).await.into_iter().collect();
     loop {
         for input in intake.announced() {
             if context.engine.submit(input).await.is_err() {
@@ -85,11 +89,15 @@ async fn deliver(context: Context, mut intake: Intake, mut inbox: mpsc::Receiver
     }
 }
 
-/// Expected devices are bad(comm) until they are heard.
-fn expected(context: &Context, intake: &Intake) -> Option<Batch> {
-    let (at, points) = (context.clock.wall(), intake.points());
+/// Expected devices are bad(comm) until they are heard; one that the journal has heard of lately is what it said.
+async fn expected(context: &Context, intake: &Intake) -> Option<Batch> {
+    let heard: HashSet<PointId> = match context.engine.snapshot().await {
+        Some(present) => present.points.into_iter().filter_map(|(id, last)| last.map(|_| id)).collect(),
+        None => HashSet::new(),
+    };
+    let (at, points) = (context.clock.wall(), intake.points().into_iter().filter(|id| !heard.contains(id)));
     let bad = |point| Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::Comm) };
-    let readings: Vec<Reading> = points.into_iter().map(bad).collect();
+    let readings: Vec<Reading> = points.map(bad).collect();
     (!readings.is_empty()).then(|| Batch { readings, ..Batch::default() })
 }
 
@@ -106,6 +114,18 @@ async fn acknowledge(mut acker: Acker, mut synced: watch::Receiver<u64>, ledger:
             return;
         }
     }
+}
+
+/// Reads the password beside the runtime: a disk that hangs must not hang the field.
+async fn password(file: &Path) -> Result<String, String> {
+    let path = file.to_owned();
+    let read = timeout(PASSWORD_TIMEOUT, tokio::task::spawn_blocking(move || std::fs::read_to_string(path))).await;
+    let text = match read {
+        Ok(Ok(Ok(text))) => text,
+        Ok(Ok(Err(error))) => return Err(format!("{}: {error}; put the password there", file.display())),
+        Ok(Err(_)) | Err(_) => return Err(format!("{}: can't be read in time; check the disk", file.display())),
+    };
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
@@ -146,7 +166,7 @@ impl Receiver {
 
     /// One connection from start to end; says what ended it.
     async fn connection(&mut self) -> String {
-        let address = match self.address() {
+        let address = match self.address().await {
             Ok(address) => address,
             Err(why) => return why,
         };
@@ -185,14 +205,11 @@ impl Receiver {
         }
     }
 
-    fn address(&self) -> Result<Address, String> {
+    async fn address(&self) -> Result<Address, String> {
         let config = &self.config;
         let password = match &config.password_file {
             None => String::new(),
-            Some(file) => std::fs::read_to_string(file)
-                .map_err(|error| format!("{}: {error}; put the password there", file.display()))?
-                .trim_end_matches(['\r', '\n'])
-                .to_owned(),
+            Some(file) => password(file).await?,
         };
         Ok(Address {
             host: config.host.clone(),
@@ -242,6 +259,11 @@ impl Receiver {
             }
             return self.pass_on(incoming, None).map_err(|()| full());
         };
+        // Counted to the sync, over all connections: a sick disk and a link that flaps would else take the same messages in
+        // again and again.
+        if self.tokens.saturating_sub(*self.synced.borrow()) >= MOST_OWED as u64 {
+            return Err("the disk does not take what is owed an acknowledgement; the broker keeps the rest".to_owned());
+        }
         self.tokens += 1;
         if waiting > MOST_HELD || !lock(ledger).owe(self.tokens, packet) {
             return Err(full());
