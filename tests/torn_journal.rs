@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gengfu_tests::counting::{committed, contains};
+use gengfu::journal::{Entry, StartCause};
+use gengfu_tests::counting::{committed, contains, entries};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
@@ -54,10 +55,31 @@ fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64))
     let before = stub.accepted().len();
     eventually(SOON, "it goes on", || stub.accepted().len() > before);
     gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
+    is_told(&gateway);
     gateway.settle(SOON);
     contains(&stub.accepted(), &committed(&gateway.data()).must).unwrap();
     let again = stub.resent().len();
     assert!(again < 5_000, "{again} lines came again");
+}
+
+/// Where damage was found, the torn file lies aside, the lane says so, and it is an alarm; where there was none to be
+/// found (a page that holds nothing, the tail of a log), there is none of these.
+fn is_told(gateway: &Gateway) {
+    let aside = journal_files(&gateway.data()).iter().filter(|p| p.to_string_lossy().contains(".damaged-")).count();
+    let lane = gateway.journal(entries);
+    let told =
+        lane.iter().filter(|e| matches!(e, Entry::Maintenance { what, .. } if what == "journal-repaired")).count();
+    let starts: Vec<StartCause> =
+        lane.iter().filter_map(|e| if let Entry::Start { cause, .. } = e { Some(*cause) } else { None }).collect();
+    if starts.last() == Some(&StartCause::Repair) {
+        assert!(aside > 0 && told > 0, "{aside} files aside, told {told} times");
+        gateway.alarm("gengfu/journal-repaired", SOON, |_| true);
+        assert_eq!(gateway.metric("gengfu_journal_repairs_total", ""), 1.0);
+        say("  repaired, set aside, and alarmed");
+    } else {
+        assert_eq!((aside, told), (0, 0));
+        assert!(gateway.alarms("gengfu/journal-repaired").is_empty());
+    }
 }
 
 /// Files worth damaging: whatever the journal has, but empty ones and SQLite's shared memory, which is rebuilt.

@@ -93,6 +93,8 @@ pub struct Stats {
     pub notify_failures: Counter,
     /// Pushes that went out before their alarm was on disk.
     pub notify_not_durable: Counter,
+    /// Starts of this run that found a lane torn and made it anew: 0 or 1.
+    pub journal_repairs: Counter,
     /// Source tasks that ended unasked (a panic) and were started again.
     pub source_restarts: Counter,
     /// The same of forward, notify and the console.

@@ -79,6 +79,7 @@ impl Gateway {
         let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
         let Opened { journal, standing, cause, last_seen, writers } = opened;
         tell_start(&journal, cause, last_seen, started);
+        stats.journal_repairs.add(u64::from(cause == StartCause::Repair));
 
         let recent = recent(&journal).await;
         let points = points::enter(&site, &catalog, &standing);

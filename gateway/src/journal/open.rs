@@ -170,7 +170,14 @@ fn load(
     let head = last.max(before.floor());
     let declared = sinks.iter().filter(|sink| sink.lanes.contains(&lane));
     let maps = declared
-        .map(|sink| Ok((sink.name.clone(), deliveries::load(conn, &sink.name, head)?)))
+        .map(|sink| {
+            let map = match deliveries::load(conn, &sink.name, head)? {
+                // Not a sink that was added: the damage took its map.
+                Loaded::New if before.repaired.is_some() => Loaded::Reset(Map::new(owed_from(conn, sink, head)?)),
+                map => map,
+            };
+            Ok((sink.name.clone(), map))
+        })
         .collect::<rusqlite::Result<_>>()?;
     // Holes in the middle come from repairs alone; without one only the front can be missing, by retention.
     let limit = if before.repaired.is_some() { "" } else { " LIMIT 1" };
@@ -178,6 +185,15 @@ fn load(
     let kept = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let gone = holes(&kept, if limit.is_empty() { last } else { 0 });
     Ok(Found { before, last, last_wall, gone, voids: start::voids(conn)?, maps })
+}
+
+/// Where a sink begins anew whose map is lost. A store is sent all that is left, since a record sent again overwrites
+/// itself. People are told again of what stands and of what came after it, not of the past.
+fn owed_from(conn: &Connection, sink: &SinkSpec, head: Seq) -> rusqlite::Result<Seq> {
+    if sink.lanes.contains(&Lane::Telemetry) {
+        return Ok(1);
+    }
+    Ok(chain::fold(conn)?.first().map_or(head + 1, |(seq, _)| *seq))
 }
 
 /// What lies before and between the ranges, and after them up to `last`.

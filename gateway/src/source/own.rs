@@ -42,13 +42,20 @@ struct Trouble {
     lasts: fn(&Journal) -> bool,
 }
 
-const TROUBLES: [Trouble; 5] = [
+const TROUBLES: [Trouble; 6] = [
     Trouble {
         point: "journal-fault",
         priority: Priority::High,
         advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
         signs: |stats| stats.refused(RefusedReason::JournalFull),
         lasts: Journal::sick,
+    },
+    Trouble {
+        point: "journal-repaired",
+        priority: Priority::High,
+        advice: "启动时日志文件损坏，已截取完好部分并另存坏文件：检查磁盘与供电 / The journal was torn: what is whole was kept, the damaged file set aside (*.damaged-*): check disk and power.",
+        signs: |stats| stats.journal_repairs.get(),
+        lasts: |_| false,
     },
     Trouble {
         point: "clock-off",

@@ -216,3 +216,38 @@ async fn few_damaged_files_are_kept() {
     let names = fs::read_dir(&dir.0).expect("the directory").flatten().map(|entry| entry.file_name());
     assert_eq!(names.filter(|name| name.to_string_lossy().contains(".damaged-")).count(), 3);
 }
+
+/// Where a table begins in its file, bytes.
+fn root_of(path: &Path, table: &str) -> u64 {
+    let conn = rusqlite::Connection::open(path).expect("the file");
+    let root = "SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?1";
+    conn.query_row(root, [table], |row| row.get(0)).expect("the table")
+}
+
+#[tokio::test]
+async fn where_the_damage_took_the_maps_what_is_left_is_owed() {
+    use std::os::unix::fs::FileExt;
+    let dir = Dir::new();
+    let run = open(&dir);
+    run.commit(readings(run.point("a"), 0, 300)).await;
+    for (rule, state) in [("gone", "unacknowledged"), ("gone", "normal"), ("stands", "unacknowledged")] {
+        run.record(alarm(rule, 1, state)).await;
+    }
+    run.close();
+    for name in ["telemetry.db", "alarm.db"] {
+        let path = dir.0.join(name);
+        let root = root_of(&path, "sink");
+        let file = fs::File::options().write(true).open(&path).expect("the file");
+        file.write_all_at(&[0xff; 4096], root).expect("written");
+    }
+    let run = open(&dir);
+    assert_eq!((run.cause, run.all().await.len()), (StartCause::Repair, 300));
+    let balance = run.balance(STORE, Lane::Telemetry);
+    assert_eq!((balance.pending, balance.delivered), (300, 0), "nothing was ever sent");
+    assert!(run.balance(STORE, Lane::Alarm).pending >= 3);
+    // People are told of what stands, and not of the past.
+    let mut tap = run.journal.tap(DUTY).expect("declared");
+    let first = tokio::time::timeout(DEADLINE, tap.next()).await.expect("in time").expect("open");
+    assert_eq!(first.event.rule, "stands");
+    run.close();
+}
