@@ -174,7 +174,7 @@ fn load(
             let map = match deliveries::load(conn, &sink.name, head)? {
                 // Not a sink that was added: the damage took its map.
                 Loaded::New if before.repaired.is_some() => Loaded::Reset(Map::new(owed_from(conn, sink, head)?)),
-                map => map,
+                map @ (Loaded::Known(_) | Loaded::Reset(_) | Loaded::New) => map,
             };
             Ok((sink.name.clone(), map))
         })
