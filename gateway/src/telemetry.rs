@@ -125,6 +125,10 @@ impl Stats {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         match links.get_mut(name) {
             Some(status) if status.state == state => {}
+            // Each attempt may word it differently; it is the same outage.
+            Some(LinkStatus { state: was @ LinkState::Down { .. }, .. }) if matches!(state, LinkState::Down { .. }) => {
+                *was = state;
+            }
             Some(status) => *status = LinkStatus { state, since: now },
             None => {
                 links.insert(name.to_owned(), LinkStatus { state, since: now });

@@ -76,6 +76,7 @@ impl Gateway {
         let listener = bind(&site).await?;
         let console = format!("http://{}", listener.local_addr().map_err(|e| e.to_string())?);
 
+        belongs(&site)?;
         let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
         let Opened { journal, standing, cause, last_seen, writers } = opened;
         tell_start(&journal, cause, last_seen, started);
@@ -261,6 +262,23 @@ async fn bind(site: &Site) -> Result<std::net::TcpListener, String> {
     listener.map_err(|error| {
         format!("console can't listen on {listen}: {error}; end what uses the port or set [console] listen to another")
     })
+}
+
+/// A journal belongs to one site: another's alarms would stand here and never end.
+fn belongs(site: &Site) -> Result<(), String> {
+    let file = site.journal.path.join("site");
+    match std::fs::read_to_string(&file) {
+        Ok(owner) if owner.trim() == site.id => Ok(()),
+        Ok(owner) => Err(format!(
+            "{} holds the journal of the site `{}`, not of `{}`; give [journal] path a directory of its own",
+            site.journal.path.display(),
+            owner.trim(),
+            site.id
+        )),
+        Err(_) => std::fs::create_dir_all(&site.journal.path)
+            .and_then(|()| std::fs::write(&file, &site.id))
+            .map_err(|error| format!("{}: {error}; check the path and the permissions", file.display())),
+    }
 }
 
 fn tell_start(journal: &Journal, cause: StartCause, last_seen: Option<i64>, now: i64) {

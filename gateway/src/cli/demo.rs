@@ -43,23 +43,33 @@ async fn demo(port: u16, dir: &std::path::Path) -> Result<ExitCode, String> {
     let end = gateway.run_until(stop).await;
     alarms.abort();
     plant.stop().await;
-    println!("\n演示结束 / demonstration over");
+    say("\n演示结束 / demonstration over");
     Ok(if end == (End::Stopped { clean: true }) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn welcome(console: &str) {
-    println!("更夫 Gengfu — 演示 / demonstration");
-    println!("  控制台 / console:  {console}/");
-    println!("  一座模拟商场正在运行：一分钟内会先看到预警，再看到报警。按 Ctrl-C 结束。");
-    println!("  A simulated mall is running: within a minute an early warning comes, then alarms. Ctrl-C ends it.\n");
+    say("更夫 Gengfu — 演示 / demonstration");
+    say(&format!("  控制台 / console:  {console}/"));
+    say(
+        "  一座模拟商场正在运行：20 秒内有第一条报警，约 50 秒出现预警（消火栓缓慢失压），约 105 秒越限。按 Ctrl-C 结束。",
+    );
+    say(
+        "  A simulated mall is running: a first alarm within 20 s, an early warning (a slow leak) at about 50 s, its limit at about 105 s. Ctrl-C ends it.\n",
+    );
+}
+
+/// A reader that has gone away (`| head`) is no reason to stop.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// One line when an alarm comes, goes or is handled.
 async fn tell(mut transitions: tokio::sync::broadcast::Receiver<AlarmEvent>) {
     loop {
         match transitions.recv().await {
-            Ok(event) => println!("{}", line(&event)),
-            Err(RecvError::Lagged(missed)) => println!("… {missed} 条未显示 / not shown"),
+            Ok(event) => say(&line(&event)),
+            Err(RecvError::Lagged(missed)) => say(&format!("… {missed} 条未显示 / not shown")),
             Err(RecvError::Closed) => return,
         }
     }

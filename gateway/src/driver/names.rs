@@ -70,7 +70,11 @@ fn message(transition: &Transition, params: &Params, meta: &PointMeta, by: Optio
             let now = with_unit(transition.explanation.value, meta);
             (format!("{name} 恢复：{now}"), format!("{name} is back to normal at {now}"))
         }
-        EventName::Acknowledge => (format!("{name} 已由 {by} 确认"), format!("{name} acknowledged by {by}")),
+        // What is wrong stays in sight: whoever comes on shift reads this.
+        EventName::Acknowledge => (
+            format!("{name} 报警：{}（已由 {by} 确认）", fact.zh),
+            format!("{name}: {} (acknowledged by {by})", fact.en),
+        ),
         EventName::Reset => (format!("{name} 已由 {by} 复位"), format!("{name} reset by {by}")),
     };
     Text { zh, en }

@@ -15,7 +15,7 @@ use crate::config::checked::{LevelMeta, PointSpec, Rule};
 use crate::flow::Batch;
 use crate::journal::{Entry, Journal};
 use crate::source::Context;
-use crate::telemetry::{RefusedReason, Stats};
+use crate::telemetry::{LinkState, LinkStatus, RefusedReason, Stats};
 
 /// The device's name.
 pub const DEVICE: &str = "gengfu";
@@ -26,6 +26,8 @@ pub const KIND: &str = "gateway";
 const LOOK: Duration = Duration::from_secs(1);
 /// A trouble counts as present for this long after its last sign.
 const LINGER_MS: u64 = 60_000;
+/// A link that is down for less than this is reconnecting.
+const LINK_MS: i64 = 30_000;
 /// Less than this between two looks is a clock being disciplined, not set.
 const STEP_MS: i64 = 1_000;
 /// An unchanged value is told again after this long.
@@ -39,53 +41,67 @@ struct Trouble {
     /// Counts its signs in this run.
     signs: fn(&Stats) -> u64,
     /// Whether it lasts now.
-    lasts: fn(&Journal) -> bool,
+    lasts: fn(&Stats, &Journal, Now) -> bool,
 }
 
-const TROUBLES: [Trouble; 6] = [
+const TROUBLES: [Trouble; 7] = [
     Trouble {
         point: "journal-fault",
         priority: Priority::High,
         advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
         signs: |stats| stats.refused(RefusedReason::JournalFull),
-        lasts: Journal::sick,
+        lasts: |_, journal, _| journal.sick(),
     },
     Trouble {
         point: "journal-repaired",
         priority: Priority::High,
         advice: "启动时日志文件损坏，已截取完好部分并另存坏文件：检查磁盘与供电 / The journal was torn: what is whole was kept, the damaged file set aside (*.damaged-*): check disk and power.",
         signs: |stats| stats.journal_repairs.get(),
-        lasts: |_| false,
+        lasts: |_, _, _| false,
+    },
+    Trouble {
+        point: "link-down",
+        priority: Priority::High,
+        advice: "采集链路中断，其设备的数值可能已过时：检查网络与服务 / A line or broker can't be reached, values of its devices may be old: check the network.",
+        signs: |_| 0,
+        lasts: link_down,
     },
     Trouble {
         point: "clock-off",
         priority: Priority::Medium,
         advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
         signs: |stats| stats.clock_off.get(),
-        lasts: |_| false,
+        lasts: |_, _, _| false,
     },
     Trouble {
         point: "devices-refused",
         priority: Priority::Medium,
         advice: "上报设备数超过 max_devices：核对主题或提高上限 / More devices than max_devices: check the topics or raise it.",
         signs: |stats| stats.refused(RefusedReason::TooManyDevices),
-        lasts: |_| false,
+        lasts: |_, _, _| false,
     },
     Trouble {
         point: "source-restarted",
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
         signs: |stats| stats.source_restarts.get(),
-        lasts: |_| false,
+        lasts: |_, _, _| false,
     },
     Trouble {
         point: "reader-restarted",
         priority: Priority::High,
         advice: "推送、转发或界面任务异常后已自动重启，推送可能延迟：请报告此日志 / A push, forward or console task failed and was restarted, pushes may be late: please report its log.",
         signs: |stats| stats.reader_restarts.get(),
-        lasts: |_| false,
+        lasts: |_, _, _| false,
     },
 ];
+
+/// Whether a line or broker has been out of reach for longer than a reconnect takes.
+fn link_down(stats: &Stats, _: &Journal, now: Now) -> bool {
+    let source = |name: &str| !name.starts_with("influxdb/") && !name.starts_with("webhook/");
+    let down = |link: &LinkStatus| matches!(link.state, LinkState::Down { .. }) && now.wall.0 - link.since >= LINK_MS;
+    stats.links().iter().any(|(name, link)| source(name) && down(link))
+}
 
 /// Descriptions of its points.
 pub fn points() -> Vec<(PointMeta, PointSpec)> {
@@ -183,7 +199,8 @@ pub async fn run(mut context: Context, journal: Journal) {
         }
         let mut batch = Batch::default();
         for ((trouble, id), watch) in TROUBLES.iter().zip(&ids).zip(&mut watches) {
-            let told = watch.look((trouble.signs)(&context.stats), (trouble.lasts)(&journal), now.mono.0);
+            let told =
+                watch.look((trouble.signs)(&context.stats), (trouble.lasts)(&context.stats, &journal, now), now.mono.0);
             if let (Some(present), Some(point)) = (told, *id) {
                 let value = f64::from(u8::from(present));
                 batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
