@@ -264,21 +264,26 @@ async fn bind(site: &Site) -> Result<std::net::TcpListener, String> {
     })
 }
 
-/// A journal belongs to one site: another's alarms would stand here and never end.
+/// A journal belongs to one site: another's alarms would stand here and never end. The mark carries its checksum, since a
+/// damaged one must not keep the gateway from starting; it is written anew.
 fn belongs(site: &Site) -> Result<(), String> {
-    let file = site.journal.path.join("site");
-    match std::fs::read_to_string(&file) {
-        Ok(owner) if owner.trim() == site.id => Ok(()),
-        Ok(owner) => Err(format!(
-            "{} holds the journal of the site `{}`, not of `{}`; give [journal] path a directory of its own",
-            site.journal.path.display(),
-            owner.trim(),
+    let (dir, file) = (&site.journal.path, site.journal.path.join("site"));
+    let owner = std::fs::read_to_string(&file).unwrap_or_default();
+    match owner.trim_end().split_once(' ') {
+        Some((id, sum)) if sum == checksum(id) && id != site.id => Err(format!(
+            "{} holds the journal of the site `{id}`, not of `{}`; give [journal] path a directory of its own",
+            dir.display(),
             site.id
         )),
-        Err(_) => std::fs::create_dir_all(&site.journal.path)
-            .and_then(|()| std::fs::write(&file, &site.id))
+        Some((id, sum)) if sum == checksum(id) => Ok(()),
+        Some(_) | None => std::fs::create_dir_all(dir)
+            .and_then(|()| std::fs::write(&file, format!("{} {}\n", site.id, checksum(&site.id))))
             .map_err(|error| format!("{}: {error}; check the path and the permissions", file.display())),
     }
+}
+
+fn checksum(id: &str) -> String {
+    format!("{:08x}", crc32fast::hash(id.as_bytes()))
 }
 
 fn tell_start(journal: &Journal, cause: StartCause, last_seen: Option<i64>, now: i64) {
