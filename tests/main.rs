@@ -17,6 +17,7 @@ mod isolation;
 mod sick_disk;
 mod bad_config;
 mod bad_mqtt;
+mod lost_link;
 mod bad_modbus;
 mod bad_store;
 mod torn_journal;

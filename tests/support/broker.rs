@@ -43,9 +43,29 @@ impl Broker {
         self.ready();
     }
 
+    /// Ends it in good order: what it knows is on disk.
+    pub fn stop(&mut self) {
+        self.process.signal("TERM");
+        self.process.wait(Duration::from_secs(10)).expect("mosquitto ends when asked");
+    }
+
+    /// Starts it after [`Broker::stop`], on what it had kept or, if it shall `forget`, as new.
+    pub fn start_again(&mut self, forget: bool) {
+        if forget {
+            std::fs::remove_file(self.dir.join("mosquitto.db")).unwrap();
+        }
+        self.process = launch(&self.dir);
+        self.ready();
+    }
+
     /// The gateway's subscription of `Site::mqtt` stands: from here on nothing that is acknowledged may be lost.
     pub fn subscribed(&self) -> bool {
-        self.process.output().contains(" rig/+/v")
+        self.subscriptions() > 0
+    }
+
+    /// How often the gateway has subscribed since the first start.
+    pub fn subscriptions(&self) -> usize {
+        self.process.output().matches(" rig/+/v").count()
     }
 
     /// Messages the gateway of `Site::mqtt` has acknowledged; of a chatty broker.

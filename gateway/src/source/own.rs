@@ -62,7 +62,7 @@ const TROUBLES: [Trouble; 7] = [
     Trouble {
         point: "link-down",
         priority: Priority::High,
-        advice: "采集链路中断，其设备的数值可能已过时：检查网络与服务 / A line or broker can't be reached, values of its devices may be old: check the network.",
+        advice: "采集链路中断，其测点均无有效数值：检查网络与服务 / A line or broker can't be reached, its points have no value: check the network and the service.",
         signs: |_| 0,
         lasts: link_down,
     },

@@ -1,6 +1,7 @@
 //! From messages to batches. No network and no clock: what came and when is given. Order is kept, every message ends
 //! as readings, as a refused record, or as both, and the last token of a batch is its receipt.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +20,8 @@ use crate::telemetry::{RefusedReason, SharedStats};
 
 /// Characters of a refusal's reason that are kept.
 const LONGEST_REASON: usize = 512;
+/// Readings of one batch that no message asked for.
+const TOLD: usize = 1_024;
 
 /// A message as it came from the broker.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub(super) struct Intake {
     trust: Trust,
     stats: SharedStats,
     mark: Arc<watch::Sender<u64>>,
+    /// Points that were called lost and not heard since, with the value they had.
+    lost: HashMap<PointId, Option<f64>>,
 }
 
 impl Intake {
@@ -74,12 +79,55 @@ impl Intake {
         stats: SharedStats,
         mark: Arc<watch::Sender<u64>>,
     ) -> Self {
-        Self { link: link.to_owned(), registry, trust, stats, mark }
+        Self { link: link.to_owned(), registry, trust, stats, mark, lost: HashMap::new() }
     }
 
     /// The points of all devices known now.
     pub(super) fn points(&self) -> Vec<PointId> {
         self.registry.points()
+    }
+
+    /// The link is gone: its points are bad(comm), because what they said last may be true no longer. `present` is
+    /// what they are now. Of one that is bad already nothing is said.
+    pub(super) fn lose(&mut self, present: &HashMap<PointId, Reading>, at: Wall) -> Vec<Batch> {
+        let points = self.registry.points();
+        self.call_lost(points, present, at)
+    }
+
+    /// The link is back. Those of `refused` subscriptions (by index) are lost. In a session that was kept `whole` a
+    /// QoS 1 point that was lost and is silent has not changed: its value stands, as stale. Any other stays lost until
+    /// it is heard.
+    pub(super) fn regain(
+        &mut self,
+        whole: bool,
+        refused: &[usize],
+        present: &HashMap<PointId, Reading>,
+        at: Wall,
+    ) -> Vec<Batch> {
+        let mut told = Vec::new();
+        if whole {
+            for point in self.registry.points_of(|index, config| config.qos == 1 && !refused.contains(&index)) {
+                let Some(Some(value)) = self.lost.remove(&point) else { continue };
+                told.push(Reading { point, at, value, quality: Quality::Uncertain(Reason::Stale) });
+            }
+        }
+        let mut batches = batches(&told);
+        let points = self.registry.points_of(|index, _| refused.contains(&index));
+        batches.extend(self.call_lost(points, present, at));
+        batches
+    }
+
+    fn call_lost(&mut self, points: Vec<PointId>, present: &HashMap<PointId, Reading>, at: Wall) -> Vec<Batch> {
+        let mut told = Vec::new();
+        for point in points {
+            let last = present.get(&point);
+            if last.is_some_and(|last| !last.quality.has_value()) {
+                continue;
+            }
+            self.lost.insert(point, last.map(|last| last.value));
+            told.push(Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::Comm) });
+        }
+        batches(&told)
     }
 
     /// Points that must be announced before the batches that were made.
@@ -97,7 +145,13 @@ impl Intake {
                 batches.push(Batch { history, readings: Vec::with_capacity(expected), ..Batch::default() });
             }
             let Some(batch) = batches.last_mut() else { continue };
+            let before = batch.readings.len();
             self.one(&message, batch);
+            if !self.lost.is_empty() {
+                for heard in batch.readings.iter().skip(before) {
+                    self.lost.remove(&heard.point);
+                }
+            }
             if let Some(token) = message.token {
                 batch.receipt = Some(Receipt { mark: Arc::clone(&self.mark), token });
             }
@@ -194,6 +248,11 @@ impl Intake {
     }
 }
 
+/// Batches of readings that no message brought.
+pub(super) fn batches(readings: &[Reading]) -> Vec<Batch> {
+    readings.chunks(TOLD).map(|some| Batch { readings: some.to_vec(), ..Batch::default() }).collect()
+}
+
 /// What a point is when its message can't be read.
 fn nonsense(point: PointId, at: Wall) -> Reading {
     Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::NotANumber) }
@@ -204,4 +263,71 @@ fn push(batch: &mut Batch, reading: Reading, timed: Timed) {
         batch.stamps.push((batch.readings.len() as u32, stamp));
     }
     batch.readings.push(reading);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{link, point, subscription};
+    use super::*;
+    use crate::catalog::Catalog;
+
+    /// A QoS 1 point `d-1/v` (0), a QoS 0 point `e-1/v` (1); both known, of values 7 and 8.
+    fn bench() -> (Intake, HashMap<PointId, Reading>) {
+        let mut live = subscription("t/+", "e-{1}", vec![point("v", "")]);
+        (live.qos, live.expect) = (0, vec!["e-1".to_owned()]);
+        let mut kept = subscription("s/+", "d-{1}", vec![point("v", "")]);
+        kept.expect = vec!["d-1".to_owned()];
+        let registry = Registry::new(&link("127.0.0.1", 1, vec![kept, live]), Catalog::default());
+        let trust = Trust { tolerance: Duration::from_mins(1), horizon: Duration::from_hours(1) };
+        let intake = Intake::new("lora", registry, trust, SharedStats::default(), Arc::new(watch::channel(0).0));
+        let good = |id, value| Reading { point: PointId(id), at: Wall(1), value, quality: Quality::Good };
+        (intake, HashMap::from([(PointId(0), good(0, 7.0)), (PointId(1), good(1, 8.0))]))
+    }
+
+    fn told(batches: &[Batch]) -> Vec<(u32, f64, Quality)> {
+        assert!(batches.iter().all(|batch| !batch.history && batch.receipt.is_none()));
+        batches.iter().flat_map(|batch| &batch.readings).map(|r| (r.point.0, r.value, r.quality)).collect()
+    }
+
+    const LOST: Quality = Quality::Bad(Reason::Comm);
+    const STALE: Quality = Quality::Uncertain(Reason::Stale);
+
+    #[test]
+    fn a_link_that_is_gone_takes_its_points_with_it_once() {
+        let (mut intake, mut present) = bench();
+        assert_eq!(told(&intake.lose(&present, Wall(20))), [(0, 0.0, LOST), (1, 0.0, LOST)]);
+        for reading in present.values_mut() {
+            reading.quality = LOST;
+        }
+        assert!(intake.lose(&present, Wall(30)).is_empty());
+    }
+
+    #[test]
+    fn a_whole_session_gives_back_what_would_have_been_told_of_a_change() {
+        let (mut intake, present) = bench();
+        intake.lose(&present, Wall(20));
+        assert_eq!(told(&intake.regain(true, &[], &present, Wall(30))), [(0, 7.0, STALE)], "QoS 0 keeps nothing");
+        assert!(intake.regain(true, &[], &present, Wall(40)).is_empty(), "once");
+    }
+
+    #[test]
+    fn a_new_session_gives_nothing_back_and_a_word_is_worth_more_than_memory() {
+        let (mut intake, present) = bench();
+        intake.lose(&present, Wall(20));
+        assert!(intake.regain(false, &[], &present, Wall(30)).is_empty());
+        let body = Body::Whole(Bytes::from_static(b"9"));
+        let message = Message { topic: "s/1".to_owned(), body, how: Arrival::Live, at: Wall(40), token: None };
+        assert_eq!(told(&intake.take(&mut vec![message])), [(0, 9.0, Quality::Good)]);
+        assert!(intake.regain(true, &[], &present, Wall(50)).is_empty());
+    }
+
+    #[test]
+    fn a_refused_subscription_loses_its_points_alone() {
+        let (mut intake, present) = bench();
+        assert_eq!(told(&intake.regain(false, &[1], &present, Wall(20))), [(1, 0.0, LOST)]);
+        intake.lose(&present, Wall(30));
+        assert_eq!(told(&intake.regain(true, &[0], &present, Wall(40))), [(0, 0.0, LOST)], "not given back");
+    }
 }

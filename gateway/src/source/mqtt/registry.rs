@@ -100,7 +100,13 @@ impl Registry {
 
     /// The points of all devices known now: at the start, those expected.
     pub(super) fn points(&self) -> Vec<PointId> {
-        let devices = self.subscriptions.iter().flat_map(|s| s.devices.values());
+        self.points_of(|_, _| true)
+    }
+
+    /// The points of the subscriptions wanted, which are told by their index and configuration.
+    pub(super) fn points_of(&self, wanted: impl Fn(usize, &Subscription) -> bool) -> Vec<PointId> {
+        let subscriptions = self.subscriptions.iter().enumerate().filter(|(index, s)| wanted(*index, &s.config));
+        let devices = subscriptions.flat_map(|(_, s)| s.devices.values());
         let mut points: Vec<PointId> = devices.flat_map(|device| device.points.iter().copied()).collect();
         points.sort_unstable();
         points.dedup();

@@ -2,19 +2,17 @@
 //! for the engine, one acknowledges what is synced. Between them are bounds, and what is beyond them is counted (QoS 0)
 //! or left with the broker (QoS 1), never lost and never waited for by the polling task.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use gengfu_core::quality::{Quality, Reason};
-use gengfu_core::reading::{PointId, Reading};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::acks::{Ledger, MOST_OWED};
+use super::delivery::{Contact, Delivery};
 use super::intake::{Body, Intake, Message};
 use super::link::{Acker, Address, Happening, Incoming, Link};
 use super::payload::LARGEST;
@@ -22,12 +20,10 @@ use super::registry::Registry;
 use super::stamp::{Arrival, Trust};
 use crate::backoff::{Backoff, phase};
 use crate::config::checked::MqttLink;
-use crate::flow::{Batch, REFUSED_HEAD};
-use crate::source::{Context, Gone};
+use crate::flow::REFUSED_HEAD;
+use crate::source::Context;
 use crate::telemetry::{LinkState, RefusedReason};
 
-/// Messages that one batch is made of at most.
-const GROUP: usize = 512;
 /// Bytes of payload that may wait for the engine.
 const MOST_HELD: usize = 32 << 20;
 /// Pauses between attempts to connect; the first after a connection that had held comes sooner.
@@ -52,9 +48,10 @@ pub(in crate::source) async fn run(context: Context, config: Arc<MqttLink>) {
     let trust = Trust { tolerance: context.site.clock_tolerance, horizon: context.site.journal.keep };
     let intake = Intake::new(&config.name, registry, trust, Arc::clone(&context.stats), Arc::new(mark));
 
+    let (contact, watched) = watch::channel(Contact::default());
     let mut tasks = JoinSet::new();
-    tasks.spawn(deliver(context.clone(), intake, messages, Arc::clone(&held)));
-    let receiver = Receiver { context, config, inbox, held, synced, tokens: 0, subscribed: false };
+    tasks.spawn(Delivery::new(context.clone(), intake, Arc::clone(&held), watched).run(messages));
+    let receiver = Receiver { context, config, inbox, held, synced, contact, tokens: 0, subscribed: false };
     tasks.spawn(receiver.run());
     tokio::select! {
         () = stop.wait() => {}
@@ -64,41 +61,6 @@ pub(in crate::source) async fn run(context: Context, config: Arc<MqttLink>) {
             }
         }
     }
-}
-
-/// Makes batches and hands them on, in order. Ends when the engine takes no more.
-async fn deliver(context: Context, mut intake: Intake, mut inbox: mpsc::Receiver<Message>, held: Arc<AtomicUsize>) {
-    let mut group = Vec::with_capacity(GROUP);
-    let mut batches: Vec<Batch> = expected(&context, &intake).await.into_iter().collect();
-    loop {
-        for input in intake.announced() {
-            if context.engine.submit(input).await.is_err() {
-                return;
-            }
-        }
-        for batch in batches.drain(..) {
-            if let Err(Gone) = context.hand_over(batch).await {
-                return;
-            }
-        }
-        if inbox.recv_many(&mut group, GROUP).await == 0 {
-            return;
-        }
-        held.fetch_sub(group.iter().map(|message| message.body.weight()).sum(), Ordering::Relaxed);
-        batches = intake.take(&mut group);
-    }
-}
-
-/// Expected devices are bad(comm) until they are heard; one that the journal has heard of lately is what it said.
-async fn expected(context: &Context, intake: &Intake) -> Option<Batch> {
-    let heard: HashSet<PointId> = match context.engine.snapshot().await {
-        Some(present) => present.points.into_iter().filter_map(|(id, last)| last.map(|_| id)).collect(),
-        None => HashSet::new(),
-    };
-    let (at, points) = (context.clock.wall(), intake.points().into_iter().filter(|id| !heard.contains(id)));
-    let bad = |point| Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::Comm) };
-    let readings: Vec<Reading> = points.map(bad).collect();
-    (!readings.is_empty()).then(|| Batch { readings, ..Batch::default() })
 }
 
 /// Acknowledges on one connection what is synced, until the connection is gone.
@@ -139,6 +101,7 @@ struct Receiver {
     inbox: mpsc::Sender<Message>,
     held: Arc<AtomicUsize>,
     synced: watch::Receiver<u64>,
+    contact: watch::Sender<Contact>,
     /// The last token given out.
     tokens: u64,
     /// This run has subscribed: a session that is still there has our subscriptions, not those of an older configuration.
@@ -155,6 +118,7 @@ impl Receiver {
             let start = self.context.clock.mono();
             let why = self.connection().await;
             self.context.link(&name, LinkState::Down { why });
+            self.contact.send_modify(|contact| contact.up = false);
             if self.context.clock.mono().since(start) >= HELD {
                 backoff.reset();
                 fast = true;
@@ -224,8 +188,10 @@ impl Receiver {
         self.context.stats.mqtt_connects.add(1);
         if standing {
             self.context.link(&self.config.name, LinkState::Up);
+            self.contact.send_modify(|contact| contact.up = true);
             return Ok(());
         }
+        self.contact.send_modify(|contact| contact.session += 1);
         let filters = self.config.subscriptions.iter().map(|s| (s.topic.as_str(), s.qos));
         link.subscribe(filters)
             .then_some(())
@@ -235,14 +201,20 @@ impl Receiver {
     /// The link is up only if every subscription was granted; those that were go on in any case.
     fn granted(&mut self, accepted: &[bool]) {
         let all = self.config.subscriptions.iter().zip(accepted.iter().chain(std::iter::repeat(&false)));
-        let refused: Vec<&str> = all.filter(|(_, accepted)| !**accepted).map(|(s, _)| s.topic.as_str()).collect();
+        let refused: Vec<(usize, &str)> = all
+            .enumerate()
+            .filter(|(_, (_, accepted))| !**accepted)
+            .map(|(index, (subscription, _))| (index, subscription.topic.as_str()))
+            .collect();
         self.subscribed = refused.is_empty();
-        let state = if refused.is_empty() {
+        let (indices, topics): (Vec<usize>, Vec<&str>) = refused.into_iter().unzip();
+        let state = if topics.is_empty() {
             LinkState::Up
         } else {
-            LinkState::Down { why: format!("the broker refuses to let us subscribe to {}", refused.join(", ")) }
+            LinkState::Down { why: format!("the broker refuses to let us subscribe to {}", topics.join(", ")) }
         };
         self.context.link(&self.config.name, state);
+        self.contact.send_modify(|contact| (contact.up, contact.refused) = (true, indices));
     }
 
     /// Takes a message in. Never waits: an error drops the connection, and the broker keeps what is not acknowledged.
