@@ -9,18 +9,21 @@ mod parts;
 
 use std::time::Duration;
 
+use gengfu_tests::broker::Broker;
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::process::{Folder, bytes_below};
 use gengfu_tests::random::Random;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
 use gengfu_tests::wait::{eventually, now, pause};
-use parts::{Poller, Sim, Sink};
+use parts::{Poller, Sim, Sink, Subscriber};
 
 /// Points a device has in the throughput runs, each polled ten times a second.
 const POINTS: u16 = 100;
 const EVERY_MS: u64 = 100;
 const WARM: Duration = Duration::from_secs(5);
+/// Messages of an MQTT run.
+const MESSAGES: u64 = 200_000;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn main() {
@@ -28,6 +31,7 @@ fn main() {
     let number = |at: usize| arguments.get(at).and_then(|a| a.parse().ok()).unwrap_or(0);
     match arguments.first().map(String::as_str) {
         Some("sim") => parts::simulate(number(1)),
+        Some("subscriber") => parts::subscribe(number(1) as u16, number(2) as u64),
         Some("poller") => parts::poll(&arguments[1..]),
         Some(other) => panic!("figures: no such part: {other}"),
         None => report(),
@@ -68,6 +72,7 @@ fn report() {
             cost.written_per_reading,
         );
     }
+    taken_in();
     let late = latency(200, 200);
     let at = |q: f64| late[((late.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1000.0;
     println!("\n| change in a device to webhook, 200 devices every 100 ms, {} changes | ms | budget |", late.len());
@@ -115,6 +120,53 @@ fn throughput(devices: usize) -> Cost {
         disk_per_reading: disk / kept,
         written_per_reading: written / kept,
     }
+}
+
+/// MQTT of QoS 1 as fast as the broker gives it, by the bare subscriber and by the gateway, in turns: the machine's pace
+/// changes from minute to minute.
+fn taken_in() {
+    println!("\n| MQTT QoS 1, {MESSAGES} messages | messages/s | CPU s per million | ratio | budget |");
+    println!("|---|---|---|---|---|");
+    for _ in 0..3 {
+        let (bare, bare_cpu) = subscribed();
+        let (ours, our_cpu) = acknowledged();
+        println!("| bare subscriber | {bare:.0} | {bare_cpu:.1} | 1 | – |");
+        println!(
+            "| gateway, synced before acknowledged | {ours:.0} | {our_cpu:.1} | {:.2} | ≥ 0.8, ≤ 10 |",
+            ours / bare
+        );
+    }
+}
+
+fn subscribed() -> (f64, f64) {
+    let broker = Broker::start();
+    let mut subscriber = Subscriber::start(broker.port, MESSAGES);
+    eventually(PATIENCE, "the bare subscriber listens", || broker.subscribed());
+    let (start, mut cpu) = (now(), 0.0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| parts::publish(broker.port, MESSAGES));
+        eventually(PATIENCE, "the bare subscriber has them", || {
+            let alive = subscriber.process.alive();
+            cpu = if alive { subscriber.process.cpu() } else { cpu };
+            !alive
+        });
+        (MESSAGES as f64 / start.elapsed().as_secs_f64(), cpu / MESSAGES as f64 * 1e6)
+    })
+}
+
+fn acknowledged() -> (f64, f64) {
+    let (dir, broker, sink) = (Folder::new("figures"), Broker::start(), Sink::start());
+    let mut gateway =
+        Gateway::start(&Site::new("bench").mqtt(broker.port).influx("sink", sink.port()).text, dir.path());
+    eventually(PATIENCE, "the gateway has subscribed", || broker.subscribed());
+    let (start, cpu) = (now(), gateway.process().cpu());
+    let figure = std::thread::scope(|scope| {
+        scope.spawn(|| parts::publish(broker.port, MESSAGES));
+        eventually(PATIENCE, "the store has them", || sink.readings() >= MESSAGES);
+        (MESSAGES as f64 / start.elapsed().as_secs_f64(), (gateway.process().cpu() - cpu) / MESSAGES as f64 * 1e6)
+    });
+    gateway.term();
+    figure
 }
 
 /// Bytes the process has caused to be written to storage (proc(5)).

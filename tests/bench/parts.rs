@@ -10,6 +10,8 @@ use gengfu_tests::http::{Reply, Server};
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::{Folder, Process};
 use gengfu_tests::site::Site;
+use gengfu_tests::wait::unix_ms;
+use rumqttc::{Client, Connection, Event, MqttOptions, Packet, QoS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// `figures sim DEVICES`: prints its ports, then obeys `flip DEVICE VALUE` and `polls` until its input ends.
@@ -49,6 +51,35 @@ async fn poll_one(port: u16, every: Duration, registers: u8) -> std::io::Result<
         stream.read_exact(&mut reply).await?;
         std::hint::black_box(reply[9..].chunks(2).map(|w| f64::from(w[0]) * 256.0 + f64::from(w[1])).sum::<f64>());
     }
+}
+
+/// `figures subscriber PORT COUNT`: takes in that many messages of QoS 1, acknowledges each at once and drops it.
+pub(crate) fn subscribe(port: u16, count: u64) {
+    let (client, mut connection) = mqtt("bare", port);
+    client.subscribe("rig/+/v", QoS::AtLeastOnce).unwrap();
+    let mut messages = connection.iter().filter(|event| matches!(event, Ok(Event::Incoming(Packet::Publish(_)))));
+    assert!(messages.nth(count as usize - 1).is_some());
+}
+
+/// Publishes `count` readings of 50 devices, QoS 1, as fast as the broker takes them; returns at the last PUBACK.
+pub(crate) fn publish(port: u16, count: u64) {
+    let (client, mut connection) = mqtt("load", port);
+    let sender = std::thread::spawn(move || {
+        for n in 0..count {
+            let payload = format!("{{\"v\":{}.5,\"ts\":{}}}", n % 100, unix_ms());
+            client.publish(format!("rig/d{}/v", n % 50), QoS::AtLeastOnce, false, payload).unwrap();
+        }
+        client
+    });
+    let mut acks = connection.iter().filter(|event| matches!(event, Ok(Event::Incoming(Packet::PubAck(_)))));
+    assert!(acks.nth(count as usize - 1).is_some());
+    drop(sender.join());
+}
+
+fn mqtt(id: &str, port: u16) -> (Client, Connection) {
+    let mut options = MqttOptions::new(id, "127.0.0.1", port);
+    options.set_inflight(1000).set_keep_alive(Duration::from_mins(1));
+    Client::new(options, 1000)
 }
 
 /// The simulated devices, in a process of their own.
@@ -107,6 +138,21 @@ impl Drop for Sim {
 pub(crate) struct Poller {
     pub(crate) process: Process,
     _dir: Folder,
+}
+
+/// The bare subscriber, in a process of its own; ends after so many messages.
+pub(crate) struct Subscriber {
+    pub(crate) process: Process,
+    _dir: Folder,
+}
+
+impl Subscriber {
+    pub(crate) fn start(port: u16, count: u64) -> Self {
+        let dir = Folder::new("subscriber");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["subscriber", &port.to_string(), &count.to_string()]);
+        Self { process: Process::start("subscriber", command, dir.path()), _dir: dir }
+    }
 }
 
 impl Poller {

@@ -34,7 +34,7 @@ impl Payload {
 
     /// The number at `pointer`.
     pub(super) fn number(&self, pointer: &str) -> Result<f64, Lack> {
-        let found = self.0.pointer(pointer).ok_or_else(|| Lack::Silent(format!("nothing at \"{pointer}\"")))?;
+        let found = self.find(pointer).ok_or_else(|| Lack::Silent(format!("nothing at \"{pointer}\"")))?;
         let what = match found {
             // Beyond 2^53 an integer is rounded to the nearest f64.
             Value::Number(number) => {
@@ -52,7 +52,15 @@ impl Payload {
 
     /// The source's time at `pointer`, if it can be read.
     pub(super) fn time(&self, pointer: &str) -> Option<Wall> {
-        self.0.pointer(pointer).and_then(stamp::read)
+        self.find(pointer).and_then(stamp::read)
+    }
+
+    /// Most pointers name a key of the outermost object, for which nothing need be taken apart and unescaped.
+    fn find(&self, pointer: &str) -> Option<&Value> {
+        match (&self.0, pointer.strip_prefix('/')) {
+            (Value::Object(object), Some(key)) if !key.contains(['/', '~']) => object.get(key),
+            _ => self.0.pointer(pointer),
+        }
     }
 }
 
