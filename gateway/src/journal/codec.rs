@@ -12,9 +12,12 @@
 //! The bracketed parts are there where the group's flag (1, 2, 4) says so. A value is the big-endian f64 without its
 //! trailing zero bytes: a register's integer takes 2 to 4 bytes, and every value comes back bit for bit.
 
+use std::ops::RangeInclusive;
+
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::PointId;
 
+use super::bytes::{Damage, Input, checked, put_checksum, put_varint, unzigzag, value_len, zigzag};
 use super::{Record, Seq};
 
 /// The `format` of a batch row.
@@ -41,15 +44,15 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// UTC ns.
+    pub(super) fn at_ns(&self) -> i64 {
+        self.at.saturating_mul(1_000_000).saturating_add(i64::from(self.offset))
+    }
+
     pub(super) fn record(&self, seq: Seq) -> Record {
-        let at_ns = self.at.saturating_mul(1_000_000).saturating_add(i64::from(self.offset));
-        Record { seq, point: PointId(self.point), at_ns, value: self.value, quality: self.quality }
+        Record { seq, point: PointId(self.point), at_ns: self.at_ns(), value: self.value, quality: self.quality }
     }
 }
-
-/// Why bytes are not a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Damage(pub &'static str);
 
 /// What a blob says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +83,7 @@ pub(super) fn encode(first: Seq, items: &[Item], out: &mut Vec<u8>) {
             put_item(out, item, flags);
         }
     }
-    let crc = crc32fast::hash(out.split_at(start).1);
-    out.extend_from_slice(&crc.to_le_bytes());
+    put_checksum(out, start);
 }
 
 fn flags(group: &[Item]) -> u64 {
@@ -108,37 +110,25 @@ fn put_item(out: &mut Vec<u8>, item: &Item, flags: u64) {
     out.extend_from_slice(item.value.to_bits().to_be_bytes().split_at(value_len(item.value)).0);
 }
 
-/// Bytes up to the last that is not zero.
-fn value_len(value: f64) -> usize {
-    (71 - value.to_bits().trailing_zeros() as usize) / 8
-}
-
-fn zigzag(n: i64) -> u64 {
-    ((n << 1) ^ (n >> 63)) as u64
-}
-
-fn unzigzag(n: u64) -> i64 {
-    (n >> 1) as i64 ^ -((n & 1) as i64)
-}
-
-fn put_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
 /// Checks the whole blob and hands out its readings in order.
-pub(super) fn decode(blob: &[u8], mut visit: impl FnMut(Seq, &Item)) -> Result<Extent, Damage> {
-    let (body, crc) = blob.split_last_chunk::<4>().ok_or(Damage("too short"))?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
-        return Err(Damage("checksum is wrong"));
-    }
-    decode_body(body, &mut visit)
+pub(super) fn decode(blob: &[u8], visit: impl FnMut(Seq, &Item)) -> Result<Extent, Damage> {
+    decode_points(blob, 0..=u32::MAX, visit)
 }
 
-fn decode_body(body: &[u8], visit: &mut impl FnMut(Seq, &Item)) -> Result<Extent, Damage> {
+/// Hands out at least the readings of `points`; most others are passed over without being taken apart.
+pub(super) fn decode_points(
+    blob: &[u8],
+    points: RangeInclusive<u32>,
+    mut visit: impl FnMut(Seq, &Item),
+) -> Result<Extent, Damage> {
+    decode_body(checked(blob)?, &points, &mut visit)
+}
+
+fn decode_body(
+    body: &[u8],
+    points: &RangeInclusive<u32>,
+    visit: &mut impl FnMut(Seq, &Item),
+) -> Result<Extent, Damage> {
     let mut input = Input(body);
     if input.byte()? != FORMAT {
         return Err(Damage("format is unknown"));
@@ -150,7 +140,7 @@ fn decode_body(body: &[u8], visit: &mut impl FnMut(Seq, &Item)) -> Result<Extent
     }
     let mut place = Place { seq: first, left: n, point: -1, at: 0 };
     while place.left > 0 {
-        group(&mut input, &mut place, visit)?;
+        group(&mut input, &mut place, points, visit)?;
     }
     if input.0.is_empty() { Ok(Extent { first, n }) } else { Err(Damage("bytes after the last reading")) }
 }
@@ -162,7 +152,12 @@ struct Place {
     at: i64,
 }
 
-fn group(input: &mut Input<'_>, place: &mut Place, visit: &mut impl FnMut(Seq, &Item)) -> Result<(), Damage> {
+fn group(
+    input: &mut Input<'_>,
+    place: &mut Place,
+    points: &RangeInclusive<u32>,
+    visit: &mut impl FnMut(Seq, &Item),
+) -> Result<(), Damage> {
     let head = input.varint()?;
     let (len, flags) = ((head >> 3) + 1, head & 7);
     if len > place.left {
@@ -175,6 +170,15 @@ fn group(input: &mut Input<'_>, place: &mut Place, visit: &mut impl FnMut(Seq, &
     }
     place.at = place.at.wrapping_add(unzigzag(input.varint()?));
     let nibbles = input.take(len.div_ceil(2) as usize)?;
+    let wanted = i64::from(*points.start()) <= end && start <= i64::from(*points.end());
+    if !wanted && flags == 0 {
+        let bytes: usize = nibbles.iter().map(|byte| usize::from(byte & 15) + usize::from(byte >> 4)).sum();
+        input.take(bytes)?;
+        place.seq += len;
+        place.left -= len;
+        place.point = end;
+        return Ok(());
+    }
     let lens = nibbles.iter().flat_map(|byte| [byte & 15, byte >> 4]);
     for (point, len) in (start..=end).zip(lens) {
         let item = item(input, point as u32, place.at, flags, len)?;
@@ -200,50 +204,6 @@ fn item(input: &mut Input<'_>, point: u32, at: i64, flags: u64, len: u8) -> Resu
     }
     item.value = input.value(len as usize)?;
     Ok(item)
-}
-
-/// The bytes not read yet.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn byte(&mut self) -> Result<u8, Damage> {
-        let (first, rest) = self.0.split_first().ok_or(Damage("ends too early"))?;
-        self.0 = rest;
-        Ok(*first)
-    }
-
-    fn take(&mut self, n: usize) -> Result<&'a [u8], Damage> {
-        let (part, rest) = self.0.split_at_checked(n).ok_or(Damage("ends too early"))?;
-        self.0 = rest;
-        Ok(part)
-    }
-
-    fn varint(&mut self) -> Result<u64, Damage> {
-        let mut n = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            n |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(n);
-            }
-        }
-        Err(Damage("a number that does not end"))
-    }
-
-    fn value(&mut self, len: usize) -> Result<f64, Damage> {
-        if len > 8 {
-            return Err(Damage("a value of more than 8 bytes"));
-        }
-        // The eight bytes ahead are nearly always there: one load and a shift instead of a loop.
-        if let Some(ahead) = self.0.first_chunk::<8>() {
-            let bits = if len == 0 { 0 } else { u64::from_be_bytes(*ahead) & (u64::MAX << (64 - 8 * len)) };
-            self.0 = self.0.split_at(len).1;
-            return Ok(f64::from_bits(bits));
-        }
-        let part = self.take(len)?;
-        let bits = part.iter().zip((0..8).rev()).fold(0, |bits, (byte, place)| bits | u64::from(*byte) << (8 * place));
-        Ok(f64::from_bits(bits))
-    }
 }
 
 #[cfg(test)]
@@ -303,11 +263,26 @@ mod tests {
         }
 
         #[test]
+        fn a_part_of_the_points_is_what_the_whole_says_of_them(items in items(), a in any::<u32>(), b in any::<u32>()) {
+            let (mut blob, range) = (Vec::new(), a.min(b)..=a.max(b));
+            encode(5, &items, &mut blob);
+            let mut part = Vec::new();
+            let extent = decode_points(&blob, range.clone(), |seq, item| part.push((seq, *item)));
+            let (whole, mut all) = all(&blob).expect("our own bytes");
+            prop_assert_eq!(extent, Ok(whole));
+            part.retain(|(_, item)| range.contains(&item.point));
+            all.retain(|(_, item)| range.contains(&item.point));
+            prop_assert_eq!(part.len(), all.len());
+            prop_assert!(part.iter().zip(&all).all(|(a, b)| a.0 == b.0 && same(&a.1, &b.1)));
+        }
+
+        #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let _ = all(&bytes);
             let mut with_head = vec![FORMAT];
             with_head.extend_from_slice(&bytes);
-            let _ = decode_body(&with_head, &mut |_, _| ());
+            let _ = decode_body(&with_head, &(0..=u32::MAX), &mut |_, _| ());
+            let _ = decode_body(&with_head, &(3..=9), &mut |_, _| ());
         }
 
         #[test]
@@ -318,8 +293,8 @@ mod tests {
             blob[at] ^= flip;
             prop_assert!(all(&blob).is_err());
             let body = &blob[..blob.len() - 4];
-            let _ = decode_body(body, &mut |_, _| ());
-            let _ = decode_body(&body[..at.min(body.len())], &mut |_, _| ());
+            let _ = decode_body(body, &(0..=u32::MAX), &mut |_, _| ());
+            let _ = decode_body(&body[..at.min(body.len())], &(7..=99), &mut |_, _| ());
         }
     }
 

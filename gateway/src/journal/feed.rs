@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::bytes::Damage;
 use super::codec;
 use super::lane::{LaneCore, lock};
 use super::{Entry, Head, Inner, Lane, Outcome, Record, Seq, chain};
@@ -105,7 +106,7 @@ pub(super) fn records(conn: &Connection, from: Seq, to: Seq, max: usize) -> rusq
                 records.push(item.record(seq));
             }
         });
-        if let Err(codec::Damage(what)) = decoded {
+        if let Err(Damage(what)) = decoded {
             tracing::warn!(what, "a batch of telemetry can't be read");
         }
     }

@@ -1,54 +1,30 @@
-//! A point's past in buckets, and the replay for a warm start. Only batches that overlap the asked time are decoded.
+//! A point's past in buckets, and the replay for a warm start. What is sealed is answered by summaries, what is fresh is read.
 
 use std::collections::BTreeMap;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use super::{Bucket, Record, codec};
+use super::bytes::Damage;
+use super::chunk::{self, HOUR, Summary};
+use super::codec::{self, Item};
+use super::seal::Sealed;
+use super::{Bucket, Record};
 
 /// Buckets of one answer; a finer step is made as coarse as this needs.
 pub const MAX_BUCKETS: usize = 10_000;
 
-/// A bucket being filled.
-#[derive(Debug, Clone, Copy)]
-struct Filling {
-    min: f64,
-    max: f64,
-    sum: f64,
-    last: (i64, f64),
-    count: u64,
-    bad: u64,
-}
-
-impl Filling {
-    const EMPTY: Self =
-        Self { min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, last: (i64::MIN, 0.0), count: 0, bad: 0 };
-
-    fn add(&mut self, record: &Record) {
-        if !record.quality.has_value() || !record.value.is_finite() {
-            self.bad += 1;
-            return;
-        }
-        self.count += 1;
-        self.sum += record.value;
-        self.min = self.min.min(record.value);
-        self.max = self.max.max(record.value);
-        if record.at_ns >= self.last.0 {
-            self.last = (record.at_ns, record.value);
-        }
-    }
-
-    fn bucket(self, at: i64) -> Bucket {
-        let some = |value: f64| (self.count > 0).then_some(value);
-        Bucket {
-            at,
-            min: some(self.min),
-            max: some(self.max),
-            mean: some(self.sum / self.count.max(1) as f64),
-            last: some(self.last.1),
-            count: self.count,
-            bad: self.bad,
-        }
+/// A bucket of these readings.
+fn bucket(at: i64, sum: &Summary) -> Bucket {
+    let count = sum.n - sum.bad;
+    let some = |value: f64| (count > 0).then_some(value);
+    Bucket {
+        at,
+        min: some(sum.min),
+        max: some(sum.max),
+        mean: some(sum.sum / count.max(1) as f64),
+        last: some(sum.last),
+        count,
+        bad: sum.bad,
     }
 }
 
@@ -63,26 +39,98 @@ fn coarse(from: i64, to: i64, step: i64) -> i64 {
 }
 
 /// Buckets that hold at least one record of `point` in `from..=to` (UTC ms), oldest first. A bucket begins at a multiple of
-/// the step, so that the same moment lies in the same bucket whatever range is asked for.
+/// the step, so that the same moment lies in the same bucket whatever range is asked for. `conn` shows one moment of the
+/// file: sealing moves readings from one table to the other.
 pub(super) fn buckets(conn: &Connection, point: u32, from: i64, to: i64, step: i64) -> rusqlite::Result<Vec<Bucket>> {
-    let step = coarse(from, to, step);
-    let mut sums: BTreeMap<i64, Filling> = BTreeMap::new();
-    let mut rows =
-        conn.prepare_cached("SELECT body FROM batch WHERE t_max >= ?1 AND t_min <= ?2 ORDER BY first_seq")?;
-    let mut rows = rows.query([from, to])?;
+    let mut past = Past { from, to, step: coarse(from, to, step), sums: BTreeMap::new() };
+    sealed(conn, point, &mut past)?;
+    fresh(conn, point, &mut past)?;
+    Ok(past.sums.iter().map(|(at, sum)| bucket(*at, sum)).collect())
+}
+
+/// The buckets being filled.
+struct Past {
+    from: i64,
+    to: i64,
+    step: i64,
+    sums: BTreeMap<i64, Summary>,
+}
+
+impl Past {
+    fn begin(&self, at: i64) -> i64 {
+        at.div_euclid(self.step).saturating_mul(self.step)
+    }
+
+    fn add(&mut self, item: &Item) {
+        if (self.from..=self.to).contains(&item.at) {
+            let begin = self.begin(item.at);
+            self.sums.entry(begin).or_insert(Summary::EMPTY).add(item);
+        }
+    }
+
+    /// Takes a chunk's summary, if all of it lies in one bucket.
+    fn take(&mut self, sum: &Summary) -> bool {
+        let begin = self.begin(sum.t_min);
+        let fits = self.from <= sum.t_min && sum.t_max <= self.to && self.begin(sum.t_max) == begin;
+        if fits {
+            self.sums.entry(begin).or_insert(Summary::EMPTY).plus(sum);
+        }
+        fits
+    }
+}
+
+/// What is in chunks: by their summaries; only one that lies in several buckets is opened.
+fn sealed(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()> {
+    let mut rows = conn.prepare_cached(
+        "SELECT chunk, t_min, t_max, n, bad, min, max, sum, last, last_ns FROM span
+         WHERE point = ?1 AND t_min > ?2 AND t_min <= ?3 AND t_max >= ?4",
+    )?;
+    let mut body = conn.prepare_cached("SELECT body FROM chunk WHERE id = ?1")?;
+    let mut rows = rows.query(params![point, past.from.saturating_sub(HOUR), past.to, past.from])?;
+    while let Some(row) = rows.next()? {
+        let summary = Summary {
+            t_min: row.get(1)?,
+            t_max: row.get(2)?,
+            n: row.get(3)?,
+            bad: row.get(4)?,
+            min: row.get(5)?,
+            max: row.get(6)?,
+            sum: row.get(7)?,
+            last: row.get(8)?,
+            last_ns: row.get(9)?,
+        };
+        if past.take(&summary) {
+            continue;
+        }
+        let mut found = body.query([row.get::<_, i64>(0)?])?;
+        let Some(row) = found.next()? else { continue };
+        match chunk::decode(row.get_ref(0)?.as_blob().unwrap_or_default(), point) {
+            Ok(items) => items.iter().for_each(|item| past.add(item)),
+            Err(Damage(what)) => tracing::warn!(what, "a chunk of telemetry can't be read"),
+        }
+    }
+    Ok(())
+}
+
+/// What is not in chunks yet.
+fn fresh(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()> {
+    let upto = Sealed::read(conn)?.of(point);
+    let mut rows = conn.prepare_cached(
+        "SELECT body FROM batch WHERE first_seq > ?1 AND t_max >= ?2 AND t_min <= ?3 ORDER BY first_seq",
+    )?;
+    let mut rows = rows.query(params![upto, past.from, past.to])?;
     while let Some(row) = rows.next()? {
         let body = row.get_ref(0)?.as_blob().unwrap_or_default();
-        let decoded = codec::decode(body, |seq, item| {
-            if item.point == point && (from..=to).contains(&item.at) {
-                let at = item.at.div_euclid(step).saturating_mul(step);
-                sums.entry(at).or_insert(Filling::EMPTY).add(&item.record(seq));
+        let decoded = codec::decode_points(body, point..=point, |_, item| {
+            if item.point == point {
+                past.add(item);
             }
         });
-        if let Err(codec::Damage(what)) = decoded {
+        if let Err(Damage(what)) = decoded {
             tracing::warn!(what, "a batch of telemetry can't be read");
         }
     }
-    Ok(sums.into_iter().map(|(at, sum)| sum.bucket(at)).collect())
+    Ok(())
 }
 
 /// Every record of the batches committed since `from` (UTC ms), in order of seq. A clock set back in between does not
@@ -102,7 +150,7 @@ pub(super) fn replay(conn: &Connection, from: i64, visit: &mut dyn FnMut(Record)
     let mut rows = rows.query([start])?;
     while let Some(row) = rows.next()? {
         let body = row.get_ref(0)?.as_blob().unwrap_or_default();
-        if let Err(codec::Damage(what)) = codec::decode(body, |seq, item| visit(item.record(seq))) {
+        if let Err(Damage(what)) = codec::decode(body, |seq, item| visit(item.record(seq))) {
             tracing::warn!(what, "a batch of telemetry can't be read");
         }
     }

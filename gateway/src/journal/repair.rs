@@ -13,7 +13,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::file::{beside, make, refuse, remove, rename};
 use super::lane::file_bytes;
 use super::start::Repaired;
-use super::{Entry, Lane, OpenError, chain, codec, schema};
+use super::{Entry, Lane, OpenError, chain, chunk, codec, schema, seal};
 
 /// What is copied of a table at most, bytes: the start must not wait for gigabytes. The rest stays in the old file.
 const COPY_BYTES: usize = 256 << 20;
@@ -90,8 +90,24 @@ fn most_records(path: &Path) -> u64 {
 fn finish(fresh: &Connection, lane: Lane) -> rusqlite::Result<()> {
     match lane {
         Lane::Alarm => chain::restand(fresh, &chain::fold(fresh)?),
-        Lane::Telemetry => Ok(()),
+        Lane::Telemetry => spans(fresh),
     }
+}
+
+/// The summaries of all chunks.
+fn spans(fresh: &Connection) -> rusqlite::Result<()> {
+    let all = fresh.unchecked_transaction()?;
+    {
+        let mut rows = all.prepare("SELECT id, point, body FROM chunk")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, point) = (row.get(0)?, row.get(1)?);
+            if let Ok(items) = chunk::decode(row.get_ref(2)?.as_blob().unwrap_or_default(), point) {
+                seal::put_span(&all, point, id, &chunk::summary(&items))?;
+            }
+        }
+    }
+    all.commit()
 }
 
 fn set_aside(path: &Path, aside: &Path) -> Result<(), OpenError> {
@@ -138,13 +154,15 @@ const ALARM: [Table; 4] = [
     Table { name: "entry", key: Some("seq"), sound: sound_entry },
 ];
 
-const TELEMETRY: [Table; 6] = [
+const TELEMETRY: [Table; 8] = [
     Table::plain("epoch", Some("first_seq")),
     Table::plain("sink", None),
     Table::plain("delivery", None),
     Table::plain("series", Some("id")),
     Table::plain("refused", Some("id")),
     Table { name: "batch", key: Some("first_seq"), sound: sound_batch },
+    Table::plain("sealed", Some("one")),
+    Table { name: "chunk", key: Some("id"), sound: sound_chunk },
 ];
 
 const fn tables(lane: Lane) -> &'static [Table] {
@@ -158,6 +176,16 @@ const fn tables(lane: Lane) -> &'static [Table] {
 fn sound_batch(row: &[Value]) -> bool {
     let [Value::Integer(first), Value::Integer(n), .., Value::Blob(body)] = row else { return false };
     codec::decode(body, |_, _| ()).is_ok_and(|extent| extent.first as i64 == *first && extent.n as i64 == *n)
+}
+
+fn sound_chunk(row: &[Value]) -> bool {
+    let [_, Value::Integer(_), Value::Integer(t_min), Value::Integer(t_max), .., Value::Blob(body)] = row else {
+        return false;
+    };
+    chunk::decode(body, 0).is_ok_and(|items| {
+        let sum = chunk::summary(&items);
+        (sum.t_min, sum.t_max) == (*t_min, *t_max) && t_min.div_euclid(chunk::HOUR) == t_max.div_euclid(chunk::HOUR)
+    })
 }
 
 fn sound_entry(row: &[Value]) -> bool {

@@ -1,5 +1,6 @@
-//! What telemetry gives way, and when: whole batches, oldest first, by age and by size, in small transactions between
-//! commits. What a sink was still owed of them becomes `expired` in its map, in the same transaction. Alarms stay.
+//! What telemetry gives way, and when, in small transactions between commits. A batch that is sealed and owed to nobody has
+//! done its work and goes once no warm start needs it. By age and by size the oldest goes first, be it a batch or a chunk;
+//! what a sink was still owed of it becomes `expired` in its map, in the same transaction. Alarms stay.
 
 use gengfu_core::time::Now;
 use rusqlite::Connection;

@@ -1,7 +1,8 @@
 //! The two files: how they are laid out and how a connection to them is made.
 //!
-//! Layout 1. `batch.format` and `batch.tier` (0 fresh) leave room for sealed and thinned batches, `delivery.thinned` for
-//! their count.
+//! Layout 1. Telemetry is kept twice, each for its reader: `batch` by seq, for the sinks and the warm start, until nobody is
+//! owed it; `chunk` by point and hour, for trends, with its summary in `span`, which is made of it and no more than an index.
+//! `batch.tier` (0 fresh), `chunk.thinned` and `delivery.thinned` leave room for thinning.
 
 use std::path::Path;
 use std::time::Duration;
@@ -44,7 +45,12 @@ CREATE TABLE series(id INTEGER PRIMARY KEY, device TEXT NOT NULL, point TEXT NOT
     unit TEXT, life_safety INTEGER NOT NULL) STRICT;
 CREATE TABLE batch(first_seq INTEGER PRIMARY KEY, n INTEGER NOT NULL, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
     stamp INTEGER NOT NULL, format INTEGER NOT NULL, tier INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
-CREATE INDEX batch_time ON batch(t_max, t_min);
+CREATE TABLE sealed(one INTEGER PRIMARY KEY, upto INTEGER NOT NULL, till INTEGER NOT NULL, next INTEGER NOT NULL) STRICT;
+CREATE TABLE chunk(id INTEGER PRIMARY KEY, point INTEGER NOT NULL, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
+    format INTEGER NOT NULL, thinned INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE TABLE span(point INTEGER NOT NULL, t_min INTEGER NOT NULL, chunk INTEGER NOT NULL, t_max INTEGER NOT NULL,
+    n INTEGER NOT NULL, bad INTEGER NOT NULL, min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL, last REAL NOT NULL,
+    last_ns INTEGER NOT NULL, PRIMARY KEY(point, t_min, chunk)) STRICT, WITHOUT ROWID;
 CREATE TABLE refused(id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, source TEXT NOT NULL, topic TEXT NOT NULL,
     head BLOB NOT NULL, reason TEXT NOT NULL) STRICT;
 ";

@@ -15,6 +15,7 @@ use super::instant::Instants;
 use super::lane::{Ask, Hand, IDLE, LaneCore, lock};
 use super::queue::Queue;
 use super::retention::Retention;
+use super::seal::Sealer;
 use super::series::Series;
 use super::{Seq, start};
 use crate::flow::{Batch, Receipt, Refused};
@@ -89,6 +90,7 @@ pub(super) struct TelemetryWriter {
     stats: SharedStats,
     instants: Instants,
     series: Series,
+    sealer: Sealer,
     retention: Retention,
     /// Readings of the row being filled; kept for its memory.
     items: Vec<Item>,
@@ -104,7 +106,17 @@ impl TelemetryWriter {
         series: Series,
         retention: Retention,
     ) -> Self {
-        Self { lane, hand, stats: Arc::clone(stats), instants, series, retention, items: Vec::new(), seen: 0 }
+        Self {
+            lane,
+            hand,
+            stats: Arc::clone(stats),
+            instants,
+            series,
+            sealer: Sealer::default(),
+            retention,
+            items: Vec::new(),
+            seen: 0,
+        }
     }
 
     /// Until asked to end.
@@ -191,6 +203,7 @@ impl TelemetryWriter {
             let wall = core.clock.wall().0;
             self.hand.commit(core, &mut |conn| start::mark_seen(conn, wall), || ());
         }
+        self.sealer.tidy(&mut self.hand, core);
         self.retention.tidy(&mut self.hand, core);
     }
 
@@ -199,7 +212,7 @@ impl TelemetryWriter {
         let core = &self.lane.core;
         let now = core.clock.mono();
         let wait = self.lane.due().map_or(IDLE, |due| Duration::from_millis(due.since(now)));
-        if !wait.is_zero() && !self.retention.more() {
+        if !wait.is_zero() && !self.retention.more() && !self.sealer.more() {
             core.bell.wait(wait.min(IDLE));
         }
     }

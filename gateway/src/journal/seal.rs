@@ -1,0 +1,224 @@
+//! Sealing: what is in fresh batches is put away point by point, an hour in a chunk, so that a trend reads a point's own
+//! bytes and nothing else. Batches stay until no sink is owed them; from then on the chunks are the history.
+//!
+//! A round takes all batches up to a seq and goes through the points in slices, each one transaction between two commits:
+//! the writer never stands still for long. How far it came is in the file with what it made, so a crash repeats nothing.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use rusqlite::{Connection, params};
+
+use super::Seq;
+use super::bytes::Damage;
+use super::chunk::{self, HOUR, MAX_READINGS, Summary};
+use super::codec::{self, Item};
+use super::lane::{Hand, LaneCore};
+
+/// Readings that make a round: a chunk is the better the longer it is, and what is fresh must be read whole for a trend.
+const ROUND: RangeInclusive<u64> = 131_072..=2_000_000;
+/// The least of each point, where the above would leave a chunk too short to be worth its row.
+const ROUND_A_POINT: u64 = 200;
+/// Readings of one slice, some 6 MB.
+const SLICE: u64 = 131_072;
+/// How often it is looked whether a round is due, ms.
+const LOOK_EVERY: u64 = 5_000;
+/// An hour is sealed when it is over for this long, ms: what comes late makes a chunk of its own.
+const LATE: i64 = 300_000;
+
+/// How far sealing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sealed {
+    /// Everything up to here is sealed.
+    pub upto: Seq,
+    /// The round under way ends here (`upto`: there is none), and has done the points before `next`.
+    pub till: Seq,
+    pub next: u32,
+}
+
+impl Sealed {
+    pub(super) fn read(conn: &Connection) -> rusqlite::Result<Self> {
+        let mut row = conn.prepare_cached("SELECT upto, till, next FROM sealed")?;
+        let mut row = row.query_map([], |row| Ok(Self { upto: row.get(0)?, till: row.get(1)?, next: row.get(2)? }))?;
+        Ok(row.next().transpose()?.unwrap_or_default())
+    }
+
+    fn write(self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut put = conn.prepare_cached("INSERT OR REPLACE INTO sealed VALUES(1, ?1, ?2, ?3)")?;
+        put.execute(params![self.upto, self.till, self.next]).map(|_| ())
+    }
+
+    /// The last seq of `point` that is in a chunk; later ones are in batches.
+    pub(super) fn of(self, point: u32) -> Seq {
+        if point < self.next { self.till } else { self.upto }
+    }
+}
+
+/// Decides when, and does one slice at a time.
+#[derive(Debug, Default)]
+pub(super) struct Sealer {
+    next: u64,
+    /// Readings of each point in the round under way.
+    counts: BTreeMap<u32, u64>,
+}
+
+impl Sealer {
+    /// There is more to do at once.
+    pub(super) fn more(&self) -> bool {
+        self.next == 0
+    }
+
+    /// One slice, if one is due.
+    pub(super) fn tidy(&mut self, hand: &mut Hand, core: &LaneCore) {
+        let now = core.clock.now();
+        if now.mono.0 < self.next {
+            return;
+        }
+        self.next = now.mono.0 + LOOK_EVERY;
+        match self.slice(hand, core, now.wall.0) {
+            Ok(true) => self.next = 0,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "sealing put off"),
+        }
+    }
+
+    /// Whether anything was done.
+    fn slice(&mut self, hand: &mut Hand, core: &LaneCore, wall: i64) -> rusqlite::Result<bool> {
+        let mut sealed = Sealed::read(&hand.conn)?;
+        if sealed.till <= sealed.upto {
+            let Some(till) = due(&hand.conn, sealed.upto, core.head().seq, wall)? else { return Ok(false) };
+            (sealed, self.counts) = round(&hand.conn, Sealed { till, next: 0, ..sealed })?;
+        } else if self.counts.is_empty() {
+            self.counts = counts(&hand.conn, sealed)?;
+        }
+        let (points, last) = next_points(&self.counts, sealed.next);
+        let chunks = chunks(&hand.conn, sealed, &points)?;
+        let after = if last {
+            Sealed { upto: sealed.till, till: sealed.till, next: 0 }
+        } else {
+            Sealed { next: points.end() + 1, ..sealed }
+        };
+        let written = hand.commit(core, &mut |conn| write(conn, &chunks, after), || ());
+        if last {
+            self.counts.clear();
+            tracing::debug!(upto = after.upto, "telemetry sealed");
+        }
+        Ok(written)
+    }
+}
+
+/// Up to where a round is due: enough readings wait, or an hour is over.
+fn due(conn: &Connection, upto: Seq, head: Seq, wall: i64) -> rusqlite::Result<Option<Seq>> {
+    let points: u64 =
+        conn.prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM series")?.query_row([], |row| row.get(0))?;
+    let waiting = head.saturating_sub(upto);
+    let mut oldest = conn.prepare_cached("SELECT stamp FROM batch WHERE first_seq > ?1 ORDER BY first_seq LIMIT 1")?;
+    let Some(oldest) = oldest.query_map([upto], |row| row.get::<_, i64>(0))?.next().transpose()? else {
+        return Ok(None);
+    };
+    let hour = |at: i64| at.div_euclid(HOUR);
+    let over = hour(oldest) < hour(wall.saturating_sub(LATE));
+    let whole = (points * MAX_READINGS as u64).clamp(*ROUND.start(), *ROUND.end()).max(points * ROUND_A_POINT);
+    Ok((over || waiting >= whole).then_some(head))
+}
+
+/// The round as far as no point has more readings than two slices hold, and its counts.
+fn round(conn: &Connection, mut sealed: Sealed) -> rusqlite::Result<(Sealed, BTreeMap<u32, u64>)> {
+    loop {
+        let counts = counts(conn, sealed)?;
+        let most = counts.values().copied().max().unwrap_or(0);
+        if most <= 2 * SLICE {
+            return Ok((sealed, counts));
+        }
+        let till = sealed.upto + (sealed.till - sealed.upto) / (most / SLICE);
+        let last = "SELECT first_seq + n - 1 FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1";
+        sealed.till =
+            conn.prepare_cached(last)?.query_row([sealed.upto, till.max(sealed.upto + 1)], |row| row.get(0))?;
+    }
+}
+
+/// Readings of each point in the round.
+fn counts(conn: &Connection, sealed: Sealed) -> rusqlite::Result<BTreeMap<u32, u64>> {
+    let mut counts = BTreeMap::new();
+    visit(conn, sealed, &(sealed.next..=u32::MAX), |item| *counts.entry(item.point).or_insert(0) += 1)?;
+    Ok(counts)
+}
+
+/// The points from `next` on that make a slice, and whether they are the last.
+fn next_points(counts: &BTreeMap<u32, u64>, next: u32) -> (RangeInclusive<u32>, bool) {
+    let (mut sum, mut end) = (0, None);
+    for (point, n) in counts.range(next..) {
+        if end.is_some() && sum + n > SLICE {
+            return (next..=point.saturating_sub(1), false);
+        }
+        (sum, end) = (sum + n, Some(*point));
+    }
+    (next..=u32::MAX, true)
+}
+
+/// The chunks of these points.
+fn chunks(conn: &Connection, sealed: Sealed, points: &RangeInclusive<u32>) -> rusqlite::Result<Vec<Chunk>> {
+    let mut items = Vec::new();
+    visit(conn, sealed, points, |item| items.push(*item))?;
+    // Stable: of two readings of one instant the later stays the later.
+    items.sort_by_key(|item| (item.point, item.at, item.offset));
+    let together = |a: &Item, b: &Item| a.point == b.point && a.at.div_euclid(HOUR) == b.at.div_euclid(HOUR);
+    let parts = items.chunk_by(together).flat_map(|hour| hour.chunks(MAX_READINGS));
+    Ok(parts.map(Chunk::new).collect())
+}
+
+/// Readings of the round's batches, of these points. A batch that is damaged is passed over like one that is missing.
+fn visit(
+    conn: &Connection,
+    sealed: Sealed,
+    points: &RangeInclusive<u32>,
+    mut each: impl FnMut(&Item),
+) -> rusqlite::Result<()> {
+    let mut rows =
+        conn.prepare_cached("SELECT body FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 ORDER BY first_seq")?;
+    let mut rows = rows.query([sealed.upto, sealed.till])?;
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(0)?.as_blob().unwrap_or_default();
+        let decoded = codec::decode_points(body, points.clone(), |_, item| {
+            if points.contains(&item.point) {
+                each(item);
+            }
+        });
+        if let Err(Damage(what)) = decoded {
+            tracing::warn!(what, "a batch of telemetry can't be sealed");
+        }
+    }
+    Ok(())
+}
+
+/// One row of each table.
+#[derive(Debug)]
+struct Chunk {
+    point: u32,
+    summary: Summary,
+    body: Vec<u8>,
+}
+
+impl Chunk {
+    fn new(items: &[Item]) -> Self {
+        let point = items.first().map_or(0, |item| item.point);
+        Self { point, summary: chunk::summary(items), body: chunk::encode(items) }
+    }
+}
+
+fn write(conn: &Connection, chunks: &[Chunk], after: Sealed) -> rusqlite::Result<()> {
+    let mut insert = conn.prepare_cached("INSERT INTO chunk VALUES(NULL, ?1, ?2, ?3, ?4, 0, ?5)")?;
+    for Chunk { point, summary, body } in chunks {
+        insert.execute(params![point, summary.t_min, summary.t_max, chunk::FORMAT, body])?;
+        put_span(conn, *point, conn.last_insert_rowid(), summary)?;
+    }
+    after.write(conn)
+}
+
+/// The summary's row.
+pub(super) fn put_span(conn: &Connection, point: u32, chunk: i64, summary: &Summary) -> rusqlite::Result<()> {
+    let Summary { t_min, t_max, n, bad, min, max, sum, last, last_ns } = summary;
+    let mut insert =
+        conn.prepare_cached("INSERT OR REPLACE INTO span VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+    insert.execute(params![point, t_min, chunk, t_max, n, bad, min, max, sum, last, last_ns]).map(|_| ())
+}
