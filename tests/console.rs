@@ -110,7 +110,7 @@ fn status_on_the_command_line() {
     bench.alarm();
     let status = |arguments: &[&str]| {
         let out = run(&[&["status"], arguments].concat(), bench.dir.path());
-        assert!(out.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(out.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     };
     let url = format!("http://127.0.0.1:{}", bench.gateway.port);

@@ -83,12 +83,14 @@ pub struct AlarmEvent {
     pub kind: String,
     pub rule: String,
     pub priority: String,
+    /// The highest since it was raised; priority and latch are this level's.
     pub level: u8,
     /// `None` where the lack of a value decided.
     pub value: Option<f64>,
     pub quality: String,
     pub reason: Option<String>,
     pub unit: Option<String>,
+    /// The line that is crossed now: a lower level's where the alarm keeps a higher one.
     pub limit: Option<f64>,
     /// Predictive rules only: milliseconds left.
     pub time_to_limit: Option<u64>,

@@ -226,6 +226,7 @@ impl Parts {
             stats: Arc::clone(&self.stats),
             stop,
             site: Arc::clone(&self.site),
+            said: Arc::default(),
         };
         let mut tasks = JoinSet::new();
         for task in tasks_of(&context) {

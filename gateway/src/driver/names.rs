@@ -1,6 +1,6 @@
 //! From a transition of indices to one of names and words, in the two languages of the people.
 
-use gengfu_core::alarm::{EventName, Transition};
+use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::Params;
 use gengfu_core::detect::limit::Side;
 
@@ -71,10 +71,18 @@ fn message(transition: &Transition, params: &Params, meta: &PointMeta, by: Optio
             (format!("{name} 恢复：{now}"), format!("{name} is back to normal at {now}"))
         }
         // What is wrong stays in sight: whoever comes on shift reads this.
-        EventName::Acknowledge => (
+        EventName::Acknowledge if transition.state == StateName::Acknowledged => (
             format!("{name} 报警：{}（已由 {by} 确认）", fact.zh),
             format!("{name}: {} (acknowledged by {by})", fact.en),
         ),
+        // The condition was over before anybody said that he had seen it.
+        EventName::Acknowledge => {
+            let now = with_unit(transition.explanation.value, meta);
+            (
+                format!("{name} 已恢复：{now}（已由 {by} 确认）"),
+                format!("{name}: back to normal at {now} (acknowledged by {by})"),
+            )
+        }
         EventName::Reset => (format!("{name} 已由 {by} 复位"), format!("{name} reset by {by}")),
     };
     Text { zh, en }
@@ -107,7 +115,16 @@ fn fact(transition: &Transition, params: &Params, meta: &PointMeta) -> Text {
             None => ("失去数据（长时间未上报）".to_owned(), "no data (nothing heard for too long)".to_owned()),
         },
     };
-    Text { zh, en }
+    // An alarm keeps the highest level it had, with its priority, though a lower one stands now: both are said.
+    let highest = params.limit(transition.level);
+    if highest == why.limit {
+        return Text { zh, en };
+    }
+    let highest = with_unit(highest, meta);
+    Text {
+        zh: format!("{zh}；曾达到 {highest}，保持该级别"),
+        en: format!("{en}; it had reached {highest} and keeps that level"),
+    }
 }
 
 const fn reason_zh(reason: gengfu_core::quality::Reason) -> &'static str {
@@ -152,7 +169,62 @@ fn left(ms: u64) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use gengfu_core::alarm::{AlarmId, Explanation, Priority};
+    use gengfu_core::detect::limit;
+    use gengfu_core::quality::Quality;
+    use gengfu_core::time::{Mono, Now, Wall};
+
     use super::*;
+
+    const GAS: Params = Params::Limit(limit::Params {
+        side: Side::High,
+        first: limit::Level { limit: 25.0, clear: 22.0, on_ms: 0, off_ms: 0 },
+        second: Some(limit::Level { limit: 50.0, clear: 45.0, on_ms: 0, off_ms: 0 }),
+    });
+
+    /// What is said in English of a transition at `value` when the line of `limit` is crossed.
+    fn said(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> String {
+        let now = Now { mono: Mono(1), wall: Wall(1) };
+        let explanation = Explanation {
+            value: Some(value),
+            quality: Quality::Good,
+            limit: Some(limit),
+            since: Wall(1),
+            time_to_limit: None,
+        };
+        let (binding, id, number, priority, onset) = (0, AlarmId(1), 3, Priority::Critical, Wall(1));
+        let (occurred, detected) = (Wall(1), now);
+        let transition =
+            Transition { binding, id, number, event, state, level, priority, onset, occurred, detected, explanation };
+        let meta = PointMeta {
+            device: "gas-1".to_owned(),
+            point: "ch4".to_owned(),
+            kind: "gas".to_owned(),
+            area: None,
+            unit: Some("%LEL".to_owned()),
+            life_safety: true,
+            source: None,
+        };
+        message(&transition, &GAS, &meta, Some("Li")).en
+    }
+
+    #[test]
+    fn a_kept_level_is_said_beside_what_stands_now() {
+        use {EventName as E, StateName as S};
+        let kept = "gas-1/ch4: 26 %LEL, at or above the limit of 25 %LEL; it had reached 50 %LEL and keeps that level";
+        assert_eq!(said(E::Raise, S::Unacknowledged, 1, 26.0, 25.0), kept);
+        assert_eq!(said(E::Acknowledge, S::Acknowledged, 1, 26.0, 25.0), format!("{kept} (acknowledged by Li)"));
+        let plain = "gas-1/ch4: 26 %LEL, at or above the limit of 25 %LEL";
+        assert_eq!(said(E::Raise, S::Unacknowledged, 0, 26.0, 25.0), plain);
+    }
+
+    #[test]
+    fn an_acknowledgement_after_the_return_does_not_say_that_it_stands() {
+        for state in [StateName::Normal, StateName::LatchedAcknowledged] {
+            let said = said(EventName::Acknowledge, state, 1, 3.0, 50.0);
+            assert_eq!(said, "gas-1/ch4: back to normal at 3 %LEL (acknowledged by Li)");
+        }
+    }
 
     #[test]
     fn values_and_times_read_well() {

@@ -11,6 +11,7 @@ use gengfu_core::reading::PointId;
 use gengfu_core::time::Now;
 use tokio::sync::{broadcast, mpsc};
 
+use super::refusals::Refusals;
 use super::storage::Storage;
 use super::{
     CommandError, Done, EngineHandle, INPUTS, Input, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
@@ -54,6 +55,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         storage: Storage::new(&setup.site.rules),
         standing: HashMap::new(),
         out: Vec::new(),
+        refusals: Refusals::default(),
         transitions,
         site: setup.site,
         catalog: setup.catalog,
@@ -71,6 +73,7 @@ struct Driver {
     standing: HashMap<u32, AlarmEvent>,
     /// Transitions of the call in hand.
     out: Vec<Transition>,
+    refusals: Refusals,
     transitions: broadcast::Sender<AlarmEvent>,
     site: Arc<Site>,
     catalog: Catalog,
@@ -147,7 +150,7 @@ impl Driver {
         }
     }
 
-    fn batch(&mut self, batch: Batch) {
+    fn batch(&mut self, mut batch: Batch) {
         let now = self.clock.now();
         let delivery = batch.delivery();
         let mut engine = self.storage.engine();
@@ -159,6 +162,12 @@ impl Driver {
             }
         }
         self.publish(None);
+        // The batch goes on even if nothing is left in it: it may hold a receipt.
+        let told = self.refusals.over(now.mono);
+        let dropped = self.refusals.thin(&mut batch.refused, now.mono);
+        self.stats.refuse(RefusedReason::Undecodable, dropped);
+        self.stats.read.add(told.len() as u64);
+        batch.refused.extend(told);
         if let Err(batch) = self.journal.push(batch) {
             self.stats.refuse(RefusedReason::JournalFull, (batch.readings.len() + batch.refused.len()) as u64);
         }

@@ -328,7 +328,13 @@ cases! {
     a_heartbeat_too_fast: hook("url = \"http://h/\"\nheartbeat = ^\"500ms\"") => ["from 1s"];
     a_timezone_that_is_none:
         with("id = \"s\"", "id = \"s\"\ntimezone = ^\"Beijing\"")
-        => ["no time zone|Asia/Shanghai"];
+        => ["no time zone|all of China keeps \"Asia/Shanghai\""];
+    a_timezone_of_a_city_that_has_none:
+        with("id = \"s\"", "id = \"s\"\ntimezone = ^\"Asia/Hangzhou\"")
+        => ["\"Asia/Hangzhou\" is no time zone|all of China keeps \"Asia/Shanghai\""];
+    a_timezone_misspelt:
+        with("id = \"s\"", "id = \"s\"\ntimezone = ^\"Asia/Shanghia\"")
+        => ["did you mean \"Asia/Shanghai\"?"];
     an_uplink: and("[^uplink]\n") => ["`uplink` is not in this version"];
 
     // Many at once, in the order of the file.
