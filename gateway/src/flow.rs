@@ -67,6 +67,24 @@ pub struct Text {
     pub en: String,
 }
 
+impl Text {
+    /// `阀门 / valve` is one text in two languages; anything else is the same in both.
+    pub fn of(text: &str) -> Self {
+        let chinese = |part: &str| part.contains(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        match text.split_once(" / ") {
+            Some((zh, en)) if chinese(zh) && !chinese(en) => {
+                Self { zh: zh.trim().to_owned(), en: en.trim().to_owned() }
+            }
+            Some(_) | None => Self::same(text),
+        }
+    }
+
+    /// An identifier, a name that nobody translated.
+    pub fn same(text: &str) -> Self {
+        Self { zh: text.to_owned(), en: text.to_owned() }
+    }
+}
+
 /// One step in an alarm's life, with names: the record of the alarm lane, of the API and (wrapped) of the pushes.
 /// Times are UTC milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,5 +131,19 @@ impl AlarmEvent {
     /// `<alarm id>.<transition number>`, the same on every re-send.
     pub fn key(&self) -> String {
         format!("{}.{}", self.id, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_between_two_languages_parts_them() {
+        let parted = |text: &str| (Text::of(text).zh, Text::of(text).en);
+        assert_eq!(parted("关阀 / shut the valve"), ("关阀".to_owned(), "shut the valve".to_owned()));
+        for whole in ["关阀", "valve A / valve B", "阀 A / 阀 B", "A / 阀", "关阀/shut"] {
+            assert_eq!(parted(whole), (whole.to_owned(), whole.to_owned()));
+        }
     }
 }

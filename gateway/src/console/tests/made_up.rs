@@ -30,6 +30,7 @@ pub(in crate::console) fn site() -> Site {
         modbus: Vec::new(),
         mqtt: Vec::new(),
         rules: rules(),
+        labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
         webhooks: Vec::new(),
     }
