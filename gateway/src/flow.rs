@@ -1,5 +1,6 @@
 //! What moves between the rooms. Data goes one way: source, engine, journal, then forward, notify and console.
 
+use gengfu_core::quality::Reason;
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::Wall;
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,23 @@ impl Text {
     }
 }
 
+/// Why a value is not good, in words.
+pub fn reason(reason: Reason) -> Text {
+    let (zh, en) = match reason {
+        Reason::Comm => ("通讯中断", "no communication"),
+        Reason::Timeout => ("应答超时", "no answer in time"),
+        Reason::DeviceFault => ("设备故障", "device fault"),
+        Reason::OutOfRange => ("超出量程", "out of range"),
+        Reason::Frozen => ("数值冻结", "frozen"),
+        Reason::NotANumber => ("不是数值", "not a number"),
+        Reason::Substituted => ("人工置数", "substituted"),
+        Reason::Stale => ("数据过期", "stale"),
+        Reason::LateReply => ("迟到应答", "late reply"),
+        Reason::Clock => ("设备时钟不准", "device clock is off"),
+    };
+    Text { zh: zh.to_owned(), en: en.to_owned() }
+}
+
 /// One step in an alarm's life, with names: the record of the alarm lane, of the API and (wrapped) of the pushes.
 /// Times are UTC milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,6 +143,33 @@ pub struct AlarmEvent {
     pub detected: i64,
     /// Who, for acknowledge and reset.
     pub by: Option<String>,
+    /// The figures of its last raise or escalation, which every later step carries on. `None` in journals of before.
+    #[serde(default)]
+    pub raised: Option<Figures>,
+    /// Who has seen it since it was last raised. `None` in journals of before, too.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// What was measured at a raise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    pub value: Option<f64>,
+    pub quality: String,
+    pub reason: Option<String>,
+    pub limit: Option<f64>,
+    /// Predictive rules only: milliseconds that were left at `at`.
+    pub time_to_limit: Option<u64>,
+    /// When the deciding reading was true.
+    pub at: i64,
+}
+
+/// Who has seen an alarm, when, and what they wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    pub by: String,
+    pub at: i64,
+    pub note: Option<String>,
 }
 
 impl AlarmEvent {

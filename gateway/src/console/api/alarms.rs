@@ -86,7 +86,7 @@ pub(super) async fn acknowledge(
     Payload(command): Payload<Command>,
 ) -> Result<Response, Problem> {
     let command = command.checked()?;
-    let answer = app.engine.acknowledge(id.clone(), command.by.clone()).await;
+    let answer = app.engine.acknowledge(id.clone(), command.by.clone(), command.note.clone()).await;
     answer_command(&app, &id, command, answer).await
 }
 

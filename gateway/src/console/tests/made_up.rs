@@ -148,6 +148,8 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         occurred: 1_790_000_000_000,
         detected: 1_790_000_000_000,
         by: (state == "acknowledged").then(|| "王强".to_owned()),
+        raised: None,
+        acknowledged: None,
     }
 }
 

@@ -127,7 +127,7 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
         match request {
             Request::Ping { reply } => drop(reply.send(())),
             Request::Snapshot { reply } => drop(reply.send(engine.snapshot.clone())),
-            Request::Acknowledge { id, by, reply } => {
+            Request::Acknowledge { id, by, note: _, reply } => {
                 engine.asked.push(("acknowledge".to_owned(), id, by));
                 drop(reply.send(engine.carried_out()));
             }
