@@ -172,6 +172,29 @@ fn acknowledge_is_carried_out_audited_and_pushed() {
 }
 
 #[test]
+fn an_alarm_shows_its_present_and_keeps_what_raised_it_and_who_has_seen_it() {
+    let mut bench = bench();
+    let id = bench.alarm();
+    let body = json!({ "by": "老王", "note": "已派人" });
+    assert_eq!(bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &body).status, 200);
+    let push = bench.receiver.expect(SOON, "acknowledge", |p| p.word("event") == "acknowledge");
+    assert_eq!(push.body["acknowledged"]["note"], "已派人");
+    bench.plant.devices[0].set(950);
+    let moved = |a: &Value| a["now"]["value"] == 950.0;
+    for restarted in [false, true] {
+        if restarted {
+            bench.gateway.restart();
+        }
+        let alarm = bench.gateway.alarm("flip-d0", SOON, moved);
+        assert_eq!((&alarm["raised"]["value"], &alarm["now"]["quality"]), (&json!(900.0), &json!("good")), "{alarm}");
+        let seen = &alarm["acknowledged"];
+        assert_eq!((&seen["by"], &seen["note"]), (&json!("老王"), &json!("已派人")), "{alarm}");
+        assert_eq!((&alarm["active"], &alarm["heading"]["zh"]), (&json!(true), &json!("d0/r0 报警：过高（上限 500）")));
+    }
+    bench.gateway.term();
+}
+
+#[test]
 fn foreign_pages_get_nowhere() {
     let mut bench = bench();
     let id = bench.alarm();

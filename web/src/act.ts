@@ -6,7 +6,7 @@ import { the, toast, words } from "./page.ts";
 
 const KEY = "gengfu.by";
 
-export function start(after: () => void): void {
+export function start(after: (asked: number) => void): void {
   showName();
   the("who").addEventListener("click", () => void ask());
   the("name-cancel").addEventListener("click", () => the<HTMLDialogElement>("name").close(""));
@@ -16,7 +16,7 @@ export function start(after: () => void): void {
   });
 }
 
-async function press(button: HTMLButtonElement, after: () => void): Promise<void> {
+async function press(button: HTMLButtonElement, after: (asked: number) => void): Promise<void> {
   const { act = "", id = "" } = button.dataset;
   const by = localStorage.getItem(KEY) ?? (await ask());
   if (!by) return;

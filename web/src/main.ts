@@ -43,16 +43,23 @@ function settle(): void {
 
 function fetchAll(): void {
   void fetchPoints();
-  void refresh("alarms", title);
+  void refresh("alarms", alarms);
   void refresh("strip");
   void trend.open(false);
 }
 
 function apply(news: News[]): void {
+  points.applyToCards(news);
   if (pending) pending.push(...news);
   // A device spoke for the first time: its row must come from the server.
   else if (points.apply(news)) void fetchPoints();
   trend.apply(news);
+}
+
+/** The alarms were put in place. */
+function alarms(asked: number): void {
+  points.indexCards(asked);
+  title();
 }
 
 const name = document.title;
@@ -75,10 +82,11 @@ addEventListener("error", (event) => note(event.message));
 addEventListener("unhandledrejection", (event) => note(String(event.reason)));
 
 points.index();
-act.start(title);
+points.indexCards(Infinity);
+act.start(alarms);
 trend.start();
 title();
-listen({ fresh: fetchAll, points: apply, alarm: () => void refresh("alarms", title) });
+listen({ fresh: fetchAll, points: apply, alarm: () => void refresh("alarms", alarms) });
 setInterval(() => {
   the("clock").textContent = clock(now());
   points.grow();

@@ -25,6 +25,7 @@ async fn a_note_is_in_the_audit_or_is_said_not_to_be() {
     console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
     let body = r#"{"by": "王强", "note": "阀门已派人检查"}"#;
     assert_eq!(console.post(ACK, body).await.0, 200);
+    assert_eq!(console.engine.lock().unwrap().note.as_deref(), Some("阀门已派人检查"));
     let recorded = console.journal.recorded.lock().unwrap().pop();
     assert!(matches!(recorded, Some(Entry::Audit { by, action, target, detail, .. })
         if by == "王强" && action == "note" && target == "00000000000000a1" && detail == "阀门已派人检查"));
