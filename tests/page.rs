@@ -175,7 +175,7 @@ fn what_stands_and_what_returned_are_told_apart_by_order_words_and_present_value
     bench.plant.devices[0].set(900);
     let stands = bench.id("flip-d0", "unacknowledged");
     let (stands, held) = (format!("#alarm-{stands}"), format!("#alarm-{held}"));
-    bench.holds("what stands comes first", &format!("document.querySelector('.cards .card').matches('{stands}')"));
+    bench.holds("what stands comes first", &format!("document.querySelector('.cards .card')?.matches('{stands}')"));
     // in words
     for (card, part, text) in [
         (&stands, ".phase", "报警中"),
