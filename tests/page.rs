@@ -203,6 +203,7 @@ fn what_stands_and_what_returned_are_told_apart_by_order_words_and_present_value
     bench.plant.devices[0].fault(Fault::Exception(4));
     bench.shows(&format!("{stands} .now"), "设备故障");
     assert_eq!(bench.at(&format!("{stands} .now .value")), "无有效值");
+    bench.shows(&format!("{stands} h3"), "；现无有效数据");
     bench.no_errors();
     keep_a_look(&bench.browser, "cards");
     bench.gateway.term();

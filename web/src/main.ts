@@ -14,6 +14,9 @@ import * as trend from "./trend.ts";
 /** Links, sinks and the ledger are fetched this often, and at once when the stream is back. */
 const STRIP_MS = 10_000;
 
+/** Headings follow the present value too: they are fetched this often where no event brings them. */
+const CARDS_MS = 30_000;
+
 /** News that came while the table was being fetched: applied on top of it, so that nothing older stays. */
 let pending: News[] | null = null;
 let fetching = false;
@@ -49,7 +52,7 @@ function fetchAll(): void {
 }
 
 function apply(news: News[]): void {
-  points.applyToCards(news);
+  if (points.applyToCards(news)) void refresh("alarms", alarms);
   if (pending) pending.push(...news);
   // A device spoke for the first time: its row must come from the server.
   else if (points.apply(news)) void fetchPoints();
@@ -94,3 +97,4 @@ setInterval(() => {
   show();
 }, 1_000);
 setInterval(() => void refresh("strip"), STRIP_MS);
+setInterval(() => void refresh("alarms", alarms), CARDS_MS);

@@ -39,13 +39,18 @@ export function apply(news: News[]): boolean {
   return unknown && !more;
 }
 
-/** Cards take news at once, also while the table is being fetched. */
-export function applyToCards(news: News[]): void {
+/** Cards take news at once, also while the table is being fetched. Says whether a heading may be true no more. */
+export function applyToCards(news: News[]): boolean {
+  let turned = false;
   for (const item of news) {
     const key = `${item.device}/${item.point}`;
     latest.set(key, { news: item, heard: performance.now() });
-    for (const element of cards.get(key) ?? []) fill(element, item, words["none"] ?? "");
+    for (const element of cards.get(key) ?? []) {
+      turned ||= element.dataset["quality"] !== item.quality;
+      fill(element, item, words["none"] ?? "");
+    }
   }
+  return turned;
 }
 
 function put(item: News): boolean {
