@@ -73,6 +73,7 @@ impl Gateway {
         let stats: SharedStats = Arc::new(Stats::default());
         let catalog = Catalog::default();
         site.rules.extend(own::rules());
+        own::label(&mut site.labels);
         let site = Arc::new(site);
 
         let listener = bind(&site).await?;

@@ -64,6 +64,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
         modbus,
         mqtt,
         rules,
+        labels: names.labels,
         influx,
         webhooks,
     })

@@ -50,6 +50,8 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         occurred: 1_700_000_000_123,
         detected: 1_700_000_000_124,
         by: None,
+        raised: None,
+        acknowledged: None,
     };
     let mark = TapMark::Seq(u64::from(alarm) * 1_000 + u64::from(number));
     Tapped { event, durable: true, committed: Some(1_700_000_000_130), passed_by: None, mark }

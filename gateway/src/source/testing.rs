@@ -117,6 +117,7 @@ fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         modbus,
         mqtt,
         rules: Vec::new(),
+        labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
         webhooks: Vec::new(),
     }
