@@ -110,7 +110,7 @@ fn status_on_the_command_line() {
     bench.alarm();
     let status = |arguments: &[&str]| {
         let out = run(&[&["status"], arguments].concat(), bench.dir.path());
-        assert!(out.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(out.status.code(), Some(2), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     };
     let url = format!("http://127.0.0.1:{}", bench.gateway.port);
@@ -157,7 +157,7 @@ fn acknowledge_wants_a_name_and_a_standing_alarm() {
 fn acknowledge_is_carried_out_audited_and_pushed() {
     let mut bench = bench();
     let id = bench.alarm();
-    let answer = bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &json!({ "by": "老王" }));
+    let answer = bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &json!({ "by": "值班员" }));
     assert_eq!(answer.status, 200, "{}", answer.text());
     bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
     let push = bench.receiver.expect(SOON, "acknowledge", |p| p.word("event") == "acknowledge");
@@ -166,8 +166,31 @@ fn acknowledge_is_carried_out_audited_and_pushed() {
     let alarm = bench.gateway.alarm("flip-d0", SOON, |_| true);
     assert_eq!((alarm["state"].as_str(), alarm["id"].as_str()), (Some("acknowledged"), Some(id.as_str())));
     let entries = bench.gateway.journal(gengfu_tests::counting::entries);
-    let audited = |entry: &Entry| matches!(entry, Entry::Audit { by, action, target, .. } if by == "老王" && action == "acknowledge" && *target == id);
+    let audited = |entry: &Entry| matches!(entry, Entry::Audit { by, action, target, .. } if by == "值班员" && action == "acknowledge" && *target == id);
     assert_eq!(entries.iter().filter(|entry| audited(entry)).count(), 1, "the audit names who: {entries:?}");
+    bench.gateway.term();
+}
+
+#[test]
+fn an_alarm_shows_its_present_and_keeps_what_raised_it_and_who_has_seen_it() {
+    let mut bench = bench();
+    let id = bench.alarm();
+    let body = json!({ "by": "值班员", "note": "已派人" });
+    assert_eq!(bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &body).status, 200);
+    let push = bench.receiver.expect(SOON, "acknowledge", |p| p.word("event") == "acknowledge");
+    assert_eq!(push.body["acknowledged"]["note"], "已派人");
+    bench.plant.devices[0].set(950);
+    let moved = |a: &Value| a["now"]["value"] == 950.0;
+    for restarted in [false, true] {
+        if restarted {
+            bench.gateway.restart();
+        }
+        let alarm = bench.gateway.alarm("flip-d0", SOON, moved);
+        assert_eq!((&alarm["raised"]["value"], &alarm["now"]["quality"]), (&json!(900.0), &json!("good")), "{alarm}");
+        let seen = &alarm["acknowledged"];
+        assert_eq!((&seen["by"], &seen["note"]), (&json!("值班员"), &json!("已派人")), "{alarm}");
+        assert_eq!((&alarm["active"], &alarm["heading"]["zh"]), (&json!(true), &json!("d0/r0 报警：过高（上限 500）")));
+    }
     bench.gateway.term();
 }
 

@@ -12,6 +12,13 @@ use gengfu_tests::wait::{eventually, not_run};
 
 const SOON: Duration = Duration::from_secs(15);
 
+/// Device 1 with what people call it.
+const NAMED: &str = "name = \"d1\"\nlabel = \"一号泵 / pump 1\"\narea = \"地下一层 / basement\"\n";
+/// Its register 0, which has words for two of its values.
+const NAMED_POINT: &str = "name = \"r0\"\nlabel = \"转速 / speed\"\nwords = [\"停 / stopped\", \"慢 / slow\"]\n";
+const LATCHES: &str = "\n[[rule]]\nid = \"latch-d1\"\npoint = \"d1/r0\"\nhigh = { limit = 500.0, clear = 400.0 }\n\
+    priority = \"critical\"\nlatch = true\n";
+
 struct Bench {
     browser: Browser,
     gateway: Gateway,
@@ -28,6 +35,8 @@ fn bench(query: &str) -> Option<Bench> {
     };
     let (dir, plant, receiver) = (Folder::new("page"), Plant::start(2), Receiver::start());
     let site = Site::new("rig").modbus(&plant, 200, 4).flips(0, 1).webhook("duty", receiver.port()).text;
+    let (before, after) = site.split_once("name = \"d1\"\n").unwrap();
+    let site = format!("{before}{NAMED}{}{LATCHES}", after.replacen("name = \"r0\"\n", NAMED_POINT, 1));
     let gateway = Gateway::start(&site, dir.path());
     if gateway.get("/assets/app.js").body.is_empty() {
         not_run("the browser's half is not in the binary: make web, then build again");
@@ -42,6 +51,11 @@ impl Bench {
     fn at(&self, selector: &str) -> String {
         let script = format!("return document.querySelector({selector:?})?.innerText ?? ''");
         self.browser.script(&script).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The id of a rule's alarm, once it is in this state.
+    fn id(&self, rule: &str, state: &str) -> String {
+        self.gateway.alarm(rule, SOON, |a| a["state"] == state)["id"].as_str().unwrap().to_owned()
     }
 
     fn shows(&self, selector: &str, text: &str) {
@@ -80,7 +94,7 @@ fn values_are_live_and_carry_their_quality() {
     bench.shows(&row("d1/r0", ".value"), "123");
     bench.plant.devices[1].set(321);
     bench.shows(&row("d1/r0", ".value"), "321");
-    bench.shows(&row("d1/r0", ".quality"), "正常");
+    bench.shows(&row("d1/r0", ".quality"), "有效");
     bench.plant.devices[1].fault(Fault::Exception(4));
     bench.shows(&row("d1/r0", ".quality"), "设备故障");
     bench.shows(&row("d1/r0", ".value"), "—");
@@ -126,13 +140,13 @@ fn an_alarm_is_acknowledged_with_a_name() {
     assert_eq!(bench.gateway.alarms("flip-d0")[0]["state"], "unacknowledged");
     bench.click(&format!("#act-{id}"));
     bench.holds("it is asked again", "document.getElementById('name').open");
-    bench.browser.script("document.getElementById('name-field').value = '老王'");
+    bench.browser.script("document.getElementById('name-field').value = '值班员'");
     bench.click("#name button[value=ok]");
     let alarm = bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
-    assert_eq!(alarm["by"], "老王");
-    bench.shows(&card, "已确认，仍在报警");
-    bench.shows(&card, "老王");
-    bench.shows("#who", "老王");
+    assert_eq!(alarm["by"], "值班员");
+    bench.shows(&card, "已确认，尚未恢复");
+    bench.shows(&format!("{card} .seen"), "值班员");
+    bench.shows("#who", "值班员");
     bench.holds("no button is left", &format!("document.getElementById('act-{id}') === null"));
 
     // it goes: the card goes with it
@@ -146,6 +160,65 @@ fn an_alarm_is_acknowledged_with_a_name() {
     bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
     bench.no_errors();
     keep_a_look(&bench.browser, "alarm");
+    bench.gateway.term();
+}
+
+/// Device 1 goes and stays latched, device 0 stands: two cards that nobody may take for one another.
+#[test]
+fn what_stands_and_what_returned_are_told_apart_by_order_words_and_present_value() {
+    let Some(mut bench) = bench("") else { return };
+    bench.shows("#live", "实时");
+    bench.plant.devices[1].set(700);
+    let held = bench.id("latch-d1", "unacknowledged");
+    bench.plant.devices[1].set(0);
+    bench.gateway.alarm("latch-d1", SOON, |a| a["state"] == "latched");
+    bench.plant.devices[0].set(900);
+    let stands = bench.id("flip-d0", "unacknowledged");
+    let (stands, held) = (format!("#alarm-{stands}"), format!("#alarm-{held}"));
+    bench.holds("what stands comes first", &format!("document.querySelector('.cards .card')?.matches('{stands}')"));
+    // in words
+    for (card, part, text) in [
+        (&stands, ".phase", "报警中"),
+        (&stands, "h3", "d0/r0 报警：过高（上限 500）"),
+        (&held, ".phase", "已恢复"),
+        (&held, ".state", "需复位"),
+        (&held, "h3", "一号泵 转速：已恢复，需复位"),
+        (&held, ".where", "地下一层 d1/r0"),
+        (&held, ".then", "700"),
+    ] {
+        bench.shows(&format!("{card} {part}"), text);
+    }
+    for (count, n) in [("active", "1"), ("new", "2"), ("returned", "1")] {
+        bench.shows(&format!("[data-count={count}]"), n);
+    }
+    // in shape: one is filled, the other is not
+    let look = |card: &str| format!("getComputedStyle(document.querySelector('{card} .phase')).backgroundColor");
+    bench.holds("the badges differ in shape", &format!("{} !== {}", look(&stands), look(&held)));
+    // the present moves on, the past stays
+    bench.plant.devices[0].set(910);
+    bench.shows(&format!("{stands} .now .value"), "910");
+    bench.shows(&format!("{stands} .then"), "900");
+    bench.shows(&format!("{held} .now .value"), "停");
+    // a lost point shows no number as its present
+    bench.plant.devices[0].fault(Fault::Exception(4));
+    bench.shows(&format!("{stands} .now"), "设备故障");
+    assert_eq!(bench.at(&format!("{stands} .now .value")), "无有效值");
+    bench.shows(&format!("{stands} h3"), "；现无有效数据");
+    bench.no_errors();
+    keep_a_look(&bench.browser, "cards");
+    bench.gateway.term();
+}
+
+#[test]
+fn a_note_is_on_the_card() {
+    let Some(mut bench) = bench("?lang=en") else { return };
+    bench.plant.devices[0].set(900);
+    let id = bench.id("flip-d0", "unacknowledged");
+    let body = serde_json::json!({ "by": "Lao Wang", "note": "valve is being looked at" });
+    assert_eq!(bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &body).status, 200);
+    bench.shows(&format!("#alarm-{id} .seen"), "acknowledged by Lao Wang");
+    bench.shows(&format!("#alarm-{id} .note"), "valve is being looked at");
+    bench.no_errors();
     bench.gateway.term();
 }
 

@@ -1,5 +1,6 @@
 //! What moves between the rooms. Data goes one way: source, engine, journal, then forward, notify and console.
 
+use gengfu_core::quality::Reason;
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::Wall;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,41 @@ pub struct Text {
     pub en: String,
 }
 
+impl Text {
+    /// `阀门 / valve` is one text in two languages; anything else is the same in both.
+    pub fn of(text: &str) -> Self {
+        let chinese = |part: &str| part.contains(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        match text.split_once(" / ") {
+            Some((zh, en)) if chinese(zh) && !chinese(en) => {
+                Self { zh: zh.trim().to_owned(), en: en.trim().to_owned() }
+            }
+            Some(_) | None => Self::same(text),
+        }
+    }
+
+    /// An identifier, a name that nobody translated.
+    pub fn same(text: &str) -> Self {
+        Self { zh: text.to_owned(), en: text.to_owned() }
+    }
+}
+
+/// Why a value is not good, in words.
+pub fn reason(reason: Reason) -> Text {
+    let (zh, en) = match reason {
+        Reason::Comm => ("通讯中断", "no communication"),
+        Reason::Timeout => ("应答超时", "no answer in time"),
+        Reason::DeviceFault => ("设备故障", "device fault"),
+        Reason::OutOfRange => ("超出量程", "out of range"),
+        Reason::Frozen => ("数值冻结", "frozen"),
+        Reason::NotANumber => ("不是数值", "not a number"),
+        Reason::Substituted => ("人工置数", "substituted"),
+        Reason::Stale => ("数据过期", "stale"),
+        Reason::LateReply => ("迟到应答", "late reply"),
+        Reason::Clock => ("设备时钟不准", "device clock is off"),
+    };
+    Text { zh: zh.to_owned(), en: en.to_owned() }
+}
+
 /// One step in an alarm's life, with names: the record of the alarm lane, of the API and (wrapped) of the pushes.
 /// Times are UTC milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,12 +119,14 @@ pub struct AlarmEvent {
     pub kind: String,
     pub rule: String,
     pub priority: String,
+    /// The highest since it was raised; priority and latch are this level's.
     pub level: u8,
     /// `None` where the lack of a value decided.
     pub value: Option<f64>,
     pub quality: String,
     pub reason: Option<String>,
     pub unit: Option<String>,
+    /// The line that is crossed now: a lower level's where the alarm keeps a higher one.
     pub limit: Option<f64>,
     /// Predictive rules only: milliseconds left.
     pub time_to_limit: Option<u64>,
@@ -107,11 +145,52 @@ pub struct AlarmEvent {
     pub detected: i64,
     /// Who, for acknowledge and reset.
     pub by: Option<String>,
+    /// The figures of its last raise or escalation, which every later step carries on. `None` in journals of before.
+    #[serde(default)]
+    pub raised: Option<Figures>,
+    /// Who has seen it since it was last raised. `None` in journals of before, too.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// What was measured at a raise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    pub value: Option<f64>,
+    pub quality: String,
+    pub reason: Option<String>,
+    pub limit: Option<f64>,
+    /// Predictive rules only: milliseconds that were left at `at`.
+    pub time_to_limit: Option<u64>,
+    /// When the deciding reading was true.
+    pub at: i64,
+}
+
+/// Who has seen an alarm, when, and what they wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    pub by: String,
+    pub at: i64,
+    pub note: Option<String>,
 }
 
 impl AlarmEvent {
     /// `<alarm id>.<transition number>`, the same on every re-send.
     pub fn key(&self) -> String {
         format!("{}.{}", self.id, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_between_two_languages_parts_them() {
+        let parted = |text: &str| (Text::of(text).zh, Text::of(text).en);
+        assert_eq!(parted("关阀 / shut the valve"), ("关阀".to_owned(), "shut the valve".to_owned()));
+        for whole in ["关阀", "valve A / valve B", "阀 A / 阀 B", "A / 阀", "关阀/shut"] {
+            assert_eq!(parted(whole), (whole.to_owned(), whole.to_owned()));
+        }
     }
 }

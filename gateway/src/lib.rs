@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod stop;
 mod backoff;
+mod secret;
 #[cfg(test)]
 mod scripted;
 pub mod telemetry;

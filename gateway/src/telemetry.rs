@@ -23,7 +23,8 @@ impl Counter {
 /// Why a reading or message was not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RefusedReason {
-    /// A reading that should have been in a message and was not (the message is kept as a refused record).
+    /// A reading that should have been in a message and was not (the message is kept as a refused record); or a message
+    /// like it, beyond those that are kept of one source in a minute.
     Undecodable,
     /// The subscription already has `max_devices`.
     TooManyDevices,

@@ -6,9 +6,10 @@ import { the, toast, words } from "./page.ts";
 
 const KEY = "gengfu.by";
 
-export function start(after: () => void): void {
+export function start(after: (asked: number) => void): void {
   showName();
   the("who").addEventListener("click", () => void ask());
+  the("name").addEventListener("close", closed);
   the("name-cancel").addEventListener("click", () => the<HTMLDialogElement>("name").close(""));
   document.addEventListener("click", (event) => {
     const button = (event.target as Element).closest<HTMLButtonElement>("button[data-act]");
@@ -16,7 +17,7 @@ export function start(after: () => void): void {
   });
 }
 
-async function press(button: HTMLButtonElement, after: () => void): Promise<void> {
+async function press(button: HTMLButtonElement, after: (asked: number) => void): Promise<void> {
   const { act = "", id = "" } = button.dataset;
   const by = localStorage.getItem(KEY) ?? (await ask());
   if (!by) return;
@@ -32,26 +33,29 @@ async function press(button: HTMLButtonElement, after: () => void): Promise<void
   void refresh("alarms", after);
 }
 
+/** Who waits for the name. */
+let answer: (name: string) => void = () => {};
+
 /** Asks for the name; empty where the person would rather not. */
 function ask(): Promise<string> {
   const dialog = the<HTMLDialogElement>("name");
   const field = the<HTMLInputElement>("name-field");
+  answer("");
   field.value = localStorage.getItem(KEY) ?? "";
   dialog.returnValue = "";
   dialog.showModal();
   field.select();
-  return new Promise((done) => {
-    dialog.addEventListener(
-      "close",
-      () => {
-        const name = dialog.returnValue === "ok" ? field.value.trim() : "";
-        if (name) localStorage.setItem(KEY, name);
-        showName();
-        done(name);
-      },
-      { once: true },
-    );
-  });
+  return new Promise((done) => (answer = done));
+}
+
+function closed(): void {
+  const dialog = the<HTMLDialogElement>("name");
+  // Told late, of the question before: a new one is on the screen already, and must not be answered by it.
+  if (dialog.open) return;
+  const name = dialog.returnValue === "ok" ? the<HTMLInputElement>("name-field").value.trim() : "";
+  if (name) localStorage.setItem(KEY, name);
+  showName();
+  answer(name);
 }
 
 function showName(): void {

@@ -1,5 +1,11 @@
 // The shapes of the API as this page uses them, and the two ways of asking.
 
+/** A text in the languages of the people. */
+export interface Text {
+  zh: string;
+  en: string;
+}
+
 export interface News {
   device: string;
   point: string;
@@ -7,6 +13,8 @@ export interface News {
   quality: "good" | "uncertain" | "bad";
   reason: string | null;
   at: number | null;
+  /** The word of a state. */
+  word: Text | null;
 }
 
 export interface Bucket {

@@ -14,6 +14,9 @@ import * as trend from "./trend.ts";
 /** Links, sinks and the ledger are fetched this often, and at once when the stream is back. */
 const STRIP_MS = 10_000;
 
+/** Headings follow the present value too: they are fetched this often where no event brings them. */
+const CARDS_MS = 30_000;
+
 /** News that came while the table was being fetched: applied on top of it, so that nothing older stays. */
 let pending: News[] | null = null;
 let fetching = false;
@@ -43,16 +46,23 @@ function settle(): void {
 
 function fetchAll(): void {
   void fetchPoints();
-  void refresh("alarms", title);
+  void refresh("alarms", alarms);
   void refresh("strip");
   void trend.open(false);
 }
 
 function apply(news: News[]): void {
+  if (points.applyToCards(news)) void refresh("alarms", alarms);
   if (pending) pending.push(...news);
   // A device spoke for the first time: its row must come from the server.
   else if (points.apply(news)) void fetchPoints();
   trend.apply(news);
+}
+
+/** The alarms were put in place. */
+function alarms(asked: number): void {
+  points.indexCards(asked);
+  title();
 }
 
 const name = document.title;
@@ -75,10 +85,11 @@ addEventListener("error", (event) => note(event.message));
 addEventListener("unhandledrejection", (event) => note(String(event.reason)));
 
 points.index();
-act.start(title);
+points.indexCards(Infinity);
+act.start(alarms);
 trend.start();
 title();
-listen({ fresh: fetchAll, points: apply, alarm: () => void refresh("alarms", title) });
+listen({ fresh: fetchAll, points: apply, alarm: () => void refresh("alarms", alarms) });
 setInterval(() => {
   the("clock").textContent = clock(now());
   points.grow();
@@ -86,3 +97,4 @@ setInterval(() => {
   show();
 }, 1_000);
 setInterval(() => void refresh("strip"), STRIP_MS);
+setInterval(() => void refresh("alarms", alarms), CARDS_MS);

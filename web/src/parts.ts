@@ -10,7 +10,8 @@ const under = new Map<Part, { again: boolean }>();
 /** A storm of events costs two fetches a second and no more. */
 const PAUSE_MS = 500;
 
-export async function refresh(part: Part, then: () => void = () => {}): Promise<void> {
+/** `then` is told when the part in place was asked for (`performance.now()`). */
+export async function refresh(part: Part, then: (asked: number) => void = () => {}): Promise<void> {
   const running = under.get(part);
   if (running) {
     running.again = true;
@@ -21,8 +22,9 @@ export async function refresh(part: Part, then: () => void = () => {}): Promise<
   try {
     while (mine.again) {
       mine.again = false;
+      const asked = performance.now();
       put(part, await text(`/?part=${part}&lang=${language === "en" ? "en" : "zh"}`));
-      then();
+      then(asked);
       await new Promise((done) => setTimeout(done, PAUSE_MS));
     }
   } catch (error) {

@@ -1,6 +1,6 @@
 // What can be reasoned about without a browser: numbers, ages, the series of a chart.
 
-import type { Bucket } from "./api.ts";
+import type { Bucket, News } from "./api.ts";
 
 /** Four significant digits and no trailing zeros; the server's page has the same rule. */
 export function number(value: number | null | undefined): string {
@@ -10,6 +10,13 @@ export function number(value: number | null | undefined): string {
   const text = value.toFixed(decimals);
   const short = text.includes(".") ? text.replace(/0+$/, "").replace(/\.$/, "") : text;
   return short === "-0" ? "0" : short;
+}
+
+/** A value as people read it: the word of a state, or its number; `none` where there is nothing to believe. */
+export function figure(news: Pick<News, "value" | "word" | "quality">, language: string, none: string): string {
+  if (news.quality === "bad" || news.value === null) return none;
+  if (news.word) return language === "en" ? news.word.en : news.word.zh;
+  return number(news.value);
 }
 
 export interface Ages {

@@ -22,7 +22,7 @@ const HEIGHT = 260;
 
 let shown: Shown | null = null;
 let range = 3_600_000;
-let chosen: { key: string; unit: string; path: string } | null = null;
+let chosen: { key: string; title: string; unit: string; path: string } | null = null;
 /** Only the newest question may draw its answer. */
 let question = 0;
 
@@ -50,7 +50,8 @@ export function start(): void {
 }
 
 function choose(link: HTMLAnchorElement): void {
-  chosen = { key: link.dataset["trend"] ?? "", unit: link.dataset["unit"] ?? "", path: link.pathname };
+  const key = link.dataset["trend"] ?? "";
+  chosen = { key, title: link.dataset["title"] ?? key, unit: link.dataset["unit"] ?? "", path: link.pathname };
   history.replaceState(null, "", `#trend=${encodeURIComponent(chosen.key)}`);
   void open(true);
 }
@@ -58,12 +59,12 @@ function choose(link: HTMLAnchorElement): void {
 /** Draws the chosen point anew, for instance after the stream was away. */
 export async function open(byHand: boolean): Promise<void> {
   if (!chosen) return;
-  const { key, unit, path } = chosen;
+  const { key, title, unit, path } = chosen;
   const mine = ++question;
   mark();
   if (byHand) {
     the("trend").hidden = false;
-    the("trend-title").textContent = key + (unit ? ` (${unit})` : "");
+    the("trend-title").textContent = title + (unit ? ` (${unit})` : "");
     the("trend-title").focus({ preventScroll: true });
     the("trend").scrollIntoView({ block: "nearest", behavior: "smooth" });
   }

@@ -27,7 +27,9 @@ use crate::{console, forward, notify};
 use field::Field;
 use supervise::{Keeper, Side};
 
-/// How long each stage of a stop may take; four stages stay under the 5 s that are promised.
+/// How long a stop may take, in milliseconds: 5 s are promised.
+const STOP: u64 = 4_500;
+/// How long each stage before the last may take; the last, the journal's, has all that is left.
 const STAGE: Duration = Duration::from_millis(1_100);
 
 /// A running gateway.
@@ -71,6 +73,7 @@ impl Gateway {
         let stats: SharedStats = Arc::new(Stats::default());
         let catalog = Catalog::default();
         site.rules.extend(own::rules());
+        own::label(&mut site.labels);
         let site = Arc::new(site);
 
         let listener = bind(&site).await?;
@@ -124,7 +127,8 @@ impl Gateway {
 
     /// Sources first, then the engine empties its queue, then what reads the journal, then the journal itself.
     async fn stop(self) -> bool {
-        let Self { engine, writers, field, engine_task, sources, readers, .. } = self;
+        let Self { engine, writers, field, engine_task, sources, readers, clock, .. } = self;
+        let due = clock.mono().plus(STOP);
         end("sources", sources).await;
         drop(engine);
         // Readers hold doors to the engine: they go before it can end by itself.
@@ -133,7 +137,8 @@ impl Gateway {
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
         }
-        let synced = tokio::task::spawn_blocking(move || writers.close(STAGE)).await.unwrap_or(false);
+        let left = Duration::from_millis(due.since(clock.mono()));
+        let synced = tokio::task::spawn_blocking(move || writers.close(left)).await.unwrap_or(false);
         field.end();
         tracing::info!(drained, synced, "stopped");
         drained && synced
@@ -226,6 +231,7 @@ impl Parts {
             stats: Arc::clone(&self.stats),
             stop,
             site: Arc::clone(&self.site),
+            said: Arc::default(),
         };
         let mut tasks = JoinSet::new();
         for task in tasks_of(&context) {

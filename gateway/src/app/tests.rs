@@ -4,9 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use gengfu_core::time::Wall;
+
 use super::*;
 use crate::config;
-use crate::flow::AlarmEvent;
+use crate::driver::{Input, refusals};
+use crate::flow::{AlarmEvent, Batch, Receipt, Refused};
+use crate::telemetry::RefusedReason;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -88,6 +92,34 @@ async fn a_source_that_panics_is_started_again_with_an_alarm() {
     let journal = gateway.journal.clone();
     until("on disk", async || (maintenance(&journal, "source-restarted").await.len() == 1).then_some(())).await;
     assert!(maintenance(&journal, "source-restarted").await[0].starts_with("pump-room: "));
+    assert_eq!(gateway.run_until(async {}).await, End::Stopped { clean: true });
+}
+
+#[tokio::test]
+async fn a_flood_of_nonsense_is_kept_in_part_counted_and_acknowledged() {
+    let dir = Dir::new("flood");
+    let mut context = None;
+    let sources = |given: &source::Context| {
+        context = Some(given.clone());
+        Vec::new()
+    };
+    let gateway = Gateway::start_with(dir.site(), sources).await.unwrap();
+    let source::Context { engine, stats, .. } = context.unwrap();
+    let mark = Arc::new(tokio::sync::watch::Sender::new(0));
+    let mut synced = mark.subscribe();
+    for token in 1..=300 {
+        let (source, topic, reason) = ("lora".to_owned(), "t".to_owned(), "not JSON".to_owned());
+        let refused = vec![Refused { source, topic, head: Vec::new(), reason, at: Wall(1) }];
+        let receipt = Some(Receipt { mark: Arc::clone(&mark), token });
+        stats.read.add(1);
+        engine.submit(Input::Batch(Batch { refused, receipt, ..Batch::default() })).await.unwrap();
+    }
+    tokio::time::timeout(DEADLINE, synced.wait_for(|token| *token == 300)).await.expect("in time").unwrap();
+    assert_eq!(gateway.journal.refused(1_000).await.unwrap().len() as u64, refusals::FULL);
+    assert_eq!(stats.refused(RefusedReason::Undecodable), 300 - refusals::FULL);
+    let balanced = async || (stats.read.get() == stats.committed.get() + stats.refused_all()).then_some(());
+    until("read = committed + refused", balanced).await;
+    drop(engine);
     assert_eq!(gateway.run_until(async {}).await, End::Stopped { clean: true });
 }
 

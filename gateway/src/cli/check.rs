@@ -1,13 +1,16 @@
-//! `gengfu check FILE`: is it right, and what will come of it? Needs neither the network nor the files it names.
+//! `gengfu check FILE`: is it right, and what will come of it? Needs neither the network nor the files it names; a secret
+//! that is not there yet is a warning, since it may come later.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::columns::aligned;
 use super::survey::{Device, Head, Level, Line, Link, RuleView, Sink, Survey, survey};
+use crate::config::checked::Site;
 use crate::config::{self, Complaint, Loaded};
+use crate::secret;
 
 /// Points of a rule that are printed one by one.
 const POINTS_SHOWN: usize = 6;
@@ -23,14 +26,35 @@ pub struct Report {
 
 /// Checks a file; prints for people, or as JSON for programs.
 pub fn check(file: &Path, json: bool) -> Report {
-    report(config::load(file), json)
+    let outcome = config::load(file);
+    let lacking = outcome.as_ref().map_or_else(|_| Vec::new(), |loaded| lacking(&loaded.site));
+    report(outcome, lacking, json)
 }
 
-/// The report on what came of loading.
-pub fn report(outcome: Result<Loaded, Vec<Complaint>>, json: bool) -> Report {
+/// The secrets that can't be read, and what comes of it.
+fn lacking(site: &Site) -> Vec<String> {
+    let stores = site.influx.iter().map(|store| {
+        (format!("forward \"{}\": token_file", store.name), Some(&store.token_file), "token", "nothing is sent to it")
+    });
+    let hooks = site.webhooks.iter().map(|hook| {
+        (format!("webhook \"{}\": secret_file", hook.name), hook.secret_file.as_ref(), "secret", "pushes go unsigned")
+    });
+    let links = site.mqtt.iter().map(|link| {
+        (format!("mqtt \"{}\": password_file", link.name), link.password_file.as_ref(), "password", "it stays down")
+    });
+    let lack = |(whose, path, what, until): (String, Option<&PathBuf>, &str, &str)| {
+        let why = secret::read(path?, what).err()?;
+        Some(format!("{whose} {why}, until then {until}"))
+    };
+    stores.chain(hooks).chain(links).filter_map(lack).collect()
+}
+
+/// The report on what came of loading, and what the site lacks beside the file.
+pub fn report(outcome: Result<Loaded, Vec<Complaint>>, lacking: Vec<String>, json: bool) -> Report {
     match outcome {
         Ok(loaded) => {
-            let survey = survey(&loaded);
+            let mut survey = survey(&loaded);
+            survey.warnings.extend(lacking);
             let stdout = if json { pretty(&json!({ "ok": true, "plan": survey })) } else { text(&survey) };
             Report { stdout, stderr: String::new(), code: 0 }
         }

@@ -12,7 +12,7 @@ fn sample(name: &str) -> PathBuf {
 }
 
 fn on(text: &str, json: bool) -> Report {
-    report(config::parse(text, Path::new("/site/s.toml")), json)
+    report(config::parse(text, Path::new("/site/s.toml")), Vec::new(), json)
 }
 
 const SMALL: &str = r#"
@@ -126,8 +126,48 @@ fn the_samples_are_good_and_every_rule_is_on_something() {
     for name in ["mall.toml", "old-venue.toml"] {
         let Report { stdout, stderr, code } = check(&sample(name), false);
         assert_eq!((stderr.as_str(), code), ("", 0), "{name}");
-        assert!(stdout.contains("0 warnings") && !stdout.contains("nothing yet"), "{stdout}");
+        let (_, warnings) = stdout.split_once("\nWarnings\n").unwrap_or_default();
+        let other = warnings.lines().take_while(|line| !line.is_empty()).find(|line| !line.contains("_file "));
+        assert!(other.is_none() && !stdout.contains("nothing yet"), "{stdout}");
     }
+}
+
+#[test]
+fn a_secret_that_is_not_there_is_a_warning_that_says_what_comes_of_it() {
+    let file = crate::scripted::TempFile::new(
+        r#"
+site = { id = "s" }
+[[mqtt]]
+name = "lora"
+connect = "mqtt://broker"
+username = "u"
+password_file = "no.password"
+subscribe = [{ topic = "t/+", device = "{1}", point = [{ name = "x", value = "" }] }]
+[[forward.influxdb]]
+name = "central"
+url = "http://h"
+org = "o"
+bucket = "b"
+token_file = "no.token"
+[[notify.webhook]]
+name = "duty"
+url = "http://h/p"
+secret_file = "no.secret"
+"#,
+    );
+    let Report { stdout, stderr, code } = check(&file.0, false);
+    assert_eq!((stderr.as_str(), code), ("", 0), "it may come later");
+    let warnings: Vec<&str> = stdout.lines().filter(|line| line.contains("until then")).collect();
+    let said = [
+        ("forward \"central\": token_file", "no.token", "put the token there, until then nothing is sent to it"),
+        ("webhook \"duty\": secret_file", "no.secret", "put the secret there, until then pushes go unsigned"),
+        ("mqtt \"lora\": password_file", "no.password", "put the password there, until then it stays down"),
+    ];
+    assert_eq!(warnings.len(), said.len(), "{stdout}");
+    for (warning, (whose, path, mend)) in warnings.iter().zip(said) {
+        assert!(warning.contains(whose) && warning.contains(path) && warning.ends_with(mend), "{warning}");
+    }
+    assert!(stdout.contains("3 warnings"), "{stdout}");
 }
 
 #[test]

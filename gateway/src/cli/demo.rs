@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use jiff::tz::TimeZone;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::{End, Gateway};
@@ -31,20 +32,32 @@ pub(super) async fn run(port: u16, data: Option<PathBuf>) -> ExitCode {
 
 async fn demo(port: u16, dir: &std::path::Path) -> Result<ExitCode, String> {
     let stop = super::told_to_stop();
+    port_is_free(port)?;
     std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}; give another directory with --data", dir.display()))?;
     let held = DemoPorts::free(port).map_err(|e| format!("no free port for the simulated plant: {e}"))?;
     let text = demo_site(dir, held.ports);
     let loaded = config::parse(&text, &dir.join("demo.toml"))
         .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let plant = Plant::start_on(&loaded.site, Story::demo(SEED), Clock::start(), held.listeners).await?;
+    let zone = TimeZone::get(&loaded.site.timezone).map_err(|e| e.to_string())?;
     let gateway = Gateway::start(loaded.site).await?;
     welcome(&gateway.console);
-    let alarms = tokio::spawn(tell(gateway.engine.transitions()));
+    let alarms = tokio::spawn(tell(gateway.engine.transitions(), zone));
     let end = gateway.run_until(stop).await;
     alarms.abort();
     plant.stop().await;
     say("\n演示结束 / demonstration over");
     Ok(if end == (End::Stopped { clean: true }) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Asked before anything is started, so that the answer can name the option.
+fn port_is_free(port: u16) -> Result<(), String> {
+    let bound = std::net::TcpListener::bind(("127.0.0.1", port));
+    bound.map(drop).map_err(|error| {
+        format!(
+            "port {port}: {error}; end what uses it (another demonstration?) or give another with --port, 0 for any"
+        )
+    })
 }
 
 fn welcome(console: &str) {
@@ -65,17 +78,18 @@ fn say(line: &str) {
 }
 
 /// One line when an alarm comes, goes or is handled.
-async fn tell(mut transitions: tokio::sync::broadcast::Receiver<AlarmEvent>) {
+async fn tell(mut transitions: tokio::sync::broadcast::Receiver<AlarmEvent>, zone: TimeZone) {
     loop {
         match transitions.recv().await {
-            Ok(event) => say(&line(&event)),
+            Ok(event) => say(&line(&event, &zone)),
             Err(RecvError::Lagged(missed)) => say(&format!("… {missed} 条未显示 / not shown")),
             Err(RecvError::Closed) => return,
         }
     }
 }
 
-fn line(event: &AlarmEvent) -> String {
+/// With the time of day at the site.
+fn line(event: &AlarmEvent, zone: &TimeZone) -> String {
     let sign = match (event.event.as_str(), event.early_warning) {
         ("raise", true) => "△ 预警 early warning",
         ("raise", false) => "▲ 报警 alarm",
@@ -84,7 +98,32 @@ fn line(event: &AlarmEvent) -> String {
         ("acknowledge", _) => "✓ 确认 acknowledged",
         (_, _) => "· 复位 reset",
     };
-    let time = jiff::Timestamp::from_millisecond(event.detected).map(|t| t.to_string()).unwrap_or_default();
-    let clock = time.get(11..19).unwrap_or("").to_owned();
-    format!("{clock}Z {sign} [{}] {} | {}", event.priority, event.message.zh, event.message.en)
+    let clock = time_of_day(event.detected, zone);
+    format!("{clock} {sign} [{}] {} | {}", event.priority, event.message.zh, event.message.en)
+}
+
+fn time_of_day(ms: i64, zone: &TimeZone) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    time.to_zoned_datetime(zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_site() {
+        let at = |zone: &str| time_of_day(1_769_846_400_000, &TimeZone::get(zone).unwrap());
+        assert_eq!([at("Asia/Shanghai"), at("UTC")], ["16:00:00", "08:00:00"]);
+    }
+
+    #[test]
+    fn a_port_in_use_is_told_with_the_option_that_mends_it() {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = held.local_addr().unwrap().port();
+        let why = port_is_free(port).unwrap_err();
+        assert!(why.contains(&format!("port {port}: ")) && why.contains("--port"), "{why}");
+        drop(held);
+        assert_eq!(port_is_free(0), Ok(()));
+    }
 }

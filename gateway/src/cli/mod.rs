@@ -1,5 +1,5 @@
 //! The command line: reads what was typed, calls a room, prints for people (or, with `--json`, for programs).
-//! Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.
+//! Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration; `status` has its own meaning for 2.
 
 pub mod check;
 mod columns;
@@ -63,6 +63,9 @@ enum Command {
         seed: u64,
     },
     /// Ask a running gateway how it is. 状态
+    ///
+    /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, or the configuration is wrong;
+    /// 2 at least one alarm stands (as everywhere, also wrong usage).
     Status {
         /// Address of its console.
         #[arg(long, default_value = "http://127.0.0.1:8420", conflicts_with = "config")]

@@ -14,7 +14,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitCode {
     let url = match file.map(|file| config::load(&file)) {
         Some(Ok(loaded)) => format!("http://{}", loaded.site.console.listen),
-        Some(Err(complaints)) => return super::refused(&complaints),
+        Some(Err(complaints)) => {
+            let _ = super::refused(&complaints);
+            return ExitCode::FAILURE;
+        }
         None => url,
     };
     let url = url.trim_end_matches('/').to_owned();
@@ -28,7 +31,16 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
     } else {
         print!("{}", text(&url, &status, &alarms, &ledger));
     }
-    ExitCode::SUCCESS
+    ExitCode::from(verdict(&status, &alarms))
+}
+
+/// For scripts: 2 an alarm stands, 1 the gateway says that it fails, 0 neither.
+fn verdict(status: &Value, alarms: &Value) -> u8 {
+    match (items(alarms, "/items"), items(status, "/failing")) {
+        ([], []) => 0,
+        ([], _) => 1,
+        (_, _) => 2,
+    }
 }
 
 async fn get(url: &str, what: &str) -> Result<Value, String> {
@@ -66,14 +78,13 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
     }
     let standing = items(alarms, "/items");
     let _ = writeln!(out, "{} alarms stand", standing.len());
+    // By the gateway's own clock: the one here may be another's.
+    let now = status.pointer("/clock/now").and_then(Value::as_i64);
     for alarm in standing {
-        let _ = writeln!(
-            out,
-            "  [{}] {} ({})",
-            word(alarm, "/priority"),
-            word(alarm, "/message/en"),
-            word(alarm, "/state")
-        );
+        let onset = alarm.get("onset").and_then(Value::as_i64);
+        let age = now.zip(onset).map(|(now, onset)| format!(", for {}", age(now - onset))).unwrap_or_default();
+        let (priority, message, state) = (word(alarm, "/priority"), word(alarm, "/message/en"), word(alarm, "/state"));
+        let _ = writeln!(out, "  [{priority}] {message} ({state}{age})");
     }
     for sink in items(ledger, "/items") {
         let count = |key: &str| sink.get(key).and_then(Value::as_u64).unwrap_or(0);
@@ -91,6 +102,17 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
     out
 }
 
+/// How long ago, as exactly as one would say it.
+fn age(ms: i64) -> String {
+    let seconds = ms.max(0) / 1_000;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -101,10 +123,11 @@ mod tests {
     fn the_screen_shows_every_part_of_the_answers() {
         let status = json!({
             "site": { "id": "mall", "name": "Mall" }, "version": "1.2.3", "failing": ["the alarm lane has an error: full"],
+            "clock": { "now": 1_000_000 },
             "links": [{ "name": "pump-room", "state": "down", "why": "connection refused", "since": 1 }],
         });
         let alarms = json!({ "items": [
-            { "priority": "high", "message": { "zh": "高", "en": "too high" }, "state": "unacknowledged" },
+            { "priority": "high", "message": { "zh": "高", "en": "too high" }, "state": "unacknowledged", "onset": 700_000 },
         ] });
         let ledger = json!({ "items": [
             { "sink": "influxdb/central", "lane": "telemetry", "committed": 9, "delivered": 6, "pending": 2, "dead": 1 },
@@ -116,11 +139,24 @@ mod tests {
             "down: connection refused",
             "pump-room",
             "1 alarms stand",
-            "[high] too high (unacknowledged)",
+            "[high] too high (unacknowledged, for 5 min)",
             "influxdb/central telemetry: 9 committed, 6 delivered, 2 pending, 1 dead",
         ] {
             assert!(screen.contains(part), "{part} is missing:\n{screen}");
         }
+    }
+
+    #[test]
+    fn the_exit_code_tells_an_alarm_from_a_failing_gateway_from_peace() {
+        let (nothing, failing, alarm) = (json!({}), json!({ "failing": ["x"] }), json!({ "items": [{}] }));
+        let quiet = json!({ "items": [] });
+        assert_eq!([(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm)].map(|(s, a)| verdict(s, a)), [0, 1, 2]);
+    }
+
+    #[test]
+    fn ages_read_well() {
+        let read = [-5, 119_999, 120_000, 7_200_000, 172_800_000].map(age);
+        assert_eq!(read, ["0 s", "119 s", "2 min", "2 h", "2 days"]);
     }
 
     #[test]

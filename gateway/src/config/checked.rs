@@ -1,5 +1,6 @@
 //! What the program needs: every value checked, no `Option` left that the code would have to second-guess.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +8,8 @@ use std::time::Duration;
 use gengfu_core::alarm::Priority;
 use gengfu_core::detect::Params;
 use gengfu_core::normalize::Scaling;
+
+use crate::flow::Text;
 
 /// One site, whole and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +28,7 @@ pub struct Site {
     pub modbus: Vec<ModbusLine>,
     pub mqtt: Vec<MqttLink>,
     pub rules: Vec<Rule>,
+    pub labels: Labels,
     pub influx: Vec<InfluxConfig>,
     pub webhooks: Vec<WebhookConfig>,
 }
@@ -91,6 +95,23 @@ pub struct PointSpec {
     /// How long nothing may come before it counts as lost. Modbus: 5 periods, at least 10 s. MQTT: the subscription's
     /// `stale_after`, else 15 min where life-safety, else never.
     pub stale_after: Option<Duration>,
+}
+
+/// What people call devices, points and states. Where nothing is written, identifiers stand alone.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Labels {
+    pub(super) devices: HashMap<String, Text>,
+    /// By `device/point`.
+    pub(super) points: HashMap<String, PointLabel>,
+    /// The same with `*`, for all devices of a topic.
+    pub(super) patterns: Vec<(String, PointLabel)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PointLabel {
+    pub label: Option<Text>,
+    /// Words of the values 0, 1 and so on; empty where the point is no state.
+    pub words: Vec<Text>,
 }
 
 /// The four tables of Modbus.

@@ -19,6 +19,7 @@ mod site;
 mod modbus;
 mod mqtt;
 mod point;
+mod labels;
 mod detector;
 mod rule;
 mod sink;

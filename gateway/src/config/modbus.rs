@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::address::{self, Later};
 use super::checked::{ModbusDevice, ModbusLine, ModbusPoint, Order, Table as Registers, ValueType};
+use super::labels;
 use super::names::{self, Known, Names, Thing};
 use super::point;
 use super::site::{DAY, MAX_TEXT, SECOND};
@@ -112,6 +113,9 @@ fn device(table: Table<'_>, names: &mut Names) -> Option<ModbusDevice> {
     let every = table.or("every", DEFAULT_EVERY, |v| v.duration(MIN_EVERY..=DAY));
     let kind = table.or("kind", "device".to_owned(), names::kind);
     let area = table.get("area").and_then(|v| v.line(MAX_TEXT));
+    if let (Some(label), Some(name)) = (labels::label(&table), &name) {
+        names.labels.name_device(name, label);
+    }
     let points = table.tables("point", "[[modbus.device.point]]");
     let profile = table.later(&["profile"], "list the points with [[modbus.device.point]]");
     if points.is_empty() && table.place("point").is_none() && !profile {
@@ -156,6 +160,7 @@ fn point(table: Table<'_>, names: &mut Names, context: &Context<'_>) -> Option<M
             let value = table.get("name")?;
             names.claim(Thing::Point, &full, value);
             let (unit, range) = (draft.unit.clone(), draft.range());
+            names.labels.name_point(full.clone(), draft.label.clone());
             names.points.push(Known { name: full, unit, range, every: context.every, rules: 0 });
         }
         (None, _) => names.doubtful = true,

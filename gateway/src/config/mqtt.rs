@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::address::{self, Later};
 use super::checked::{MqttLink, MqttPoint, Subscription};
+use super::labels;
 use super::names::{self, Known, Names, Thing};
 use super::pattern;
 use super::point;
@@ -131,6 +132,7 @@ fn subscription(table: Table<'_>, names: &mut Names) -> Option<Subscription> {
     if let (Some(device), Some(value)) = (&device, device_value) {
         not_modbus(device, value, names);
     }
+    labels::devices(&table, device.as_deref(), names);
     for (name, value) in &expect {
         not_modbus(name, *value, names);
     }
@@ -303,7 +305,9 @@ fn know(
     if !names.claim(Thing::Point, &format!("{device}/{point}"), at) {
         return;
     }
-    names.points.push(known(&pattern::of_template(device)));
+    let pattern = pattern::of_template(device);
+    names.labels.name_point(format!("{pattern}/{point}"), draft.label.clone());
+    names.points.push(known(&pattern));
     for (expected, _) in context.expect.iter().filter(|(expected, _)| expected != device) {
         if names.claim(Thing::Point, &format!("{expected}/{point}"), at) {
             names.points.push(known(expected));

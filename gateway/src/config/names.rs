@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::book::Book;
+use super::checked::Labels;
 use super::near::nearest;
 use super::value::{Value, shorten};
 
@@ -61,6 +62,7 @@ impl Known {
 pub(super) struct Names {
     taken: HashMap<(Thing, String), usize>,
     pub(super) points: Vec<Known>,
+    pub(super) labels: Labels,
     /// A device or point could not be named: that a rule's point is not known is no proof then.
     pub(super) doubtful: bool,
 }

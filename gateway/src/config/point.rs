@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use gengfu_core::normalize::Scaling;
 
-use super::checked::PointSpec;
+use super::checked::{PointLabel, PointSpec};
+use super::labels;
 use super::names;
 use super::site::{DAY, SECOND};
 use super::table::Table;
@@ -23,6 +24,7 @@ pub(super) struct Draft {
     pub(super) life_safety: bool,
     bad_after: Option<Duration>,
     pub(super) stale_after: Option<Duration>,
+    pub(super) label: PointLabel,
 }
 
 impl Draft {
@@ -55,7 +57,8 @@ pub(super) fn read(table: &Table<'_>, every: Option<Duration>) -> Draft {
         bad.warn("`bad_after` says nothing without life_safety", "add life_safety = true, or leave it out");
     }
     let stale_after = table.get("stale_after").and_then(|v| stale(v, every));
-    Draft { name, unit, scaling, life_safety, bad_after, stale_after }
+    let label = labels::point(table, unit.as_deref());
+    Draft { name, unit, scaling, life_safety, bad_after, stale_after, label }
 }
 
 fn scaling(table: &Table<'_>) -> Option<Scaling> {

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use toml::de::DeTable;
 
 use super::book::Book;
 use super::checked::{ConsoleConfig, JournalConfig, Site};
 use super::names::{self, Names};
+use super::near::misspelt;
 use super::table::Table;
 use super::value::{Value, shorten};
 use super::{modbus, mqtt, rule, sink};
@@ -26,20 +28,6 @@ const DEFAULT_MAX_SIZE: u64 = 4 << 30;
 const MIN_MAX_SIZE: u64 = 16 << 20;
 const MAX_MAX_SIZE: u64 = 1 << 50;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
-/// The areas of the IANA time zone database, and UTC.
-const TIMEZONE_AREAS: [&str; 11] = [
-    "Africa",
-    "America",
-    "Antarctica",
-    "Arctic",
-    "Asia",
-    "Atlantic",
-    "Australia",
-    "Europe",
-    "Etc",
-    "Indian",
-    "Pacific",
-];
 
 /// Walks the whole file; `None` where something that must be there is not.
 pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Option<Site> {
@@ -76,6 +64,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
         modbus,
         mqtt,
         rules,
+        labels: names.labels,
         influx,
         webhooks,
     })
@@ -109,18 +98,26 @@ fn head(table: Table<'_>) -> Option<Head> {
     })
 }
 
-/// Only the shape is checked: the gateway carries no time zone database.
+/// A name of the zone database that the binary carries, as it spells it.
 fn timezone(value: Value<'_>) -> Option<String> {
     let text = value.text()?;
-    let mut parts = text.split('/');
-    let area = parts.next().is_some_and(|area| TIMEZONE_AREAS.contains(&area));
-    let cities: Vec<&str> = parts.collect();
-    let city = |city: &&str| !city.is_empty() && city.chars().all(|c| c.is_ascii_alphanumeric() || "_+-".contains(c));
-    if text == "UTC" || (area && !cities.is_empty() && cities.iter().all(city)) {
-        return Some(text.to_owned());
+    let zones = TimeZoneDatabase::bundled();
+    if let Some(name) = zones.get(text).ok().as_ref().and_then(TimeZone::iana_name) {
+        return Some(name.to_owned());
     }
-    value.complain(format!("\"{}\" is no time zone", shorten(text)), "write Area/City as IANA does: \"Asia/Shanghai\"");
+    let names: Vec<_> = zones.available().collect();
+    // By the city alone: the areas are so alike that a city which has no zone would be taken for a typing error of another.
+    let meant = misspelt(city(text), names.iter().map(|name| city(name.as_str())));
+    let mend = match names.iter().find(|name| meant == Some(city(name.as_str()))) {
+        Some(name) => format!("did you mean \"{name}\"? All of China keeps \"Asia/Shanghai\""),
+        None => "all of China keeps \"Asia/Shanghai\"; elsewhere write Area/City as IANA does".to_owned(),
+    };
+    value.complain(format!("\"{}\" is no time zone", shorten(text)), mend);
     None
+}
+
+fn city(zone: &str) -> &str {
+    zone.rsplit('/').next().unwrap_or(zone)
 }
 
 fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> {

@@ -60,6 +60,17 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Every key with its value, where the keys are names the site chose.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        let value = |tree: &'a toml::Spanned<toml::de::DeValue<'a>>| Value {
+            book: self.book,
+            key: "label",
+            at: tree.span().start,
+            tree: tree.get_ref(),
+        };
+        self.tree.iter().map(move |(key, tree)| (key.get_ref().as_ref(), value(tree)))
+    }
+
     /// Whether a key is there, and where.
     pub(super) fn place(&self, key: &str) -> Option<usize> {
         self.tree.get_key_value(key).map(|(key, _)| key.span().start)

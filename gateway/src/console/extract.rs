@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_command_has_a_name() {
         let command = |by: &str| Command { by: by.to_owned(), note: Some("  ".to_owned()) }.checked();
-        assert_eq!(command(" 王强 ").unwrap(), Command { by: "王强".to_owned(), note: None });
+        assert_eq!(command(" 值班员甲 ").unwrap(), Command { by: "值班员甲".to_owned(), note: None });
         assert!(command("   ").is_err());
         assert!(command(&"a".repeat(65)).is_err());
         assert!(command("a\nb").is_err());

@@ -12,8 +12,7 @@ use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::App;
-use super::view::Now;
-use crate::catalog::Catalog;
+use super::view::Present;
 use crate::driver::Snapshot;
 
 /// Changed points go out twice a second.
@@ -69,7 +68,7 @@ impl Live {
             let snapshot = app.snapshot().await;
             let alive = snapshot.is_some();
             for part in changes.take(&snapshot.unwrap_or_default()).chunks(POINTS_MAX) {
-                self.say("points", &named(part, &app.catalog));
+                self.say("points", &named(part, app));
             }
             let turned = self.engine_alive.swap(alive, Ordering::Relaxed) != alive;
             let now = app.clock.now();
@@ -93,13 +92,14 @@ struct News<'a> {
     device: &'a str,
     point: &'a str,
     #[serde(flatten)]
-    now: Now,
+    present: Present,
 }
 
-fn named(readings: &[Reading], catalog: &Catalog) -> serde_json::Value {
+fn named(readings: &[Reading], app: &App) -> serde_json::Value {
     let item = |reading: &Reading| {
-        let meta = catalog.get(reading.point)?;
-        serde_json::to_value(News { device: &meta.device, point: &meta.point, now: Now::of(Some(*reading)) }).ok()
+        let meta = app.catalog.get(reading.point)?;
+        let present = Present::of(Some(*reading), app.site.labels.point(&meta.name()));
+        serde_json::to_value(News { device: &meta.device, point: &meta.point, present }).ok()
     };
     json!({ "items": readings.iter().filter_map(item).collect::<Vec<_>>() })
 }

@@ -29,6 +29,7 @@ mod page;
 mod problem;
 mod router;
 mod socket;
+mod standing;
 mod view;
 
 #[cfg(test)]

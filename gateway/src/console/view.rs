@@ -12,9 +12,9 @@ use gengfu_core::reading::{PointId, Reading};
 use serde::{Serialize, Serializer};
 
 use crate::catalog::{Catalog, PointMeta};
-use crate::config::checked::{LevelMeta, Rule};
+use crate::config::checked::{Labels, LevelMeta, PointLabel, Rule};
 use crate::driver::Snapshot;
-use crate::flow::AlarmEvent;
+use crate::flow::{AlarmEvent, Text};
 use crate::journal::SinkBalance;
 use crate::telemetry::{RefusedReason, Stats};
 
@@ -46,6 +46,21 @@ impl Now {
     }
 }
 
+/// The same with the word of a state, where the point has words and the value is one of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Present {
+    #[serde(flatten)]
+    pub(super) now: Now,
+    pub(super) word: Option<Text>,
+}
+
+impl Present {
+    pub(super) fn of(reading: Option<Reading>, label: Option<&PointLabel>) -> Self {
+        let now = Now::of(reading);
+        Self { word: label.zip(now.value).and_then(|(label, value)| label.word(value)).cloned(), now }
+    }
+}
+
 /// A point as the API lists it.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct PointView {
@@ -53,8 +68,10 @@ pub(super) struct PointView {
     pub(super) id: PointId,
     #[serde(flatten, serialize_with = "unshared")]
     pub(super) meta: Arc<PointMeta>,
+    pub(super) device_label: Option<Text>,
+    pub(super) label: Option<Text>,
     #[serde(flatten)]
-    pub(super) now: Now,
+    pub(super) present: Present,
 }
 
 fn unshared<S: Serializer>(meta: &Arc<PointMeta>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,12 +79,20 @@ fn unshared<S: Serializer>(meta: &Arc<PointMeta>, serializer: S) -> Result<S::Ok
 }
 
 /// All points of the snapshot, in the order of their indices, so that a cursor stays true.
-pub(super) fn points(snapshot: &Snapshot, catalog: &Catalog) -> Vec<PointView> {
-    let mut points: Vec<PointView> = snapshot
-        .points
-        .iter()
-        .filter_map(|&(id, reading)| Some(PointView { id, meta: catalog.get(id)?, now: Now::of(reading) }))
-        .collect();
+pub(super) fn points(snapshot: &Snapshot, catalog: &Catalog, labels: &Labels) -> Vec<PointView> {
+    let view = |&(id, reading): &(PointId, Option<Reading>)| {
+        let meta = catalog.get(id)?;
+        let said = labels.point(&meta.name());
+        let label = said.and_then(|said| said.label.clone());
+        Some(PointView {
+            id,
+            device_label: labels.device(&meta.device).cloned(),
+            label,
+            present: Present::of(reading, said),
+            meta,
+        })
+    };
+    let mut points: Vec<PointView> = snapshot.points.iter().filter_map(view).collect();
     points.sort_by_key(|point| point.id);
     points
 }
@@ -90,6 +115,7 @@ pub(super) fn by_device(points: Vec<PointView>) -> Vec<Vec<PointView>> {
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct DeviceView {
     pub(super) device: String,
+    pub(super) label: Option<Text>,
     pub(super) kind: String,
     pub(super) area: Option<String>,
     pub(super) source: Option<String>,
@@ -108,13 +134,14 @@ pub(super) fn device(points: &[PointView], alarms: &[AlarmEvent]) -> Option<(Poi
     let meta = &first.meta;
     let view = DeviceView {
         device: meta.device.clone(),
+        label: first.device_label.clone(),
         kind: meta.kind.clone(),
         area: meta.area.clone(),
         source: meta.source.clone(),
         points: points.len(),
-        troubled: points.iter().filter(|point| !point.now.is_good()).count(),
+        troubled: points.iter().filter(|point| !point.present.now.is_good()).count(),
         alarms: alarms.iter().filter(|alarm| alarm.device == meta.device).count(),
-        at: points.iter().filter_map(|point| point.now.at).max(),
+        at: points.iter().filter_map(|point| point.present.now.at).max(),
     };
     Some((first.id, view))
 }
@@ -122,12 +149,6 @@ pub(super) fn device(points: &[PointView], alarms: &[AlarmEvent]) -> Option<(Poi
 /// The number behind a priority's word, highest the most urgent; a word nobody knows is taken for the worst.
 pub(super) fn urgency(word: &str) -> u8 {
     Priority::ALL.into_iter().find(|p| p.word() == word).map_or(u8::MAX, |p| p as u8)
-}
-
-/// Most urgent first, then newest first.
-pub(super) fn by_urgency(mut alarms: Vec<AlarmEvent>) -> Vec<AlarmEvent> {
-    alarms.sort_by(|a, b| (urgency(&b.priority), b.onset, &b.id).cmp(&(urgency(&a.priority), a.onset, &a.id)));
-    alarms
 }
 
 /// A line that a rule draws into a point's trend.
@@ -238,23 +259,6 @@ mod tests {
         assert_eq!((unheard.value, unheard.quality, unheard.reason, unheard.at), (None, "bad", Some("comm"), None));
         let doubtful = Reading { quality: Quality::Uncertain(Reason::Clock), value: 2.5, ..bad };
         assert_eq!(Now::of(Some(doubtful)).value, Some(2.5));
-    }
-
-    #[test]
-    fn urgent_comes_first_and_an_unknown_priority_is_the_worst() {
-        let alarm = |id: &str, priority: &str, onset| AlarmEvent {
-            id: id.to_owned(),
-            priority: priority.to_owned(),
-            onset,
-            ..made_up::alarm(1)
-        };
-        let sorted = by_urgency(vec![
-            alarm("a", "low", 9),
-            alarm("b", "critical", 1),
-            alarm("c", "critical", 2),
-            alarm("d", "surprise", 0),
-        ]);
-        assert_eq!(sorted.iter().map(|a| a.id.as_str()).collect::<String>(), "dcba");
     }
 
     #[test]

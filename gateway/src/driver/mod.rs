@@ -2,6 +2,7 @@
 //! engine meets a clock. It waits for nothing: not for the journal, not for a reader.
 
 mod names;
+pub(crate) mod refusals;
 mod storage;
 mod task;
 mod warm;
@@ -50,6 +51,7 @@ pub enum Request {
     Acknowledge {
         id: String,
         by: String,
+        note: Option<String>,
         reply: oneshot::Sender<Result<Done, CommandError>>,
     },
     Reset {
@@ -128,8 +130,8 @@ impl EngineHandle {
     }
 
     /// Acknowledges in the name of `by`; returns once that is on disk.
-    pub async fn acknowledge(&self, id: String, by: String) -> Result<AlarmEvent, CommandError> {
-        let done = self.ask(|reply| Request::Acknowledge { id, by, reply }).await;
+    pub async fn acknowledge(&self, id: String, by: String, note: Option<String>) -> Result<AlarmEvent, CommandError> {
+        let done = self.ask(|reply| Request::Acknowledge { id, by, note, reply }).await;
         self.durable(done.ok_or(CommandError::Stopped)??).await
     }
 

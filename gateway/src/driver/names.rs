@@ -1,13 +1,19 @@
 //! From a transition of indices to one of names and words, in the two languages of the people.
 
-use gengfu_core::alarm::{EventName, Transition};
+use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::Params;
 use gengfu_core::detect::limit::Side;
 
 use super::storage::{NO_DATA_RULE, Storage};
 use crate::catalog::{Catalog, PointMeta};
-use crate::config::checked::{Rule, Site};
-use crate::flow::{AlarmEvent, Text};
+use crate::config::checked::{Labels, PointLabel, Rule, Site};
+use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Text};
+
+/// A person's command.
+pub(super) struct Deed<'a> {
+    pub(super) by: &'a str,
+    pub(super) note: Option<&'a str>,
+}
 
 /// The record of the alarm lane for a transition; `None` only for a binding that does not exist.
 pub(super) fn event(
@@ -15,13 +21,15 @@ pub(super) fn event(
     storage: &Storage,
     site: &Site,
     catalog: &Catalog,
-    by: Option<&str>,
+    deed: Option<&Deed<'_>>,
 ) -> Option<AlarmEvent> {
     let binding = storage.binding(transition.binding)?;
     let params = storage.params(binding.rule)?;
     let rule = storage.origin(binding.rule).and_then(|index| site.rules.get(index));
     let meta = catalog.get(binding.point)?;
     let why = &transition.explanation;
+    let by = deed.map(|deed| deed.by);
+    let shown = Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) };
     Some(AlarmEvent {
         id: format!("{:016x}", transition.id.0),
         number: transition.number,
@@ -41,7 +49,7 @@ pub(super) fn event(
         limit: why.limit,
         time_to_limit: why.time_to_limit,
         early_warning: params.predictive(),
-        message: message(transition, params, &meta, by),
+        message: message(transition, params, &name(&site.labels, &meta), &shown, by),
         advice: advice(rule),
         basis: rule.and_then(|r| r.basis.clone()),
         onset: transition.onset.0,
@@ -49,6 +57,8 @@ pub(super) fn event(
         occurred: transition.occurred.0,
         detected: transition.detected.wall.0,
         by: by.map(str::to_owned),
+        raised: None,
+        acknowledged: None,
     })
 }
 
@@ -59,78 +69,159 @@ fn advice(rule: Option<&Rule>) -> Option<String> {
     }
 }
 
-fn message(transition: &Transition, params: &Params, meta: &PointMeta, by: Option<&str>) -> Text {
-    let name = meta.name();
+/// The step with what the earlier ones said and it does not: what raised the alarm, and who has seen it since.
+pub(super) fn carry_on(event: AlarmEvent, before: Option<&AlarmEvent>, deed: Option<&Deed<'_>>) -> AlarmEvent {
+    if anew(&event) {
+        return AlarmEvent { raised: Some(figures(&event)), acknowledged: None, ..event };
+    }
+    // A journal of before the field: the step before may be the raise itself.
+    let of_before = |before: &AlarmEvent| before.raised.clone().or_else(|| anew(before).then(|| figures(before)));
+    let seen = deed.filter(|_| event.event == EventName::Acknowledge.word()).map(|deed| Acknowledged {
+        by: deed.by.to_owned(),
+        at: event.detected,
+        note: deed.note.map(str::to_owned),
+    });
+    AlarmEvent {
+        raised: before.and_then(of_before),
+        acknowledged: seen.or_else(|| before.and_then(|before| before.acknowledged.clone())),
+        ..event
+    }
+}
+
+/// Whether a step asks for people's eyes anew.
+fn anew(event: &AlarmEvent) -> bool {
+    [EventName::Raise.word(), EventName::Escalate.word()].contains(&event.event.as_str())
+}
+
+fn figures(event: &AlarmEvent) -> Figures {
+    Figures {
+        value: event.value,
+        quality: event.quality.clone(),
+        reason: event.reason.clone(),
+        limit: event.limit,
+        time_to_limit: event.time_to_limit,
+        at: event.occurred,
+    }
+}
+
+fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<'_>, by: Option<&str>) -> Text {
     let by = by.unwrap_or("?");
-    let fact = fact(transition, params, meta);
-    let (zh, en) = match transition.event {
-        EventName::Raise => (format!("{name} 报警：{}", fact.zh), format!("{name}: {}", fact.en)),
-        EventName::Escalate => (format!("{name} 升级：{}", fact.zh), format!("{name} escalates: {}", fact.en)),
-        EventName::Return => {
-            let now = with_unit(transition.explanation.value, meta);
-            (format!("{name} 恢复：{now}"), format!("{name} is back to normal at {now}"))
+    let Text { zh: name_zh, en: name_en } = name;
+    let fact = fact(transition, params, shown);
+    let (alarm_zh, alarm_en) = if params.predictive() { ("预警", "early warning: ") } else { ("报警", "") };
+    let (latch_zh, latch_en) = match transition.state {
+        StateName::Latched | StateName::LatchedAcknowledged => ("，需复位", "; reset needed"),
+        StateName::Normal | StateName::Unacknowledged | StateName::Acknowledged | StateName::Returned => ("", ""),
+    };
+    let (zh, en) = match (transition.event, transition.state) {
+        (EventName::Raise, _) => {
+            (format!("{name_zh} {alarm_zh}：{}", fact.zh), format!("{name_en}: {alarm_en}{}", fact.en))
+        }
+        (EventName::Escalate, _) => {
+            (format!("{name_zh} 升级：{}", fact.zh), format!("{name_en} escalates: {}", fact.en))
+        }
+        (EventName::Return, _) => {
+            let now = shown.of(transition.explanation.value);
+            let over = if params.predictive() { "预警解除" } else { "恢复" };
+            (
+                format!("{name_zh} {over}：{}{latch_zh}", now.zh),
+                format!("{name_en} is back to normal at {}{latch_en}", now.en),
+            )
         }
         // What is wrong stays in sight: whoever comes on shift reads this.
-        EventName::Acknowledge => (
-            format!("{name} 报警：{}（已由 {by} 确认）", fact.zh),
-            format!("{name}: {} (acknowledged by {by})", fact.en),
+        (EventName::Acknowledge, StateName::Acknowledged) => (
+            format!("{name_zh} {alarm_zh}：{}（已由 {by} 确认）", fact.zh),
+            format!("{name_en}: {alarm_en}{} (acknowledged by {by})", fact.en),
         ),
-        EventName::Reset => (format!("{name} 已由 {by} 复位"), format!("{name} reset by {by}")),
+        // The condition was over before anybody said that he had seen it.
+        (EventName::Acknowledge, _) => {
+            let now = shown.of(transition.explanation.value);
+            (
+                format!("{name_zh} 已恢复：{}（已由 {by} 确认）{latch_zh}", now.zh),
+                format!("{name_en} is back to normal at {} (acknowledged by {by}){latch_en}", now.en),
+            )
+        }
+        (EventName::Reset, _) => (format!("{name_zh} 已由 {by} 复位"), format!("{name_en} reset by {by}")),
     };
     Text { zh, en }
 }
 
 /// What the detector found, without the point's name.
-fn fact(transition: &Transition, params: &Params, meta: &PointMeta) -> Text {
+fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
     let why = &transition.explanation;
-    let (value, limit) = (with_unit(why.value, meta), with_unit(why.limit, meta));
+    let (value, limit) = (shown.of(why.value), shown.of(why.limit));
     let (zh, en) = match params {
-        Params::Limit(p) if p.side == Side::High => {
-            (format!("{value}，达到上限 {limit}"), format!("{value}, at or above the limit of {limit}"))
-        }
-        Params::Limit(_) => {
-            (format!("{value}，达到下限 {limit}"), format!("{value}, at or below the limit of {limit}"))
-        }
+        Params::Limit(p) if p.side == Side::High => (
+            format!("{}，达到上限 {}", value.zh, limit.zh),
+            format!("{}, at or above the limit of {}", value.en, limit.en),
+        ),
+        Params::Limit(_) => (
+            format!("{}，达到下限 {}", value.zh, limit.zh),
+            format!("{}, at or below the limit of {}", value.en, limit.en),
+        ),
+        // A state with a word needs no more; a bare number does.
+        Params::Digital(_) if shown.has_word(why.value) => (value.zh, value.en),
         Params::Digital(p) if p.negate => {
-            (format!("状态 {value}，应为 {limit}"), format!("state {value} instead of {limit}"))
+            (format!("状态 {}，应为 {}", value.zh, limit.zh), format!("state {} instead of {}", value.en, limit.en))
         }
-        Params::Digital(_) => (format!("状态 {value}"), format!("state {value}")),
+        Params::Digital(_) => (format!("状态 {}", value.zh), format!("state {}", value.en)),
         Params::Trend(_) => {
             let (zh_left, en_left) = left(why.time_to_limit.unwrap_or(0));
             (
-                format!("现值 {value}，预计{zh_left}后达到限值 {limit}"),
-                format!("{value}, the limit of {limit} in {en_left} at this rate"),
+                format!("现值 {}，预计{zh_left}后达到限值 {}", value.zh, limit.zh),
+                format!("{}, the limit of {} in {en_left} at this rate", value.en, limit.en),
             )
         }
         Params::Absent(_) => match why.quality.reason().filter(|_| !why.quality.has_value()) {
-            Some(reason) => (format!("失去数据（{}）", reason_zh(reason)), format!("no data ({})", reason.word())),
+            Some(reason) => {
+                let Text { zh, en } = flow::reason(reason);
+                (format!("失去数据（{zh}）"), format!("no data ({en})"))
+            }
             None => ("失去数据（长时间未上报）".to_owned(), "no data (nothing heard for too long)".to_owned()),
         },
     };
-    Text { zh, en }
-}
-
-const fn reason_zh(reason: gengfu_core::quality::Reason) -> &'static str {
-    use gengfu_core::quality::Reason;
-    match reason {
-        Reason::Comm => "通信中断",
-        Reason::Timeout => "应答超时",
-        Reason::DeviceFault => "设备故障",
-        Reason::OutOfRange => "超出量程",
-        Reason::Frozen => "数值冻结",
-        Reason::NotANumber => "非数值",
-        Reason::Substituted => "替代值",
-        Reason::Stale => "数据过期",
-        Reason::LateReply => "应答迟到",
-        Reason::Clock => "时钟异常",
+    // An alarm keeps the highest level it had, with its priority, though a lower one stands now: both are said.
+    let highest = params.limit(transition.level);
+    if highest == why.limit {
+        return Text { zh, en };
+    }
+    let highest = shown.of(highest);
+    Text {
+        zh: format!("{zh}；曾达到 {}，保持该级别", highest.zh),
+        en: format!("{en}; it had reached {} and keeps that level", highest.en),
     }
 }
 
-fn with_unit(value: Option<f64>, meta: &PointMeta) -> String {
-    match (value, &meta.unit) {
-        (Some(value), Some(unit)) => format!("{} {unit}", short(value)),
-        (Some(value), None) => short(value),
-        (None, _) => "—".to_owned(),
+/// Where and what: for whoever gets the text alone.
+fn name(labels: &Labels, meta: &PointMeta) -> Text {
+    let Text { zh, en } = labels.full(&meta.device, &meta.point);
+    match meta.area.as_deref().map(Text::of) {
+        Some(area) => Text { zh: format!("{} {zh}", area.zh), en: format!("{en} ({})", area.en) },
+        None => Text { zh, en },
+    }
+}
+
+/// How values of a point are told: with its unit, or with the word of a state.
+struct Shown<'a> {
+    unit: Option<&'a str>,
+    label: Option<&'a PointLabel>,
+}
+
+impl Shown<'_> {
+    fn word(&self, value: f64) -> Option<&Text> {
+        self.label.and_then(|label| label.word(value))
+    }
+
+    fn has_word(&self, value: Option<f64>) -> bool {
+        value.is_some_and(|value| self.word(value).is_some())
+    }
+
+    fn of(&self, value: Option<f64>) -> Text {
+        let Some(value) = value else { return Text::same("—") };
+        self.word(value).cloned().unwrap_or_else(|| match self.unit {
+            Some(unit) => Text::same(&format!("{} {unit}", short(value))),
+            None => Text::same(&short(value)),
+        })
     }
 }
 
@@ -152,7 +243,121 @@ fn left(ms: u64) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use gengfu_core::alarm::{AlarmId, Explanation, Priority};
+    use gengfu_core::detect::{digital, limit, trend};
+    use gengfu_core::quality::Quality;
+    use gengfu_core::time::{Mono, Now, Wall};
+
     use super::*;
+
+    const GAS: Params = Params::Limit(limit::Params {
+        side: Side::High,
+        first: limit::Level { limit: 25.0, clear: 22.0, on_ms: 0, off_ms: 0 },
+        second: Some(limit::Level { limit: 50.0, clear: 45.0, on_ms: 0, off_ms: 0 }),
+    });
+
+    /// What is said of a door.
+    fn said(event: EventName, state: StateName, params: &Params, value: f64) -> Text {
+        let label = PointLabel { label: None, words: vec![Text::of("关闭 / closed"), Text::of("打开 / open")] };
+        let shown = Shown { unit: None, label: Some(&label) };
+        let transition = transition(event, state, 0, value, 1.0);
+        message(&transition, params, &Text::of("东门 / east door"), &shown, Some("duty"))
+    }
+
+    /// What is said in English of gas at `value` when the line of `limit` is crossed.
+    fn gas(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> String {
+        let shown = Shown { unit: Some("%LEL"), label: None };
+        let transition = transition(event, state, level, value, limit);
+        message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, Some("duty")).en
+    }
+
+    fn transition(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> Transition {
+        let explanation = Explanation {
+            value: Some(value),
+            quality: Quality::Good,
+            limit: Some(limit),
+            since: Wall(0),
+            time_to_limit: Some(90_000),
+        };
+        Transition {
+            binding: 0,
+            id: AlarmId(1),
+            number: 1,
+            event,
+            state,
+            level,
+            priority: Priority::High,
+            onset: Wall(0),
+            occurred: Wall(0),
+            detected: Now { wall: Wall(0), mono: Mono(0) },
+            explanation,
+        }
+    }
+
+    #[test]
+    fn a_kept_level_is_said_beside_what_stands_now() {
+        use {EventName as E, StateName as S};
+        let kept = "gas-1/ch4: 26 %LEL, at or above the limit of 25 %LEL; it had reached 50 %LEL and keeps that level";
+        assert_eq!(gas(E::Raise, S::Unacknowledged, 1, 26.0, 25.0), kept);
+        assert_eq!(gas(E::Acknowledge, S::Acknowledged, 1, 26.0, 25.0), format!("{kept} (acknowledged by duty)"));
+        let plain = "gas-1/ch4: 26 %LEL, at or above the limit of 25 %LEL";
+        assert_eq!(gas(E::Raise, S::Unacknowledged, 0, 26.0, 25.0), plain);
+    }
+
+    #[test]
+    fn an_acknowledgement_after_the_return_does_not_say_that_it_stands() {
+        for (state, reset) in [(StateName::Normal, ""), (StateName::LatchedAcknowledged, "; reset needed")] {
+            let said = gas(EventName::Acknowledge, state, 1, 3.0, 50.0);
+            assert_eq!(said, format!("gas-1/ch4 is back to normal at 3 %LEL (acknowledged by duty){reset}"));
+        }
+    }
+
+    #[test]
+    fn a_text_says_what_is_so_after_the_step() {
+        let door = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 0, off_ms: 0 });
+        let slope = Params::Trend(trend::Params { limit: 1.0, side: Side::High, within_ms: 1, window_ms: 1 });
+        let raised = said(EventName::Raise, StateName::Unacknowledged, &door, 1.0);
+        assert_eq!((raised.zh.as_str(), raised.en.as_str()), ("东门 报警：打开", "east door: open"));
+        let warned = said(EventName::Raise, StateName::Unacknowledged, &slope, 0.5);
+        assert!(
+            warned.zh.starts_with("东门 预警：") && warned.en.starts_with("east door: early warning: "),
+            "{warned:?}"
+        );
+        let seen = said(EventName::Acknowledge, StateName::Acknowledged, &slope, 0.5);
+        assert!(seen.zh.contains("预警") && !seen.zh.contains("报警") && seen.en.contains("early warning"), "{seen:?}");
+        let gone = said(EventName::Acknowledge, StateName::LatchedAcknowledged, &door, 0.0);
+        assert_eq!(gone.zh, "东门 已恢复：关闭（已由 duty 确认），需复位");
+        let back = said(EventName::Return, StateName::Latched, &door, 0.0);
+        assert_eq!(
+            (back.zh.as_str(), back.en.as_str()),
+            ("东门 恢复：关闭，需复位", "east door is back to normal at closed; reset needed")
+        );
+    }
+
+    fn step(event: &str, value: f64, detected: i64) -> AlarmEvent {
+        let event = serde_json::json!({
+            "id": "1", "number": 1, "event": event, "state": "", "site": "", "device": "", "point": "", "kind": "",
+            "rule": "", "priority": "", "level": 0, "value": value, "quality": "good", "early_warning": false,
+            "message": { "zh": "", "en": "" }, "onset": 0, "since": 0, "occurred": detected, "detected": detected,
+        });
+        serde_json::from_value(event).expect("an event as journals of before held it")
+    }
+
+    #[test]
+    fn what_raised_it_and_who_has_seen_it_is_carried_on() {
+        let raise = carry_on(step("raise", 1.0, 5), None, None);
+        let deed = Deed { by: "duty", note: Some("派人") };
+        let seen = carry_on(step("acknowledge", 2.0, 7), Some(&raise), Some(&deed));
+        let gone = carry_on(step("return", 0.0, 9), Some(&seen), None);
+        assert_eq!(gone.raised.as_ref().map(|raised| (raised.value, raised.at)), Some((Some(1.0), 5)));
+        let who = Acknowledged { by: "duty".to_owned(), at: 7, note: Some("派人".to_owned()) };
+        assert_eq!(gone.acknowledged, Some(who));
+        let again = carry_on(step("raise", 3.0, 11), Some(&gone), None);
+        assert_eq!((again.raised.and_then(|raised| raised.value), again.acknowledged), (Some(3.0), None));
+        // The raise lies in a journal that did not know the field.
+        let old = carry_on(step("return", 0.0, 9), Some(&step("raise", 4.0, 5)), None);
+        assert_eq!(old.raised.and_then(|raised| raised.value), Some(4.0));
+    }
 
     #[test]
     fn values_and_times_read_well() {

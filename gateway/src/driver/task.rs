@@ -11,6 +11,8 @@ use gengfu_core::reading::PointId;
 use gengfu_core::time::Now;
 use tokio::sync::{broadcast, mpsc};
 
+use super::names::Deed;
+use super::refusals::Refusals;
 use super::storage::Storage;
 use super::{
     CommandError, Done, EngineHandle, INPUTS, Input, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
@@ -54,6 +56,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         storage: Storage::new(&setup.site.rules),
         standing: HashMap::new(),
         out: Vec::new(),
+        refusals: Refusals::default(),
         transitions,
         site: setup.site,
         catalog: setup.catalog,
@@ -71,6 +74,7 @@ struct Driver {
     standing: HashMap<u32, AlarmEvent>,
     /// Transitions of the call in hand.
     out: Vec<Transition>,
+    refusals: Refusals,
     transitions: broadcast::Sender<AlarmEvent>,
     site: Arc<Site>,
     catalog: Catalog,
@@ -147,7 +151,7 @@ impl Driver {
         }
     }
 
-    fn batch(&mut self, batch: Batch) {
+    fn batch(&mut self, mut batch: Batch) {
         let now = self.clock.now();
         let delivery = batch.delivery();
         let mut engine = self.storage.engine();
@@ -159,6 +163,12 @@ impl Driver {
             }
         }
         self.publish(None);
+        // The batch goes on even if nothing is left in it: it may hold a receipt.
+        let told = self.refusals.over(now.mono);
+        let dropped = self.refusals.thin(&mut batch.refused, now.mono);
+        self.stats.refuse(RefusedReason::Undecodable, dropped);
+        self.stats.read.add(told.len() as u64);
+        batch.refused.extend(told);
         if let Err(batch) = self.journal.push(batch) {
             self.stats.refuse(RefusedReason::JournalFull, (batch.readings.len() + batch.refused.len()) as u64);
         }
@@ -186,32 +196,40 @@ impl Driver {
             Request::Ping { reply } => {
                 let _ = reply.send(());
             }
-            Request::Acknowledge { id, by, reply } => {
-                let _ = reply.send(self.command(&id, &by, "acknowledge", Event::Acknowledge));
+            Request::Acknowledge { id, by, note, reply } => {
+                let deed = Deed { by: &by, note: note.as_deref() };
+                let _ = reply.send(self.command(&id, &deed, "acknowledge", Event::Acknowledge));
             }
             Request::Reset { id, by, reply } => {
-                let _ = reply.send(self.command(&id, &by, "reset", Event::Reset));
+                let deed = Deed { by: &by, note: None };
+                let _ = reply.send(self.command(&id, &deed, "reset", Event::Reset));
             }
         }
     }
 
-    fn command(&mut self, id: &str, by: &str, action: &str, event: fn(AlarmId) -> Event) -> Result<Done, CommandError> {
+    fn command(
+        &mut self,
+        id: &str,
+        deed: &Deed<'_>,
+        action: &str,
+        event: fn(AlarmId) -> Event,
+    ) -> Result<Done, CommandError> {
         let alarm = u64::from_str_radix(id, 16).map_err(|_| CommandError::NoSuchAlarm)?;
         let now = self.clock.now();
         let result = self.storage.engine().handle(event(AlarmId(alarm)), now, &mut Collect(&mut self.out));
         // Deadlines served on the way are nobody's doing; the command's own transition is the last.
         let own = result.is_ok().then(|| self.out.pop()).flatten();
         self.publish(None);
-        let (at, by) = (now.wall.0, by.to_owned());
+        let (at, by) = (now.wall.0, deed.by.to_owned());
         let result = result.map_err(refused);
         let (action, detail) = match &result {
             Ok(()) => (action.to_owned(), self.standing_text(id)),
             Err(why) => (format!("{action}-refused"), format!("{why:?}")),
         };
-        self.journal.append(Entry::Audit { at, by: by.clone(), action, target: id.to_owned(), detail });
+        self.journal.append(Entry::Audit { at, by, action, target: id.to_owned(), detail });
         result?;
         self.out.extend(own);
-        self.publish(Some(&by)).ok_or(CommandError::NoSuchAlarm)
+        self.publish(Some(deed)).ok_or(CommandError::NoSuchAlarm)
     }
 
     fn standing_text(&self, id: &str) -> String {
@@ -220,13 +238,16 @@ impl Driver {
     }
 
     /// Hands the transitions in hand to the alarm lane and to whoever listens; returns the last one.
-    fn publish(&mut self, by: Option<&str>) -> Option<Done> {
+    fn publish(&mut self, deed: Option<&Deed<'_>>) -> Option<Done> {
         let mut last = None;
         for index in 0..self.out.len() {
             let Some(transition) = self.out.get(index) else { break };
             let binding = transition.binding;
             let over = transition.state == StateName::Normal;
-            let Some(event) = names::event(transition, &self.storage, &self.site, &self.catalog, by) else { continue };
+            let Some(event) = names::event(transition, &self.storage, &self.site, &self.catalog, deed) else {
+                continue;
+            };
+            let event = names::carry_on(event, self.standing.get(&binding), deed);
             let ticket = self.send(event.clone());
             if over {
                 self.standing.remove(&binding);

@@ -15,6 +15,7 @@ use influxdb2::{Client, ClientBuilder, RequestError};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 
 use crate::config::checked::{Compression, InfluxConfig};
+use crate::secret;
 
 /// What a store said to a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +40,6 @@ pub(super) trait TsSink: Send + Sync + 'static {
 const CONNECT: Duration = Duration::from_secs(1);
 /// A connection idle for longer may be half-open.
 const IDLE: Duration = Duration::from_secs(20);
-/// A token is shorter; a larger file is the wrong one.
-const TOKEN_BYTES: u64 = 4096;
 /// Characters of an answer that are kept.
 const WORDS: usize = 256;
 
@@ -167,17 +166,12 @@ fn build(config: &InfluxConfig, gzip: bool, token: String) -> Result<Client, Str
 }
 
 fn read_token(path: &Path) -> Result<String, String> {
-    let refuse = |what: &str, mend: &str| format!("token_file {}: {what}; {mend}", path.display());
-    let size = std::fs::metadata(path).map_err(|error| refuse(&error.to_string(), "put the token there"))?.len();
-    if size > TOKEN_BYTES {
-        return Err(refuse("too long for a token", "name the right file"));
+    let token = secret::read(path, "token").map_err(|why| format!("token_file {why}"))?;
+    if !token.iter().all(u8::is_ascii_graphic) {
+        let path = path.display();
+        return Err(format!("token_file {path}: holds characters a token can't have; put the token alone in it"));
     }
-    let token = std::fs::read_to_string(path).map_err(|error| refuse(&error.to_string(), "put the token there"))?;
-    let token = token.trim();
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(refuse("holds characters a token can't have", "put the token alone in it"));
-    }
-    Ok(token.to_owned())
+    Ok(token.into_iter().map(char::from).collect())
 }
 
 /// Compressed at the fast level, off the runtime: a batch takes milliseconds.

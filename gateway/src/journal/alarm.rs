@@ -2,6 +2,7 @@
 //! There is no retention here yet: alarms and audit are kept.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::chain::{self, Hash};
 use super::delivery::Fate;
 use super::lane::{Ask, Hand, IDLE, LaneCore, lock};
 use super::ring::{Peek, Ring};
+use super::tap::Chunk;
 use super::{Entry, Seq, start};
 
 /// Entries of one transaction.
@@ -22,6 +24,8 @@ const COMMIT_ENTRIES: usize = 1000;
 pub(super) struct AlarmLane {
     pub core: LaneCore,
     ring: Mutex<Ring>,
+    /// Read at the start for each push channel's first tap.
+    ahead: Mutex<HashMap<usize, Vec<Chunk>>>,
     /// Moves at every append and commit, and at the end.
     pub pulse: watch::Sender<Pulse>,
 }
@@ -34,9 +38,14 @@ pub(super) struct Pulse {
 }
 
 impl AlarmLane {
-    pub(super) fn new(core: LaneCore, sinks: usize) -> Self {
+    pub(super) fn new(core: LaneCore, sinks: usize, ahead: HashMap<usize, Vec<Chunk>>) -> Self {
         let ring = Mutex::new(Ring::new(core.head().seq + 1, sinks));
-        Self { core, ring, pulse: watch::Sender::default() }
+        Self { core, ring, ahead: Mutex::new(ahead), pulse: watch::Sender::default() }
+    }
+
+    /// What was read at the start for this channel; once.
+    pub(super) fn take_ahead(&self, sink: usize) -> Vec<Chunk> {
+        lock(&self.ahead).remove(&sink).unwrap_or_default()
     }
 
     /// Takes an entry; waits for nothing but the ring's lock, which nobody holds for longer than a copy.

@@ -263,6 +263,8 @@ pub struct Tapped {
     pub durable: bool,
     /// UTC ms of the commit, where durable.
     pub committed: Option<i64>,
+    /// It could not be read in time: this number, a newer one of the same alarm, was handed out before.
+    pub passed_by: Option<u32>,
     pub mark: TapMark,
 }
 

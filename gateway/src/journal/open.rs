@@ -2,6 +2,7 @@
 //! Nothing is written here to a file that exists; what this run has to say goes with its first commit, so that a full disk
 //! does not keep the gateway from starting.
 
+use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,9 @@ use super::retention::Retention;
 use super::series::{self, Series};
 use super::start::{self, Before, Boot};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
-use super::{Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, schema};
+use super::{
+    Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, schema, tap,
+};
 use crate::catalog::{Catalog, PointMeta};
 use crate::clock::Clock;
 use crate::config::checked::JournalConfig;
@@ -82,7 +85,8 @@ pub(super) fn open(
     series::fill(catalog, telemetry.series);
 
     let (core, boot) = core(Lane::Alarm, dir, clock, &alarm.found, cause);
-    let alarm_lane = Arc::new(AlarmLane::new(core, sinks.len()));
+    let ahead = ahead(&alarm_conn, &core, sinks);
+    let alarm_lane = Arc::new(AlarmLane::new(core, sinks.len(), ahead));
     let alarm_writer = AlarmWriter::new(Arc::clone(&alarm_lane), Hand::new(alarm_conn, boot), alarm.end);
     let (core, boot) = self::core(Lane::Telemetry, dir, clock, &telemetry.found, cause);
     let telemetry_lane = Arc::new(TelemetryLane::new(core));
@@ -106,6 +110,14 @@ pub(super) fn open(
         Arc::new(Inner { alarm: alarm_lane, telemetry: telemetry_lane, start, clock: clock.clone(), _lock: lock });
     let writers = Writers { inner: Arc::clone(&inner), threads };
     Ok(Opened { journal: Journal { inner }, standing: alarm.standing, cause, last_seen, writers })
+}
+
+/// The first of what each push channel is owed, read while nobody waits for it. Stores read for themselves.
+fn ahead(conn: &Connection, core: &LaneCore, sinks: &[SinkSpec]) -> HashMap<usize, Vec<tap::Chunk>> {
+    let deliveries = lane::lock(&core.deliveries);
+    let channels = sinks.iter().filter(|sink| !sink.lanes.contains(&Lane::Telemetry));
+    let channels = channels.filter_map(|sink| deliveries.find(&sink.name));
+    channels.map(|index| (index, tap::ahead(conn, &deliveries, index, core.head().seq))).collect()
 }
 
 /// Two gateways on one journal would each undo what the other holds; the lock ends with the process, however it ends.

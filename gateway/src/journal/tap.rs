@@ -1,22 +1,32 @@
 //! One push channel's view of the alarm lane: first what earlier runs still owed, then each new transition at its commit
-//! or after 500 ms without one. A disk that hangs while the old ones are read does not hold up the new ones.
+//! or after 500 ms without one.
+//!
+//! The first [`AHEAD`] that are owed are read when the journal is opened, so that their order hangs on no later read. What
+//! has to be read later holds the new ones up for [`PATIENCE`] at most: an old one that a newer one of its alarm has
+//! passed by then says so. A disk that hangs costs the order there, never a transition and never the time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gengfu_core::time::Mono;
+use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::alarm::{AlarmLane, Pulse};
 use super::chain::{self, Kept};
+use super::deliveries::Deliveries;
 use super::lane::lock;
 use super::ring::{PATIENCE, Peek, Slot};
 use super::{Entry, Outcome, Seq, TapMark, Tapped, Ticket};
 
 /// Entries read from the lane in one go.
 const READ: usize = 256;
+/// Entries owed to one channel that are read when the journal is opened.
+const AHEAD: usize = 1_024;
+/// Alarms whose news has passed what could not be read; of more it is not said that they did, the numbers still tell.
+const MOST_PASSED: usize = 10_000;
 /// Wait after a read that failed.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -33,7 +43,38 @@ pub struct Tap {
     /// Read and not handed out yet.
     read: VecDeque<Kept>,
     reading: Option<Reading>,
+    /// Handed out while older ones could not be read: the first number of each alarm.
+    passed: HashMap<String, u32>,
     pulse: watch::Receiver<Pulse>,
+}
+
+/// What was read of a range.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    range: (Seq, Seq),
+    kept: Vec<Kept>,
+}
+
+/// The first of what a push channel is owed. Where it can't be read, the tap tries again.
+pub(super) fn ahead(conn: &Connection, deliveries: &Deliveries, sink: usize, head: Seq) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    let mut left = AHEAD;
+    for (mut from, to) in deliveries.owed(sink, 1, head) {
+        while from <= to && left > 0 {
+            let Ok(kept) = chain::read(conn, from, to, READ) else { return chunks };
+            left = left.saturating_sub(kept.len().max(1));
+            let range = (from, to);
+            from = next_after(&kept, to);
+            chunks.push(Chunk { range, kept });
+        }
+    }
+    chunks
+}
+
+/// Where to read on after a chunk of a range that ends at `to`.
+fn next_after(kept: &[Kept], to: Seq) -> Seq {
+    let last = if kept.len() >= READ { kept.last().map_or(to, |kept| kept.seq) } else { to };
+    last.saturating_add(1)
 }
 
 #[derive(Debug)]
@@ -56,8 +97,16 @@ enum Live {
 impl Tap {
     pub(super) fn new(lane: Arc<AlarmLane>, sink: usize, start: Seq) -> Self {
         let owed = lock(&lane.core.deliveries).owed(sink, 1, start - 1).into();
-        let pulse = lane.pulse.subscribe();
-        Self { lane, sink, cursor: start, owed, read: VecDeque::new(), reading: None, pulse }
+        let (pulse, chunks) = (lane.pulse.subscribe(), lane.take_ahead(sink));
+        let (read, passed) = (VecDeque::new(), HashMap::new());
+        let mut tap = Self { lane, sink, cursor: start, owed, read, reading: None, passed, pulse };
+        for Chunk { range, kept } in chunks {
+            if tap.owed.front() == Some(&range) {
+                tap.owed.pop_front();
+                tap.take_read(range, kept);
+            }
+        }
+        tap
     }
 
     /// The next transition; cancel-safe. `None` when the journal closes.
@@ -69,6 +118,9 @@ impl Tap {
                 }
             }
             self.start_reading();
+            if self.reading.is_none() {
+                self.passed.clear();
+            }
             self.pulse.borrow_and_update();
             let live = match self.live_from() {
                 Some(later) => Live::Until(Some(later)),
@@ -110,7 +162,11 @@ impl Tap {
         match self.lane.peek(self.sink, self.cursor) {
             Peek::Ready(slot) => {
                 self.cursor = slot.seq + 1;
-                self.fresh(&slot).map_or(Live::Again, |tapped| Live::Now(Box::new(tapped)))
+                let Some(tapped) = self.fresh(&slot) else { return Live::Again };
+                if self.reading.is_some() && self.passed.len() < MOST_PASSED {
+                    self.passed.entry(tapped.event.id.clone()).or_insert(tapped.event.number);
+                }
+                Live::Now(Box::new(tapped))
             }
             Peek::Until(until) => Live::Until(Some(until)),
             Peek::Gone(next) => {
@@ -132,7 +188,7 @@ impl Tap {
         let mark = if slot.committed.is_some() { TapMark::Seq(slot.seq) } else { TapMark::Ticket(Ticket(slot.seq)) };
         if let Entry::Alarm(event) = slot.entry.as_ref() {
             let (durable, committed) = (slot.committed.is_some(), slot.committed);
-            return Some(Tapped { event: event.clone(), durable, committed, mark });
+            return Some(Tapped { event: event.clone(), durable, committed, passed_by: None, mark });
         }
         self.settle(mark, Outcome::Done);
         None
@@ -142,7 +198,10 @@ impl Tap {
     fn old(&self, kept: Kept) -> Option<Tapped> {
         let mark = TapMark::Seq(kept.seq);
         match kept.entry {
-            Ok(Entry::Alarm(event)) => Some(Tapped { event, durable: true, committed: Some(kept.wall), mark }),
+            Ok(Entry::Alarm(event)) => {
+                let passed_by = self.passed.get(&event.id).copied().filter(|newer| *newer > event.number);
+                Some(Tapped { event, durable: true, committed: Some(kept.wall), passed_by, mark })
+            }
             Ok(_) => {
                 self.settle(mark, Outcome::Done);
                 None
@@ -198,16 +257,15 @@ impl Tap {
 
     fn take_read(&mut self, (from, to): (Seq, Seq), kept: Vec<Kept>) {
         self.reading = None;
-        let next = kept.last().map_or(to, |kept| kept.seq).saturating_add(1);
-        if kept.len() >= READ && next <= to {
+        let next = next_after(&kept, to);
+        if next <= to {
             self.owed.push_front((next, to));
         }
         // What is not there any more is lost, and so is the duty to push it.
         let core = &self.lane.core;
         let mut missing = from;
-        let end = if kept.len() >= READ { next } else { to.saturating_add(1) };
         let mut deliveries = lock(&core.deliveries);
-        for seq in kept.iter().map(|kept| kept.seq).chain([end]) {
+        for seq in kept.iter().map(|kept| kept.seq).chain([next]) {
             if missing < seq {
                 let lost = Outcome::Dead("missing in the lane".to_owned());
                 let _ = deliveries.settle(self.sink, (missing, seq - 1), lost, core.head().seq, core.clock.mono());

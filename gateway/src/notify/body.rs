@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::flow::{AlarmEvent, Text};
+use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
 use crate::journal::Tapped;
 
 /// Header with `<alarm id>.<transition number>`, the same on every re-send.
@@ -39,6 +39,8 @@ struct Push<'a> {
     advice: Option<&'a str>,
     basis: Option<&'a str>,
     by: Option<&'a str>,
+    raised: Option<&'a Figures>,
+    acknowledged: Option<&'a Acknowledged>,
     times: Times,
     /// On the gateway's disk before this was sent.
     durable: bool,
@@ -87,6 +89,8 @@ pub(super) fn alarm(tapped: &Tapped, console: &str, sent: i64) -> Vec<u8> {
         advice: event.advice.as_deref(),
         basis: event.basis.as_deref(),
         by: event.by.as_deref(),
+        raised: event.raised.as_ref(),
+        acknowledged: event.acknowledged.as_ref(),
         times: times(event, tapped.committed, sent),
         durable: tapped.durable,
         link: link(console, &event.id),

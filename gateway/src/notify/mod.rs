@@ -102,8 +102,8 @@ struct Shared {
 
 impl Shared {
     /// Posts one body and tells the page how the link is.
-    async fn post(&self, kind: &'static str, key: Option<&str>, body: Vec<u8>) -> receiver::Answer {
-        let answer = self.receiver.post(kind, key, body).await;
+    async fn post(&self, headers: &[(&'static str, String)], body: Vec<u8>) -> receiver::Answer {
+        let answer = self.receiver.post(headers, body).await;
         let state = match &answer {
             receiver::Answer::Accepted => LinkState::Up,
             receiver::Answer::Refused(why) | receiver::Answer::Busy(why) | receiver::Answer::Away(why) => {
@@ -129,7 +129,7 @@ async fn heartbeat(shared: &Shared, site: &str, period: Option<Duration>) {
             pushed: shared.pushed.load(Ordering::Relaxed),
             waiting: shared.waiting.load(Ordering::Relaxed),
         };
-        let answer = shared.post("heartbeat", None, body::heartbeat(site, pulse)).await;
+        let answer = shared.post(&[(body::KIND, "heartbeat".to_owned())], body::heartbeat(site, pulse)).await;
         if answer == receiver::Answer::Accepted {
             shared.reached.notify_one();
         } else {

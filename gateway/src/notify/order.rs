@@ -1,6 +1,8 @@
 //! Which transition is pushed next. Pure.
 //!
 //! Per alarm the order is kept: its next transition waits until the one before is accepted. Other alarms pass a failing one.
+//! One that comes after a newer one of its alarm (the journal could not read it in time) still goes first, unless the
+//! newer one has been tried: then it goes as soon as it may, and says so.
 //! What was never tried goes before what is tried again, so that a first raise waits for no retry; then by priority.
 //!
 //! ```text
@@ -95,11 +97,19 @@ impl Window {
         self.len += 1;
         self.places += 1;
         let urgency = Priority::ALL.into_iter().find(|p| p.word() == tapped.event.priority).map_or(0, |p| p as u8);
-        let item = Item { place: self.places, urgency, attempts: 0, refusals: 0, away: false, tapped };
+        let mut item = Item { place: self.places, urgency, attempts: 0, refusals: 0, away: false, tapped };
         let id = item.tapped.event.id.clone();
         let alarm =
             self.alarms.entry(id).or_insert_with(|| Alarm { state: State::Waiting(now), items: VecDeque::new() });
-        alarm.items.push_back(item);
+        let untried = |other: &Item| other.attempts == 0;
+        if let Some(newer) = item.tapped.passed_by
+            && alarm.items.iter().any(|other| untried(other) && other.tapped.event.number == newer)
+        {
+            item.tapped.passed_by = None;
+        }
+        let number = item.tapped.event.number;
+        let newer = alarm.items.iter().position(|other| untried(other) && other.tapped.event.number > number);
+        alarm.items.insert(newer.unwrap_or(alarm.items.len()), item);
     }
 
     /// The next transition to push now.

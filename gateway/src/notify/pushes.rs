@@ -15,6 +15,8 @@ use crate::backoff::{self, Backoff};
 use crate::journal::{Outcome, Tap, TapMark, Tapped};
 use crate::stop::Stop;
 
+/// Header of a transition that comes late: the number of a newer one of the same alarm that was pushed before it.
+pub(super) const PASSED_BY: &str = "Gengfu-Passed-By";
 const FLOOR: Duration = Duration::from_millis(250);
 const CEILING: Duration = Duration::from_secs(30);
 
@@ -137,6 +139,11 @@ async fn push(shared: &Shared, tapped: &Tapped) -> Answer {
         shared.stats.notify_not_durable.add(1);
     }
     let key = tapped.event.key();
+    let mut headers = vec![(body::KIND, "alarm".to_owned()), (body::KEY, key.clone())];
+    if let Some(newer) = tapped.passed_by {
+        tracing::warn!(link = shared.name, key, newer, "pushed after a newer one: the disk could not be read in time");
+        headers.push((PASSED_BY, newer.to_string()));
+    }
     let body = body::alarm(tapped, &shared.console, shared.clock.wall().0);
-    shared.post("alarm", Some(&key), body).await
+    shared.post(&headers, body).await
 }

@@ -51,11 +51,11 @@ impl Receiver {
         Ok(Self { url: config.url.clone(), client, secret: Secret::new(config.secret_file.clone()) })
     }
 
-    /// Posts one body. `key` is the idempotency key of an alarm; a heartbeat has none.
-    pub(super) async fn post(&self, kind: &'static str, key: Option<&str>, body: Vec<u8>) -> Answer {
-        let mut request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json").header(body::KIND, kind);
-        if let Some(key) = key {
-            request = request.header(body::KEY, key);
+    /// Posts one body.
+    pub(super) async fn post(&self, headers: &[(&'static str, String)], body: Vec<u8>) -> Answer {
+        let mut request = self.client.post(&self.url).header(CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
         }
         if let Some(secret) = self.secret.current().await {
             request = request.header(body::SIGNATURE, body::signature(&secret, &body));

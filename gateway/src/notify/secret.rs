@@ -8,8 +8,6 @@ use std::time::{Duration, SystemTime};
 
 /// How long a push waits for the file.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// A secret is shorter; a larger file is the wrong one.
-const SECRET_BYTES: u64 = 4096;
 
 #[derive(Debug)]
 pub(super) struct Secret {
@@ -58,17 +56,17 @@ impl Secret {
 
 fn refresh(path: &Path, cached: &Mutex<Cached>) {
     let read = || -> Result<Option<(Stamp, Vec<u8>)>, String> {
-        let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
-        let stamp = (meta.modified().map_err(|error| error.to_string())?, meta.len());
+        let unusable = |error: std::io::Error| format!("{}: {error}; put the secret there", path.display());
+        let meta = std::fs::metadata(path).map_err(unusable)?;
+        let stamp = (meta.modified().map_err(unusable)?, meta.len());
         if lock(cached).stamp == Some(stamp) {
             return Ok(None);
         }
-        if meta.len() > SECRET_BYTES {
-            return Err("too long for a secret".to_owned());
+        let secret = crate::secret::read(path, "secret")?;
+        if secret.is_empty() {
+            return Err(format!("{}: is empty; put the secret there", path.display()));
         }
-        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-        let secret = bytes.trim_ascii().to_vec();
-        if secret.is_empty() { Err("is empty".to_owned()) } else { Ok(Some((stamp, secret))) }
+        Ok(Some((stamp, secret)))
     };
     let result = read();
     let mut cached = lock(cached);
@@ -79,8 +77,7 @@ fn refresh(path: &Path, cached: &Mutex<Cached>) {
         }
         Err(why) => {
             if cached.complained.as_ref() != Some(&why) {
-                let path = path.display().to_string();
-                tracing::error!(path, why, "secret_file not usable, put the secret there");
+                tracing::error!(why, "secret_file not usable, pushes go unsigned or with the last secret known");
                 cached.complained = Some(why);
             }
         }

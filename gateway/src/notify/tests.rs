@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::order::{Failure, IN_FLIGHT, REFUSED_ENOUGH, WINDOW, Window};
-use super::pushes::Source;
+use super::order::{Attempt, Failure, IN_FLIGHT, REFUSED_ENOUGH, WINDOW, Window};
+use super::pushes::{PASSED_BY, Source};
 use super::{GRACE, body, notify};
 use crate::clock::Clock;
 use crate::config::checked::WebhookConfig;
@@ -50,9 +50,11 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         occurred: 1_700_000_000_123,
         detected: 1_700_000_000_124,
         by: None,
+        raised: None,
+        acknowledged: None,
     };
     let mark = TapMark::Seq(u64::from(alarm) * 1_000 + u64::from(number));
-    Tapped { event, durable: true, committed: Some(1_700_000_000_130), mark }
+    Tapped { event, durable: true, committed: Some(1_700_000_000_130), passed_by: None, mark }
 }
 
 /// The tap: a channel in, a list of what was settled out.
@@ -354,6 +356,51 @@ async fn a_stop_ends_a_push_that_hangs() {
     rig.stop().await;
     let took = clock.mono().since(start);
     assert!(took <= GRACE.as_millis() as u64 + 500, "{took} ms");
+}
+
+/// A transition that the journal could read only after `newer` had been handed out.
+fn late(alarm: u32, number: u32, newer: u32) -> Tapped {
+    Tapped { passed_by: Some(newer), ..tapped(alarm, number, "critical") }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_a_newer_one_has_passed_is_pushed_once_and_says_so() {
+    let server = Server::start(|_| Reply::Status(204, "")).await;
+    let rig = Rig::start(server.url(), |_| {});
+    rig.raise(1, 3);
+    rig.all_settled(1).await;
+    rig.tap.try_send(late(1, 2, 3)).unwrap();
+    rig.all_settled(2).await;
+    let seen = server.seen();
+    assert_eq!(keys(&seen), ["0000000000000001.3", "0000000000000001.2"]);
+    assert_eq!([seen[0].header(PASSED_BY), seen[1].header(PASSED_BY)], [None, Some("3")]);
+    assert_eq!(json(&seen[1])["number"].as_u64(), Some(2));
+    rig.stop().await;
+}
+
+#[test]
+fn an_older_one_that_comes_late_goes_first_unless_the_newer_was_tried() {
+    let pushed = |window: &mut Window| {
+        let mut all = Vec::new();
+        while let Some(Attempt { tapped, .. }) = window.next(Mono(9)) {
+            all.push((tapped.event.number, tapped.passed_by));
+            window.accepted(&tapped.event.id, Mono(9));
+        }
+        all
+    };
+    let mut window = Window::default();
+    for one in [tapped(1, 3, "high"), tapped(1, 4, "high"), late(1, 1, 3), late(1, 2, 3)] {
+        window.take(one, Mono(0));
+    }
+    assert_eq!(pushed(&mut window), [(1, None), (2, None), (3, None), (4, None)], "nothing of it was tried");
+
+    window.take(tapped(1, 3, "high"), Mono(0));
+    window.take(tapped(1, 4, "high"), Mono(0));
+    let id = window.next(Mono(0)).expect("the third").tapped.event.id;
+    window.take(late(1, 1, 3), Mono(0));
+    window.take(late(1, 2, 3), Mono(0));
+    window.failed(&id, Failure::Away, Mono(1));
+    assert_eq!(pushed(&mut window), [(3, None), (1, Some(3)), (2, Some(3)), (4, None)], "the third may have arrived");
 }
 
 #[test]

@@ -81,6 +81,7 @@ pub(super) fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         modbus,
         mqtt,
         rules: Vec::new(),
+        labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
         webhooks: Vec::new(),
     }

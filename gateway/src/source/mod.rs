@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -13,11 +13,14 @@ use crate::flow::Batch;
 use crate::stop::Stop;
 use crate::telemetry::{LinkState, SharedStats};
 
+mod said;
 pub mod own;
 pub mod modbus;
 pub mod mqtt;
 #[cfg(test)]
 mod testing;
+
+pub use said::Said;
 
 /// What every source task is given.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct Context {
     pub stats: SharedStats,
     pub stop: Stop,
     pub site: Arc<Site>,
+    /// What the log says of the task's link; the task's own, also when it is started again.
+    pub said: Arc<Mutex<Said>>,
 }
 
 /// The engine takes nothing more: the process is stopping.
@@ -41,22 +46,25 @@ impl Context {
         self.engine.submit(Input::Batch(batch)).await.map_err(|_| Gone)
     }
 
-    /// Says how a link is; a change for the worse or the better is logged once.
+    /// Says how a link is: to the page always, to the log as [`Said`] thinks fit.
     fn link(&self, name: &str, state: LinkState) {
-        let before = self.stats.links().remove(name).map(|status| status.state);
-        if before.as_ref() == Some(&state) {
-            return;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        match &state {
+            LinkState::Down { why } => match said.down(self.clock.mono()) {
+                Some(1) => tracing::warn!(link = name, why, "link down, trying again"),
+                Some(attempts) => tracing::warn!(link = name, attempts, why, "link still down"),
+                None => tracing::debug!(link = name, why, "link still down"),
+            },
+            LinkState::Up if said.up() => tracing::info!(link = name, "link up"),
+            LinkState::Up | LinkState::Connecting => {}
         }
-        match (&before, &state) {
-            // Each failed attempt may word it differently; it is the same outage.
-            (Some(LinkState::Down { .. }), LinkState::Down { why }) => {
-                tracing::debug!(link = name, why, "link still down");
-            }
-            (_, LinkState::Down { why }) => tracing::warn!(link = name, why, "link down, trying again"),
-            (_, LinkState::Up) => tracing::info!(link = name, "link up"),
-            (_, LinkState::Connecting) => tracing::debug!(link = name, "connecting"),
-        }
+        drop(said);
         self.stats.link(name, state, self.clock.wall().0);
+    }
+
+    /// For the task of one link.
+    fn of_one_link(&self) -> Self {
+        Self { said: Arc::default(), ..self.clone() }
     }
 }
 
@@ -78,14 +86,14 @@ impl std::fmt::Debug for SourceTask {
 pub fn tasks(context: &Context) -> Vec<SourceTask> {
     let site = Arc::clone(&context.site);
     let lines = site.modbus.iter().map(|line| {
-        let (context, config) = (context.clone(), Arc::new(line.clone()));
+        let (context, config) = (context.of_one_link(), Arc::new(line.clone()));
         SourceTask {
             name: line.name.clone(),
             start: Box::new(move || Box::pin(modbus::run(context.clone(), Arc::clone(&config)))),
         }
     });
     let links = site.mqtt.iter().map(|link| {
-        let (context, config) = (context.clone(), Arc::new(link.clone()));
+        let (context, config) = (context.of_one_link(), Arc::new(link.clone()));
         SourceTask {
             name: link.name.clone(),
             start: Box::new(move || Box::pin(mqtt::run(context.clone(), Arc::clone(&config)))),

@@ -11,8 +11,8 @@ use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Now;
 
 use crate::catalog::PointMeta;
-use crate::config::checked::{LevelMeta, PointSpec, Rule};
-use crate::flow::Batch;
+use crate::config::checked::{Labels, LevelMeta, PointLabel, PointSpec, Rule};
+use crate::flow::{Batch, Text};
 use crate::journal::{Entry, Journal};
 use crate::source::Context;
 use crate::telemetry::{LinkState, LinkStatus, RefusedReason, Stats};
@@ -36,6 +36,9 @@ const REPEAT_MS: u64 = 60_000;
 /// One trouble: a point that is 1 while it lasts, and the alarm it makes.
 struct Trouble {
     point: &'static str,
+    /// What people call it, and its words for 0 and 1.
+    label: &'static str,
+    words: [&'static str; 2],
     priority: Priority,
     advice: &'static str,
     /// Counts its signs in this run.
@@ -47,6 +50,8 @@ struct Trouble {
 const TROUBLES: [Trouble; 7] = [
     Trouble {
         point: "journal-fault",
+        label: "日志磁盘 / journal disk",
+        words: ["正常 / fine", "无法写入 / takes no writes"],
         priority: Priority::High,
         advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
         signs: |stats| stats.refused(RefusedReason::JournalFull),
@@ -54,6 +59,8 @@ const TROUBLES: [Trouble; 7] = [
     },
     Trouble {
         point: "journal-repaired",
+        label: "日志文件 / journal file",
+        words: ["完好 / whole", "损坏后已修复 / torn and repaired"],
         priority: Priority::High,
         advice: "启动时日志文件损坏，已截取完好部分并另存坏文件：检查磁盘与供电 / The journal was torn: what is whole was kept, the damaged file set aside (*.damaged-*): check disk and power.",
         signs: |stats| stats.journal_repairs.get(),
@@ -61,6 +68,8 @@ const TROUBLES: [Trouble; 7] = [
     },
     Trouble {
         point: "link-down",
+        label: "采集链路 / field link",
+        words: ["正常 / fine", "中断 / down"],
         priority: Priority::High,
         advice: "采集链路中断，其测点均无有效数值：检查网络与服务 / A line or broker can't be reached, its points have no value: check the network and the service.",
         signs: |_| 0,
@@ -68,6 +77,8 @@ const TROUBLES: [Trouble; 7] = [
     },
     Trouble {
         point: "clock-off",
+        label: "设备时钟 / device clock",
+        words: ["准确 / right", "不准 / off"],
         priority: Priority::Medium,
         advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
         signs: |stats| stats.clock_off.get(),
@@ -75,6 +86,8 @@ const TROUBLES: [Trouble; 7] = [
     },
     Trouble {
         point: "devices-refused",
+        label: "上报设备数 / number of devices",
+        words: ["正常 / fine", "超过上限 / over the limit"],
         priority: Priority::Medium,
         advice: "上报设备数超过 max_devices：核对主题或提高上限 / More devices than max_devices: check the topics or raise it.",
         signs: |stats| stats.refused(RefusedReason::TooManyDevices),
@@ -82,6 +95,8 @@ const TROUBLES: [Trouble; 7] = [
     },
     Trouble {
         point: "source-restarted",
+        label: "采集任务 / source task",
+        words: ["正常 / fine", "出错后已重启 / failed and was restarted"],
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
         signs: |stats| stats.source_restarts.get(),
@@ -89,6 +104,8 @@ const TROUBLES: [Trouble; 7] = [
     },
     Trouble {
         point: "reader-restarted",
+        label: "推送转发任务 / push and forward task",
+        words: ["正常 / fine", "出错后已重启 / failed and was restarted"],
         priority: Priority::High,
         advice: "推送、转发或界面任务异常后已自动重启，推送可能延迟：请报告此日志 / A push, forward or console task failed and was restarted, pushes may be late: please report its log.",
         signs: |stats| stats.reader_restarts.get(),
@@ -137,6 +154,16 @@ pub fn rules() -> Vec<Rule> {
         advice: Some(t.advice.to_owned()),
     };
     TROUBLES.iter().map(rule).collect()
+}
+
+/// What people call the gateway and its troubles.
+pub fn label(labels: &mut Labels) {
+    labels.name_device(DEVICE, Text::of("本网关 / this gateway"));
+    for trouble in &TROUBLES {
+        let words = trouble.words.map(Text::of).to_vec();
+        let label = PointLabel { label: Some(Text::of(trouble.label)), words };
+        labels.name_point(format!("{DEVICE}/{}", trouble.point), label);
+    }
 }
 
 /// What is known of one trouble between looks.

@@ -40,7 +40,7 @@ impl Bench {
         let (stopper, stop) = channel();
         let site = Arc::new(site(modbus, mqtt));
         let (clock, stats) = (Clock::start(), Arc::new(Stats::default()));
-        let context = Context { clock, catalog: Catalog::default(), engine, stats, stop, site };
+        let context = Context { clock, catalog: Catalog::default(), engine, stats, stop, site, said: Arc::default() };
         let running = tasks(&context).into_iter().map(|task| tokio::spawn((task.start)())).collect();
         Self { context, inputs, running, stopper }
     }
@@ -117,6 +117,7 @@ fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         modbus,
         mqtt,
         rules: Vec::new(),
+        labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
         webhooks: Vec::new(),
     }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Bucket } from "../api.ts";
-import { ago, append, extent, number, series, trim } from "../pure.ts";
+import { ago, append, extent, figure, number, series, trim } from "../pure.ts";
 
 const words = { second: " s", minute: " min", hour: " h", day: " d" };
 const bucket = (at: number, mean: number | null, bad = 0): Bucket => ({ at, min: mean, max: mean, mean, count: mean === null ? 0 : 1, bad });
@@ -15,6 +15,15 @@ test("numbers are short and true", () => {
     [-5.25, "-5.25"], [100, "100"], [1e-7, "0"], [1e-5, "0.00001"], [null, "—"], [NaN, "—"], [Infinity, "—"],
   ];
   for (const [value, text] of cases) assert.equal(number(value), text);
+});
+
+test("a value is a word or a number, and nothing where it can't be believed", () => {
+  const word = { zh: "打开", en: "open" };
+  assert.equal(figure({ value: 1, quality: "good", word }, "zh-CN", "无"), "打开");
+  assert.equal(figure({ value: 1, quality: "good", word }, "en", "none"), "open");
+  assert.equal(figure({ value: 0.15234, quality: "uncertain", word: null }, "en", "none"), "0.1523");
+  assert.equal(figure({ value: null, quality: "bad", word: null }, "en", "none"), "none");
+  assert.equal(figure({ value: 1, quality: "bad", word }, "en", "none"), "none", "the last word of a lost point is no word");
 });
 
 test("ages are in the unit a person would use", () => {

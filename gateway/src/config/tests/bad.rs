@@ -74,6 +74,21 @@ macro_rules! cases {
 }
 
 cases! {
+    // Labels.
+    an_empty_label: with("unit = 1\n", "unit = 1\nlabel = ^\" \"\n") => ["`label` is empty|leave the key out"];
+    a_label_on_two_lines: with("unit = 1\n", "unit = 1\nlabel = ^\"a\\nb\"\n") => ["control characters"];
+    a_label_nobody_can_read: with("unit = 1\n", &format!("unit = 1\nlabel = ^\"{}\"\n", "泵".repeat(81))) => ["longer than 80"];
+    a_label_of_a_point_that_is_a_number: with("\"coil:3\"\n", "\"coil:3\"\nlabel = ^7\n") => ["`label` must be text"];
+    one_word_for_two_states: with("\"coil:3\"\n", "\"coil:3\"\nwords = ^[\"停 / stopped\"]\n") => ["has 1 of them|0 on"];
+    a_word_that_is_empty: with("\"coil:3\"\n", "\"coil:3\"\nwords = [\"停\", ^\"\"]\n") => ["`words` is empty"];
+    a_word_that_is_a_sentence: with("\"coil:3\"\n", &format!("\"coil:3\"\nwords = [\"停\", ^\"{}\"]\n", "运".repeat(41)))
+        => ["longer than 40"];
+    words_that_are_no_list: with("\"coil:3\"\n", "\"coil:3\"\nwords = ^\"停\"\n") => ["must be a list"];
+    words_of_a_measured_value: with("range = [0, 2.5]", "words = ^[\"低\", \"高\"]") => ["in MPa|if it is a state"];
+    a_label_for_a_device_that_cannot_come: with("expect = [\"gas-01\"]", "labels = { gas-01 = \"一号\", door-1 = ^\"门\" }")
+        => ["door-1|gas-*"];
+    a_label_of_a_device_that_is_empty: with("expect = [\"gas-01\"]", "labels = { gas-01 = ^\"\" }") => ["`label` is empty"];
+    labels_that_are_no_table: with("expect = [\"gas-01\"]", "labels = ^\"一号\"") => ["must be a table"];
     // Not TOML.
     a_string_that_is_not_closed: with("id = \"s\"", "id = \"s^") => ["not TOML|string"];
     a_value_that_is_missing: with("id = \"s\"\n", "id = ^\n") => ["not TOML"];
@@ -92,7 +107,7 @@ cases! {
         => ["unknown key `uint` in [[modbus.device]]|did you mean `unit`?"];
     an_unknown_key_near_nothing:
         with("unit = 1", "unit = 1\n^colour = \"red\"")
-        => ["unknown key `colour`|known here: name, unit, every, kind, area, point"];
+        => ["unknown key `colour`|known here: name, unit, every, kind, area, label, point"];
     an_unknown_table:
         and("^[^modbuss]\n").replace("^[", "[")
         => ["unknown key `modbuss` in the file|did you mean `modbus`?"];
@@ -328,7 +343,13 @@ cases! {
     a_heartbeat_too_fast: hook("url = \"http://h/\"\nheartbeat = ^\"500ms\"") => ["from 1s"];
     a_timezone_that_is_none:
         with("id = \"s\"", "id = \"s\"\ntimezone = ^\"Beijing\"")
-        => ["no time zone|Asia/Shanghai"];
+        => ["no time zone|all of China keeps \"Asia/Shanghai\""];
+    a_timezone_of_a_city_that_has_none:
+        with("id = \"s\"", "id = \"s\"\ntimezone = ^\"Asia/Hangzhou\"")
+        => ["\"Asia/Hangzhou\" is no time zone|all of China keeps \"Asia/Shanghai\""];
+    a_timezone_misspelt:
+        with("id = \"s\"", "id = \"s\"\ntimezone = ^\"Asia/Shanghia\"")
+        => ["did you mean \"Asia/Shanghai\"?"];
     an_uplink: and("[^uplink]\n") => ["`uplink` is not in this version"];
 
     // Many at once, in the order of the file.

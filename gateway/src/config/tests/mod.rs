@@ -266,6 +266,29 @@ trend = {{ limit = 0.1, side = \"low\", within = \"30m\", window = \"2h\" }}
 }
 
 #[test]
+fn people_have_names_for_devices_points_and_states() {
+    let text = EXAMPLE
+        .replace("unit = 3\n", "unit = 3\nlabel = \"消火栓主管 / hydrant main\"\n")
+        .replace("name = \"pressure\"\n", "name = \"pressure\"\nlabel = \" 压力 / pressure \"\n")
+        .replace(
+            "max_devices = 500",
+            "labels = { gas-01 = \"厨房探头\", gas-77 = \"仓库探头 / store\" }\nmax_devices = 500",
+        )
+        .replace("unit = \"%LEL\"\n", "words = [\"正常 / fine\", \"报警 / alarm\"]\n");
+    let labels = good(&text).site.labels;
+    assert_eq!(labels.full("hydrant-main", "pressure").zh, "消火栓主管 压力");
+    assert_eq!(labels.full("hydrant-main", "pressure").en, "hydrant main pressure");
+    // One language is the same in both; a device that was not heard yet may have its name.
+    assert_eq!(labels.full("gas-01", "ch4").en, "厨房探头 ch4");
+    assert_eq!(labels.device("gas-77").map(|text| text.en.as_str()), Some("store"));
+    let word = labels.point("gas-02/ch4").and_then(|point| point.word(1.0)).map(|word| word.zh.as_str());
+    assert_eq!(word, Some("报警"));
+    let plain = good(EXAMPLE).site.labels;
+    assert_eq!(plain, Labels::default());
+    assert_eq!(plain.full("hydrant-main", "pressure").zh, "hydrant-main/pressure");
+}
+
+#[test]
 fn overlapping_registers_of_different_types_are_fine() {
     let more = "[[modbus.device.point]]\nname = \"word\"\nregister = \"input:7\"\ntype = \"f32\"\n[[mqtt]]";
     assert_eq!(good(&BASE.replace("[[mqtt]]", more)).warnings, []);

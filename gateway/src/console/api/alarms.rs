@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::App;
 use super::super::extract::{Command, Page, Paging, Params, Payload};
 use super::super::problem::Problem;
-use super::super::view;
+use super::super::standing;
 use crate::driver::CommandError;
 use crate::flow::AlarmEvent;
 use crate::journal::{Entry, Seq};
@@ -28,14 +28,11 @@ pub(super) struct List {
 }
 
 /// What stands comes whole: a page of alarms that misses one because another was raised in between would be a lie.
-pub(super) async fn list(
-    State(app): State<App>,
-    Params(list): Params<List>,
-) -> Result<Json<Page<AlarmEvent>>, Problem> {
+pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> Result<Response, Problem> {
     let paging = Paging::new(list.cursor.as_deref(), list.limit)?;
     let state = list.state.as_deref().unwrap_or("standing");
     if state == "all" {
-        return past(&app, paging).await.map(Json);
+        return past(&app, paging).await.map(|page| Json(page).into_response());
     }
     if state != "standing" && !StateName::ALL.iter().any(|name| name.word() == state) {
         let words: Vec<&str> = StateName::ALL.iter().map(|name| name.word()).collect();
@@ -43,9 +40,9 @@ pub(super) async fn list(
         return Err(Problem::invalid(detail));
     }
     let snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
-    let standing = view::by_urgency(snapshot.alarms);
-    let items = standing.into_iter().filter(|alarm| state == "standing" || alarm.state == state).collect();
-    Ok(Json(Page { items, next: None }))
+    let standing = standing::all(&snapshot, &app.catalog, &app.site);
+    let items = standing.into_iter().filter(|view| state == "standing" || view.alarm.state == state).collect();
+    Ok(Json(Page { items, next: None }).into_response())
 }
 
 /// Transitions out of the journal, newest first; other entries of the lane are passed over.
@@ -66,17 +63,23 @@ fn alarms(entries: Vec<(Seq, Entry)>) -> impl Iterator<Item = AlarmEvent> {
     })
 }
 
-/// One alarm: its last transition, and all of them that the newest entries of the lane hold.
+/// One alarm as it is now (its last transition, where it stands no more), and all transitions that the newest entries of
+/// the lane hold.
 pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let standing = app.snapshot().await.ok_or_else(Problem::engine_silent)?.alarms.into_iter().find(|a| a.id == id);
+    let mut snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
+    snapshot.alarms.retain(|alarm| alarm.id == id);
+    let standing = snapshot.alarms.first().cloned();
     let entries = app.history.entries(None, SEARCH_MAX).await.map_err(|error| Problem::journal(&error));
     // What stands is known without the journal, and a sick disk must not hide it.
     let entries = if standing.is_some() { entries.unwrap_or_default() } else { entries? };
     let mut transitions: Vec<AlarmEvent> = alarms(entries).filter(|event| event.id == id).collect();
-    transitions.extend(standing.clone());
+    transitions.extend(standing);
     transitions.sort_by_key(|event| event.number);
     transitions.dedup_by_key(|event| event.number);
-    let Some(alarm) = standing.or_else(|| transitions.last().cloned()) else { return Err(unknown(&id)) };
+    if let Some(alarm) = standing::all(&snapshot, &app.catalog, &app.site).first() {
+        return Ok(Json(json!({ "alarm": alarm, "transitions": transitions })).into_response());
+    }
+    let alarm = transitions.last().ok_or_else(|| unknown(&id))?;
     Ok(Json(json!({ "alarm": alarm, "transitions": transitions })).into_response())
 }
 
@@ -86,7 +89,7 @@ pub(super) async fn acknowledge(
     Payload(command): Payload<Command>,
 ) -> Result<Response, Problem> {
     let command = command.checked()?;
-    let answer = app.engine.acknowledge(id.clone(), command.by.clone()).await;
+    let answer = app.engine.acknowledge(id.clone(), command.by.clone(), command.note.clone()).await;
     answer_command(&app, &id, command, answer).await
 }
 

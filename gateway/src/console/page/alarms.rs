@@ -1,27 +1,25 @@
-//! What stands: most urgent first, with what to do about it.
+//! What stands, in the order in which it wants eyes: how it is now, how it was when it was raised, and what to do.
 
 use gengfu_core::alarm::{Priority, StateName};
 use maud::{Markup, html};
 
+use super::super::standing::{self, AlarmView};
+use super::words::Lang;
 use super::{Look, words};
-use crate::flow::AlarmEvent;
+use crate::flow::{Acknowledged, Figures, Text};
 
 /// Alarms on the page; what lies beyond is counted and can be had from the API.
 const CARDS_MAX: usize = 200;
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
-    let lang = look.lang;
-    let alarms = look.snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.alarms);
+    let (lang, app) = (look.lang, look.app);
+    let alarms =
+        look.snapshot.as_ref().map_or_else(Vec::new, |snapshot| standing::all(snapshot, &app.catalog, &app.site));
     html! {
-        section #alarms aria-labelledby="alarms-title" data-open=(alarms.iter().filter(|a| may(a) == Some("acknowledge")).count()) {
+        section #alarms aria-labelledby="alarms-title" data-open=(alarms.iter().filter(|alarm| alarm.is_new()).count()) {
             div.head {
                 h2 #alarms-title { (lang.pick("当前报警", "Standing alarms")) " " span.number { (alarms.len()) } }
-                ul.counts {
-                    @for priority in Priority::ALL.into_iter().rev().map(Priority::word) {
-                        @let n = alarms.iter().filter(|alarm| alarm.priority == priority).count();
-                        li.count data-priority=(priority) data-zero[n == 0] { span.badge { (words::priority(lang, priority)) } " " span.number { (n) } }
-                    }
-                }
+                (counts(lang, &alarms))
             }
             @if look.snapshot.is_none() {
                 p.calm { (lang.pick("引擎无响应，报警状态未知。", "The engine does not answer: what stands is unknown.")) }
@@ -31,36 +29,65 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
                 ol.cards { @for alarm in alarms.iter().take(CARDS_MAX) { (card(look, alarm)) } }
             }
             @if alarms.len() > CARDS_MAX {
-                p.alert { (lang.pick("另有 ", "And ")) (alarms.len() - CARDS_MAX) (lang.pick(" 条较低优先级报警未显示，见 ", " less urgent ones not shown here: ")) a href="/api/v1/alarms" { "/api/v1/alarms" } }
+                p.alert { (lang.pick("另有 ", "And ")) (alarms.len() - CARDS_MAX) (lang.pick(" 条排在其后的报警未显示，见 ", " that come after these not shown here: ")) a href="/api/v1/alarms" { "/api/v1/alarms" } }
             }
         }
     }
 }
 
-fn card(look: &Look<'_>, alarm: &AlarmEvent) -> Markup {
-    let lang = look.lang;
+/// How many stand, wait for eyes, wait for a hand; then by priority.
+fn counts(lang: Lang, alarms: &[AlarmView]) -> Markup {
+    let count = |wanted: fn(&AlarmView) -> bool| alarms.iter().filter(|alarm| wanted(alarm)).count();
+    let states = [
+        ("active", "▲", lang.pick("未恢复", "active"), count(|alarm| alarm.active)),
+        ("new", "!", lang.pick("未确认", "unacknowledged"), count(AlarmView::is_new)),
+        ("returned", "▽", lang.pick("已恢复待处理", "returned, waiting"), count(|alarm| !alarm.active)),
+    ];
     html! {
-        li.card id={ "alarm-" (alarm.id) } data-priority=(alarm.priority) data-state=(alarm.state) {
-            div.tags {
-                span.badge { (words::priority(lang, &alarm.priority)) }
-                @if alarm.early_warning { span.early { (lang.pick("预警", "EARLY WARNING")) } }
-                span.state { (words::state(lang, &alarm.state)) }
-                @if let Some(by) = &alarm.by { span.faint { (by) } }
+        ul.counts {
+            @for (name, sign, word, n) in states {
+                li.count data-count=(name) data-zero[n == 0] { span.sign aria-hidden="true" { (sign) } " " (word) " " span.number { (n) } }
             }
-            h3 { (lang_text(look, alarm)) }
-            p.where { (alarm.device) "/" (alarm.point) span.faint { " · " (alarm.rule) } }
-            p.figures { (figures(look, alarm)) }
+        }
+        ul.counts {
+            @for priority in Priority::ALL.into_iter().rev().map(Priority::word) {
+                @let n = alarms.iter().filter(|view| view.alarm.priority == priority).count();
+                li.count data-priority=(priority) data-zero[n == 0] { span.badge { (words::priority(lang, priority)) } " " span.number { (n) } }
+            }
+        }
+    }
+}
+
+fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
+    let (lang, alarm) = (look.lang, &view.alarm);
+    html! {
+        li.card id={ "alarm-" (alarm.id) } data-priority=(alarm.priority) data-state=(alarm.state) data-phase=(if view.active { "active" } else { "returned" }) data-new[view.is_new()] {
+            div.tags {
+                (phase(lang, view))
+                span.badge { (words::priority(lang, &alarm.priority)) }
+                span.state { (words::state(lang, &alarm.state)) }
+            }
+            h3 { (lang.of(&view.heading)) }
+            p.where {
+                @if let Some(area) = &view.area { span.area { (lang.of(&Text::of(area))) } " " }
+                span.id { (alarm.device) "/" (alarm.point) " · " (alarm.rule) }
+            }
+            dl.figures {
+                (now(look, view))
+                @if let Some(raised) = &alarm.raised { (then(look, view, raised)) }
+            }
             p.since {
                 (lang.pick("始于 ", "since ")) time data-ms=(alarm.onset) { (look.dial.short(look.now, alarm.onset)) }
                 " · " span data-age=(alarm.onset) { (words::ago(lang, look.now, alarm.onset)) }
             }
+            @if let Some(seen) = &alarm.acknowledged { (acknowledged(look, seen)) }
             @if alarm.advice.is_some() || alarm.basis.is_some() {
                 p.advice {
-                    @if let Some(advice) = &alarm.advice { strong { (lang.pick("处置：", "Do: ")) } (advice) " " }
+                    @if let Some(advice) = &alarm.advice { strong { (lang.pick("处置：", "Do: ")) } (lang.of(&Text::of(advice))) " " }
                     @if let Some(basis) = &alarm.basis { span.basis.faint { (lang.pick("依据 ", "Basis ")) (basis) } }
                 }
             }
-            @if let Some(act) = may(alarm) {
+            @if let Some(act) = may(view) {
                 button.act type="button" id={ "act-" (alarm.id) } data-act=(act) data-id=(alarm.id) {
                     @if act == "reset" { (lang.pick("复位", "Reset")) } @else { (lang.pick("确认", "Acknowledge")) }
                 }
@@ -69,37 +96,89 @@ fn card(look: &Look<'_>, alarm: &AlarmEvent) -> Markup {
     }
 }
 
-fn lang_text<'a>(look: &Look<'_>, alarm: &'a AlarmEvent) -> &'a str {
-    match look.lang {
-        words::Lang::Zh => &alarm.message.zh,
-        words::Lang::En => &alarm.message.en,
+/// Whether it stands, in a word and a shape: filled while it does, hollow once it is over.
+fn phase(lang: Lang, view: &AlarmView) -> Markup {
+    let (sign, word) = match (view.active, view.alarm.early_warning) {
+        (true, true) => ("△", lang.pick("预警中", "EARLY WARNING")),
+        (true, false) => ("▲", lang.pick("报警中", "ALARM")),
+        (false, true) => ("▽", lang.pick("预警已恢复", "EARLY WARNING RETURNED")),
+        (false, false) => ("▽", lang.pick("已恢复", "RETURNED")),
+    };
+    html! { span.phase data-early[view.alarm.early_warning] { span aria-hidden="true" { (sign) " " } (word) } }
+}
+
+/// The point's present; the script keeps it so. Without a value there is no number, and the reason stands in its place.
+fn now(look: &Look<'_>, view: &AlarmView) -> Markup {
+    let (lang, alarm, now) = (look.lang, &view.alarm, &view.now.now);
+    html! {
+        div.now data-now={ (alarm.device) "/" (alarm.point) } data-quality=(now.quality) {
+            dt { (lang.pick("现值", "now")) }
+            dd {
+                span.value { (words::value(lang, &view.now).unwrap_or_else(|| words::none(lang).to_owned())) }
+                span.unit { " " (alarm.unit.as_deref().unwrap_or_default()) }
+                // Named here, where no column says it: a value that is good to believe need not be a good one.
+                " " span.quality {
+                    (lang.pick("质量 ", "quality "))
+                    span.mark { (words::quality(lang, now.quality)) }
+                    span.reason { @if let Some(reason) = now.reason { " · " (words::reason(lang, reason)) } }
+                }
+                " " span.age data-age=[now.at] { (now.at.map_or_else(|| "—".to_owned(), |at| words::ago(lang, look.now, at))) }
+            }
+        }
     }
 }
 
-/// Value against limit; the lack of a value with its reason.
-fn figures(look: &Look<'_>, alarm: &AlarmEvent) -> Markup {
+/// The figures that raised it.
+fn then(look: &Look<'_>, view: &AlarmView, raised: &Figures) -> Markup {
     let lang = look.lang;
-    let unit = alarm.unit.as_deref().unwrap_or_default();
+    let unit = view.alarm.unit.as_deref().unwrap_or_default();
+    let word = view.raised_word.as_ref().map(|word| lang.of(word).to_owned());
+    let label = if view.alarm.early_warning {
+        lang.pick("预警时", "at warning")
+    } else {
+        lang.pick("报警时", "at alarm")
+    };
     html! {
-        @match alarm.value {
-            Some(value) => { span.figure { (words::number(value)) } " " (unit) }
-            None => {
-                span.figure { (lang.pick("无有效值", "no usable value")) }
-                @if let Some(reason) = &alarm.reason { " " (words::reason(lang, reason)) }
+        div.then {
+            dt { (label) }
+            dd {
+                @match (word, raised.value) {
+                    (Some(word), _) => { span.value { (word) } }
+                    (None, Some(value)) => { span.value { (words::number(value)) } " " (unit) }
+                    (None, None) => { span.value { (words::none(lang)) } }
+                }
+                @if let Some(reason) = &raised.reason { " · " (words::reason(lang, reason)) }
+                @if let Some(limit) = raised.limit.filter(|_| view.measured) {
+                    span.faint { " / " (lang.pick("限值", "limit")) " " } span.number { (words::number(limit)) } " " (unit)
+                }
+                " " span.faint { (look.dial.short(look.now, raised.at)) }
+                @if let Some(left) = raised.time_to_limit {
+                    // As a time of day, since a span would have been true at that moment alone.
+                    @let due = raised.at.saturating_add(i64::try_from(left).unwrap_or(i64::MAX));
+                    strong.due { (lang.pick("当时预计 ", "limit was expected at ")) (look.dial.short(look.now, due)) (lang.pick(" 到限", "")) }
+                }
             }
         }
-        @if let Some(limit) = alarm.limit {
-            span.faint { " / " (lang.pick("限值", "limit")) " " } span.number { (words::number(limit)) } " " (unit)
-        }
-        @if let Some(left) = alarm.time_to_limit {
-            strong.left { (lang.pick("约 ", "limit in about ")) (words::span(lang, left)) (lang.pick("后到限", "")) }
+    }
+}
+
+fn acknowledged(look: &Look<'_>, seen: &Acknowledged) -> Markup {
+    let (lang, at) = (look.lang, look.dial.short(look.now, seen.at));
+    html! {
+        p.seen {
+            span aria-hidden="true" { "✓ " }
+            @match lang {
+                Lang::Zh => { strong { (seen.by) } " " (at) " 确认" }
+                Lang::En => { "acknowledged by " strong { (seen.by) } " at " (at) }
+            }
+            @if let Some(note) = &seen.note { (lang.pick("：", ": ")) span.note { (note) } }
         }
     }
 }
 
 /// What a person may do about it now.
-fn may(alarm: &AlarmEvent) -> Option<&'static str> {
-    match StateName::ALL.into_iter().find(|state| state.word() == alarm.state)? {
+fn may(view: &AlarmView) -> Option<&'static str> {
+    match view.state()? {
         StateName::Unacknowledged | StateName::Returned | StateName::Latched => Some("acknowledge"),
         StateName::LatchedAcknowledged => Some("reset"),
         StateName::Normal | StateName::Acknowledged => None,

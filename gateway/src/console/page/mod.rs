@@ -13,7 +13,7 @@ use crate::driver::Snapshot;
 mod alarms;
 mod points;
 mod strip;
-mod words;
+pub(super) mod words;
 
 use words::{Dial, Lang};
 
@@ -47,10 +47,7 @@ struct Look<'a> {
 /// A query that makes no sense shows the page all the same.
 pub(super) async fn page(State(app): State<App>, choice: Result<Query<Choice>, QueryRejection>) -> Html<String> {
     let Choice { lang, part } = choice.map(|Query(choice)| choice).unwrap_or_default();
-    let mut snapshot = app.snapshot().await;
-    if let Some(snapshot) = &mut snapshot {
-        snapshot.alarms = view::by_urgency(std::mem::take(&mut snapshot.alarms));
-    }
+    let snapshot = app.snapshot().await;
     let look = Look { app: &app, lang, dial: Dial::new(&app.site.timezone), now: app.clock.wall().0, snapshot };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),

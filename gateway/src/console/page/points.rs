@@ -4,14 +4,19 @@ use maud::{Markup, html};
 
 use super::view::{self, PointView};
 use super::{Look, words};
+use crate::flow::Text;
 
 /// Rows on the page; what lies beyond can be had from the API.
 const ROWS_MAX: usize = 2_000;
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let lang = look.lang;
-    let points = look.snapshot.as_ref().map(|snapshot| view::points(snapshot, &look.app.catalog)).unwrap_or_default();
-    let (all, troubled) = (points.len(), points.iter().filter(|point| !point.now.is_good()).count());
+    let points = look
+        .snapshot
+        .as_ref()
+        .map(|snapshot| view::points(snapshot, &look.app.catalog, &look.app.site.labels))
+        .unwrap_or_default();
+    let (all, troubled) = (points.len(), points.iter().filter(|point| !point.present.now.is_good()).count());
     let shown = points.into_iter().take(ROWS_MAX).collect();
     html! {
         section #points aria-labelledby="points-title" data-more[all > ROWS_MAX] {
@@ -37,12 +42,14 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
 }
 
 fn device_rows(look: &Look<'_>, points: &[PointView]) -> Markup {
-    let Some(first) = points.first().map(|point| &point.meta) else { return html! {} };
+    let Some(PointView { meta: first, device_label, .. }) = points.first() else { return html! {} };
+    let lang = look.lang;
     html! {
         tbody {
             tr.device { th colspan="5" scope="rowgroup" {
-                (first.device)
-                span.faint { " " (first.kind) @if let Some(area) = &first.area { " · " (area) } }
+                @if let Some(label) = device_label { (lang.of(label)) " " }
+                span.id[device_label.is_some()] { (first.device) }
+                span.faint { " " (first.kind) @if let Some(area) = &first.area { " · " (lang.of(&Text::of(area))) } }
             } }
             @for point in points { (row(look, point)) }
         }
@@ -50,14 +57,18 @@ fn device_rows(look: &Look<'_>, points: &[PointView]) -> Markup {
 }
 
 fn row(look: &Look<'_>, point: &PointView) -> Markup {
-    let (lang, meta, now) = (look.lang, &point.meta, &point.now);
+    let (lang, meta, now) = (look.lang, &point.meta, &point.present.now);
+    let full = look.app.site.labels.full(&meta.device, &meta.point);
     html! {
         tr data-key=(meta.name()) data-quality=(now.quality) {
             th scope="row" {
-                a href=(history(&meta.device, &meta.point)) data-trend=(meta.name()) data-unit=(meta.unit.as_deref().unwrap_or_default()) { (meta.point) }
+                a href=(history(&meta.device, &meta.point)) data-trend=(meta.name()) data-title=(lang.of(&full)) data-unit=(meta.unit.as_deref().unwrap_or_default()) {
+                    @if let Some(label) = &point.label { (lang.of(label)) } @else { (meta.point) }
+                }
+                @if point.label.is_some() { " " span.id { (meta.point) } }
                 @if meta.life_safety { " " span.life title=(lang.pick("生命安全测点：失去数据本身即报警", "life safety: losing it is itself an alarm")) { (lang.pick("生命安全", "life safety")) } }
             }
-            td.right.value { (now.value.map_or_else(|| "—".to_owned(), words::number)) }
+            td.right.value { (words::value(lang, &point.present).unwrap_or_else(|| "—".to_owned())) }
             td.unit { (meta.unit.as_deref().unwrap_or_default()) }
             td.quality {
                 span.mark { (words::quality(lang, now.quality)) }

@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::super::view::Present;
+use crate::flow::{self, Text};
 use crate::journal::Lane;
 use crate::telemetry::{LinkState, RefusedReason};
 
@@ -25,6 +27,14 @@ impl Lang {
         match self {
             Self::Zh => zh,
             Self::En => en,
+        }
+    }
+
+    /// The half of a text that is in this language.
+    pub(super) fn of(self, text: &Text) -> &str {
+        match self {
+            Self::Zh => &text.zh,
+            Self::En => &text.en,
         }
     }
 
@@ -59,11 +69,10 @@ pub(super) fn priority(lang: Lang, word: &str) -> &str {
 pub(super) fn state(lang: Lang, word: &str) -> &str {
     match StateName::ALL.into_iter().find(|s| s.word() == word) {
         Some(StateName::Normal) => lang.pick("已恢复", "normal"),
-        Some(StateName::Unacknowledged) => lang.pick("未确认", "not acknowledged"),
-        Some(StateName::Acknowledged) => lang.pick("已确认，仍在报警", "acknowledged, still standing"),
-        Some(StateName::Returned) => lang.pick("已恢复，未确认", "gone, not acknowledged"),
-        Some(StateName::Latched) => lang.pick("已恢复，锁存，未确认", "gone, latched, not acknowledged"),
-        Some(StateName::LatchedAcknowledged) => lang.pick("已恢复，锁存，待复位", "gone, latched, waits for reset"),
+        Some(StateName::Unacknowledged | StateName::Returned) => lang.pick("未确认", "not acknowledged"),
+        Some(StateName::Acknowledged) => lang.pick("已确认，尚未恢复", "acknowledged, still active"),
+        Some(StateName::Latched) => lang.pick("未确认，需复位", "not acknowledged, reset needed"),
+        Some(StateName::LatchedAcknowledged) => lang.pick("已确认，需复位", "acknowledged, reset needed"),
         None => word,
     }
 }
@@ -71,27 +80,16 @@ pub(super) fn state(lang: Lang, word: &str) -> &str {
 pub(super) fn quality(lang: Lang, word: &str) -> &str {
     let known = [Quality::Good, Quality::Uncertain(Reason::Comm), Quality::Bad(Reason::Comm)];
     match known.into_iter().find(|quality| quality.word() == word) {
-        Some(Quality::Good) => lang.pick("正常", "good"),
+        Some(Quality::Good) => lang.pick("有效", "good"),
         Some(Quality::Uncertain(_)) => lang.pick("存疑", "uncertain"),
         Some(Quality::Bad(_)) => lang.pick("无效", "bad"),
         None => word,
     }
 }
 
-pub(super) fn reason(lang: Lang, word: &str) -> &str {
-    match Reason::ALL.into_iter().find(|reason| reason.word() == word) {
-        Some(Reason::Comm) => lang.pick("通信中断", "no connection"),
-        Some(Reason::Timeout) => lang.pick("应答超时", "no answer in time"),
-        Some(Reason::DeviceFault) => lang.pick("设备故障", "device fault"),
-        Some(Reason::OutOfRange) => lang.pick("超出量程", "out of range"),
-        Some(Reason::Frozen) => lang.pick("数值冻结", "frozen"),
-        Some(Reason::NotANumber) => lang.pick("不是数值", "not a number"),
-        Some(Reason::Substituted) => lang.pick("人工置数", "substituted"),
-        Some(Reason::Stale) => lang.pick("数据过期", "stale"),
-        Some(Reason::LateReply) => lang.pick("迟到应答", "late reply"),
-        Some(Reason::Clock) => lang.pick("设备时钟不准", "device clock is off"),
-        None => word,
-    }
+pub(super) fn reason(lang: Lang, word: &str) -> String {
+    let known = Reason::ALL.into_iter().find(|reason| reason.word() == word);
+    known.map_or_else(|| word.to_owned(), |reason| lang.of(&flow::reason(reason)).to_owned())
 }
 
 pub(super) const fn link(lang: Lang, state: &LinkState) -> &'static str {
@@ -111,11 +109,16 @@ pub(super) const fn lane(lang: Lang, lane: Lane) -> &'static str {
 
 pub(super) fn refused(lang: Lang, word: &str) -> &str {
     match RefusedReason::ALL.into_iter().find(|reason| reason.word() == word) {
-        Some(RefusedReason::Undecodable) => lang.pick("无法解析（已留存）", "could not be decoded (kept)"),
+        Some(RefusedReason::Undecodable) => lang.pick("无法解析", "could not be decoded"),
         Some(RefusedReason::TooManyDevices) => lang.pick("设备数超限", "too many devices"),
         Some(RefusedReason::JournalFull) => lang.pick("日志队列满", "journal queue full"),
         None => word,
     }
+}
+
+/// What stands where a value would.
+pub(super) const fn none(lang: Lang) -> &'static str {
+    lang.pick("无有效值", "no usable value")
 }
 
 /// What the script needs to say by itself: the same words, and those of its own.
@@ -125,9 +128,11 @@ pub(super) fn for_script(lang: Lang) -> String {
     let map = |pairs: &[(&str, &str)]| -> serde_json::Value {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect()
     };
+    let reasons: serde_json::Value = reasons.into_iter().map(|(k, v)| (k.to_owned(), json!(v))).collect();
     json!({
         "quality": map(&qualities),
-        "reason": map(&reasons),
+        "reason": reasons,
+        "none": none(lang),
         "live": lang.pick("实时", "live"),
         "connecting": lang.pick("连接中…", "connecting…"),
         "stale": lang.pick("已停止更新", "STALE"),
@@ -154,7 +159,7 @@ pub(super) fn for_script(lang: Lang) -> String {
 }
 
 /// Four significant digits and no trailing zeros: 0.1523, 23.46, 1235. The script has the same function.
-pub(super) fn number(value: f64) -> String {
+pub(in super::super) fn number(value: f64) -> String {
     if !value.is_finite() {
         return "—".to_owned();
     }
@@ -163,6 +168,12 @@ pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A value as people read it: the word of a state, or its number; `None` where there is nothing to believe.
+pub(super) fn value(lang: Lang, present: &Present) -> Option<String> {
+    let word = present.word.as_ref().map(|word| lang.of(word).to_owned());
+    word.or_else(|| present.now.value.map(number))
 }
 
 /// 1234567 as 1,234,567.
@@ -289,7 +300,7 @@ mod tests {
     #[test]
     fn every_word_of_core_has_both_languages() {
         let words: Vec<fn(Lang, &str) -> String> =
-            vec![|l, w| priority(l, w).to_owned(), |l, w| state(l, w).to_owned(), |l, w| reason(l, w).to_owned()];
+            vec![|l, w| priority(l, w).to_owned(), |l, w| state(l, w).to_owned(), reason];
         let codes: [Vec<&str>; 3] = [
             Priority::ALL.map(Priority::word).to_vec(),
             StateName::ALL.map(StateName::word).to_vec(),

@@ -90,11 +90,72 @@ async fn alarms_stand_in_order_of_urgency() {
     let ids = |answer: &Value| -> Vec<String> {
         answer["items"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()[14..].to_owned()).collect()
     };
-    assert_eq!(ids(&console.json("/api/v1/alarms").await), ["a1", "a3", "a2", "a4", "a5"]);
+    assert_eq!(ids(&console.json("/api/v1/alarms").await), ["a1", "a4", "a2", "a3", "a5"]);
     assert_eq!(ids(&console.json("/api/v1/alarms?state=unacknowledged").await), ["a1", "a4"]);
     let refused = console.get("/api/v1/alarms?state=loud").await;
     assert_eq!(refused.status(), 400);
     assert!(refused.text().await.unwrap().contains("latched-acknowledged"));
+}
+
+#[tokio::test]
+async fn an_alarm_tells_the_present_beside_what_raised_it() {
+    let console = Console::start().await;
+    let alarms = console.json("/api/v1/alarms").await;
+    let find =
+        |n: char| alarms["items"].as_array().unwrap().iter().find(|a| a["id"].as_str().unwrap().ends_with(n)).unwrap();
+    let low = find('1');
+    assert_eq!(low["heading"]["zh"], "消火栓主管 压力 报警：过低（下限 0.15 MPa）");
+    assert_eq!(low["heading"]["en"], "hydrant main pressure alarm: too low (limit 0.15 MPa)");
+    assert_eq!((low["active"].as_bool(), low["reset_needed"].as_bool()), (Some(true), Some(false)));
+    assert_eq!((low["now"]["value"].as_f64(), low["now"]["quality"].as_str()), (Some(0.1423), Some("good")));
+    assert_eq!((low["raised"]["value"].as_f64(), low["raised"]["limit"].as_f64()), (Some(0.1423), Some(0.15)));
+    assert_eq!((&low["area"], &low["device_label"]["en"]), (&Value::from("B1"), &Value::from("hydrant main")));
+    assert_eq!((&low["point_label"]["zh"], &low["acknowledged"]), (&Value::from("压力"), &Value::Null));
+    let silent = find('2');
+    assert_eq!((&silent["now"]["value"], silent["now"]["reason"].as_str()), (&Value::Null, Some("timeout")));
+    let who = serde_json::json!({ "by": "值班员甲", "at": 1_790_000_060_000_i64, "note": "已派人到现场" });
+    assert_eq!((&silent["acknowledged"], &silent["device_label"]), (&who, &Value::Null));
+    let held = find('5');
+    assert_eq!((held["active"].as_bool(), held["reset_needed"].as_bool()), (Some(false), Some(true)));
+    assert_eq!(
+        (&held["now"]["word"]["zh"], &held["raised_word"]["en"]),
+        (&Value::from("被占用"), &Value::from("blocked"))
+    );
+    // The same of one alarm alone.
+    let one = console.json("/api/v1/alarms/00000000000000a5").await;
+    assert_eq!((&one["alarm"]["heading"], &one["alarm"]["now"]), (&held["heading"], &held["now"]));
+}
+
+#[tokio::test]
+async fn points_and_devices_have_the_names_people_use() {
+    let console = Console::start().await;
+    let points = console.json("/api/v1/points?device=exit-3f-east").await;
+    let door = &points["items"][0];
+    assert_eq!(
+        (&door["device_label"]["zh"], &door["label"]["en"]),
+        (&Value::from("三层东侧安全出口"), &Value::from("passage"))
+    );
+    assert_eq!((door["value"].as_f64(), &door["word"]["en"]), (Some(1.0), &Value::from("blocked")));
+    let devices = console.json("/api/v1/devices").await;
+    assert_eq!(devices["items"][0]["label"]["en"], "hydrant main");
+}
+
+/// Every field an answer has is described, and every described field is there.
+#[tokio::test]
+async fn an_alarm_is_what_its_description_says() {
+    let console = Console::start().await;
+    let document = console.json("/api/v1/openapi.json").await;
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let schemas = &document["components"]["schemas"];
+    let alarm = console.json("/api/v1/alarms").await["items"][0].clone();
+    let described = [&schemas["AlarmEvent"]["properties"], &schemas["Alarm"]["allOf"][1]["properties"]];
+    let described = described.into_iter().flat_map(names).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(names(&alarm), described);
+    for (answer, schema) in [(&alarm["now"], "Present"), (&alarm["raised"], "Figures")] {
+        assert_eq!(names(answer), names(&schemas[schema]["properties"]), "{schema}");
+    }
+    let point = console.json("/api/v1/points").await["items"][0].clone();
+    assert_eq!(names(&point), names(&schemas["Point"]["properties"]));
 }
 
 #[tokio::test]

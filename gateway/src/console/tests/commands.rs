@@ -9,12 +9,12 @@ const ACK: &str = "/api/v1/alarms/00000000000000a1/acknowledge";
 async fn an_acknowledgement_carries_its_name_to_the_engine() {
     let console = Console::start().await;
     console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
-    let (status, body) = console.post(ACK, r#"{"by": " 王强 "}"#).await;
+    let (status, body) = console.post(ACK, r#"{"by": " 值班员甲 "}"#).await;
     assert_eq!((status, body["id"].as_str()), (200, Some("00000000000000a1")));
-    let (status, _) = console.post("/api/v1/alarms/00000000000000a5/reset", r#"{"by": "李娜"}"#).await;
+    let (status, _) = console.post("/api/v1/alarms/00000000000000a5/reset", r#"{"by": "值班员乙"}"#).await;
     assert_eq!(status, 200);
     let asked = console.engine.lock().unwrap().asked.clone();
-    let expected = [("acknowledge", "00000000000000a1", "王强"), ("reset", "00000000000000a5", "李娜")];
+    let expected = [("acknowledge", "00000000000000a1", "值班员甲"), ("reset", "00000000000000a5", "值班员乙")];
     assert_eq!(asked, expected.map(|(what, id, by)| (what.to_owned(), id.to_owned(), by.to_owned())));
     assert!(console.journal.recorded.lock().unwrap().is_empty());
 }
@@ -23,11 +23,12 @@ async fn an_acknowledgement_carries_its_name_to_the_engine() {
 async fn a_note_is_in_the_audit_or_is_said_not_to_be() {
     let console = Console::start().await;
     console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
-    let body = r#"{"by": "王强", "note": "阀门已派人检查"}"#;
+    let body = r#"{"by": "值班员甲", "note": "阀门已派人检查"}"#;
     assert_eq!(console.post(ACK, body).await.0, 200);
+    assert_eq!(console.engine.lock().unwrap().note.as_deref(), Some("阀门已派人检查"));
     let recorded = console.journal.recorded.lock().unwrap().pop();
     assert!(matches!(recorded, Some(Entry::Audit { by, action, target, detail, .. })
-        if by == "王强" && action == "note" && target == "00000000000000a1" && detail == "阀门已派人检查"));
+        if by == "值班员甲" && action == "note" && target == "00000000000000a1" && detail == "阀门已派人检查"));
     *console.journal.durable.lock().unwrap() = false;
     assert_eq!(console.post(ACK, body).await.0, 202);
 }

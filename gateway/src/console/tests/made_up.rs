@@ -11,10 +11,10 @@ use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Wall;
 
 use crate::catalog::{Catalog, PointMeta};
-use crate::config::checked::{ConsoleConfig, JournalConfig, LevelMeta, Rule, Site};
+use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Rule, Site};
 use crate::console::history::{Answer, History};
 use crate::driver::Snapshot;
-use crate::flow::{AlarmEvent, Text};
+use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
 use crate::journal::{Bucket, Entry, Health, Lane, Seq, SinkBalance};
 
 pub(in crate::console) fn site() -> Site {
@@ -30,9 +30,23 @@ pub(in crate::console) fn site() -> Site {
         modbus: Vec::new(),
         mqtt: Vec::new(),
         rules: rules(),
+        labels: labels(),
         influx: Vec::new(),
         webhooks: Vec::new(),
     }
+}
+
+fn labels() -> Labels {
+    let point = |label: &str, words: &[&str]| PointLabel {
+        label: Some(Text::of(label)),
+        words: words.iter().map(|word| Text::of(word)).collect(),
+    };
+    let mut labels = Labels::default();
+    labels.name_device("hydrant-main", Text::of("消火栓主管 / hydrant main"));
+    labels.name_point("hydrant-main/pressure".to_owned(), point("压力 / pressure", &[]));
+    labels.name_device("exit-3f-east", Text::of("三层东侧安全出口 / exit on floor 3 east"));
+    labels.name_point("exit-*/blocked".to_owned(), point("通道 / passage", &["畅通 / clear", "被占用 / blocked"]));
+    labels
 }
 
 fn rules() -> Vec<Rule> {
@@ -54,6 +68,7 @@ fn rules() -> Vec<Rule> {
         rule("hydrant-low", "hydrant-main/pressure", low, &[(Priority::Critical, false)]),
         rule("hydrant-falling", "hydrant-main/pressure", slope, &[(Priority::High, false)]),
         rule("kitchen-gas", "gas-*/ch4", high, &[(Priority::High, false), (Priority::Critical, true)]),
+        rule("sprinkler-falling", "sprinkler-b1/pressure", slope, &[(Priority::Medium, false)]),
         rule("exit-blocked", "exit-*/blocked", open, &[(Priority::Medium, false)]),
     ]
 }
@@ -146,7 +161,20 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         since: 1_790_000_000_000,
         occurred: 1_790_000_000_000,
         detected: 1_790_000_000_000,
-        by: (state == "acknowledged").then(|| "王强".to_owned()),
+        by: (state == "acknowledged").then(|| "值班员甲".to_owned()),
+        raised: Some(Figures {
+            value,
+            quality: if value.is_some() { "good" } else { "bad" }.to_owned(),
+            reason: value.is_none().then(|| "timeout".to_owned()),
+            limit,
+            time_to_limit: (n == 4).then_some(840_000),
+            at: 1_790_000_000_000,
+        }),
+        acknowledged: matches!(state, "acknowledged" | "latched-acknowledged").then(|| Acknowledged {
+            by: "值班员甲".to_owned(),
+            at: 1_790_000_060_000,
+            note: Some("已派人到现场".to_owned()),
+        }),
     }
 }
 

@@ -38,6 +38,8 @@ struct Engine {
     command: Option<Result<AlarmEvent, CommandError>>,
     /// Who asked for what.
     asked: Vec<(String, String, String)>,
+    /// What the last acknowledgement said.
+    note: Option<String>,
     silent: bool,
 }
 
@@ -127,8 +129,9 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
         match request {
             Request::Ping { reply } => drop(reply.send(())),
             Request::Snapshot { reply } => drop(reply.send(engine.snapshot.clone())),
-            Request::Acknowledge { id, by, reply } => {
+            Request::Acknowledge { id, by, note, reply } => {
                 engine.asked.push(("acknowledge".to_owned(), id, by));
+                engine.note = note;
                 drop(reply.send(engine.carried_out()));
             }
             Request::Reset { id, by, reply } => {

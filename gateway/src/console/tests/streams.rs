@@ -62,7 +62,7 @@ async fn a_screen_hears_hello_points_and_every_transition() {
     });
     let (_, points) = stream.until("points").await;
     let expected = serde_json::json!({
-        "device": "hydrant-main", "point": "pressure", "value": 0.2, "quality": "good", "reason": null,
+        "device": "hydrant-main", "point": "pressure", "value": 0.2, "quality": "good", "reason": null, "word": null,
         "at": console.engine.lock().unwrap().snapshot.points[0].1.unwrap().at.0,
     });
     assert_eq!(points["items"], serde_json::json!([expected]));

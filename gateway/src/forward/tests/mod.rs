@@ -188,5 +188,7 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         occurred: 1_700_000_000_123,
         detected: 1_700_000_000_124,
         by: None,
+        raised: None,
+        acknowledged: None,
     }
 }

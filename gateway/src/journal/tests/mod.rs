@@ -184,6 +184,8 @@ fn event(rule: &str, number: u32, state: &str) -> AlarmEvent {
         occurred: 1,
         detected: 1,
         by: None,
+        raised: None,
+        acknowledged: None,
     }
 }
 

@@ -194,3 +194,85 @@ async fn a_second_tap_goes_on_where_the_first_was() {
     assert_eq!(again.map(|tapped| tapped.event.rule), [b.event.rule, "c".to_owned()]);
     run.close();
 }
+
+/// The lane's file out of reach of every new reader, as on a disk that is gone; the writer has it open and goes on.
+struct Unreadable<'d>(&'d Dir);
+
+impl<'d> Unreadable<'d> {
+    fn new(dir: &'d Dir) -> Self {
+        std::fs::rename(dir.0.join("alarm.db"), dir.0.join("away")).expect("the lane's file");
+        Self(dir)
+    }
+}
+
+impl Drop for Unreadable<'_> {
+    fn drop(&mut self) {
+        std::fs::rename(self.0.0.join("away"), self.0.0.join("alarm.db")).expect("the lane's file");
+    }
+}
+
+/// A run that was killed with these transitions owed to the duty room.
+async fn owed(dir: &Dir, transitions: &[(&str, u32)]) {
+    let run = open(dir);
+    for (rule, number) in transitions {
+        run.record(alarm(rule, *number, "unacknowledged")).await;
+    }
+    run.kill();
+}
+
+#[tokio::test]
+async fn what_earlier_runs_owe_goes_first_even_if_the_disk_can_be_read_no_more() {
+    let dir = Dir::new();
+    let numbers: Vec<(&str, u32)> = (1..=600).map(|number| ("a", number)).collect();
+    owed(&dir, &numbers).await;
+    let run = open(&dir);
+    let gone = Unreadable::new(&dir);
+    run.journal.append(alarm("a", 601, "acknowledged"));
+    let mut tap = run.journal.tap(DUTY).expect("declared");
+    for number in 1..=601 {
+        let tapped = next(&mut tap).await;
+        assert_eq!((tapped.event.number, tapped.passed_by), (number, None));
+        tap.settle(tapped.mark, Outcome::Done);
+    }
+    until("settled", || run.balance(DUTY, Lane::Alarm).pending == 0).await;
+    drop(gone);
+    run.close();
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_in_time_is_handed_out_once_and_says_what_passed_it() {
+    let dir = Dir::new();
+    owed(&dir, &[("a", 1), ("a", 2), ("b", 1)]).await;
+    let run = open(&dir);
+    // The task behind it panicked: the second one must read the lane.
+    drop(run.journal.tap(DUTY).expect("declared"));
+    let gone = Unreadable::new(&dir);
+    run.journal.append(alarm("a", 3, "acknowledged"));
+    run.journal.append(alarm("a", 4, "returned"));
+    run.journal.append(alarm("c", 1, "unacknowledged"));
+    let mut tap = run.journal.tap(DUTY).expect("declared");
+    let begun = run.journal.inner.clock.mono();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let tapped = next(&mut tap).await;
+        seen.push((key(&tapped), tapped.passed_by));
+        tap.settle(tapped.mark, Outcome::Done);
+    }
+    let waited = run.journal.inner.clock.mono().since(begun);
+    assert!(
+        (ring::PATIENCE..5_000).contains(&waited),
+        "new ones wait for the old ones, but not for a sick disk: {waited} ms"
+    );
+    drop(gone);
+    for _ in 0..3 {
+        let tapped = next(&mut tap).await;
+        seen.push((key(&tapped), tapped.passed_by));
+        tap.settle(tapped.mark, Outcome::Done);
+    }
+    let name = |rule: &str, number: u32| format!("{rule:0>16}.{number}");
+    let expected =
+        [("a", 3, None), ("a", 4, None), ("c", 1, None), ("a", 1, Some(3)), ("a", 2, Some(3)), ("b", 1, None)];
+    assert_eq!(seen, expected.map(|(rule, number, passed)| (name(rule, number), passed)), "each once, none lost");
+    until("settled", || run.balance(DUTY, Lane::Alarm).pending == 0).await;
+    run.close();
+}

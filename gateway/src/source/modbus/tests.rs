@@ -332,6 +332,33 @@ async fn a_refused_connection_is_comm_each_period_until_the_device_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_accepts_and_closes_is_down_until_its_first_reply() {
+    let well = Arc::new(AtomicU64::new(0));
+    let mended = Arc::clone(&well);
+    let address = server(
+        move |_, asked| {
+            if mended.load(Ordering::SeqCst) == 0 { Deed::Close } else { Deed::Send(asked.right()) }
+        },
+    )
+    .await;
+    let mut bench = Bench::start(vec![line(address, vec![plain(1)])], vec![]);
+    bench.link("line", |state| matches!(state, LinkState::Down { .. })).await;
+    let since = bench.context.stats.links()["line"].since;
+    let (stats, mut polls) = (Arc::clone(&bench.context.stats), 0);
+    bench
+        .readings_until(|_, _| {
+            assert!(matches!(stats.links()["line"].state, LinkState::Down { .. }), "no connection makes it up");
+            polls += 1;
+            polls >= 10 && stats.modbus_connects.get() >= 4
+        })
+        .await;
+    assert_eq!(stats.links()["line"].since, since, "one outage");
+    well.store(1, Ordering::SeqCst);
+    bench.link("line", |state| *state == LinkState::Up).await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_unit_comes_back_by_a_probe() {
     let address =
         server(|n, asked| if asked.unit == 2 && n < 40 { Deed::Nothing } else { Deed::Send(asked.right()) }).await;

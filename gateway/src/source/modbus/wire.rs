@@ -45,6 +45,8 @@ pub(super) struct Wire {
     retry: Backoff,
     /// Connections in a row that were closed on us without a word.
     wordless: u32,
+    /// It was said to be up: something sensible has come over it, and no outage since.
+    up: bool,
 }
 
 enum Conn {
@@ -66,6 +68,7 @@ impl Wire {
             conn: Conn::Down(Mono(0)),
             retry: Backoff::new(FIRST_RETRY, LONGEST_RETRY, phase(&[site, &config.name])),
             wordless: 0,
+            up: false,
         }
     }
 
@@ -79,7 +82,6 @@ impl Wire {
         match Link::connect(&self.address, self.timeout).await {
             Ok(link) => {
                 context.stats.modbus_connects.add(1);
-                context.link(&self.name, LinkState::Up);
                 self.conn = Conn::Up { link, answered: false };
                 true
             }
@@ -101,6 +103,10 @@ impl Wire {
                 *answered = true;
                 self.retry.reset();
                 self.wordless = 0;
+                // Not at the connection: what accepts and then closes or says nothing is no line.
+                if !std::mem::replace(&mut self.up, true) {
+                    context.link(&self.name, LinkState::Up);
+                }
                 return sound(context, answer);
             }
         };
@@ -108,10 +114,14 @@ impl Wire {
         tracing::debug!(line = self.name, unit, fault = fault.word(), "connection thrown away");
         // Silence or nonsense is the unit's doing, and so is a close right after its request; then the next connection
         // is made at once. Closed on us twice without ever a word: that is the line.
+        let why = format!("{}: {}", self.address, fault.word());
         self.wordless = if fault == Fault::Transport && !*answered { self.wordless + 1 } else { 0 };
         if self.wordless > 1 {
-            self.rest(context, format!("{}: {}", self.address, fault.word()));
+            self.rest(context, why);
             return Err(Trouble::Line(fault.reason()));
+        }
+        if !self.up {
+            context.link(&self.name, LinkState::Down { why });
         }
         self.conn = Conn::Down(Mono(0));
         Err(Trouble::Unit(fault.reason()))
@@ -120,6 +130,7 @@ impl Wire {
     fn rest(&mut self, context: &Context, why: String) {
         let pause = self.retry.next().as_millis() as u64;
         self.conn = Conn::Down(context.clock.mono().plus(pause));
+        self.up = false;
         context.link(&self.name, LinkState::Down { why });
     }
 }

@@ -1,0 +1,311 @@
+//! A standing alarm as it is now. The engine keeps the last step; here it is joined with the point's present, with what
+//! people call things, and with a heading that says what is wrong at this moment. Pure.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use gengfu_core::alarm::StateName;
+use gengfu_core::detect::Params;
+use gengfu_core::detect::limit::{self, Side};
+use gengfu_core::reading::{PointId, Reading};
+use serde::Serialize;
+
+use super::page::words;
+use super::view::{Present, urgency};
+use crate::catalog::Catalog;
+use crate::config::checked::{PointLabel, Rule, Site};
+use crate::driver::Snapshot;
+use crate::flow::{AlarmEvent, Text};
+
+/// An alarm as the API lists it.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct AlarmView {
+    #[serde(flatten)]
+    pub(super) alarm: AlarmEvent,
+    /// What is wrong now, with the name people use.
+    pub(super) heading: Text,
+    /// The condition stands.
+    pub(super) active: bool,
+    /// It is held until a person resets it.
+    pub(super) reset_needed: bool,
+    pub(super) area: Option<String>,
+    pub(super) device_label: Option<Text>,
+    pub(super) point_label: Option<Text>,
+    /// The point as it is now.
+    pub(super) now: Present,
+    /// The word of the state that raised it.
+    pub(super) raised_word: Option<Text>,
+    /// Its value is held against a limit, and not against a state.
+    #[serde(skip)]
+    pub(super) measured: bool,
+}
+
+impl AlarmView {
+    /// `None` for a word that core does not know.
+    pub(super) fn state(&self) -> Option<StateName> {
+        state(&self.alarm)
+    }
+
+    /// Nobody has seen it yet.
+    pub(super) fn is_new(&self) -> bool {
+        match self.state() {
+            Some(StateName::Unacknowledged | StateName::Returned | StateName::Latched) | None => true,
+            Some(StateName::Normal | StateName::Acknowledged | StateName::LatchedAcknowledged) => false,
+        }
+    }
+}
+
+/// Everything that stands, in the order in which it wants eyes.
+pub(super) fn all(snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Vec<AlarmView> {
+    let present: HashMap<PointId, Reading> = snapshot.points.iter().filter_map(|(id, r)| Some((*id, (*r)?))).collect();
+    let view = |alarm: &AlarmEvent| one(alarm.clone(), &present, catalog, site);
+    let mut views: Vec<AlarmView> = snapshot.alarms.iter().map(view).collect();
+    views.sort_by_cached_key(|view| {
+        let AlarmEvent { priority, onset, id, .. } = &view.alarm;
+        (rank(view.state()), Reverse(urgency(priority)), Reverse(*onset), id.clone())
+    });
+    views
+}
+
+fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog, site: &Site) -> AlarmView {
+    let name = format!("{}/{}", alarm.device, alarm.point);
+    let point = catalog.find(&name);
+    let label = site.labels.point(&name);
+    let now = Present::of(point.and_then(|id| present.get(&id).copied()), label);
+    let params = site.rules.iter().find(|rule| rule.id == alarm.rule).map(|rule: &Rule| rule.detector);
+    let state = state(&alarm);
+    AlarmView {
+        heading: heading(&alarm, state, params, &site.labels.full(&alarm.device, &alarm.point), label, &now),
+        active: active(state),
+        reset_needed: matches!(state, Some(StateName::Latched | StateName::LatchedAcknowledged)),
+        area: point.and_then(|id| catalog.get(id)).and_then(|meta| meta.area.clone()),
+        device_label: site.labels.device(&alarm.device).cloned(),
+        point_label: label.and_then(|label| label.label.clone()),
+        raised_word: alarm.raised.as_ref().and_then(|raised| word(label, raised.value)),
+        measured: matches!(params, Some(Params::Limit(_) | Params::Trend(_))),
+        now,
+        alarm,
+    }
+}
+
+fn state(alarm: &AlarmEvent) -> Option<StateName> {
+    StateName::ALL.into_iter().find(|state| state.word() == alarm.state)
+}
+
+/// A state nobody knows is taken for the worst.
+const fn active(state: Option<StateName>) -> bool {
+    match state {
+        Some(StateName::Unacknowledged | StateName::Acknowledged) | None => true,
+        Some(StateName::Normal | StateName::Returned | StateName::Latched | StateName::LatchedAcknowledged) => false,
+    }
+}
+
+/// What stands before what is over, what nobody has seen before what somebody has.
+const fn rank(state: Option<StateName>) -> u8 {
+    match state {
+        None | Some(StateName::Unacknowledged) => 0,
+        Some(StateName::Acknowledged) => 1,
+        Some(StateName::Returned) => 2,
+        Some(StateName::Latched) => 3,
+        Some(StateName::LatchedAcknowledged | StateName::Normal) => 4,
+    }
+}
+
+fn word(label: Option<&PointLabel>, value: Option<f64>) -> Option<Text> {
+    label.and_then(|label| label.word(value?)).cloned()
+}
+
+/// What is so now: not what the last step said, which may be long ago.
+fn heading(
+    alarm: &AlarmEvent,
+    state: Option<StateName>,
+    params: Option<Params>,
+    name: &Text,
+    label: Option<&PointLabel>,
+    now: &Present,
+) -> Text {
+    let what = match state {
+        Some(StateName::Returned) => text("已恢复，未确认", "returned, not acknowledged"),
+        Some(StateName::Latched | StateName::LatchedAcknowledged) => text("已恢复，需复位", "returned, reset needed"),
+        Some(StateName::Normal) => text("已恢复", "returned"),
+        Some(StateName::Unacknowledged | StateName::Acknowledged) | None => {
+            condition(alarm, params, label, now.now.value)
+        }
+    };
+    let (kind_zh, kind_en) = match (alarm.early_warning, active(state)) {
+        (true, _) => (" 预警", " early warning"),
+        (false, true) => (" 报警", " alarm"),
+        (false, false) => ("", ""),
+    };
+    // A rule on lost data says so itself.
+    let silence = active(state) && !matches!(params, Some(Params::Limit(_) | Params::Digital(_) | Params::Trend(_)));
+    let lost = now.now.value.is_none() && !silence;
+    let (lost_zh, lost_en) = if lost { ("；现无有效数据", "; no usable value now") } else { ("", "") };
+    Text {
+        zh: format!("{}{kind_zh}：{}{lost_zh}", name.zh, what.zh),
+        en: format!("{}{kind_en}: {}{lost_en}", name.en, what.en),
+    }
+}
+
+/// What the rule watches for, as it stands; without the value, which goes on changing.
+fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLabel>, value: Option<f64>) -> Text {
+    let unit = alarm.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
+    let limit = match params {
+        // The alarm keeps its highest level; what is said is the one that stands.
+        Some(Params::Limit(limit::Params { side, first, second: Some(second) }))
+            if value.is_some_and(|value| !beyond(side, value, second.clear)) =>
+        {
+            Some(first.limit)
+        }
+        _ => alarm.limit,
+    };
+    let limit = limit.map_or_else(|| "—".to_owned(), |limit| format!("{}{unit}", words::number(limit)));
+    let state = |value: f64| {
+        word(label, Some(value)).unwrap_or_else(|| {
+            let number = words::number(value);
+            Text { zh: format!("状态 {number}"), en: format!("state {number}") }
+        })
+    };
+    match params {
+        Some(Params::Limit(p)) => match p.side {
+            Side::High => both(format!("过高（上限 {limit}）"), format!("too high (limit {limit})")),
+            Side::Low => both(format!("过低（下限 {limit}）"), format!("too low (limit {limit})")),
+        },
+        // The warning came true: it must not go on as if there were time left.
+        Some(Params::Trend(p)) if value.is_some_and(|value| beyond(p.side, value, p.limit)) => {
+            both(format!("已越过限值 {limit}"), format!("the limit {limit} is crossed"))
+        }
+        Some(Params::Trend(p)) => match p.side {
+            Side::High => both(format!("正在上升，趋向上限 {limit}"), format!("rising towards the limit {limit}")),
+            Side::Low => both(format!("正在下降，趋向下限 {limit}"), format!("falling towards the limit {limit}")),
+        },
+        Some(Params::Digital(p)) if p.negate => {
+            let due = state(p.is);
+            both(format!("不是“{}”", due.zh), format!("not “{}”", due.en))
+        }
+        Some(Params::Digital(p)) => state(p.is),
+        Some(Params::Absent(_)) | None => text("失去数据", "no data"),
+    }
+}
+
+fn beyond(side: Side, value: f64, limit: f64) -> bool {
+    match side {
+        Side::High => value >= limit,
+        Side::Low => value <= limit,
+    }
+}
+
+fn text(zh: &str, en: &str) -> Text {
+    both(zh.to_owned(), en.to_owned())
+}
+
+fn both(zh: String, en: String) -> Text {
+    Text { zh, en }
+}
+
+#[cfg(test)]
+mod tests {
+    use gengfu_core::quality::{Quality, Reason};
+    use gengfu_core::time::Wall;
+
+    use super::*;
+    use crate::console::tests::made_up;
+
+    fn views(change: impl Fn(&mut Snapshot)) -> Vec<AlarmView> {
+        let catalog = Catalog::default();
+        let mut snapshot = made_up::snapshot(&catalog, 1_790_000_000_000);
+        change(&mut snapshot);
+        all(&snapshot, &catalog, &made_up::site())
+    }
+
+    fn alone(n: u8, state: &str, reading: Option<(f64, Quality)>) -> AlarmView {
+        only(&AlarmEvent { state: state.to_owned(), ..made_up::alarm(n) }, reading)
+    }
+
+    fn only(alarm: &AlarmEvent, reading: Option<(f64, Quality)>) -> AlarmView {
+        let mut found = views(|snapshot| {
+            snapshot.alarms = vec![alarm.clone()];
+            for (point, present) in &mut snapshot.points {
+                let told = |(value, quality)| Reading { point: *point, at: Wall(7), value, quality };
+                *present = reading.map(told);
+            }
+        });
+        found.remove(0)
+    }
+
+    #[test]
+    fn what_stands_unseen_comes_first_and_what_waits_for_a_reset_last() {
+        let alarm = |id: &str, state: &str, priority: &str, onset| AlarmEvent {
+            id: id.to_owned(),
+            state: state.to_owned(),
+            priority: priority.to_owned(),
+            onset,
+            ..made_up::alarm(1)
+        };
+        let sorted = views(|snapshot| {
+            snapshot.alarms = vec![
+                alarm("h", "latched-acknowledged", "critical", 9),
+                alarm("g", "latched", "critical", 9),
+                alarm("f", "returned", "critical", 9),
+                alarm("e", "acknowledged", "critical", 9),
+                alarm("d", "unacknowledged", "low", 9),
+                alarm("c", "unacknowledged", "critical", 1),
+                alarm("b", "unacknowledged", "critical", 2),
+                alarm("a", "unacknowledged", "surprise", 0),
+            ];
+        });
+        assert_eq!(sorted.iter().map(|view| view.alarm.id.as_str()).collect::<String>(), "abcdefgh");
+        let flags: Vec<_> = sorted.iter().map(|v| (v.active, v.is_new(), v.reset_needed)).skip(3).collect();
+        let expected = [
+            (true, true, false),
+            (true, false, false),
+            (false, true, false),
+            (false, true, true),
+            (false, false, true),
+        ];
+        assert_eq!(flags, expected);
+    }
+
+    #[test]
+    fn the_heading_says_what_is_so_now() {
+        let good = Some((0.1, Quality::Good));
+        let zh = |n, state: &str, reading| alone(n, state, reading).heading.zh;
+        assert_eq!(zh(1, "unacknowledged", good), "消火栓主管 压力 报警：过低（下限 0.15 MPa）");
+        assert_eq!(zh(1, "returned", good), "消火栓主管 压力：已恢复，未确认");
+        assert_eq!(zh(1, "latched", good), "消火栓主管 压力：已恢复，需复位");
+        assert_eq!(zh(1, "latched-acknowledged", good), "消火栓主管 压力：已恢复，需复位");
+        let lost = Some((0.1, Quality::Bad(Reason::Comm)));
+        assert_eq!(zh(1, "acknowledged", lost), "消火栓主管 压力 报警：过低（下限 0.15 MPa）；现无有效数据");
+        assert_eq!(zh(1, "returned", None), "消火栓主管 压力：已恢复，未确认；现无有效数据");
+        // A rule on lost data does not say it twice.
+        assert_eq!(zh(2, "acknowledged", lost), "gas-02/ch4 报警：失去数据");
+        assert_eq!(zh(5, "unacknowledged", Some((1.0, Quality::Good))), "三层东侧安全出口 通道 报警：被占用");
+        let warned = alone(4, "unacknowledged", Some((0.62, Quality::Good))).heading;
+        assert_eq!(warned.zh, "sprinkler-b1/pressure 预警：正在下降，趋向下限 0.4 MPa");
+        assert_eq!(warned.en, "sprinkler-b1/pressure early warning: falling towards the limit 0.4 MPa");
+        let escalated =
+            AlarmEvent { state: "unacknowledged".to_owned(), limit: Some(50.0), level: 1, ..made_up::alarm(3) };
+        let at = |value| only(&escalated, Some((value, Quality::Good))).heading.en;
+        assert_eq!(at(46.0), "gas-01/ch4 alarm: too high (limit 50 %LEL)");
+        assert_eq!(at(44.0), "gas-01/ch4 alarm: too high (limit 25 %LEL)");
+        let crossed = alone(4, "unacknowledged", Some((0.1, Quality::Good))).heading;
+        assert_eq!(crossed.zh, "sprinkler-b1/pressure 预警：已越过限值 0.4 MPa");
+        let over = alone(4, "returned", good).heading;
+        assert_eq!(over.en, "sprinkler-b1/pressure early warning: returned, not acknowledged");
+    }
+
+    #[test]
+    fn the_present_is_beside_the_value_that_raised_it() {
+        let view = alone(1, "acknowledged", Some((0.2, Quality::Good)));
+        assert_eq!((view.now.now.value, view.now.now.at), (Some(0.2), Some(7)));
+        assert_eq!(view.alarm.raised.and_then(|raised| raised.value), Some(0.1423));
+        let lost = alone(1, "acknowledged", Some((0.2, Quality::Bad(Reason::Comm))));
+        assert_eq!((lost.now.now.value, lost.now.now.reason), (None, Some("comm")));
+        let door = alone(5, "returned", Some((0.0, Quality::Good)));
+        assert_eq!(door.now.word.map(|word| word.zh), Some("畅通".to_owned()));
+        assert_eq!(door.raised_word.map(|word| word.zh), Some("被占用".to_owned()));
+        // The last number of a bad state is no state.
+        let bad = alone(5, "returned", Some((1.0, Quality::Bad(Reason::Timeout))));
+        assert_eq!(bad.now.word, None);
+    }
+}
