@@ -69,9 +69,10 @@ pub(super) fn replay(
     last_seen: Option<i64>,
 ) -> Result<u64, String> {
     let present = last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0));
-    let memory = storage.memory_ms().min(MAX_REPLAY_MS) as i64;
+    let memory = storage.memory_ms().min(MAX_REPLAY_MS);
+    journal.remember(memory);
     let mut shown = 0;
-    journal.replay(present - memory, &mut |record: Record| {
+    journal.replay(present - memory as i64, &mut |record: Record| {
         let at = Wall(record.at_ns.div_euclid(1_000_000));
         let stale = storage.point(record.point).is_none_or(|p| p.heard && at < p.last.at);
         if stale {

@@ -62,6 +62,12 @@ impl Deliveries {
         self.sinks.get(sink).map(|sink| sink.map.holes(from, to)).unwrap_or_default()
     }
 
+    /// No sink is owed anything up to here.
+    pub(super) fn settled(&self, head: Seq) -> Seq {
+        let first_owed = |sink: &Sink| sink.map.holes(1, head).first().map_or(head, |(from, _)| from.saturating_sub(1));
+        self.sinks.iter().map(first_owed).min().unwrap_or(head)
+    }
+
     /// Settles a range as far as it is on disk (`head`); gives the number to wait for.
     pub(super) fn settle(
         &mut self,

@@ -369,6 +369,11 @@ impl Journal {
         self.inner.telemetry.core.readers.read(|conn| history::replay(conn, from, visit))
     }
 
+    /// How far back a warm start will ask for, ms: what is older and owed to nobody is kept for trends only.
+    pub fn remember(&self, memory_ms: u64) {
+        self.inner.telemetry.remember(memory_ms);
+    }
+
     /// Entries of the alarm lane, newest first, at most `max`, older than `before` if given.
     pub async fn entries(&self, before: Option<Seq>, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
         let before = before.unwrap_or(Seq::MAX);

@@ -3,14 +3,15 @@
 //! what a sink was still owed of it becomes `expired` in its map, in the same transaction. Alarms stay.
 
 use gengfu_core::time::Now;
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection, Row};
 
 use super::Seq;
 use super::delivery::Fate;
 use super::lane::{Hand, LaneCore, lock};
+use super::seal::Sealed;
 use crate::config::checked::JournalConfig;
 
-/// Batches of one transaction, so that a commit never waits long behind it.
+/// Rows of one transaction, so that a commit never waits long behind it.
 const TRIM_ROWS: usize = 64;
 /// Pages given back to the file system after each.
 const VACUUM_PAGES: u32 = 2048;
@@ -41,17 +42,20 @@ impl Retention {
         self.next == 0
     }
 
-    /// Drops a few batches if it must.
-    pub(super) fn tidy(&mut self, hand: &mut Hand, core: &LaneCore) {
+    /// Drops a few rows if it must. Batches that the warm start needs no more are those older than `memory_ms`.
+    pub(super) fn tidy(&mut self, hand: &mut Hand, core: &LaneCore, memory_ms: u64) {
         let now = core.clock.now();
         let steady = self.steady.at(now);
         if now.mono.0 < self.next {
             return;
         }
         self.next = now.mono.0 + LOOK_EVERY;
+        let ago = |ms: i64| if steady { now.wall.0.saturating_sub(ms) } else { i64::MIN };
         let limits = Limits {
-            before: if steady { now.wall.0.saturating_sub(self.keep_ms) } else { i64::MIN },
+            before: ago(self.keep_ms),
             bytes: self.max_bytes,
+            settled: lock(&core.deliveries).settled(core.head().seq),
+            needed: now.wall.0.saturating_sub_unsigned(memory_ms),
         };
         match select(&hand.conn, &limits) {
             Ok(Some(cut)) if trim(hand, core, cut) => self.next = 0,
@@ -77,58 +81,147 @@ impl Steady {
     }
 }
 
-/// Beyond which a batch must go.
+/// Beyond which something must go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Committed before this (UTC ms).
     pub before: i64,
     /// The file's pages in use hold more than this; the WAL beside it has its own limit.
     pub bytes: u64,
+    /// No sink is owed anything up to here.
+    pub settled: Seq,
+    /// Batches committed since this (UTC ms) are needed for a warm start.
+    pub needed: i64,
 }
 
-/// Everything up to `last` goes.
+/// What goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cut {
-    pub first: Seq,
-    pub last: Seq,
+pub(super) enum Cut {
+    /// Batches up to this seq, which are sealed and owed to nobody.
+    Spent { last: Seq },
+    /// Batches up to this seq, with all that was still owed of them.
+    Batches { first: Seq, last: Seq },
+    /// Chunks up to this id.
+    Chunks { last: i64 },
 }
 
-/// The oldest few batches that must go. The newest batch stays whatever the limits say: the next seq hangs on it.
+/// The oldest few rows that must go. The newest batch stays whatever the limits say: the next seq hangs on it.
 pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Option<Cut>> {
     let pragma = |name: &str| conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
     let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-    let mut excess = (pages * pragma("page_size")?).saturating_sub(limits.bytes);
-    let mut rows = conn.prepare_cached(
-        "SELECT first_seq, n, stamp, length(body) FROM batch WHERE first_seq < (SELECT max(first_seq) FROM batch)
-         ORDER BY first_seq LIMIT ?1",
-    )?;
+    let excess = (pages * pragma("page_size")?).saturating_sub(limits.bytes);
+    if let Some(last) = spent(conn, limits, excess)? {
+        return Ok(Some(Cut::Spent { last }));
+    }
+    let oldest = |sql: &str| conn.prepare_cached(sql)?.query_map([], |row| row.get::<_, i64>(0))?.next().transpose();
+    let batch = oldest("SELECT stamp FROM batch ORDER BY first_seq LIMIT 1")?;
+    let chunk = oldest("SELECT t_max FROM chunk ORDER BY id LIMIT 1")?;
+    if chunk.is_some_and(|chunk| batch.is_none_or(|batch| chunk <= batch)) {
+        chunks(conn, limits, excess)
+    } else {
+        batches(conn, limits, excess)
+    }
+}
+
+/// Batches that have done their work. One that the warm start could use goes too before anything that is kept once only.
+fn spent(conn: &Connection, limits: &Limits, mut excess: u64) -> rusqlite::Result<Option<Seq>> {
+    let upto = limits.settled.min(Sealed::read(conn)?.upto);
+    let mut rows = oldest_batches(conn)?;
     let mut rows = rows.query([TRIM_ROWS as i64])?;
-    let mut cut: Option<Cut> = None;
+    let mut spent = None;
     while let Some(row) = rows.next()? {
-        let (first, n, stamp, len): (Seq, u64, i64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        if stamp >= limits.before && excess == 0 {
+        let batch = Batch::read(row)?;
+        if batch.last > upto || (batch.stamp >= limits.needed && excess == 0) {
+            break;
+        }
+        excess = excess.saturating_sub(batch.len);
+        spent = Some(batch.last);
+    }
+    Ok(spent)
+}
+
+fn batches(conn: &Connection, limits: &Limits, mut excess: u64) -> rusqlite::Result<Option<Cut>> {
+    let mut rows = oldest_batches(conn)?;
+    let mut rows = rows.query([TRIM_ROWS as i64])?;
+    let mut cut: Option<(Seq, Seq)> = None;
+    while let Some(row) = rows.next()? {
+        let batch = Batch::read(row)?;
+        if batch.stamp >= limits.before && excess == 0 {
+            break;
+        }
+        excess = excess.saturating_sub(batch.len);
+        cut = Some((cut.map_or(batch.first, |(first, _)| first), batch.last));
+    }
+    Ok(cut.map(|(first, last)| Cut::Batches { first, last }))
+}
+
+fn chunks(conn: &Connection, limits: &Limits, mut excess: u64) -> rusqlite::Result<Option<Cut>> {
+    let mut rows = conn.prepare_cached("SELECT id, t_max, length(body) FROM chunk ORDER BY id LIMIT ?1")?;
+    let mut rows = rows.query([TRIM_ROWS as i64])?;
+    let mut cut = None;
+    while let Some(row) = rows.next()? {
+        let (id, t_max, len): (i64, i64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if t_max >= limits.before && excess == 0 {
             break;
         }
         excess = excess.saturating_sub(len);
-        let last = (first + n).saturating_sub(1);
-        cut = Some(Cut { first: cut.map_or(first, |cut| cut.first), last });
+        cut = Some(Cut::Chunks { last: id });
     }
     Ok(cut)
 }
 
+fn oldest_batches(conn: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+    conn.prepare_cached(
+        "SELECT first_seq, n, stamp, length(body) FROM batch WHERE first_seq < (SELECT max(first_seq) FROM batch)
+         ORDER BY first_seq LIMIT ?1",
+    )
+}
+
+/// A batch's row.
+struct Batch {
+    first: Seq,
+    last: Seq,
+    stamp: i64,
+    len: u64,
+}
+
+impl Batch {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (first, n): (Seq, u64) = (row.get(0)?, row.get(1)?);
+        Ok(Self { first, last: (first + n).saturating_sub(1), stamp: row.get(2)?, len: row.get(3)? })
+    }
+}
+
 fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut) -> bool {
-    // Settled before the rows go: a forwarder that meets the hole then finds it accounted for.
-    lock(&core.deliveries).for_all(1, cut.last, &Fate::Expired, core.clock.mono());
-    let written = hand.commit(
-        core,
-        &mut |conn| conn.prepare_cached("DELETE FROM batch WHERE first_seq <= ?1")?.execute([cut.last]).map(|_| ()),
-        || (),
-    );
+    if let Cut::Batches { last, .. } = cut {
+        // Settled before the rows go: a forwarder that meets the hole then finds it accounted for.
+        lock(&core.deliveries).for_all(1, last, &Fate::Expired, core.clock.mono());
+    }
+    let written = hand.commit(core, &mut |conn| delete(conn, cut), || ());
     if let Err(error) = vacuum(&hand.conn) {
         tracing::debug!(%error, "pages are given back later");
     }
-    tracing::info!(from = cut.first, to = cut.last, "telemetry expired");
+    match cut {
+        Cut::Spent { last } => tracing::debug!(last, "batches are sealed, delivered and gone"),
+        Cut::Batches { first, last } => tracing::info!(from = first, to = last, "telemetry expired"),
+        Cut::Chunks { last } => tracing::debug!(last, "history expired"),
+    }
     written
+}
+
+fn delete(conn: &Connection, cut: Cut) -> rusqlite::Result<()> {
+    match cut {
+        Cut::Spent { last } | Cut::Batches { last, .. } => {
+            conn.prepare_cached("DELETE FROM batch WHERE first_seq <= ?1")?.execute([last])?;
+        }
+        Cut::Chunks { last } => {
+            let span =
+                "DELETE FROM span WHERE (point, t_min, chunk) IN (SELECT point, t_min, id FROM chunk WHERE id <= ?1)";
+            conn.prepare_cached(span)?.execute([last])?;
+            conn.prepare_cached("DELETE FROM chunk WHERE id <= ?1")?.execute([last])?;
+        }
+    }
+    Ok(())
 }
 
 fn vacuum(conn: &Connection) -> rusqlite::Result<()> {

@@ -84,26 +84,35 @@ impl Sealer {
 
     /// Whether anything was done.
     fn slice(&mut self, hand: &mut Hand, core: &LaneCore, wall: i64) -> rusqlite::Result<bool> {
-        let mut sealed = Sealed::read(&hand.conn)?;
-        if sealed.till <= sealed.upto {
-            let Some(till) = due(&hand.conn, sealed.upto, core.head().seq, wall)? else { return Ok(false) };
-            (sealed, self.counts) = round(&hand.conn, Sealed { till, next: 0, ..sealed })?;
+        let sealed = Sealed::read(&hand.conn)?;
+        let till = if sealed.till > sealed.upto { None } else { due(&hand.conn, sealed.upto, core.head().seq, wall)? };
+        if sealed.till <= sealed.upto && till.is_none() {
+            return Ok(false);
+        }
+        let (chunks, after) = self.make(&hand.conn, sealed, till)?;
+        Ok(hand.commit(core, &mut |conn| write(conn, &chunks, after), || ()))
+    }
+
+    /// The chunks of the next slice, of a round that begins where `till` is given, and how far sealing is with them.
+    fn make(
+        &mut self,
+        conn: &Connection,
+        mut sealed: Sealed,
+        till: Option<Seq>,
+    ) -> rusqlite::Result<(Vec<Chunk>, Sealed)> {
+        if let Some(till) = till {
+            (sealed, self.counts) = round(conn, Sealed { till, next: 0, ..sealed })?;
         } else if self.counts.is_empty() {
-            self.counts = counts(&hand.conn, sealed)?;
+            self.counts = counts(conn, sealed)?;
         }
         let (points, last) = next_points(&self.counts, sealed.next);
-        let chunks = chunks(&hand.conn, sealed, &points)?;
-        let after = if last {
-            Sealed { upto: sealed.till, till: sealed.till, next: 0 }
-        } else {
-            Sealed { next: points.end() + 1, ..sealed }
-        };
-        let written = hand.commit(core, &mut |conn| write(conn, &chunks, after), || ());
+        let chunks = chunks(conn, sealed, &points)?;
         if last {
             self.counts.clear();
-            tracing::debug!(upto = after.upto, "telemetry sealed");
+            tracing::debug!(upto = sealed.till, "telemetry sealed");
+            return Ok((chunks, Sealed { upto: sealed.till, till: sealed.till, next: 0 }));
         }
-        Ok(written)
+        Ok((chunks, Sealed { next: points.end() + 1, ..sealed }))
     }
 }
 
@@ -221,4 +230,19 @@ pub(super) fn put_span(conn: &Connection, point: u32, chunk: i64, summary: &Summ
     let mut insert =
         conn.prepare_cached("INSERT OR REPLACE INTO span VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
     insert.execute(params![point, t_min, chunk, t_max, n, bad, min, max, sum, last, last_ns]).map(|_| ())
+}
+
+/// Seals all there is, up to `head`, as the writer does slice by slice.
+#[cfg(test)]
+pub(super) fn all(conn: &Connection, head: Seq) {
+    let mut sealer = Sealer::default();
+    loop {
+        let sealed = Sealed::read(conn).expect("how far");
+        let till = (sealed.till <= sealed.upto).then_some(head);
+        if sealed.upto == head {
+            return;
+        }
+        let (chunks, after) = sealer.make(conn, sealed, till).expect("a slice");
+        write(conn, &chunks, after).expect("written");
+    }
 }

@@ -4,6 +4,7 @@
 //! An undecodable message is kept as a refused record in the same commit and counts as committed like a reading; what
 //! counts as refused is what was not kept: read = committed + refused + in flight.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use crate::telemetry::SharedStats;
 
 /// Refused messages that are kept; the oldest go.
 const KEEP_REFUSED: u64 = 10_000;
+/// Batches stay this long though nobody needs them, ms: a sink that asks for a little of the past again finds it.
+const LEAST_MEMORY: u64 = 600_000;
 /// A quiet lane says this often that it is alive, ms; a gap marker begins there.
 const SIGN_OF_LIFE: u64 = 30_000;
 
@@ -31,11 +34,13 @@ const SIGN_OF_LIFE: u64 = 30_000;
 pub(super) struct TelemetryLane {
     pub core: LaneCore,
     queue: Mutex<Queue>,
+    /// How far back a warm start reads, ms; all there is until that is known.
+    memory: AtomicU64,
 }
 
 impl TelemetryLane {
     pub(super) fn new(core: LaneCore) -> Self {
-        Self { core, queue: Mutex::default() }
+        Self { core, queue: Mutex::default(), memory: AtomicU64::new(i64::MAX as u64) }
     }
 
     pub(super) fn push(&self, batch: Batch) -> Result<(), Batch> {
@@ -44,6 +49,10 @@ impl TelemetryLane {
             self.core.bell.ring();
         }
         Ok(())
+    }
+
+    pub(super) fn remember(&self, memory_ms: u64) {
+        self.memory.store(memory_ms.max(LEAST_MEMORY), Ordering::Relaxed);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -204,7 +213,7 @@ impl TelemetryWriter {
             self.hand.commit(core, &mut |conn| start::mark_seen(conn, wall), || ());
         }
         self.sealer.tidy(&mut self.hand, core);
-        self.retention.tidy(&mut self.hand, core);
+        self.retention.tidy(&mut self.hand, core, self.lane.memory.load(Ordering::Relaxed));
     }
 
     /// Sleeps until something is due.

@@ -245,6 +245,9 @@ async fn history_is_bucketed_and_replay_is_in_order() {
     run.close();
 }
 
+const LIMITS: retention::Limits =
+    retention::Limits { before: i64::MIN, bytes: 300 << 10, settled: 0, needed: i64::MIN };
+
 #[tokio::test]
 async fn retention_drops_the_oldest_and_the_ledger_says_what_was_owed() {
     let dir = Dir::new();
@@ -265,7 +268,7 @@ async fn retention_drops_the_oldest_and_the_ledger_says_what_was_owed() {
             .telemetry
             .core
             .readers
-            .read(|conn| retention::select(conn, &retention::Limits { before: i64::MIN, bytes: 300 << 10 }))
+            .read(|conn| retention::select(conn, &LIMITS))
             .is_ok_and(|cut| cut.is_none())
     })
     .await;

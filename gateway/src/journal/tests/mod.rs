@@ -2,6 +2,7 @@
 
 mod basics;
 mod damage;
+mod sealed;
 mod push;
 mod sick;
 

@@ -1,0 +1,131 @@
+//! History tells the same of what is fresh, what is sealed and what is half-way.
+
+use gengfu_core::quality::Reason;
+use proptest::prelude::*;
+
+use super::*;
+use crate::journal::{chunk::HOUR, retention, schema, seal};
+
+/// Some hours of a few points, some of it late, doubtful or bad.
+fn past() -> impl Strategy<Value = Vec<Vec<Reading>>> {
+    let quality = prop_oneof![
+        8 => Just(Quality::Good),
+        1 => Just(Quality::Bad(Reason::Comm)),
+        1 => Just(Quality::Uncertain(Reason::Clock))
+    ];
+    let reading = (0_u32..4, 0..4 * HOUR, -500_i32..500, quality).prop_map(|(point, at, value, quality)| Reading {
+        point: PointId(point),
+        at: Wall(at),
+        value: f64::from(value) * 0.01,
+        quality,
+    });
+    proptest::collection::vec(proptest::collection::vec(reading, 1..60), 1..12)
+}
+
+fn writer(dir: &Dir) -> rusqlite::Connection {
+    schema::writer(&dir.0.join("telemetry.db")).expect("the file")
+}
+
+/// What charts of all points show.
+async fn charts(run: &Run, ranges: &[(i64, i64, i64)]) -> Vec<Vec<Bucket>> {
+    let mut charts = Vec::new();
+    for point in 0..4 {
+        for (from, to, step) in ranges {
+            charts.push(run.journal.history(PointId(point), *from, *to, *step).await.expect("history"));
+        }
+    }
+    charts
+}
+
+/// Sums of the same numbers in another order differ in their last bits.
+fn alike(a: &[Bucket], b: &[Bucket]) -> bool {
+    let mean = |a: Option<f64>, b: Option<f64>| match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() < 1e-9,
+        (a, b) => a == b,
+    };
+    a.len() == b.len()
+        && a.iter()
+            .zip(b)
+            .all(|(a, b)| mean(a.mean, b.mean) && Bucket { mean: None, ..*a } == Bucket { mean: None, ..*b })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_trend_is_the_same_fresh_half_way_and_sealed(
+        past in past(),
+        range in (0..4 * HOUR, 0..4 * HOUR),
+        step in prop_oneof![Just(1_000_i64), Just(HOUR), Just(HOUR / 2), 1_i64..5 * HOUR],
+        half in any::<prop::sample::Index>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let dir = Dir::new();
+            let ranges = [(range.0.min(range.1), range.0.max(range.1), step), (i64::MIN, i64::MAX, step)];
+            let mut run = open(&dir);
+            for name in ["a", "b", "c", "d"] {
+                run.point(name);
+            }
+            let mut ends = Vec::new();
+            for readings in past {
+                ends.push(run.commit(readings).await.seq);
+            }
+            let fresh = charts(&run, &ranges).await;
+            for upto in [*half.get(&ends), *ends.last().expect("some")] {
+                run.close();
+                seal::all(&writer(&dir), upto);
+                run = open(&dir);
+                let sealed = charts(&run, &ranges).await;
+                assert!(fresh.iter().zip(&sealed).all(|(a, b)| alike(a, b)), "{fresh:?}\nbecame\n{sealed:?}");
+            }
+            run.close();
+        });
+    }
+}
+
+#[tokio::test]
+async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    for n in 0..20 {
+        run.commit(readings(point, n * 1_000, 1_000)).await;
+    }
+    run.feed(Lane::Telemetry).settle(1, 15_000, Outcome::Done).await.expect("settled");
+    run.close();
+    let conn = writer(&dir);
+    seal::all(&conn, 18_000);
+    let run = open(&dir);
+    let settled = run.balance(STORE, Lane::Telemetry).delivered;
+    let limits = retention::Limits { before: i64::MIN, bytes: u64::MAX, settled, needed: i64::MAX };
+    let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
+    assert_eq!(cut(&limits), Some(retention::Cut::Spent { last: 15_000 }));
+    assert_eq!(cut(&retention::Limits { needed: 0, ..limits }), None, "the warm start may want it");
+    assert_eq!(cut(&retention::Limits { settled: 0, ..limits }), None, "a sink is owed it");
+    let owed = retention::Limits { settled: 20_000, ..limits };
+    assert_eq!(cut(&owed), Some(retention::Cut::Spent { last: 18_000 }), "what is not sealed stays");
+    let full = retention::Limits { settled: 0, bytes: 0, ..limits };
+    assert_eq!(cut(&full), Some(retention::Cut::Chunks { last: 3 }), "chunks of the past are older than owed batches");
+    let buckets = run.journal.history(point, 0, 20_000, 20_000).await.expect("history");
+    assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 20_000);
+    run.close();
+}
+
+#[tokio::test]
+async fn a_torn_file_keeps_its_chunks_and_makes_their_summaries_anew() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    run.commit(readings(point, 0, 5_000)).await;
+    let before = run.journal.history(point, 0, 5_000, 1_000).await.expect("history");
+    run.close();
+    let conn = writer(&dir);
+    seal::all(&conn, 5_000);
+    conn.execute_batch("DELETE FROM batch; DELETE FROM span; CREATE TABLE odd(a INTEGER) STRICT").expect("damage");
+    drop(conn);
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::Repair);
+    let after = run.journal.history(point, 0, 5_000, 1_000).await.expect("history");
+    assert_eq!(after, before);
+    run.close();
+}
