@@ -20,6 +20,7 @@ mod bad_mqtt;
 mod bad_modbus;
 mod bad_store;
 mod torn_journal;
+mod clock_step;
 mod console;
 mod page;
 mod service;
