@@ -13,6 +13,8 @@ mod round_trip;
 mod foreign_modbus;
 mod outage;
 mod kill9;
+mod commit_window;
+mod lost_tail;
 mod isolation;
 mod sick_disk;
 mod bad_config;

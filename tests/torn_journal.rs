@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gengfu::journal::{Entry, StartCause};
-use gengfu_tests::counting::{committed, contains, entries};
+use gengfu::journal::{Entry, Lane, StartCause};
+use gengfu_tests::counting::{committed, contains, entries, epochs, gaps};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
@@ -43,6 +43,7 @@ fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64))
     plant.devices[0].set(900);
     gateway.alarm("flip-d0", SOON, |_| true);
     eventually(SOON, "some hundred readings", || gateway.stage("committed") > 500.0);
+    let lanes = gateway.journal(epochs);
     gateway.kill9();
     let files = journal_files(&gateway.data());
     let chosen = &files[random.between(0, files.len() as u64) as usize];
@@ -55,27 +56,39 @@ fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64))
     let before = stub.accepted().len();
     eventually(SOON, "it goes on", || stub.accepted().len() > before);
     gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
-    is_told(&gateway);
+    is_told(&gateway, lanes);
     gateway.settle(SOON);
     contains(&stub.accepted(), &committed(&gateway.data()).must).unwrap();
     let again = stub.resent().len();
     assert!(again < 5_000, "{again} lines came again");
 }
 
-/// Where damage was found, the torn file lies aside, the lane says so, and it is an alarm; where there was none to be
-/// found (a page that holds nothing, the tail of a log), there is none of these.
-fn is_told(gateway: &Gateway) {
-    let aside = journal_files(&gateway.data()).iter().filter(|p| p.to_string_lossy().contains(".damaged-")).count();
+/// Where damage was found, the torn file lies aside, its lane begins a new epoch, the alarm lane says so, and it is an
+/// alarm; where there was none to be found (a page that holds nothing, the tail of a log), there is none of these. What may
+/// be missing of the killed run is told once in either case.
+fn is_told(gateway: &Gateway, before: [(Lane, u64); 2]) {
+    let files = journal_files(&gateway.data());
+    let aside = |name: &str| files.iter().filter(|p| p.to_string_lossy().contains(&format!("{name}.damaged-"))).count();
+    let torn = |lane: Lane| aside(if lane == Lane::Alarm { "alarm.db" } else { "telemetry.db" }) > 0;
+    for ((lane, before), (_, after)) in before.into_iter().zip(gateway.journal(epochs)) {
+        assert_eq!(torn(lane), before != after, "{lane:?}: epoch {before:016x}, then {after:016x}");
+    }
+    let aside = aside("");
     let lane = gateway.journal(entries);
     let told =
         lane.iter().filter(|e| matches!(e, Entry::Maintenance { what, .. } if what == "journal-repaired")).count();
+    let gaps = gaps(&lane);
+    assert_eq!(gaps.len(), 1, "one gap, of the kill: {gaps:?}");
+    let (from, to, at_most, why) = gaps[0];
+    assert!(from <= to && at_most > 0, "{gaps:?}");
+    assert_eq!(why == "telemetry was repaired", torn(Lane::Telemetry), "{why}");
     let starts: Vec<StartCause> =
         lane.iter().filter_map(|e| if let Entry::Start { cause, .. } = e { Some(*cause) } else { None }).collect();
     if starts.last() == Some(&StartCause::Repair) {
         assert!(aside > 0 && told > 0, "{aside} files aside, told {told} times");
         gateway.alarm("gengfu/journal-repaired", SOON, |_| true);
         assert_eq!(gateway.metric("gengfu_journal_repairs_total", ""), 1.0);
-        say("  repaired, set aside, and alarmed");
+        say("  repaired: set aside, a new epoch, a gap, and an alarm");
     } else {
         assert_eq!((aside, told), (0, 0));
         assert!(gateway.alarms("gengfu/journal-repaired").is_empty());
