@@ -17,6 +17,8 @@ mod commit_window;
 mod lost_tail;
 mod isolation;
 mod sick_disk;
+mod ledger;
+mod retention;
 mod bad_config;
 mod bad_mqtt;
 mod bad_modbus;
