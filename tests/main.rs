@@ -24,6 +24,8 @@ mod bad_mqtt;
 mod bad_modbus;
 mod bad_store;
 mod torn_journal;
+mod silence;
+mod early_warning;
 mod clock_step;
 mod console;
 mod page;
