@@ -30,4 +30,5 @@ mod clock_step;
 mod console;
 mod page;
 mod service;
+mod stop;
 mod samples;
