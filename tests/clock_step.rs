@@ -86,6 +86,7 @@ fn a_clock_that_is_set_changes_no_timer() {
     let seen: Vec<_> = receiver.seen().iter().map(|p| format!("{} {}", p.word("device"), p.word("event"))).collect();
     assert!(begin.elapsed() < LINK, "too slow to tell a link that is down too early");
     assert_eq!(seen, ["d0 raise", "d1 raise", "d1 return", "d0 return"], "no storm");
+    gateway.alarm_lane_on_disk();
     assert_eq!(steps(&gateway.journal(entries)), 3, "each is in the alarm lane, once");
     gateway.term();
     let all = committed(&gateway.data()).must;
@@ -97,7 +98,7 @@ fn a_clock_that_is_set_changes_no_timer() {
 }
 
 fn site(plant: &Plant, broker: &Broker, receiver: &Receiver) -> String {
-    let site = Site::new("rig").modbus(plant, 100, 4).mqtt(broker.port).webhook("duty", receiver.port());
+    let site = Site::new("rig").modbus(plant, 100, 4).patient().mqtt(broker.port).webhook("duty", receiver.port());
     // without stamps of its own, which would be an hour off
     let site = site.text.replace("time = \"/ts\"", "life_safety = true");
     let nobody = free_port();

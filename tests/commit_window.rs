@@ -52,7 +52,7 @@ fn a_kill_costs_two_seconds_of_slow_polling_at_most() {
 fn killed(plant: &Plant, nth: u64) -> Loss {
     let (dir, device) = (Folder::new("window"), &plant.devices[nth as usize]);
     let port = plant.ports()[nth as usize];
-    let mut gateway = Gateway::start(&Site::new("rig").modbus_at(&[port], EVERY_MS, 3).text, dir.path());
+    let mut gateway = Gateway::start(&Site::new("rig").modbus_at(&[port], EVERY_MS, 3).patient().text, dir.path());
     eventually(SOON, "some windows are committed", || gateway.stage("committed") > 20.0);
     let before = gateway.stage("committed");
     eventually(SOON, "a commit", || gateway.stage("committed") > before);

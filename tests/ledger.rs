@@ -53,7 +53,7 @@ fn every_reading_is_accounted_for() {
     let (dir, plant, broker, store, stub) =
         (Folder::new("ledger"), Plant::start(3), Broker::start(), Store::start(), Stub::start());
     plant.devices[1].fault(Fault::Exception(2));
-    let site = Site::new("rig").modbus(&plant, EVERY_MS, 3).mqtt(broker.port);
+    let site = Site::new("rig").modbus(&plant, EVERY_MS, 3).patient().mqtt(broker.port);
     let site = site.influx("central", store.port).influx("stub", stub.port()).text;
     let site = site.replace("max_devices = 500", &format!("max_devices = {KNOWN}"));
     let mut gateway = Gateway::start(&site, dir.path());

@@ -177,6 +177,7 @@ impl Bench {
 
     /// What each alarm has been through, by the alarm lane; one alarm a device, its transitions numbered from 1.
     fn story(&self) -> BTreeMap<String, Vec<String>> {
+        self.gateway.alarm_lane_on_disk();
         let mut story: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
         for entry in self.gateway.journal(counting::entries) {
             let Entry::Alarm(event) = entry else { continue };
@@ -193,6 +194,7 @@ impl Bench {
 
     /// The start knows what happened, and says what may be missing.
     fn is_a_power_cut(&self, before: [(Lane, u64); 2]) {
+        self.gateway.alarm_lane_on_disk();
         for ((lane, before), (_, after)) in before.into_iter().zip(self.gateway.journal(counting::epochs)) {
             assert_ne!(before, after, "{lane:?}: a tail that can't be proved whole begins an epoch");
         }

@@ -28,7 +28,7 @@ const LIMIT: u64 = 16 * MIB;
 const PAST: u64 = LIMIT - MIB / 4;
 /// Beyond the limit: the WAL, which has a limit of its own; what comes between two looks of 5 s; the alarm lane.
 const SLACK: u64 = 16 * MIB + 3 * MIB;
-const DEVICES: usize = 20;
+const DEVICES: usize = 10;
 const EVERY_MS: u64 = 20;
 /// Points of noise of each device, 8 bytes each.
 const POINTS: u16 = 30;
@@ -51,7 +51,8 @@ fn telemetry_gives_way_and_alarms_stay() {
         let state = if value > 0 { "unacknowledged" } else { "returned" };
         gateway.alarm("flip-d0", SOON, |a| a["state"] == state);
     }
-    let lane = gateway.journal(entries);
+    let lane =
+        until(SOON, "they are in the lane", || Some(gateway.journal(entries)).filter(|lane| alarms(lane).len() == 3));
 
     // two rounds of giving way, of which the disk's use is watched all along
     let expired = || gateway.metric("gengfu_sink_records", "state=\"expired\"");
@@ -75,6 +76,7 @@ fn telemetry_gives_way_and_alarms_stay() {
     };
     let sum: f64 = ["delivered", "pending", "dead", "thinned", "expired"].map(balance).iter().sum();
     assert_eq!(balance("committed"), sum, "every record is accounted for");
+    let refused = gateway.metric("gengfu_readings_total", "reason=\"journal-full\"");
     gateway.term();
 
     let pages = in_use(&data);
@@ -82,13 +84,16 @@ fn telemetry_gives_way_and_alarms_stay() {
     let (first, expired) = oldest_and_expired(&data);
     assert!(first > 1 && expired == first - 1, "the oldest record is {first}, {expired} are told as expired");
     let kept = committed(&data).must;
+    let mut missing = 0;
     for (index, device) in plant.devices.iter().enumerate() {
         let numbers = poll_numbers(&kept, &format!("d{index}"));
-        let last = numbers.last().copied().unwrap();
-        let gaps: Vec<_> = numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
-        assert!(gaps.is_empty(), "only the oldest may go: {gaps:?} of {} to {last}", numbers[0]);
-        assert!(device.polls() - last <= 1, "the newest is there");
+        let (oldest, newest) = (numbers[0], numbers[numbers.len() - 1]);
+        missing += newest - oldest + 1 - numbers.len() as u32;
+        assert!(device.polls() - newest <= 1, "the newest is there");
     }
+    // a disk that another test keeps busy may let the queue run full, which is counted
+    let missing = f64::from(missing) * f64::from(POINTS + 2);
+    assert!(missing <= refused, "{missing} readings are missing between the oldest and the newest, {refused} refused");
     gateway.restart();
     let after = gateway.journal(entries);
     assert_eq!(alarms(&after), alarms(&lane), "the alarm lane keeps everything");
@@ -101,7 +106,7 @@ fn site(plant: &Plant, store: u16) -> String {
     site.text = site.text.replace("path = \"data\"", "path = \"data\"\nmax_size = \"16MiB\"");
     for (index, port) in plant.ports().iter().enumerate() {
         let mut device = format!(
-            "[[modbus]]\nname = \"l{index}\"\nconnect = \"tcp://127.0.0.1:{port}\"\n[[modbus.device]]\n\
+            "[[modbus]]\nname = \"l{index}\"\nconnect = \"tcp://127.0.0.1:{port}\"\ntimeout = \"2s\"\n[[modbus.device]]\n\
              name = \"d{index}\"\nunit = 1\nevery = \"{EVERY_MS}ms\"\n"
         );
         let mut point = |name: &str, register: u16, ty: &str| {

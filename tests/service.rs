@@ -195,6 +195,7 @@ fn a_start_is_an_event_with_its_cause_and_the_time_off() {
     let killed = unix_ms();
     pause(OFF);
     gateway.restart();
+    gateway.alarm_lane_on_disk();
     let lane = gateway.journal(entries);
     gateway.term();
 

@@ -179,7 +179,7 @@ fn hung_disk_and_a_broker_that_reconnects() {
     bench.broker = Broker::eager();
     let Some(disk) = SickDisk::new(&bench.dir.join("data"), bench.dir.path()) else { return not_run("no C compiler") };
     let way = Proxy::before(bench.broker.port);
-    bench.site = Site::new("rig").modbus(&bench.plant, 100, 6).flips(0, 3).mqtt(way.port).text;
+    bench.site = Site::new("rig").modbus(&bench.plant, 100, 6).patient().flips(0, 3).mqtt(way.port).text;
     bench.site = Site { text: bench.site.clone() }.webhook("duty", bench.receiver.port()).text;
     let mut gateway = bench.gateway(&disk.environment());
     let mut publisher = Publisher::connect(bench.broker.port);

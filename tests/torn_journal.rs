@@ -67,6 +67,7 @@ fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64))
 /// alarm; where there was none to be found (a page that holds nothing, the tail of a log), there is none of these. What may
 /// be missing of the killed run is told once in either case.
 fn is_told(gateway: &Gateway, before: [(Lane, u64); 2]) {
+    gateway.alarm_lane_on_disk();
     let files = journal_files(&gateway.data());
     let aside = |name: &str| files.iter().filter(|p| p.to_string_lossy().contains(&format!("{name}.damaged-"))).count();
     let torn = |lane: Lane| aside(if lane == Lane::Alarm { "alarm.db" } else { "telemetry.db" }) > 0;
