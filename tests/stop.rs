@@ -15,7 +15,7 @@ use gengfu_tests::receiver::Receiver;
 use gengfu_tests::shim::{SickDisk, SickNames};
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, not_run, now, quiet, say};
+use gengfu_tests::wait::{eventually, not_run, now, pause, quiet, say};
 
 const SOON: Duration = Duration::from_secs(20);
 const MESSAGES: usize = 50;
@@ -36,7 +36,12 @@ fn on_a_sick_disk(name: &str, sicken: impl Fn(&SickDisk)) {
     let _quiet = quiet();
     let (dir, plant, broker, receiver) = (Folder::new(name), Plant::start(3), Broker::chatty(), Receiver::start());
     let Some(disk) = SickDisk::new(&dir.join("data"), dir.path()) else { return not_run("no C compiler: make setup") };
-    let site = Site::new("rig").modbus(&plant, 100, 6).flips(0, 3).mqtt(broker.port).webhook("duty", receiver.port());
+    let site = Site::new("rig")
+        .modbus(&plant, 100, 6)
+        .patient()
+        .flips(0, 3)
+        .mqtt(broker.port)
+        .webhook("duty", receiver.port());
     let environment = disk.environment();
     let environment: Vec<(&str, &str)> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let mut gateway = Gateway::start_with(&site.text, dir.path(), &environment);
@@ -82,6 +87,35 @@ fn a_stop_while_the_disk_is_full() {
     on_a_sick_disk("stop-full", SickDisk::full);
 }
 
+/// How long the slow disk stands still while the process stops.
+const SLOW: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_stop_on_a_slow_disk_loses_nothing() {
+    let _quiet = quiet();
+    let (dir, plant) = (Folder::new("stop-slow"), Plant::start(2));
+    let Some(disk) = SickDisk::new(&dir.join("data"), dir.path()) else { return not_run("no C compiler: make setup") };
+    let environment = disk.environment();
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let site = Site::new("rig").modbus(&plant, 100, 4).patient().text;
+    let mut gateway = Gateway::start_with(&site, dir.path(), &environment);
+    eventually(SOON, "it polls", || plant.devices[0].polls() > 10);
+    disk.hang();
+    let status = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            pause(SLOW);
+            disk.heal();
+        });
+        stopped(&mut gateway).0
+    });
+    assert!(status.success(), "{status}");
+    let (answered, kept) = (plant.devices[0].polls(), poll_numbers(&committed(&gateway.data()).must, "d0"));
+    assert!(
+        kept.iter().copied().eq(1..=kept.len() as u32) && answered - kept.len() as u32 <= 1,
+        "{answered}: {kept:?}"
+    );
+}
+
 /// Store, webhook, broker and a line each have a name that is being looked up, and no look-up comes back.
 #[test]
 fn a_stop_while_names_hang() {
@@ -91,7 +125,7 @@ fn a_stop_while_names_hang() {
     let Some(names) = SickNames::new(dir.path()) else { return not_run("no C compiler: make setup") };
     let ways = [broker.port, stub.port(), receiver.port(), plant.ports()[1]].map(Proxy::before);
     let [to_broker, to_store, to_duty, to_line] = &ways;
-    let mut site = Site::new("rig").modbus_at(&[plant.ports()[0], to_line.port], 50, 8).flips(0, 1);
+    let mut site = Site::new("rig").modbus_at(&[plant.ports()[0], to_line.port], 50, 8).patient().flips(0, 1);
     site = site.mqtt(to_broker.port).influx("central", to_store.port).webhook("duty", to_duty.port);
     for way in &ways {
         site.text = site.text.replace(&format!("127.0.0.1:{}", way.port), &format!("there.rig:{}", way.port));

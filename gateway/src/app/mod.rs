@@ -29,6 +29,8 @@ use supervise::{Keeper, Side};
 
 /// How long each stage of a stop may take; four stages stay under the 5 s that are promised.
 const STAGE: Duration = Duration::from_millis(1_100);
+/// What the journal may fill of a stop whose other stages were quick: a disk that is slow is no reason to lose a window.
+const WHOLE: Duration = Duration::from_secs(4);
 
 /// A running gateway.
 #[derive(Debug)]
@@ -124,7 +126,8 @@ impl Gateway {
 
     /// Sources first, then the engine empties its queue, then what reads the journal, then the journal itself.
     async fn stop(self) -> bool {
-        let Self { engine, writers, field, engine_task, sources, readers, .. } = self;
+        let Self { engine, clock, writers, field, engine_task, sources, readers, .. } = self;
+        let begin = clock.mono();
         end("sources", sources).await;
         drop(engine);
         // Readers hold doors to the engine: they go before it can end by itself.
@@ -133,7 +136,8 @@ impl Gateway {
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
         }
-        let synced = tokio::task::spawn_blocking(move || writers.close(STAGE)).await.unwrap_or(false);
+        let left = WHOLE.saturating_sub(Duration::from_millis(clock.mono().since(begin))).max(STAGE);
+        let synced = tokio::task::spawn_blocking(move || writers.close(left)).await.unwrap_or(false);
         field.end();
         tracing::info!(drained, synced, "stopped");
         drained && synced
