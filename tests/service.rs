@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use gengfu::journal::{Entry, StartCause};
-use gengfu_tests::counting::{committed, entries, poll_numbers};
+use gengfu_tests::counting::{committed, entries, gaps, poll_numbers};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::http::Reply;
 use gengfu_tests::notify_socket::NotifySocket;
@@ -195,6 +195,7 @@ fn a_start_is_an_event_with_its_cause_and_the_time_off() {
     let killed = unix_ms();
     pause(OFF);
     gateway.restart();
+    gateway.alarm_lane_on_disk();
     let lane = gateway.journal(entries);
     gateway.term();
 
@@ -209,11 +210,8 @@ fn a_start_is_an_event_with_its_cause_and_the_time_off() {
         assert!((least..=least + 2_500).contains(&off), "{off} ms off, at least {least}");
         say(&format!("{:?}: {off} ms off, {least} ms by the stopwatch", started.0));
     }
-    let gaps: Vec<(i64, i64, u64)> = lane
-        .iter()
-        .filter_map(|e| if let Entry::Gap { from, to, at_most, .. } = e { Some((*from, *to, *at_most)) } else { None })
-        .collect();
-    let [(from, to, at_most)] = gaps[..] else { panic!("one gap, of the kill: {gaps:?}") };
+    let gaps = gaps(&lane);
+    let [(from, to, at_most, _)] = gaps[..] else { panic!("one gap, of the kill: {gaps:?}") };
     assert!(from <= killed && to > killed && at_most > 0, "gap {from} to {to}, killed at {killed}, at most {at_most}");
 }
 

@@ -11,6 +11,7 @@ use gengfu_tests::counting::{self, contains, poll_numbers};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
+use gengfu_tests::proxy::{Line, Proxy};
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::shim::SickDisk;
@@ -160,6 +161,68 @@ fn a_disk_that_is_really_full() {
     let _unmount = Unmount(&data);
     let filler = data.join("filler");
     bench.survives(&[], length(3, 10), || fill(&filler), || std::fs::remove_file(&filler).unwrap());
+}
+
+/// Messages for a hung disk: with four connections more than the gateway lets wait for their sync, 65,536.
+const FLOOD: usize = 17_000;
+const MOST_WAITING: f64 = 65_536.0;
+/// What the gateway may take more than before, MiB, while all of these wait.
+const MEMORY: f64 = 24.0;
+/// A link that was cut again and again is tried less often.
+const BACKOFF: Duration = Duration::from_mins(1);
+
+/// Each new connection brings all messages again that are not acknowledged.
+#[test]
+fn hung_disk_and_a_broker_that_reconnects() {
+    let _quiet = quiet();
+    let mut bench = Bench::new("flapping");
+    bench.broker = Broker::eager();
+    let Some(disk) = SickDisk::new(&bench.dir.join("data"), bench.dir.path()) else { return not_run("no C compiler") };
+    let way = Proxy::before(bench.broker.port);
+    bench.site = Site::new("rig").modbus(&bench.plant, 100, 6).patient().flips(0, 3).mqtt(way.port).text;
+    bench.site = Site { text: bench.site.clone() }.webhook("duty", bench.receiver.port()).text;
+    let mut gateway = bench.gateway(&disk.environment());
+    let mut publisher = Publisher::connect(bench.broker.port);
+    publish(&mut publisher, &gateway);
+    eventually(SOON, "with a sound disk messages are acknowledged", || bench.broker.acks() == MESSAGES);
+    let (calm, told) = (gateway.process().resident(), |gateway: &Gateway| {
+        gateway.metric("gengfu_mqtt_messages_total", "") - MESSAGES as f64
+    });
+
+    disk.hang();
+    (0..FLOOD).for_each(|n| publisher.reading(&format!("f{}", n % 50)));
+    publisher.flush();
+    let mut connections = 1;
+    let bounded = || gateway.api("status")["links"].to_string().contains("the disk does not take");
+    while told(&gateway) < MOST_WAITING {
+        let all = (f64::from(connections) * FLOOD as f64).min(MOST_WAITING);
+        eventually(BACKOFF, "all messages came again", || told(&gateway) >= all);
+        if all < MOST_WAITING {
+            way.set(Line::Shut);
+            way.set(Line::Open);
+            connections += 1;
+        }
+    }
+    eventually(SOON, "the gateway leaves the rest with the broker", bounded);
+    let polls = bench.plant.polls();
+    assert_eq!(bench.raise(1).body["durable"], false);
+    eventually(SOON, "sampling goes on", || bench.plant.polls() > polls + 30);
+    let sick = gateway.process().resident();
+    assert_eq!(bench.broker.acks(), MESSAGES, "nothing is acknowledged that is not synced");
+    say(&format!(
+        "{connections} connections, {:.0} messages came; resident {calm:.0} MiB, then {sick:.0}",
+        told(&gateway)
+    ));
+    assert!(sick < calm + MEMORY, "{sick:.1} MiB, {calm:.1} before");
+    let polls = bench.polls();
+
+    disk.heal();
+    let took = eventually(BACKOFF * 2, "all is acknowledged", || bench.broker.acks() >= MESSAGES + FLOOD);
+    let after = gateway.process().resident();
+    say(&format!("all acknowledged {took:?} after the disk came back; resident {after:.0} MiB"));
+    assert!(after < calm + MEMORY, "{after:.1} MiB, {calm:.1} before");
+    gateway.term();
+    nothing_is_missing(&gateway, &publisher, &polls);
 }
 
 fn fill(file: &Path) {

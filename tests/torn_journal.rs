@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gengfu::journal::{Entry, StartCause};
-use gengfu_tests::counting::{committed, contains, entries};
+use gengfu::journal::{Entry, Lane, StartCause};
+use gengfu_tests::counting::{committed, contains, entries, epochs, gaps};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
@@ -35,6 +35,31 @@ fn a_page_of_noise() {
     }
 }
 
+/// Where all that was written lies in the file itself, a cut is damage, wherever it is.
+#[test]
+fn a_lane_that_is_cut_after_a_clean_stop() {
+    let mut random = Random::seeded("cut journal");
+    for name in ["alarm.db", "telemetry.db"] {
+        let (dir, plant) = (Folder::new("cut"), Plant::start(3));
+        let site = Site::new("rig").modbus(&plant, 50, 8).flips(0, 3).text;
+        let mut gateway = Gateway::start(&site, dir.path());
+        plant.devices[0].set(900);
+        gateway.alarm("flip-d0", SOON, |_| true);
+        eventually(SOON, "some hundred readings", || gateway.stage("committed") > 500.0);
+        let lanes = gateway.journal(epochs);
+        gateway.term();
+        let file = gateway.data().join(name);
+        let length = file.metadata().unwrap().len();
+        let at = random.between(1, length);
+        say(&format!("{name} of {length} bytes, cut at {at}"));
+        std::fs::File::options().write(true).open(file).unwrap().set_len(at).unwrap();
+        gateway.restart();
+        gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
+        assert!(is_told(&gateway, lanes, false), "a lane that is cut is repaired");
+        gateway.term();
+    }
+}
+
 /// Runs, kills, damages one file of the journal, and starts again.
 fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64)) {
     let (dir, plant, stub) = (Folder::new("torn"), Plant::start(3), Stub::start());
@@ -43,6 +68,7 @@ fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64))
     plant.devices[0].set(900);
     gateway.alarm("flip-d0", SOON, |_| true);
     eventually(SOON, "some hundred readings", || gateway.stage("committed") > 500.0);
+    let lanes = gateway.journal(epochs);
     gateway.kill9();
     let files = journal_files(&gateway.data());
     let chosen = &files[random.between(0, files.len() as u64) as usize];
@@ -55,31 +81,45 @@ fn torn(random: &mut Random, round: usize, damage: impl Fn(&std::fs::File, u64))
     let before = stub.accepted().len();
     eventually(SOON, "it goes on", || stub.accepted().len() > before);
     gateway.alarm("flip-d0", SOON, |a| a["state"] == "unacknowledged");
-    is_told(&gateway);
+    is_told(&gateway, lanes, true);
     gateway.settle(SOON);
     contains(&stub.accepted(), &committed(&gateway.data()).must).unwrap();
     let again = stub.resent().len();
     assert!(again < 5_000, "{again} lines came again");
 }
 
-/// Where damage was found, the torn file lies aside, the lane says so, and it is an alarm; where there was none to be
-/// found (a page that holds nothing, the tail of a log), there is none of these.
-fn is_told(gateway: &Gateway) {
-    let aside = journal_files(&gateway.data()).iter().filter(|p| p.to_string_lossy().contains(".damaged-")).count();
+/// Where damage was found, the torn file lies aside, its lane begins a new epoch, the alarm lane says so, and it is an
+/// alarm; where there was none to be found (a page that holds nothing, the tail of a log), there is none of these. What may
+/// be missing of a killed run or of a torn telemetry lane is told once. Whether there was a repair.
+fn is_told(gateway: &Gateway, before: [(Lane, u64); 2], killed: bool) -> bool {
+    gateway.alarm_lane_on_disk();
+    let files = journal_files(&gateway.data());
+    let aside = |name: &str| files.iter().filter(|p| p.to_string_lossy().contains(&format!("{name}.damaged-"))).count();
+    let torn = |lane: Lane| aside(if lane == Lane::Alarm { "alarm.db" } else { "telemetry.db" }) > 0;
+    for ((lane, before), (_, after)) in before.into_iter().zip(gateway.journal(epochs)) {
+        assert_eq!(torn(lane), before != after, "{lane:?}: epoch {before:016x}, then {after:016x}");
+    }
+    let aside = aside("");
     let lane = gateway.journal(entries);
     let told =
         lane.iter().filter(|e| matches!(e, Entry::Maintenance { what, .. } if what == "journal-repaired")).count();
+    let gaps = gaps(&lane);
+    let lost = gaps.iter().all(|(from, to, at_most, _)| from <= to && *at_most > 0);
+    assert!(lost && gaps.len() == usize::from(killed || torn(Lane::Telemetry)), "one gap, of what was torn: {gaps:?}");
+    let why = gaps.first().map(|(.., why)| *why);
+    assert_eq!(why == Some("telemetry was repaired"), torn(Lane::Telemetry), "{why:?}");
     let starts: Vec<StartCause> =
         lane.iter().filter_map(|e| if let Entry::Start { cause, .. } = e { Some(*cause) } else { None }).collect();
     if starts.last() == Some(&StartCause::Repair) {
         assert!(aside > 0 && told > 0, "{aside} files aside, told {told} times");
         gateway.alarm("gengfu/journal-repaired", SOON, |_| true);
         assert_eq!(gateway.metric("gengfu_journal_repairs_total", ""), 1.0);
-        say("  repaired, set aside, and alarmed");
+        say(&format!("  repaired: set aside, a new epoch, an alarm; gaps told: {}", gaps.len()));
     } else {
         assert_eq!((aside, told), (0, 0));
         assert!(gateway.alarms("gengfu/journal-repaired").is_empty());
     }
+    starts.last() == Some(&StartCause::Repair)
 }
 
 /// Files worth damaging: whatever the journal has, but empty ones and SQLite's shared memory, which is rebuilt.

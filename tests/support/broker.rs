@@ -25,11 +25,16 @@ impl Broker {
         Self::logging("log_type debug\n")
     }
 
+    /// The same, and hands out all it holds at once, acknowledged or not: more than the shipped file lets it.
+    pub fn eager() -> Self {
+        Self::logging("log_type debug\nmax_inflight_messages 0\n")
+    }
+
     fn logging(more: &str) -> Self {
         let dir = Folder::new("broker");
         let port = free_port();
         let shipped = std::fs::read_to_string(crate::root().join("deploy/mosquitto.conf")).unwrap();
-        dir.write("mosquitto.conf", &(adapt(&shipped, port, &dir.path().display().to_string()) + more));
+        dir.write("mosquitto.conf", &(adapt(&shipped, port, &dir.path().display().to_string(), more)));
         let process = launch(&dir);
         let broker = Self { port, process, dir };
         broker.ready();
@@ -87,7 +92,7 @@ fn launch(dir: &Folder) -> Process {
 }
 
 /// The shipped file with another port and folder; users, passwords and certificates do not exist here.
-fn adapt(shipped: &str, port: u16, dir: &str) -> String {
+fn adapt(shipped: &str, port: u16, dir: &str, more: &str) -> String {
     let replaced = [
         "listener",
         "persistence_location",
@@ -99,10 +104,12 @@ fn adapt(shipped: &str, port: u16, dir: &str) -> String {
         "acl_file",
         "allow_anonymous",
     ];
+    let replaced = replaced.into_iter().chain(more.lines().filter_map(|line| line.split_whitespace().next()));
+    let replaced: Vec<&str> = replaced.collect();
     let kept = shipped.lines().filter(|line| !replaced.contains(&line.split_whitespace().next().unwrap_or_default()));
     let mut text = kept.collect::<Vec<_>>().join("\n") + "\n";
     let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
     text += &format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence_location {dir}/\nuser {user}\n");
     text += "log_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nlog_type subscribe\n";
-    text
+    text + more
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gengfu::catalog::Catalog;
 use gengfu::clock::Clock;
 use gengfu::config::checked::JournalConfig;
-use gengfu::journal::{Entry, Journal, Record};
+use gengfu::journal::{Entry, Journal, Lane, Record};
 use gengfu_core::quality::Quality;
 
 use crate::process::Folder;
@@ -119,6 +119,21 @@ pub fn entries(journal: &Journal) -> Vec<Entry> {
     }
     all.sort_by_key(|(seq, _)| *seq);
     all.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// What the starts of the gateway told of readings that may be missing: (from, to, at most, why). Opening a copy of a journal
+/// in use tells one more, which comes after the last start.
+pub fn gaps(entries: &[Entry]) -> Vec<(i64, i64, u64, &str)> {
+    let last = entries.iter().rposition(|entry| matches!(entry, Entry::Start { .. })).unwrap_or(0);
+    let gap = |entry| {
+        if let &Entry::Gap { from, to, at_most, ref why } = entry { Some((from, to, at_most, &**why)) } else { None }
+    };
+    entries.iter().take(last).filter_map(gap).collect()
+}
+
+/// The epoch of each lane. A copy of a journal in use goes on with them.
+pub fn epochs(journal: &Journal) -> [(Lane, u64); 2] {
+    [Lane::Alarm, Lane::Telemetry].map(|lane| (lane, journal.head(lane).borrow().epoch))
 }
 
 /// A copy of the journal's folder, in `data` of the folder it gives.

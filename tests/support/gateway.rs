@@ -107,6 +107,13 @@ impl Gateway {
         crate::counting::open(&copy.join("data"), |journal, _| look(journal))
     }
 
+    /// Waits until every entry of the alarm lane is on disk, the start's among them.
+    pub fn alarm_lane_on_disk(&self) {
+        eventually(Duration::from_secs(20), "the alarm lane is on disk", || {
+            self.metric("gengfu_journal_ring", "") == 0.0
+        });
+    }
+
     pub fn kill9(&mut self) {
         self.process.kill9();
     }

@@ -1,6 +1,7 @@
 //! Counting Modbus TCP devices, each on a port of its own, with faults on demand. Written on plain sockets, since a
 //! proper server library refuses to misbehave. Register 0 is set by the test, registers 1 and 2 hold the number of the
-//! poll (u32, big words first), so that losses and repeats are exact; the rest wander slowly, as sensors do.
+//! poll (u32, big words first), so that losses and repeats are exact; the rest wander slowly, as sensors do,
+//! or are noise, which no journal can make small.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
@@ -43,10 +44,12 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct Device {
     polls: AtomicU32,
+    asked: AtomicU32,
     set: AtomicU16,
     fault: Mutex<Fault>,
     answered: Mutex<Vec<(u32, Instant)>>,
     keep_log: AtomicBool,
+    noise: AtomicBool,
 }
 
 impl Device {
@@ -55,9 +58,19 @@ impl Device {
         self.polls.load(Ordering::SeqCst)
     }
 
+    /// Requests of any kind that reached it, however it answered.
+    pub fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
     /// Writes register 0.
     pub fn set(&self, value: u16) {
         self.set.store(value, Ordering::SeqCst);
+    }
+
+    /// From now on the registers from 3 on are noise.
+    pub fn noise(&self) {
+        self.noise.store(true, Ordering::SeqCst);
     }
 
     pub fn fault(&self, fault: Fault) {
@@ -74,6 +87,9 @@ impl Device {
             0 => self.set.load(Ordering::SeqCst),
             1 => (counter >> 16) as u16,
             2 => counter as u16,
+            _ if self.noise.load(Ordering::Relaxed) => (u64::from(counter) << 16 | u64::from(address))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(20) as u16,
             _ => 1000u16.wrapping_add(address.wrapping_mul(7)).wrapping_add((counter >> 4) as u16 & 7),
         }
     }
@@ -171,6 +187,7 @@ async fn serve(mut stream: TcpStream, line: &[Arc<Device>]) -> io::Result<()> {
         };
         let place = if line.len() > 1 { usize::from(asked.unit).saturating_sub(1) } else { 0 };
         let Some(device) = line.get(place) else { continue };
+        device.asked.fetch_add(1, Ordering::SeqCst);
         let fault = *device.fault.lock().unwrap();
         let reply = match fault {
             Fault::Silent => continue,

@@ -1,5 +1,5 @@
-//! A disk that is sick on command: a preloaded library (rigs/slowdisk.c) that makes writes and syncs below one folder
-//! hang, or fail for lack of space, while a control file exists.
+//! A disk and a name service that are sick on command. The disk: a preloaded library (rigs/slowdisk.c) that makes writes
+//! and syncs below one folder hang, or fail for lack of space, while a control file exists.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,15 +54,41 @@ impl Drop for SickDisk {
     }
 }
 
+/// Names below `.rig`, which are this machine until they are told to hang: a preloaded library (rigs/slowname.c).
+#[derive(Debug)]
+pub struct SickNames {
+    library: String,
+    hang: PathBuf,
+}
+
+impl SickNames {
+    /// The control file lies in `control`. `None` without a C compiler.
+    pub fn new(control: &Path) -> Option<Self> {
+        static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let library = LIBRARY.get_or_init(|| compile("slowname")).as_ref()?.display().to_string();
+        Some(Self { library, hang: control.join("names.hang") })
+    }
+
+    /// What the gateway's environment needs.
+    pub fn environment(&self) -> [(String, String); 2] {
+        [("LD_PRELOAD".to_owned(), self.library.clone()), ("SLOWNAME_HANG".to_owned(), self.hang.display().to_string())]
+    }
+
+    /// Look-ups hang from now on, those of the past stay answered.
+    pub fn hang(&self) {
+        std::fs::write(&self.hang, "").unwrap();
+    }
+}
+
 fn library() -> Option<&'static PathBuf> {
     static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    LIBRARY
-        .get_or_init(|| {
-            let source = crate::root().join("tests/rigs/slowdisk.c");
-            let out = std::env::temp_dir().join(format!("gengfu-slowdisk-{}.so", std::process::id()));
-            let mut cc = Command::new("cc");
-            cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&out).arg(&source).arg("-ldl");
-            cc.status().is_ok_and(|status| status.success()).then_some(out)
-        })
-        .as_ref()
+    LIBRARY.get_or_init(|| compile("slowdisk")).as_ref()
+}
+
+fn compile(name: &str) -> Option<PathBuf> {
+    let source = crate::root().join(format!("tests/rigs/{name}.c"));
+    let out = std::env::temp_dir().join(format!("gengfu-{name}-{}.so", std::process::id()));
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&out).arg(&source).arg("-ldl");
+    cc.status().is_ok_and(|status| status.success()).then_some(out)
 }

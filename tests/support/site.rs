@@ -72,6 +72,12 @@ impl Site {
         );
     }
 
+    /// With so long a timeout on its lines that a machine which stands still for a moment costs no poll: where each counts.
+    pub fn patient(mut self) -> Self {
+        self.text = self.text.replace("timeout = \"200ms\"", "timeout = \"2s\"");
+        self
+    }
+
     /// A rule on `r0` of devices `from..to`: above 500 is critical.
     pub fn flips(mut self, from: usize, to: usize) -> Self {
         for index in from..to {

@@ -28,7 +28,7 @@ use field::Field;
 use supervise::{Keeper, Side};
 
 /// How long a stop may take, in milliseconds: 5 s are promised.
-const STOP: u64 = 4_500;
+const STOP: u64 = 4_400;
 /// How long each stage before the last may take; the last, the journal's, has all that is left.
 const STAGE: Duration = Duration::from_millis(1_100);
 

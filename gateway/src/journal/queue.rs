@@ -6,7 +6,9 @@ use gengfu_core::time::Mono;
 
 use crate::flow::Batch;
 
-/// Weight (readings, and one for each batch) that may wait or be under way. The sick disk's share of memory.
+/// Weight (readings, and one for each batch) that may wait or be under way of what nobody is owed an acknowledgement for:
+/// the sick disk's share of memory. What is owed one is bounded by its source and takes none of this share, so that a broker
+/// that sends again and again costs no polled reading.
 pub(super) const QUEUE_READINGS: usize = 65_536;
 /// The commit window: this many readings, or this long after the first, whichever comes first.
 pub(super) const WINDOW_READINGS: usize = 1000;
@@ -19,17 +21,25 @@ pub(super) struct Queue {
     waiting: usize,
     /// Of those the writer has taken and not brought to disk.
     under_way: usize,
+    /// Of both, what is owed an acknowledgement.
+    owed: Owed,
     since: Option<Mono>,
     /// Somebody is owed an acknowledgement: the window is closed.
     receipt: bool,
     closed: bool,
 }
 
+#[derive(Debug, Default)]
+struct Owed {
+    waiting: usize,
+    under_way: usize,
+}
+
 impl Queue {
     /// Takes a batch, unless there is no room; says whether the writer has reason to wake.
     pub(super) fn push(&mut self, batch: Batch, now: Mono) -> Result<bool, Batch> {
         let weight = batch.weight();
-        let total = self.waiting + self.under_way;
+        let total = self.len() - self.owed.waiting - self.owed.under_way;
         // A batch bigger than the whole queue passes when it is alone: refusing it for ever would help nobody. One that is
         // owed an acknowledgement always passes: its source bounds what is outstanding, and were it dropped, the receipt
         // of a later one would acknowledge it all the same.
@@ -41,6 +51,7 @@ impl Queue {
         let first = self.since.is_none();
         self.since.get_or_insert(now);
         self.waiting += weight;
+        self.owed.waiting += if batch.receipt.is_some() { weight } else { 0 };
         self.receipt |= batch.receipt.is_some();
         self.batches.push_back(batch);
         let due = self.receipt || self.waiting >= WINDOW_READINGS;
@@ -59,6 +70,7 @@ impl Queue {
             return VecDeque::new();
         }
         self.under_way = std::mem::take(&mut self.waiting);
+        self.owed.under_way = std::mem::take(&mut self.owed.waiting);
         self.since = None;
         self.receipt = false;
         std::mem::take(&mut self.batches)
@@ -67,6 +79,7 @@ impl Queue {
     /// What was taken is on disk.
     pub(super) fn settled(&mut self) {
         self.under_way = 0;
+        self.owed.under_way = 0;
     }
 
     /// Nothing more comes in.
@@ -122,6 +135,11 @@ mod tests {
         queue.push(owed, Mono(0)).expect("what is owed an acknowledgement is never dropped");
         queue.settled();
         queue.push(batch(7), Mono(0)).expect("room again");
+        let receipt = Some(Receipt { mark: std::sync::Arc::new(tokio::sync::watch::Sender::new(0)), token: 2 });
+        queue.push(Batch { receipt, ..batch(QUEUE_READINGS) }, Mono(0)).expect("owed");
+        queue.push(batch(7), Mono(0)).expect("which takes no room from what is polled");
+        queue.take_due(Mono(0));
+        queue.push(batch(7), Mono(0)).expect("on its way to the disk neither");
         queue.close();
         queue.push(batch(1), Mono(0)).expect_err("closed");
     }

@@ -1,6 +1,7 @@
 //! The gateway as a device of its own: what it has to say about itself comes as readings of the device `gengfu`, and
 //! rules make alarms of them like of any other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
@@ -27,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A trouble counts as present for this long after its last sign.
 const LINGER_MS: u64 = 60_000;
 /// A link that is down for less than this is reconnecting.
-const LINK_MS: i64 = 30_000;
+const LINK_MS: u64 = 30_000;
 /// Less than this between two looks is a clock being disciplined, not set.
 const STEP_MS: i64 = 1_000;
 /// An unchanged value is told again after this long.
@@ -44,7 +45,7 @@ struct Trouble {
     /// Counts its signs in this run.
     signs: fn(&Stats) -> u64,
     /// Whether it lasts now.
-    lasts: fn(&Stats, &Journal, Now) -> bool,
+    lasts: fn(&Journal, &Outages) -> bool,
 }
 
 const TROUBLES: [Trouble; 7] = [
@@ -55,7 +56,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
         signs: |stats| stats.refused(RefusedReason::JournalFull),
-        lasts: |_, journal, _| journal.sick(),
+        lasts: |journal, _| journal.sick(),
     },
     Trouble {
         point: "journal-repaired",
@@ -64,7 +65,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "启动时日志文件损坏，已截取完好部分并另存坏文件：检查磁盘与供电 / The journal was torn: what is whole was kept, the damaged file set aside (*.damaged-*): check disk and power.",
         signs: |stats| stats.journal_repairs.get(),
-        lasts: |_, _, _| false,
+        lasts: |_, _| false,
     },
     Trouble {
         point: "link-down",
@@ -73,7 +74,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "采集链路中断，其测点均无有效数值：检查网络与服务 / A line or broker can't be reached, its points have no value: check the network and the service.",
         signs: |_| 0,
-        lasts: link_down,
+        lasts: |_, outages| outages.long,
     },
     Trouble {
         point: "clock-off",
@@ -82,7 +83,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::Medium,
         advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
         signs: |stats| stats.clock_off.get(),
-        lasts: |_, _, _| false,
+        lasts: |_, _| false,
     },
     Trouble {
         point: "devices-refused",
@@ -91,7 +92,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::Medium,
         advice: "上报设备数超过 max_devices：核对主题或提高上限 / More devices than max_devices: check the topics or raise it.",
         signs: |stats| stats.refused(RefusedReason::TooManyDevices),
-        lasts: |_, _, _| false,
+        lasts: |_, _| false,
     },
     Trouble {
         point: "source-restarted",
@@ -100,7 +101,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
         signs: |stats| stats.source_restarts.get(),
-        lasts: |_, _, _| false,
+        lasts: |_, _| false,
     },
     Trouble {
         point: "reader-restarted",
@@ -109,15 +110,32 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "推送、转发或界面任务异常后已自动重启，推送可能延迟：请报告此日志 / A push, forward or console task failed and was restarted, pushes may be late: please report its log.",
         signs: |stats| stats.reader_restarts.get(),
-        lasts: |_, _, _| false,
+        lasts: |_, _| false,
     },
 ];
 
-/// Whether a line or broker has been out of reach for longer than a reconnect takes.
-fn link_down(stats: &Stats, _: &Journal, now: Now) -> bool {
-    let source = |name: &str| !name.starts_with("influxdb/") && !name.starts_with("webhook/");
-    let down = |link: &LinkStatus| matches!(link.state, LinkState::Down { .. }) && now.wall.0 - link.since >= LINK_MS;
-    stats.links().iter().any(|(name, link)| source(name) && down(link))
+/// Lines and brokers out of reach, by name: the wall time that says which outage it is, and the counter when it was first
+/// seen, since a clock that is set must neither make an outage long nor keep it short.
+#[derive(Default)]
+struct Outages {
+    seen: BTreeMap<String, (i64, u64)>,
+    /// One of them has lasted longer than a reconnect takes.
+    long: bool,
+}
+
+impl Outages {
+    fn look(&mut self, links: BTreeMap<String, LinkStatus>, now_ms: u64) {
+        let source = |name: &str| !name.starts_with("influxdb/") && !name.starts_with("webhook/");
+        let down = |link: &LinkStatus| matches!(link.state, LinkState::Down { .. });
+        let links = links.into_iter().filter(|(name, link)| source(name) && down(link));
+        let before = std::mem::take(&mut self.seen);
+        let begun = |name: &str, since: i64| match before.get(name) {
+            Some((outage, begun)) if *outage == since => *begun,
+            Some(_) | None => now_ms,
+        };
+        self.seen = links.map(|(name, link)| (name.clone(), (link.since, begun(&name, link.since)))).collect();
+        self.long = self.seen.values().any(|(_, begun)| now_ms.saturating_sub(*begun) >= LINK_MS);
+    }
 }
 
 /// Descriptions of its points.
@@ -211,7 +229,7 @@ pub async fn run(mut context: Context, journal: Journal) {
     let ids: Vec<Option<PointId>> = names.iter().map(|name| context.catalog.find(name)).collect();
     let mut watches = [Watch::default(); TROUBLES.len()];
     let mut ticker = tokio::time::interval(LOOK);
-    let mut pace = Pace(context.clock.now());
+    let (mut pace, mut outages) = (Pace(context.clock.now()), Outages::default());
     loop {
         tokio::select! {
             _ = ticker.tick() => {}
@@ -224,10 +242,10 @@ pub async fn run(mut context: Context, journal: Journal) {
                 ("clock-step".to_owned(), format!("the wall clock moved by {step} ms against the counter"));
             journal.append(Entry::Maintenance { at: now.wall.0, what, detail });
         }
+        outages.look(context.stats.links(), now.mono.0);
         let mut batch = Batch::default();
         for ((trouble, id), watch) in TROUBLES.iter().zip(&ids).zip(&mut watches) {
-            let told =
-                watch.look((trouble.signs)(&context.stats), (trouble.lasts)(&context.stats, &journal, now), now.mono.0);
+            let told = watch.look((trouble.signs)(&context.stats), (trouble.lasts)(&journal, &outages), now.mono.0);
             if let (Some(present), Some(point)) = (told, *id) {
                 let value = f64::from(u8::from(present));
                 batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
@@ -252,6 +270,25 @@ mod tests {
         assert_eq!(pace.step(at(3_000, 4_101_020)), Some(3_599_000));
         assert_eq!(pace.step(at(4_000, 4_102_020)), None, "once");
         assert_eq!(pace.step(at(5_000, 0)), Some(-4_103_020));
+    }
+
+    #[test]
+    fn an_outage_is_as_long_as_the_counter_says() {
+        let down = |since: i64| LinkStatus { state: LinkState::Down { why: String::new() }, since };
+        let links = |name: &str, since: i64| BTreeMap::from([(name.to_owned(), down(since))]);
+        let mut outages = Outages::default();
+        let mut look = |links, now_ms| {
+            outages.look(links, now_ms);
+            outages.long
+        };
+        // the wall clock may do what it likes: only which outage it is hangs on it
+        assert!(!look(links("lora", 7_000), 1_000));
+        assert!(!look(links("lora", 7_000), 30_999));
+        assert!(look(links("lora", 7_000), 31_000));
+        assert!(!look(links("lora", 99_000), 32_000), "up in between: another outage");
+        assert!(!look(BTreeMap::new(), 33_000));
+        assert!(!look(links("lora", 99_000), 62_000), "seen to be over");
+        assert!(!look(links("influxdb/central", 0), 70_000) && !look(links("influxdb/central", 0), 170_000));
     }
 
     #[test]

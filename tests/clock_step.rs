@@ -1,0 +1,158 @@
+//! The wall clock is set by an hour, forth and back, under a running gateway (libfaketime; the counter is left alone).
+//! No timer changes, nothing comes or goes by it, and it is told.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use gengfu::journal::Entry;
+use gengfu_tests::broker::Broker;
+use gengfu_tests::counting::{committed, entries, poll_numbers};
+use gengfu_tests::gateway::Gateway;
+use gengfu_tests::plant::Plant;
+use gengfu_tests::process::{Folder, free_port};
+use gengfu_tests::publisher::Publisher;
+use gengfu_tests::receiver::Receiver;
+use gengfu_tests::site::Site;
+use gengfu_tests::wait::{eventually, not_run, now, say, unix_ms};
+
+const SOON: Duration = Duration::from_secs(20);
+const HOUR_MS: i64 = 3_600_000;
+/// `for` and `clear_for` of the rules.
+const DELAY: Duration = Duration::from_secs(3);
+/// From the device to the engine and from there to the receiver, on a busy machine.
+const WAY: Duration = Duration::from_secs(1);
+/// A link counts as down after this long.
+const LINK: Duration = Duration::from_secs(30);
+/// Two looks at the clocks are not one moment.
+const LOOK_MS: i64 = 1_500;
+
+/// The gateway's wall clock, off by what its file says.
+struct WallClock(PathBuf);
+
+impl WallClock {
+    fn new(dir: &Path) -> Self {
+        let clock = Self(dir.join("clock"));
+        clock.set(0);
+        clock
+    }
+
+    fn set(&self, off_ms: i64) {
+        // renamed into place: a half-written file is no time
+        let next = self.0.with_extension("next");
+        std::fs::write(&next, format!("{:+}\n", off_ms / 1_000)).unwrap();
+        std::fs::rename(&next, &self.0).unwrap();
+    }
+}
+
+fn library() -> Option<PathBuf> {
+    let below = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    below.iter().map(|dir| Path::new(dir).join("faketime/libfaketime.so.1")).find(|file| file.is_file())
+}
+
+#[test]
+fn a_clock_that_is_set_changes_no_timer() {
+    let Some(library) = library() else { return not_run("libfaketime is missing: make setup") };
+    let (dir, plant, broker, receiver) = (Folder::new("clock"), Plant::start(2), Broker::start(), Receiver::start());
+    let clock = WallClock::new(dir.path());
+    let (library, file) = (library.display().to_string(), clock.0.display().to_string());
+    let environment = [
+        ("LD_PRELOAD", library.as_str()),
+        ("FAKETIME_TIMESTAMP_FILE", file.as_str()),
+        ("FAKETIME_NO_CACHE", "1"),
+        // the old and the new name of the same switch
+        ("DONT_FAKE_MONOTONIC", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let begin = now();
+    let mut gateway = Gateway::start_with(&site(&plant, &broker, &receiver), dir.path(), &environment);
+    eventually(SOON, "the gateway has subscribed", || broker.subscribed());
+    // life-safety, unlisted, silent from here on: an hour of the wall clock is no silence of 15 minutes
+    Publisher::connect(broker.port).raw("rig/heat/v", b"{\"v\": 1}", false);
+    gateway.value("heat/v", SOON, |v| v == Some(1.0));
+
+    let raise = delayed(&gateway, &receiver, (&plant, "d0", 900), "raise", || clock.set(HOUR_MS));
+    told(&gateway, HOUR_MS);
+    plant.devices[1].set(900);
+    receiver.expect(SOON, "raise of d1", |p| p.word("device") == "d1" && p.word("event") == "raise");
+    let back = delayed(&gateway, &receiver, (&plant, "d1", 0), "return", || clock.set(0));
+    told(&gateway, 0);
+    plant.devices[0].set(0);
+    let gone = delayed(&gateway, &receiver, (&plant, "d0", 0), "return", || clock.set(-HOUR_MS));
+    told(&gateway, -HOUR_MS);
+    say(&format!(
+        "due after {DELAY:?}: raised {raise:?}, returned {back:?} and {gone:?} after the change, steps or not"
+    ));
+
+    let seen: Vec<_> = receiver.seen().iter().map(|p| format!("{} {}", p.word("device"), p.word("event"))).collect();
+    assert!(begin.elapsed() < LINK, "too slow to tell a link that is down too early");
+    assert_eq!(seen, ["d0 raise", "d1 raise", "d1 return", "d0 return"], "no storm");
+    gateway.alarm_lane_on_disk();
+    assert_eq!(steps(&gateway.journal(entries)), 3, "each is in the alarm lane, once");
+    gateway.term();
+    let all = committed(&gateway.data()).must;
+    for (index, device) in plant.devices.iter().enumerate() {
+        let kept = poll_numbers(&all, &format!("d{index}"));
+        assert!(kept.iter().copied().eq(1..=kept.len() as u32), "every poll once: {kept:?}");
+        assert!(device.polls() - kept.len() as u32 <= 1, "{} of {} polls", kept.len(), device.polls());
+    }
+}
+
+fn site(plant: &Plant, broker: &Broker, receiver: &Receiver) -> String {
+    let site = Site::new("rig").modbus(plant, 100, 4).patient().mqtt(broker.port).webhook("duty", receiver.port());
+    // without stamps of its own, which would be an hour off
+    let site = site.text.replace("time = \"/ts\"", "life_safety = true");
+    let nobody = free_port();
+    let site = Site { text: site }.with(&format!(
+        "[[modbus]]\nname = \"nobody\"\nconnect = \"tcp://127.0.0.1:{nobody}\"\n[[modbus.device]]\nname = \"away\"\n\
+         unit = 1\nevery = \"1s\"\n[[modbus.device.point]]\nname = \"x\"\nregister = \"holding:0\"\ntype = \"u16\""
+    ));
+    let both = "high = { limit = 500.0, clear = 400.0, for = \"3s\", clear_for = \"3s\" }";
+    let going = "high = { limit = 500.0, clear = 400.0, clear_for = \"3s\" }";
+    let rule =
+        |id: &str, high: &str| format!("[[rule]]\nid = \"{id}\"\npoint = \"{id}/r0\"\n{high}\npriority = \"high\"");
+    site.with(&rule("d0", both)).with(&rule("d1", going)).text
+}
+
+/// Changes a device's value, steps the clock in the middle of the delay, and gives how long the push took.
+fn delayed(
+    gateway: &Gateway,
+    receiver: &Receiver,
+    (plant, device, value): (&Plant, &str, u16),
+    event: &str,
+    step: impl Fn(),
+) -> Duration {
+    let changed: Instant = now();
+    plant.devices[usize::from(device == "d1")].set(value);
+    gateway.value(&format!("{device}/r0"), SOON, |v| v == Some(f64::from(value)));
+    assert!(changed.elapsed() + WAY < DELAY, "too slow to step the clock within the delay");
+    step();
+    let what = format!("{event} of {device}");
+    let push = receiver.expect(SOON, &what, |p| p.word("device") == device && p.word("event") == event);
+    let took = push.at - changed;
+    assert!(took >= DELAY && took <= DELAY + WAY, "{what} came after {took:?}");
+    took
+}
+
+/// The gateway's wall clock is off by so much, and its counter is not.
+fn told(gateway: &Gateway, off_ms: i64) {
+    let clock = |name: &str| gateway.api("status")["clock"][name].as_i64().unwrap();
+    let (wall, mono, start) = (clock("now"), clock("mono"), now());
+    assert!((wall - unix_ms() - off_ms).abs() < LOOK_MS, "the clock says {wall}, set off by {off_ms}");
+    let counted = clock("mono") - mono;
+    assert!(counted <= start.elapsed().as_millis() as i64 + LOOK_MS, "the counter went on by {counted} ms");
+}
+
+/// Steps of an hour in the lane, forth and back.
+fn steps(lane: &[Entry]) -> usize {
+    let told = lane.iter().filter_map(|entry| {
+        let Entry::Maintenance { what, detail, .. } = entry else { return None };
+        (what == "clock-step").then_some(detail)
+    });
+    let by = |detail: &String| detail.split_whitespace().find_map(|word| word.parse::<i64>().ok()).unwrap();
+    let hours: Vec<i64> = told.map(by).collect();
+    for (step, hour) in hours.iter().zip([HOUR_MS, -HOUR_MS, -HOUR_MS]) {
+        assert!((step - hour).abs() < LOOK_MS, "a step of {hour} ms is told as {step}");
+    }
+    say(&format!("the lane tells of steps by {hours:?} ms"));
+    hours.len()
+}
