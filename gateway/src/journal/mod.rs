@@ -43,6 +43,7 @@ mod ring;
 mod alarm;
 mod queue;
 mod telemetry;
+mod thin;
 mod seal;
 mod retention;
 mod feed;

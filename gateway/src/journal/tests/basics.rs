@@ -246,7 +246,7 @@ async fn history_is_bucketed_and_replay_is_in_order() {
 }
 
 const LIMITS: retention::Limits =
-    retention::Limits { before: i64::MIN, bytes: 300 << 10, settled: 0, needed: i64::MIN };
+    retention::Limits { before: i64::MIN, bytes: 300 << 10, settled: 0, needed: i64::MIN, thin: i64::MIN };
 
 #[tokio::test]
 async fn retention_drops_the_oldest_and_the_ledger_says_what_was_owed() {
