@@ -11,6 +11,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gengfu_core::time::Wall;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -101,8 +102,15 @@ impl Gateway {
         let field = Field::start()?;
         let engine_task = field.handle.spawn(task);
 
-        let parts =
-            Parts { site, clock: clock.clone(), catalog, stats, journal: journal.clone(), engine: engine.clone() };
+        let parts = Parts {
+            site,
+            clock: clock.clone(),
+            catalog,
+            stats,
+            journal: journal.clone(),
+            engine: engine.clone(),
+            off_since: last_seen.map(Wall),
+        };
         let readers = parts.start_readers(listener, &console, started);
         let sources = parts.start_sources(&field, sources);
         Ok(Self { engine, console, clock, journal, writers, field, engine_task, sources, readers })
@@ -154,6 +162,7 @@ struct Parts {
     stats: SharedStats,
     journal: Journal,
     engine: EngineHandle,
+    off_since: Option<Wall>,
 }
 
 impl Parts {
@@ -199,7 +208,7 @@ impl Parts {
     async fn console(self, listener: Arc<std::net::TcpListener>, stop: Stop, started: i64) {
         match listener.try_clone().and_then(TcpListener::from_std) {
             Ok(listener) => {
-                let Self { site, clock, catalog, stats, journal, engine } = self;
+                let Self { site, clock, catalog, stats, journal, engine, off_since: _ } = self;
                 let context = console::Context { site, clock, catalog, stats, engine, journal, stop, started };
                 console::serve(listener, context).await;
             }
@@ -231,6 +240,7 @@ impl Parts {
             stats: Arc::clone(&self.stats),
             stop,
             site: Arc::clone(&self.site),
+            off_since: self.off_since,
             said: Arc::default(),
         };
         let mut tasks = JoinSet::new();

@@ -112,10 +112,6 @@ impl Storage {
         self.rules.get(rule.0 as usize).map(|r| &r.params)
     }
 
-    pub(super) fn point(&self, id: PointId) -> Option<&Point> {
-        self.points.get(id.0 as usize)
-    }
-
     /// Points that the configuration has.
     pub(super) fn watched(&self) -> impl Iterator<Item = &Point> {
         self.points.iter().zip(&self.configured).filter(|(_, known)| **known).map(|(point, _)| point)

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gengfu_core::quality::Quality;
-use gengfu_core::reading::PointId;
+use gengfu_core::reading::{Delivery, PointId};
 use gengfu_core::time::Mono;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -146,6 +146,14 @@ pub struct Record {
     pub at_ns: i64,
     pub value: f64,
     pub quality: Quality,
+}
+
+/// When and how a record reached the gateway, as far as the journal knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Came {
+    /// UTC ms, by the clock of the newest record.
+    pub at: i64,
+    pub delivery: Delivery,
 }
 
 /// How far a lane is synced.
@@ -365,9 +373,11 @@ impl Journal {
         readers.spawn(move |conn| history::buckets(conn, point.0, from, to, step_ms)).await
     }
 
-    /// Committed records since `from` (UTC ms of commit), oldest first, for the engine's warm start; blocking, before the runtime is busy.
-    pub fn replay(&self, from: i64, visit: &mut dyn FnMut(Record)) -> Result<(), String> {
-        self.inner.telemetry.core.readers.read(|conn| history::replay(conn, from, visit))
+    /// The records that came within `memory_ms` of the newest, in order, for the engine's warm start; blocking, before the
+    /// runtime is busy.
+    pub fn replay(&self, memory_ms: u64, visit: &mut dyn FnMut(Record, Came)) -> Result<(), String> {
+        let memory = i64::try_from(memory_ms).unwrap_or(i64::MAX);
+        self.inner.telemetry.core.readers.read(|conn| history::replay(conn, memory, visit))
     }
 
     /// How far back a warm start will ask for, ms: what is older and owed to nobody is kept for trends only.

@@ -36,43 +36,50 @@ impl Kept {
 
 /// Keeps what tells most of `items`: one point's, in order of time.
 pub(super) fn thin(items: &[Item], kept: &Kept) -> Vec<Item> {
-    let minute = |item: &Item| item.at.div_euclid(MINUTE);
     let mut out = Vec::with_capacity(items.len() / 8);
-    let mut before: Option<&Item> = None;
-    for minute in items.chunk_by(|a, b| minute(a) == minute(b)) {
-        out.extend(of_a_minute(minute, before, kept));
-        before = minute.last();
+    let mut begin = 0;
+    for minute in items.chunk_by(|a, b| a.at.div_euclid(MINUTE) == b.at.div_euclid(MINUTE)) {
+        let end = begin + minute.len();
+        let told = Minute::of(minute);
+        let tells = |(place, item): &(usize, &Item)| {
+            let last = (begin + place).checked_sub(1).and_then(|n| items.get(n));
+            let next = items.get(begin + place + 1);
+            told.needs(*place, item, [last, next]) || kept.holds(item.at)
+        };
+        out.extend(minute.iter().enumerate().filter(tells).map(|(_, item)| *item));
+        begin = end;
     }
     out
 }
 
-fn of_a_minute<'a>(
-    items: &'a [Item],
-    before: Option<&'a Item>,
-    kept: &'a Kept,
-) -> impl Iterator<Item = Item> + use<'a> {
-    let changes = items.windows(2).filter(|pair| matches!(pair, [a, b] if differ(a, b))).count();
-    let extreme = |better: fn(f64, f64) -> bool| {
-        let usable = items.iter().enumerate().filter(|(_, item)| item.quality.has_value());
-        let best = usable.reduce(|best, next| if better(next.1.value, best.1.value) { next } else { best });
-        best.map(|(place, _)| place)
-    };
-    let (lowest, highest) = (extreme(|a, b| a < b), extreme(|a, b| a > b));
-    items.iter().enumerate().filter_map(move |(place, item)| {
-        let last = place.checked_sub(1).and_then(|n| items.get(n)).or(before);
-        let next = items.get(place + 1);
-        let turns = |a: Option<&Item>| a.is_some_and(|a| a.quality != item.quality);
-        let steps = |a: Option<&Item>| a.is_some_and(|a| differ(a, item));
-        let tells = place == 0
-            || lowest == Some(place)
-            || highest == Some(place)
-            || turns(last)
-            || turns(next)
-            || (changes <= STEPS && (steps(last) || steps(next)))
-            || item.stamp.is_some()
-            || kept.holds(item.at);
-        tells.then_some(*item)
-    })
+/// What of a minute must stay.
+struct Minute {
+    lowest: Option<usize>,
+    highest: Option<usize>,
+    /// Its values are steps, not noise.
+    steps: bool,
+}
+
+impl Minute {
+    fn of(items: &[Item]) -> Self {
+        let changes = items.windows(2).filter(|pair| matches!(pair, [a, b] if differ(a, b))).count();
+        let extreme = |better: fn(f64, f64) -> bool| {
+            let usable = items.iter().enumerate().filter(|(_, item)| item.quality.has_value());
+            let best = usable.reduce(|best, next| if better(next.1.value, best.1.value) { next } else { best });
+            best.map(|(place, _)| place)
+        };
+        Self { lowest: extreme(|a, b| a < b), highest: extreme(|a, b| a > b), steps: changes <= STEPS }
+    }
+
+    fn needs(&self, place: usize, item: &Item, neighbours: [Option<&Item>; 2]) -> bool {
+        let [turns, steps] = [turn, differ].map(|change| neighbours.iter().flatten().any(|near| change(near, item)));
+        let extreme = self.lowest == Some(place) || self.highest == Some(place);
+        place == 0 || extreme || turns || (self.steps && steps) || item.stamp.is_some()
+    }
+}
+
+fn turn(a: &Item, b: &Item) -> bool {
+    a.quality != b.quality
 }
 
 fn differ(a: &Item, b: &Item) -> bool {
