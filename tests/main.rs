@@ -22,6 +22,7 @@ mod retention;
 mod bad_config;
 mod bad_mqtt;
 mod lost_link;
+mod away;
 mod bad_modbus;
 mod bad_store;
 mod torn_journal;
