@@ -57,7 +57,7 @@ pub(super) const fn lane_word(lane: Lane) -> &'static str {
 
 /// What a centre needs to know of a message beside its records.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Head<'a> {
+pub(super) struct Frame<'a> {
     pub(super) site: &'a str,
     pub(super) epoch: u64,
     pub(super) first: Seq,
@@ -71,10 +71,10 @@ pub(super) struct Head<'a> {
     pub(super) resend: Option<&'a str>,
 }
 
-impl Head<'_> {
+impl Frame<'_> {
     /// The first line of a telemetry message, a comment to line protocol.
     pub(super) fn line(&self) -> String {
-        let Head { site, epoch, first, last, order, head, tail, resend } = self;
+        let Self { site, epoch, first, last, order, head, tail, resend } = self;
         let order = order.word();
         let mut line = format!(
             "# gengfu site={site} lane=telemetry epoch={epoch} seq={first}..{last} order={order} head={head} tail={tail}"

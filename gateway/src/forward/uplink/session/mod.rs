@@ -277,7 +277,9 @@ impl<'a> Session<'a> {
             if !gone.is_empty() {
                 self.status_at = self.up.clock.mono();
             }
-            gone.into_iter().for_each(|gone| self.up.gone.note(gone));
+            for gone in gone {
+                self.up.gone.note(gone);
+            }
             self.reply(reply)?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use gengfu_core::time::Mono;
 
 use super::super::book::{Cargo, Class, Parcel, Range};
-use super::super::framing::{Head, Order};
+use super::super::framing::{Frame, Order};
 use super::super::load::{Cursor, epoch_of, hole};
 use super::super::status::{Status, tail};
 use super::{FULL, MOST_WORDS, Session};
@@ -117,7 +117,7 @@ impl Session<'_> {
         let head = outbox.feed.head().seq;
         let (epoch, _) = epoch_of(&outbox.epochs, seq);
         let tail = tail(&outbox.feed.owed(), head);
-        let frame = Head { site: &self.up.site, epoch, first: seq, last: seq, order, head, tail, resend };
+        let frame = Frame { site: &self.up.site, epoch, first: seq, last: seq, order, head, tail, resend };
         let payload = frame.entry(entry);
         self.hand(Topic::Alarm, payload, class, cargo, now).map_err(Halt::Line)
     }
@@ -210,7 +210,7 @@ impl Session<'_> {
         let feed = &self.up.telemetry.feed;
         let head = feed.head().seq;
         let tail = tail(&feed.owed(), head);
-        let frame = Head { site: &self.up.site, epoch, first, last, order, head, tail, resend };
+        let frame = Frame { site: &self.up.site, epoch, first, last, order, head, tail, resend };
         let line = frame.line();
         let payload = self.up.loader.pack(&line, lines).map_err(|error| Halt::Line(format!("zstd: {error}")))?;
         self.hand(Topic::Telemetry, payload, class, cargo, now).map_err(Halt::Line)

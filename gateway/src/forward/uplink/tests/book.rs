@@ -43,7 +43,7 @@ impl Wire {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Act {
     Hand(usize, usize),
     Send,

@@ -8,20 +8,20 @@ use crate::config::checked::Drain;
 use crate::forward::tests::event;
 use crate::forward::uplink::bucket::Bucket;
 use crate::forward::uplink::command::Deed;
-use crate::forward::uplink::framing::{Head, Order, Topics};
+use crate::forward::uplink::framing::{Frame, Order, Topics};
 use crate::forward::uplink::load::epoch_of;
 use crate::forward::uplink::status::{Gone, GoneBook, LaneState, Status, offline, tail, unheld};
 use crate::journal::{Entry, Lane, Stretch};
 
-fn head(resend: Option<&str>) -> Head<'_> {
-    Head { site: "s-1", epoch: u64::MAX, first: 5, last: 9, order: Order::Live, head: 12, tail: 5, resend }
+fn head(resend: Option<&str>) -> Frame<'_> {
+    Frame { site: "s-1", epoch: u64::MAX, first: 5, last: 9, order: Order::Live, head: 12, tail: 5, resend }
 }
 
 #[test]
 fn heads_are_the_contract() {
     let line = "# gengfu site=s-1 lane=telemetry epoch=18446744073709551615 seq=5..9 order=live head=12 tail=5";
     assert_eq!(head(None).line(), format!("{line}\n"));
-    let again = Head { order: Order::Backlog, ..head(Some("c-1")) };
+    let again = Frame { order: Order::Backlog, ..head(Some("c-1")) };
     assert_eq!(again.line(), format!("{} resend=c-1\n", line.replace("live", "backlog")));
     assert_eq!(Topics::of("s-1").telemetry, "gengfu/v1/s-1/telemetry");
 }
