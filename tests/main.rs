@@ -12,6 +12,7 @@ mod harness;
 mod round_trip;
 mod foreign_modbus;
 mod outage;
+mod uplink;
 mod kill9;
 mod commit_window;
 mod lost_tail;

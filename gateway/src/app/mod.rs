@@ -17,9 +17,10 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::checked::{InfluxConfig, Site, WebhookConfig};
+use crate::config::checked::{InfluxConfig, Site, UplinkConfig, WebhookConfig};
 use crate::driver::{self, EngineHandle};
 use crate::flow::AlarmEvent;
+use crate::forward::uplink;
 use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
 use crate::source::{self, SourceTask, own};
 use crate::stop::{self, Stop, Stopper};
@@ -176,6 +177,11 @@ impl Parts {
             let name = influx_sink(&config.name);
             tasks.spawn(keeper.clone().keep(name, move || parts.clone().forward(config.clone(), stop.clone())));
         }
+        for config in self.site.uplinks.clone() {
+            let (parts, stop) = (self.clone(), stop.clone());
+            let name = uplink_sink(&config.name);
+            tasks.spawn(keeper.clone().keep(name, move || parts.clone().uplink(config.clone(), stop.clone())));
+        }
         for config in self.site.webhooks.clone() {
             let (parts, stop, address) = (self.clone(), stop.clone(), address.to_owned());
             let name = webhook_sink(&config.name);
@@ -195,6 +201,17 @@ impl Parts {
         let (Some(alarm), Some(telemetry)) = feeds else { return };
         let Self { site, clock, catalog, stats, .. } = self;
         forward::run(forward::Context { config, site, clock, catalog, stats, alarm, telemetry, stop }).await;
+    }
+
+    /// Records of the journal to one centre, and its commands to the engine.
+    async fn uplink(self, config: UplinkConfig, stop: Stop) {
+        let sink = uplink_sink(&config.name);
+        let feeds = (self.journal.feed(&sink, Lane::Alarm), self.journal.feed(&sink, Lane::Telemetry));
+        let (Some(alarm), Some(telemetry)) = feeds else { return };
+        let Self { site, clock, catalog, stats, engine, journal, off_since: _ } = self;
+        let site = site.id.clone();
+        let context = uplink::Context { config, site, clock, catalog, stats, engine, journal, alarm, telemetry, stop };
+        uplink::run(context).await;
     }
 
     /// Transitions of the journal to one webhook.
@@ -332,12 +349,18 @@ async fn recent(journal: &Journal) -> Vec<AlarmEvent> {
 fn sinks(site: &Site) -> Vec<SinkSpec> {
     let influx =
         site.influx.iter().map(|c| SinkSpec { name: influx_sink(&c.name), lanes: &[Lane::Alarm, Lane::Telemetry] });
+    let uplinks =
+        site.uplinks.iter().map(|c| SinkSpec { name: uplink_sink(&c.name), lanes: &[Lane::Alarm, Lane::Telemetry] });
     let webhooks = site.webhooks.iter().map(|c| SinkSpec { name: webhook_sink(&c.name), lanes: &[Lane::Alarm] });
-    influx.chain(webhooks).collect()
+    influx.chain(uplinks).chain(webhooks).collect()
 }
 
 fn influx_sink(name: &str) -> String {
     format!("influxdb/{name}")
+}
+
+fn uplink_sink(name: &str) -> String {
+    format!("mqtt/{name}")
 }
 
 fn webhook_sink(name: &str) -> String {

@@ -164,6 +164,17 @@ pub struct Head {
     pub seq: Seq,
 }
 
+/// The records that one epoch covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stretch {
+    pub epoch: u64,
+    pub first: Seq,
+    /// Its last record (below `first`: it has none); `None` for the newest, which goes on to the head.
+    pub last: Option<Seq>,
+    /// UTC ms.
+    pub started: i64,
+}
+
 /// What became of a range of records at a sink.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

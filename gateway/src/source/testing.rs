@@ -120,6 +120,7 @@ fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         rules: Vec::new(),
         labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
+        uplinks: Vec::new(),
         webhooks: Vec::new(),
     }
 }
