@@ -74,8 +74,9 @@ impl Gateway {
         let started = clock.wall().0;
         let stats: SharedStats = Arc::new(Stats::default());
         let catalog = Catalog::default();
-        site.rules.extend(own::rules());
-        own::label(&mut site.labels);
+        let rules = own::rules(&site);
+        site.rules.extend(rules);
+        own::label(&mut site);
         let site = Arc::new(site);
 
         let listener = bind(&site).await?;

@@ -4,6 +4,7 @@ use gengfu_core::reading::PointId;
 
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{MqttLink, PointSpec, Site, Subscription};
+use crate::config::pattern;
 use crate::flow::AlarmEvent;
 use crate::source::own;
 
@@ -14,7 +15,7 @@ pub(super) fn enter(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> 
     // Those with an alarm that stands come first: no limit on devices may push it out.
     let standing = standing.iter().map(|event| event.device.as_str());
     let known: Vec<&str> = standing.chain(catalogued.iter().map(|meta| meta.device.as_str())).collect();
-    let mut points: Vec<_> = own::points().into_iter().map(|(meta, spec)| (catalog.add(meta), spec)).collect();
+    let mut points: Vec<_> = own::points(site).into_iter().map(|(meta, spec)| (catalog.add(meta), spec)).collect();
     for line in &site.modbus {
         for device in &line.devices {
             for point in &device.points {
@@ -28,7 +29,7 @@ pub(super) fn enter(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> 
             let mut devices = subscription.expect.clone();
             for device in &known {
                 let room = devices.len() < subscription.max_devices;
-                if room && let_in(&subscription.device, device) && !devices.iter().any(|d| d == device) {
+                if room && pattern::comes_of(&subscription.device, device) && !devices.iter().any(|d| d == device) {
                     devices.push((*device).to_owned());
                 }
             }
@@ -64,31 +65,5 @@ fn meta(device: &str, spec: &PointSpec, kind: &str, area: Option<&String>, sourc
         unit: spec.unit.clone(),
         life_safety: spec.life_safety,
         source: Some(source.to_owned()),
-    }
-}
-
-/// Whether `device` could have come out of the template `gas-{1}`.
-fn let_in(template: &str, device: &str) -> bool {
-    let mut pattern = String::from(template);
-    while let (Some(open), Some(close)) = (pattern.find('{'), pattern.find('}')) {
-        if close < open {
-            return false;
-        }
-        pattern.replace_range(open..=close, "*");
-    }
-    crate::config::pattern::matches(&pattern, device)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_of_an_earlier_run_is_known_by_its_template() {
-        assert!(let_in("gas-{1}", "gas-07"));
-        assert!(let_in("{1}-{2}", "b1-gas"));
-        assert!(!let_in("gas-{1}", "door-07"));
-        assert!(let_in("fixed", "fixed"));
-        assert!(!let_in("}{", "x"));
     }
 }

@@ -381,7 +381,7 @@ impl Journal {
     /// record are left out; a step too fine for the range is made a multiple of itself.
     pub async fn history(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Result<Vec<Bucket>, String> {
         let readers = &self.inner.telemetry.core.readers;
-        readers.spawn(move |conn| history::buckets(conn, point.0, from, to, step_ms)).await
+        readers.ask(move |conn| history::buckets(conn, point.0, from, to, step_ms)).await
     }
 
     /// The records that came within `memory_ms` of the newest, in order, for the engine's warm start; blocking, before the
@@ -399,18 +399,18 @@ impl Journal {
     /// Entries of the alarm lane, newest first, at most `max`, older than `before` if given.
     pub async fn entries(&self, before: Option<Seq>, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
         let before = before.unwrap_or(Seq::MAX);
-        let read = self.inner.alarm.core.readers.spawn(move |conn| chain::read_back(conn, before, max)).await?;
+        let read = self.inner.alarm.core.readers.ask(move |conn| chain::read_back(conn, before, max)).await?;
         Ok(feed::legible(read))
     }
 
     /// The newest messages that could not be understood, newest first.
     pub async fn refused(&self, max: usize) -> Result<Vec<Refused>, String> {
-        self.inner.telemetry.core.readers.spawn(move |conn| telemetry::refused(conn, max)).await
+        self.inner.telemetry.core.readers.ask(move |conn| telemetry::refused(conn, max)).await
     }
 
     /// Walks the hash chain of the alarm lane.
     pub async fn verify_chain(&self) -> Result<ChainReport, String> {
-        self.inner.alarm.core.readers.spawn(chain::verify).await
+        self.inner.alarm.core.readers.ask(chain::verify).await
     }
 }
 

@@ -11,7 +11,7 @@ use gengfu_core::time::Wall;
 use tokio::sync::watch;
 
 use super::payload::{Lack, Payload, too_large};
-use super::registry::{Registry, Route, Stranger};
+use super::registry::{Registry, Route, Routing, Stranger};
 use super::stamp::{Arrival, Timed, Trust};
 use crate::config::checked::MqttPoint;
 use crate::driver::Input;
@@ -181,16 +181,18 @@ impl Intake {
 
     /// Takes one message into a batch.
     fn one(&mut self, message: &Message, batch: &mut Batch) {
-        let taken = match self.registry.routes(&message.topic) {
-            Ok(routes) => self.readings(message, &routes, batch),
-            Err(stranger) => {
-                self.lost(&stranger);
-                Err(stranger.reason())
-            }
-        };
-        if let Err(reason) = taken {
+        let Routing { routes, strangers } = self.registry.routes(&message.topic);
+        let mut complaints = Vec::new();
+        for stranger in &strangers {
+            self.lost(stranger);
+            complaints.push(stranger.reason());
+        }
+        if !routes.is_empty() {
+            complaints.extend(self.readings(message, &routes, batch).err());
+        }
+        if !complaints.is_empty() {
             self.stats.mqtt_refused.add(1);
-            batch.refused.push(self.refused(message, reason));
+            batch.refused.push(self.refused(message, complaints.join("; ")));
         }
     }
 
