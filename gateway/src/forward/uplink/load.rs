@@ -68,12 +68,12 @@ impl Loader {
             return Ok(None);
         };
         self.names.refresh(&self.catalog);
-        let mut job = Job::new(first, line::encode(&self.names, memory, &records));
+        let mut job = Job::new(first, line::encode(&self.names, memory, &records), None);
         memory.advance(last);
         let lines = job.next().unwrap_or_default();
         if !lines.is_empty() {
             // Said in advance; it counts once the message is acknowledged.
-            let _ = job.answer(Answer::Accepted);
+            let _ = job.answer(Answer::Accepted, 0);
         }
         Ok(Some(Load { first, last, fates: job.settlements(), lines }))
     }
