@@ -25,6 +25,7 @@ mod lost_link;
 mod bad_modbus;
 mod bad_store;
 mod torn_journal;
+mod backup;
 mod silence;
 mod early_warning;
 mod clock_step;

@@ -49,12 +49,21 @@ mod feed;
 mod tap;
 mod history;
 mod open;
+// Whole journals: whose, copied, put back.
+mod mark;
+mod manifest;
+mod backup;
+mod restore;
 #[cfg(test)]
 mod tests;
 
+pub use backup::backup;
 pub use chain::ChainReport;
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;
+pub use manifest::{LaneCopy, Manifest};
+pub use mark::{own, owner};
+pub use restore::restore;
 pub use tap::Tap;
 
 use alarm::AlarmLane;
@@ -134,6 +143,8 @@ pub enum StartCause {
     UncleanStop,
     /// A lane could not be read and begins anew; the old file is set aside.
     Repair,
+    /// The journal is a backup that was put in place since; what came after it is not there.
+    Restored,
 }
 
 /// A committed reading, as the lane gives it back.

@@ -1,5 +1,6 @@
 //! The journal on real files.
 
+mod backup;
 mod basics;
 mod damage;
 mod sealed;

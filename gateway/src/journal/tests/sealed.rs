@@ -38,7 +38,7 @@ async fn charts(run: &Run, ranges: &[(i64, i64, i64)]) -> Vec<Vec<Bucket>> {
 }
 
 /// Sums of the same numbers in another order differ in their last bits.
-fn alike(a: &[Bucket], b: &[Bucket]) -> bool {
+pub(super) fn alike(a: &[Bucket], b: &[Bucket]) -> bool {
     let mean = |a: Option<f64>, b: Option<f64>| match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() < 1e-9,
         (a, b) => a == b,
