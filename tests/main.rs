@@ -24,6 +24,7 @@ mod bad_mqtt;
 mod lost_link;
 mod bad_modbus;
 mod bad_store;
+mod redrive;
 mod torn_journal;
 mod backup;
 mod silence;

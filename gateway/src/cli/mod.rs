@@ -5,6 +5,7 @@ mod backup;
 pub mod check;
 mod columns;
 mod demo;
+mod letters;
 mod log;
 mod place;
 mod run;
@@ -68,6 +69,10 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in place on a new box; the next start goes on with it in a new epoch. 恢复
     Restore(backup::Restore),
+    /// List what stores refused for good, with the reason. 死信
+    Dead(letters::Dead),
+    /// Send a store its dead letters once more, when what it refused them for is mended. 重投
+    Redrive(letters::Redrive),
     /// Ask a running gateway how it is. 状态
     ///
     /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, or the configuration is wrong;
@@ -98,6 +103,8 @@ pub fn main() -> ExitCode {
         Command::Backup(asked) => backup::backup(asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Check { file, json } => checked(&check::check(&file, json)),
+        Command::Dead(asked) => on_runtime("warn", letters::dead(asked)),
+        Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
         Command::Simulate { file, seed } => on_runtime("info", simulate::run(file, seed)),

@@ -47,6 +47,7 @@ mod seal;
 mod retention;
 mod feed;
 mod tap;
+mod letters;
 mod history;
 mod open;
 // Whole journals: whose, copied, put back.
@@ -61,6 +62,7 @@ pub use backup::backup;
 pub use chain::ChainReport;
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;
+pub use letters::{Letters, Redrive, Redriven};
 pub use manifest::{LaneCopy, Manifest};
 pub use mark::{own, owner};
 pub use restore::restore;

@@ -279,6 +279,9 @@ fn core(lane: Lane, dir: &Path, clock: &Clock, found: &Found, cause: StartCause)
         settle_for_all(&mut deliveries, &[(epoch.last_before + 1, epoch.first_seq - 1)], &Fate::Void, now);
     }
     settle_for_all(&mut deliveries, &found.gone, &Fate::Expired, now);
+    if let Some((1, last)) = found.gone.first() {
+        deliveries.expire(*last, now);
+    }
     let core = LaneCore::new(lane, dir.join(schema::file_name(lane)), clock, head, deliveries);
     (core, Boot { epoch, cause, started: clock.wall().0 })
 }

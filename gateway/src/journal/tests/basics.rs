@@ -245,8 +245,14 @@ async fn history_is_bucketed_and_replay_is_in_order() {
     run.close();
 }
 
-const LIMITS: retention::Limits =
-    retention::Limits { before: i64::MIN, bytes: 300 << 10, settled: 0, needed: i64::MIN };
+const LIMITS: retention::Limits = retention::Limits {
+    before: i64::MIN,
+    bytes: 300 << 10,
+    settled: 0,
+    needed: i64::MIN,
+    without_letters: 0,
+    letters: i64::MIN,
+};
 
 #[tokio::test]
 async fn retention_drops_the_oldest_and_the_ledger_says_what_was_owed() {

@@ -97,11 +97,24 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
     seal::all(&conn, 18_000);
     let run = open(&dir);
     let settled = run.balance(STORE, Lane::Telemetry).delivered;
-    let limits = retention::Limits { before: i64::MIN, bytes: u64::MAX, settled, needed: i64::MAX };
+    let limits = retention::Limits {
+        before: i64::MIN,
+        bytes: u64::MAX,
+        settled,
+        needed: i64::MAX,
+        without_letters: Seq::MAX,
+        letters: i64::MIN,
+    };
     let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
     assert_eq!(cut(&limits), Some(retention::Cut::Spent { last: 15_000 }));
     assert_eq!(cut(&retention::Limits { needed: 0, ..limits }), None, "the warm start may want it");
     assert_eq!(cut(&retention::Limits { settled: 0, ..limits }), None, "a sink is owed it");
+    let letters = retention::Limits { without_letters: 4_500, ..limits };
+    assert_eq!(cut(&letters), Some(retention::Cut::Spent { last: 4_000 }), "what a redrive may want stays");
+    let late = retention::Limits { letters: i64::MAX, ..letters };
+    assert_eq!(cut(&late), Some(retention::Cut::Spent { last: 15_000 }), "but not for ever");
+    let full = retention::Limits { bytes: 0, ..letters };
+    assert_eq!(cut(&full), Some(retention::Cut::Spent { last: 15_000 }), "nor where there is no room");
     let owed = retention::Limits { settled: 20_000, ..limits };
     assert_eq!(cut(&owed), Some(retention::Cut::Spent { last: 18_000 }), "what is not sealed stays");
     let full = retention::Limits { settled: 0, bytes: 0, ..limits };
