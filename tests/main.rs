@@ -27,6 +27,7 @@ mod bad_store;
 mod redrive;
 mod torn_journal;
 mod backup;
+mod export;
 mod silence;
 mod early_warning;
 mod clock_step;

@@ -5,6 +5,7 @@ mod backup;
 pub mod check;
 mod columns;
 mod demo;
+mod export;
 mod letters;
 mod log;
 mod place;
@@ -69,6 +70,8 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in place on a new box; the next start goes on with it in a new epoch. 恢复
     Restore(backup::Restore),
+    /// Write the past to a file: readings as CSV, line protocol or Parquet, alarms as CSV or JSON lines. 导出
+    Export(export::Export),
     /// List what stores refused for good, with the reason. 死信
     Dead(letters::Dead),
     /// Send a store its dead letters once more, when what it refused them for is mended. 重投
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Backup(asked) => backup::backup(asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Check { file, json } => checked(&check::check(&file, json)),
+        Command::Export(asked) => export::run(asked),
         Command::Dead(asked) => on_runtime("warn", letters::dead(asked)),
         Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),

@@ -50,6 +50,7 @@ mod tap;
 mod letters;
 mod history;
 mod open;
+mod past;
 // Whole journals: whose, copied, put back.
 mod mark;
 mod manifest;
@@ -65,6 +66,7 @@ pub use history::MAX_BUCKETS;
 pub use letters::{Letters, Redrive, Redriven};
 pub use manifest::{LaneCopy, Manifest};
 pub use mark::{own, owner};
+pub use past::Past;
 pub use restore::restore;
 pub use tap::Tap;
 

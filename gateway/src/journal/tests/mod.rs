@@ -3,6 +3,7 @@
 mod backup;
 mod basics;
 mod damage;
+mod past;
 mod sealed;
 mod push;
 mod sick;

@@ -7,7 +7,7 @@ use super::*;
 use crate::journal::{chunk::HOUR, retention, schema, seal};
 
 /// Some hours of a few points, some of it late, doubtful or bad.
-fn past() -> impl Strategy<Value = Vec<Vec<Reading>>> {
+pub(super) fn past() -> impl Strategy<Value = Vec<Vec<Reading>>> {
     let quality = prop_oneof![
         8 => Just(Quality::Good),
         1 => Just(Quality::Bad(Reason::Comm)),
