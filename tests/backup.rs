@@ -75,8 +75,8 @@ fn a_new_box_goes_on_from_the_backup_of_a_running_one() {
         assert_ne!(old, new, "{lane:?} begins an epoch");
     }
     let lane = gateway.journal(entries);
-    let starts = lane.iter().filter_map(|e| if let Entry::Start { cause, .. } = e { Some(*cause) } else { None });
-    assert_eq!(starts.last(), Some(StartCause::Restored));
+    let mut starts = lane.iter().filter_map(|e| if let Entry::Start { cause, .. } = e { Some(*cause) } else { None });
+    assert_eq!(starts.next_back(), Some(StartCause::Restored));
     let told = |entry: &&Entry| matches!(entry, Entry::Maintenance { what, .. } if what == "journal-restored");
     assert_eq!(lane.iter().filter(told).count(), 2, "one of each lane");
     assert!(gaps(&lane).iter().any(|(.., why)| why.contains("backup")), "what is not there is told");

@@ -65,9 +65,14 @@ fn what_was_refused_arrives_once_the_store_is_mended() {
     committed(&gateway.data()).compare(&stub.accepted()).unwrap();
     gateway.restart();
     assert_eq!((balance(&gateway, "dead"), balance(&gateway, "pending") < 20), (0, true), "a restart knows");
-    let audits = gateway.journal(entries).into_iter().filter_map(|entry| match entry {
-        Entry::Audit { by, action, target, .. } if action == "redrive" => Some((by, target)),
-        _ => None,
+    let lane = gateway.journal(entries);
+    let audits = lane.into_iter().filter_map(|entry| {
+        if let Entry::Audit { by, action, target, .. } = entry
+            && action == "redrive"
+        {
+            return Some((by, target));
+        }
+        None
     });
     let audits: Vec<_> = audits.collect();
     assert_eq!(audits, vec![("rig".to_owned(), SINK.to_owned()); 3]);

@@ -197,7 +197,7 @@ impl Copy {
                 while copy.slice(n, table, progress).map_err(|(at, error)| at.told(error, read, written))? {}
             }
             if let Some(rest) = copy.rest().map_err(read)? {
-                copy.close(rest, progress).map_err(written)?;
+                copy.close(&rest, progress).map_err(written)?;
                 return Ok(copy);
             }
         }
@@ -246,7 +246,7 @@ impl Copy {
         Ok(Some(rest))
     }
 
-    fn close(&mut self, rest: Rest, progress: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
+    fn close(&mut self, rest: &Rest, progress: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
         let tx = self.to.transaction()?;
         for ((table, slice), keys) in big(self.lane).iter().zip(&rest.slices).zip(&rest.keys) {
             progress(slice.bytes as u64);

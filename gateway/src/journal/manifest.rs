@@ -146,6 +146,7 @@ pub(super) fn sha256(path: &Path) -> std::io::Result<(u64, String)> {
         hash.update(part);
         length += part.len() as u64;
     }
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     let sum = hash.finalize();
-    Ok((length, sum.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((length, sum.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()))
 }
