@@ -17,6 +17,7 @@ pub mod journal;
 pub mod forward;
 pub mod notify;
 pub mod console;
+pub mod export;
 pub mod simulate;
 pub mod app;
 pub mod cli;

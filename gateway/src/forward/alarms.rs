@@ -15,6 +15,8 @@ use crate::stop::Stop;
 const BATCH: usize = 1_000;
 /// When ranges without an entry are looked at again.
 const RECHECK: Duration = Duration::from_secs(1);
+/// The same where there are none: a redrive makes entries owed again without a new one.
+const LOOK_BEHIND: Duration = Duration::from_secs(5);
 
 pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut pace: Pace, mut stop: Stop) {
     let mut seen = 0;
@@ -23,12 +25,7 @@ pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut
         let head = lane.head();
         let Some((from, to)) = lane.owed().into_iter().find(|r| r.1 > skip).map(|r| (r.0.max(skip + 1), r.1)) else {
             seen = seen.max(head);
-            let again = async {
-                if skip == 0 {
-                    std::future::pending::<()>().await;
-                }
-                tokio::time::sleep(RECHECK).await;
-            };
+            let again = tokio::time::sleep(if skip == 0 { LOOK_BEHIND } else { RECHECK });
             tokio::select! {
                 () = lane.beyond(seen) => {}
                 () = again => skip = 0,

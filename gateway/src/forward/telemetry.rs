@@ -23,6 +23,8 @@ use crate::stop::Stop;
 const LINGER: u64 = 50;
 /// When ranges without a record are looked at again.
 const RECHECK: u64 = 1_000;
+/// The same where nothing was passed over: a redrive makes records owed again that lie behind both cursors.
+const LOOK_BEHIND: u64 = 5_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -173,6 +175,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         if self.recheck.is_some_and(|at| now >= at) && self.backlog_idle() && !self.must_wait() {
             self.recheck = None;
             self.delivery.look_again();
+            self.gather.get_or_insert(now);
         }
         if !self.must_wait() {
             self.launch_live(now).await;
@@ -180,9 +183,8 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         if !self.must_wait() {
             self.launch_backlog().await;
         }
-        if self.delivery.skipped() && self.recheck.is_none() {
-            self.recheck = Some(now.plus(RECHECK));
-        }
+        let again = now.plus(if self.delivery.skipped() { RECHECK } else { LOOK_BEHIND });
+        self.recheck = Some(self.recheck.map_or(again, |at| at.min(again)));
     }
 
     async fn launch_live(&mut self, now: Mono) {

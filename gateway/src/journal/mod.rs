@@ -48,14 +48,27 @@ mod seal;
 mod retention;
 mod feed;
 mod tap;
+mod letters;
 mod history;
 mod open;
+mod past;
+// Whole journals: whose, copied, put back.
+mod mark;
+mod manifest;
+mod backup;
+mod restore;
 #[cfg(test)]
 mod tests;
 
+pub use backup::backup;
 pub use chain::ChainReport;
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;
+pub use letters::{Letters, Redrive, Redriven};
+pub use manifest::{LaneCopy, Manifest};
+pub use mark::{own, owner};
+pub use past::Past;
+pub use restore::restore;
 pub use tap::Tap;
 
 use alarm::AlarmLane;
@@ -135,6 +148,8 @@ pub enum StartCause {
     UncleanStop,
     /// A lane could not be read and begins anew; the old file is set aside.
     Repair,
+    /// The journal is a backup that was put in place since; what came after it is not there.
+    Restored,
 }
 
 /// A committed reading, as the lane gives it back.
