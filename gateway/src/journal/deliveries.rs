@@ -141,6 +141,7 @@ fn fate(outcome: Outcome) -> Fate {
     match outcome {
         Outcome::Done => Fate::Done,
         Outcome::Dead(why) => Fate::Dead(why),
+        Outcome::NotForIt => Fate::Void,
     }
 }
 
