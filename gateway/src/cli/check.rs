@@ -90,6 +90,7 @@ fn text(survey: &Survey) -> String {
     section(&mut out, "MQTT", survey.mqtt.iter().map(link));
     section(&mut out, "Rules", survey.rules.iter().map(rule));
     section(&mut out, "Sinks", std::iter::once(sinks(&survey.sinks)).filter(|text| !text.is_empty()));
+    section(&mut out, "Without a rule", unwatched(&survey.unwatched).into_iter());
     section(&mut out, "Warnings", survey.warnings.iter().map(|warning| format!("  {warning}\n")));
     let _ = write!(out, "\n{}\n", summary(survey));
     out
@@ -164,6 +165,9 @@ fn link(link: &Link) -> String {
     for subscription in &link.subscriptions {
         let qos = format!("QoS {}", subscription.qos);
         let devices = match subscription.expect.len() {
+            1 if subscription.expect.first() == Some(&subscription.device) => {
+                format!("{}, expected", subscription.device)
+            }
             0 => format!("{}, at most {}", subscription.device, subscription.max_devices),
             expected => format!("{}, {expected} expected, at most {}", subscription.device, subscription.max_devices),
         };
@@ -181,12 +185,21 @@ fn rule(rule: &RuleView) -> String {
         cells([level.priority, &format!("{}{}", level.condition, if level.latch { ", latched" } else { "" })])
     };
     out.push_str(&aligned(4, &rule.levels.iter().map(level).collect::<Vec<_>>()));
-    let shown: Vec<&str> = rule.points.iter().take(POINTS_SHOWN).map(String::as_str).collect();
-    let more = rule.points.len().saturating_sub(POINTS_SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let on = if shown.is_empty() { "nothing yet".to_owned() } else { shown.join(" ") };
-    let _ = writeln!(out, "    on {on}{more}");
+    let on = if rule.points.is_empty() { "nothing yet".to_owned() } else { some(&rule.points) };
+    let _ = writeln!(out, "    on {on}");
     out
+}
+
+/// The first of a list, and how many more there are.
+fn some(points: &[String]) -> String {
+    let shown: Vec<&str> = points.iter().take(POINTS_SHOWN).map(String::as_str).collect();
+    let more = points.len().saturating_sub(POINTS_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(" "))
+}
+
+fn unwatched(points: &[String]) -> Option<String> {
+    (!points.is_empty()).then(|| format!("  {}: kept and shown, no alarm comes of them\n", some(points)))
 }
 
 fn sinks(sinks: &[Sink]) -> String {

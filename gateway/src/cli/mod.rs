@@ -59,12 +59,18 @@ enum Command {
         json: bool,
     },
     /// Play the devices of a configuration: Modbus servers and MQTT publishers on this machine. 模拟设备
+    ///
+    /// For trying a site out. It refuses to speak into a broker that is running, or beside a gateway that runs on the
+    /// site's journal: both may be the real ones.
     Simulate {
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// The same seed plays the same values.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Publish made-up values into a broker that is running already. Whoever listens there takes them for true.
+        #[arg(long)]
+        into_running_broker: bool,
     },
     /// Copy a site's journal, while its gateway runs or not. 备份
     Backup(backup::Backup),
@@ -79,7 +85,8 @@ enum Command {
     /// Ask a running gateway how it is. 状态
     ///
     /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, or the configuration is wrong;
-    /// 2 at least one alarm stands (as everywhere, also wrong usage).
+    /// 2 at least one alarm stands, or a link or a sink is down, or a watched point has no value to believe (as everywhere,
+    /// also wrong usage).
     Status {
         /// Address of its console.
         #[arg(long, default_value = "http://127.0.0.1:8420", conflicts_with = "config")]
@@ -111,7 +118,9 @@ pub fn main() -> ExitCode {
         Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
-        Command::Simulate { file, seed } => on_runtime("info", simulate::run(file, seed)),
+        Command::Simulate { file, seed, into_running_broker } => {
+            on_runtime("info", simulate::run(file, seed, into_running_broker))
+        }
         Command::Status { url, config, json } => on_runtime("warn", status::run(url, config, json)),
     }
 }

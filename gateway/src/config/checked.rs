@@ -201,7 +201,7 @@ pub struct Subscription {
     /// Measurement of its time series. Default `device`.
     pub kind: String,
     pub area: Option<String>,
-    /// Devices that exist from the start and are bad(comm) until heard.
+    /// Devices that exist from the start and are bad(comm) until heard; a `device` without `{n}` is among them unasked.
     pub expect: Vec<String>,
     /// More are counted and alarmed, not created. Default 500.
     pub max_devices: usize,

@@ -78,9 +78,13 @@ fn subscription(table: Table<'_>, names: &mut Names) -> Option<Subscription> {
     let area = table.get("area").and_then(|v| v.line(MAX_TEXT));
     let stale_after = table.get("stale_after").and_then(|v| v.duration(SECOND..=DAY * 365));
     let max_devices = table.or("max_devices", DEFAULT_MAX_DEVICES, |v| v.whole(1..=MAX_DEVICES).map(|n| n as usize));
-    let expect = table.get("expect").map_or_else(Vec::new, |v| expect(v, device.as_deref(), max_devices));
+    let mut expect = table.get("expect").map_or_else(Vec::new, |v| expect(v, device.as_deref(), max_devices));
     if let (Some(device), Some(value)) = (&device, device_value) {
         not_modbus(device, value, names);
+        // A plain name is known before anything is heard of it: a device that never speaks must not go unnoticed.
+        if is_plain(device) && expect.is_empty() {
+            expect.push((device.clone(), value));
+        }
     }
     labels::devices(&table, device.as_deref(), names);
     for (name, value) in &expect {
@@ -176,6 +180,11 @@ fn template(value: Value<'_>, topic: Option<&str>) -> Option<String> {
         );
     }
     Some(text.to_owned())
+}
+
+/// Whether a template names one device and no other.
+pub(super) fn is_plain(device: &str) -> bool {
+    !device.contains('{')
 }
 
 /// Devices that exist from the start, each with its place.

@@ -68,7 +68,7 @@ impl<S: TsSink> Link<S> {
     pub(super) fn tell_dead(&self, settlements: &[(Seq, Seq, Outcome)]) {
         let letters = settlements.iter().filter_map(|(from, to, outcome)| match outcome {
             Outcome::Dead(why) => Some((from, to, why)),
-            Outcome::Done => None,
+            Outcome::Done | Outcome::NotForIt => None,
         });
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
         for (from, to, why) in letters {

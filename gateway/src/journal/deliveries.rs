@@ -183,6 +183,7 @@ fn fate(outcome: Outcome) -> Fate {
     match outcome {
         Outcome::Done => Fate::Done,
         Outcome::Dead(why) => Fate::Dead(why),
+        Outcome::NotForIt => Fate::Void,
     }
 }
 

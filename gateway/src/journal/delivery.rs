@@ -19,7 +19,8 @@ pub(super) enum Fate {
     Dead(String),
     /// Dropped by retention, or lost with a damaged file, while still owed.
     Expired,
-    /// A number that never held a record: jumped over at a repair, or given way in a full ring.
+    /// A number that never held a record for this sink: jumped over at a repair, given way in a full ring, or held
+    /// something that is not for it.
     Void,
 }
 
@@ -73,9 +74,11 @@ impl Tally {
         self.parts().into_iter().try_fold(0_u64, u64::checked_add)
     }
 
-    /// Both hold nothing but one and the same fate.
+    /// Both hold nothing but one and the same fate. What is not for the sink goes with what was delivered: it stands
+    /// among it everywhere, and each would else be a range of its own.
     fn same_fate(self, other: Self) -> bool {
-        self.parts().into_iter().zip(other.parts()).filter(|(a, b)| *a > 0 || *b > 0).count() == 1
+        let kinds = |tally: Self| [tally.done.saturating_add(tally.void), tally.dead, tally.thinned, tally.expired];
+        kinds(self).into_iter().zip(kinds(other)).filter(|(a, b)| *a > 0 || *b > 0).count() == 1
     }
 }
 

@@ -196,6 +196,8 @@ pub enum Outcome {
     Done,
     /// The sink will never take it; with its reason.
     Dead(String),
+    /// Not meant for this sink: nothing was sent, and it does not count as committed to it.
+    NotForIt,
 }
 
 /// Balance of one (sink, lane): committed = delivered + pending + dead + thinned + expired.
@@ -203,7 +205,7 @@ pub enum Outcome {
 pub struct SinkBalance {
     pub sink: String,
     pub lane: Lane,
-    /// Records committed since the sink was added.
+    /// Records for this sink committed since it was added; what is not meant for it is not among them.
     pub committed: u64,
     pub delivered: u64,
     pub pending: u64,

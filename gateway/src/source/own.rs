@@ -29,6 +29,11 @@ const LOOK: Duration = Duration::from_secs(1);
 const LINGER_MS: u64 = 60_000;
 /// A link that is down for less than this is reconnecting.
 const LINK_MS: u64 = 30_000;
+/// Pushes that reach nobody for this long are a trouble of their own.
+const PUSH_MS: u64 = 120_000;
+/// A look this late means that the whole process stood still (or the machine did). Whoever looks then sees others that
+/// are as late as itself, so it waits this long before it believes what it sees.
+const STANDSTILL_MS: u64 = 3_000;
 /// Less than this between two looks is a clock being disciplined, not set.
 const STEP_MS: i64 = 1_000;
 /// An unchanged value is told again after this long.
@@ -50,7 +55,7 @@ struct Trouble {
     lasts: fn(&Journal, &Outages, &str) -> bool,
 }
 
-const TROUBLES: [Trouble; 7] = [
+const TROUBLES: [Trouble; 8] = [
     Trouble {
         point: "journal-fault",
         each_link: false,
@@ -80,6 +85,16 @@ const TROUBLES: [Trouble; 7] = [
         advice: "采集链路中断，其测点均无有效数值：检查网络与服务 / A line or broker can't be reached, its points have no value: check the network and the service.",
         signs: |_| 0,
         lasts: |_, outages, link| outages.long.contains(link),
+    },
+    Trouble {
+        point: "push-down",
+        each_link: false,
+        label: "报警推送 / alarm push",
+        words: ["正常 / fine", "无法送达 / not delivered"],
+        priority: Priority::High,
+        advice: "报警推送已超过 2 分钟无法送达，值班人员可能收不到报警：检查网络与推送服务 / Pushes have reached nobody for 2 min, people may not hear of alarms: check the network and the receiver.",
+        signs: |_| 0,
+        lasts: |_, outages, _| outages.push,
     },
     Trouble {
         point: "clock-off",
@@ -123,28 +138,35 @@ const TROUBLES: [Trouble; 7] = [
     },
 ];
 
-/// Lines and brokers out of reach, by name: the wall time that says which outage it is, and the counter when it was first
-/// seen, since a clock that is set must neither make an outage long nor keep it short.
+/// Lines, brokers and push channels out of reach, by name: the wall time that says which outage it is, and the counter when
+/// it was first seen, since a clock that is set must neither make an outage long nor keep it short.
 #[derive(Default)]
 struct Outages {
     seen: BTreeMap<String, (i64, u64)>,
+    /// Links that are up: only that ends an outage. One that is down anew, or not up yet after a start, is not well.
+    up: BTreeSet<String>,
     /// Those that have lasted longer than a reconnect takes.
     long: BTreeSet<String>,
+    /// A push channel has been gone for [`PUSH_MS`].
+    push: bool,
 }
 
 impl Outages {
     fn look(&mut self, links: BTreeMap<String, LinkStatus>, now_ms: u64) {
-        let source = |name: &str| !name.starts_with("influxdb/") && !name.starts_with("webhook/");
+        let push = |name: &str| name.starts_with("webhook/");
         let down = |link: &LinkStatus| matches!(link.state, LinkState::Down { .. });
-        let links = links.into_iter().filter(|(name, link)| source(name) && down(link));
+        self.up = links.iter().filter(|(_, link)| link.state == LinkState::Up).map(|(name, _)| name.clone()).collect();
+        let links = links.into_iter().filter(|(name, link)| !name.starts_with("influxdb/") && down(link));
         let before = std::mem::take(&mut self.seen);
         let begun = |name: &str, since: i64| match before.get(name) {
             Some((outage, begun)) if *outage == since => *begun,
             Some(_) | None => now_ms,
         };
         self.seen = links.map(|(name, link)| (name.clone(), (link.since, begun(&name, link.since)))).collect();
-        let long = self.seen.iter().filter(|(_, (_, begun))| now_ms.saturating_sub(*begun) >= LINK_MS);
+        let lasts = |begun: u64, limit: u64| now_ms.saturating_sub(begun) >= limit;
+        let long = self.seen.iter().filter(|(name, (_, begun))| !push(name) && lasts(*begun, LINK_MS));
         self.long = long.map(|(name, _)| name.clone()).collect();
+        self.push = self.seen.iter().any(|(name, (_, begun))| push(name) && lasts(*begun, PUSH_MS));
     }
 }
 
@@ -274,12 +296,31 @@ impl Pace {
     }
 }
 
+/// Tells a look after a standstill, and for a while afterwards.
+struct Standstill {
+    looked: u64,
+    woke: Option<u64>,
+}
+
+impl Standstill {
+    /// Whether what is seen now says nothing.
+    fn blind(&mut self, now_ms: u64) -> bool {
+        if now_ms.saturating_sub(self.looked) >= STANDSTILL_MS {
+            self.woke = Some(now_ms);
+        }
+        self.looked = now_ms;
+        self.woke.is_some_and(|woke| now_ms.saturating_sub(woke) < STANDSTILL_MS)
+    }
+}
+
 /// Watches until told to stop.
 pub async fn run(mut context: Context, journal: Journal) {
     let owns = Own::of(&context.site);
     let ids: Vec<Option<PointId>> = owns.iter().map(|own| context.catalog.find(&own.name())).collect();
     let mut watches = vec![Watch::default(); owns.len()];
     let mut ticker = tokio::time::interval(LOOK);
+    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut standstill = Standstill { looked: context.clock.mono().0, woke: None };
     let (mut pace, mut outages) = (Pace(context.clock.now()), Outages::default());
     loop {
         tokio::select! {
@@ -293,10 +334,16 @@ pub async fn run(mut context: Context, journal: Journal) {
                 ("clock-step".to_owned(), format!("the wall clock moved by {step} ms against the counter"));
             journal.append(Entry::Maintenance { at: now.wall.0, what, detail });
         }
+        if standstill.blind(now.mono.0) {
+            continue;
+        }
         outages.look(context.stats.links(), now.mono.0);
         let mut batch = Batch::default();
         for ((Own { trouble, link }, id), watch) in owns.iter().zip(&ids).zip(&mut watches) {
             let lasts = (trouble.lasts)(&journal, &outages, link);
+            if trouble.each_link && !lasts && !outages.up.contains(link) {
+                continue;
+            }
             let told = watch.look((trouble.signs)(&context.stats), lasts, now.mono.0);
             if let (Some(present), Some(point)) = (told, *id) {
                 let value = f64::from(u8::from(present));
@@ -362,6 +409,29 @@ mod tests {
         label(&mut site);
         let own = Own { trouble: &TROUBLES[2], link: "lora".to_owned() };
         assert_eq!(own.label(), Text { zh: "采集链路 lora".to_owned(), en: "field link lora".to_owned() });
+    }
+
+    #[test]
+    fn a_push_channel_that_reaches_nobody_for_two_minutes_is_a_trouble_until_it_does() {
+        let link = |state, since| BTreeMap::from([("webhook/duty".to_owned(), LinkStatus { state, since })]);
+        let down = || LinkState::Down { why: "connection refused".to_owned() };
+        let mut outages = Outages::default();
+        outages.look(link(down(), 5), 1_000);
+        outages.look(link(down(), 5), 120_999);
+        assert!(!outages.push);
+        outages.look(link(down(), 5), 121_000);
+        assert!(outages.push && outages.long.is_empty(), "it is no field link");
+        outages.look(link(LinkState::Up, 9), 122_000);
+        assert!(!outages.push, "a push or a heartbeat was accepted");
+    }
+
+    #[test]
+    fn a_look_after_a_standstill_says_nothing() {
+        let mut standstill = Standstill { looked: 1_000, woke: None };
+        assert!(!standstill.blind(2_000) && !standstill.blind(3_500));
+        assert!(standstill.blind(28_500), "SIGSTOP for 25 s");
+        assert!(standstill.blind(29_500) && standstill.blind(31_400));
+        assert!(!standstill.blind(31_600), "by now whoever is silent has a reason of its own");
     }
 
     #[test]

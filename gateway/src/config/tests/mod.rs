@@ -81,7 +81,7 @@ advice = "Check the fire pump controller and the main valve."
 
 [[rule]]
 id = "kitchen-gas"
-points = "gas-*/ch4"               # glob; check warns when nothing matches
+points = "gas-*/ch4"               # glob; check refuses one that nothing can match
 high = [ { limit = 25.0, clear = 22.0, priority = "high" }, { limit = 50.0, clear = 45.0, priority = "critical", latch = true } ]
 
 [[forward.influxdb]]
@@ -298,6 +298,20 @@ fn people_have_names_for_devices_points_and_states() {
     let plain = good(EXAMPLE).site.labels;
     assert_eq!(plain, Labels::default());
     assert_eq!(plain.full("hydrant-main", "pressure").zh, "hydrant-main/pressure");
+}
+
+#[test]
+fn a_topic_without_a_wildcard_brings_a_device_that_is_expected_and_may_have_a_label() {
+    let more = "[[mqtt.subscribe]]\ntopic = \"hall/smoke\"\ndevice = \"smoke\"\nlabel = \"大厅烟感 / hall smoke\"\n\
+                [[mqtt.subscribe.point]]\nname = \"s\"\nvalue = \"\"\n";
+    for more in [more.to_owned(), more.replace("device =", "expect = [\"smoke\"]\ndevice =")] {
+        let Loaded { site, warnings } = good(&format!("{BASE}{more}"));
+        assert_eq!(warnings, [], "{}", show(&warnings));
+        assert_eq!(site.mqtt[0].subscriptions[1].expect, ["smoke"]);
+        assert_eq!(site.labels.full("smoke", "s").zh, "大厅烟感 s");
+    }
+    let rule = "[[rule]]\nid = \"r\"\npoint = \"smoke/s\"\nstate = { is = true }\n";
+    assert_eq!(good(&format!("{BASE}{more}{rule}")).warnings, [], "it exists from the start");
 }
 
 #[test]

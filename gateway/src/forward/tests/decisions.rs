@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::forward::alarms::without;
 use crate::forward::batch::{Job, Stopped};
 use crate::forward::delivery::{BACKLOG_BATCH, Delivery, LIVE_BATCH, LIVE_LAG, MAX_RANGES};
 use crate::forward::line::encode;
@@ -50,6 +51,20 @@ fn numbers_without_a_record_go_with_the_record_behind_them() {
     assert!(job.next().is_none());
     assert_eq!(job.settlements(), [(3, 9, Outcome::Done)]);
     assert!(job.settlements().is_empty());
+}
+
+#[test]
+fn entries_that_are_not_for_a_store_are_not_counted_as_delivered() {
+    let (done, not) = (Outcome::Done, Outcome::NotForIt);
+    let cut = |others: &[Seq]| without(others, (3, 9, Outcome::Done));
+    assert_eq!(cut(&[]), [(3, 9, done.clone())]);
+    assert_eq!(
+        cut(&[1, 3, 5, 6, 9, 12]),
+        [(3, 3, not.clone()), (4, 4, done.clone()), (5, 6, not.clone()), (7, 8, done), (9, 9, not.clone())]
+    );
+    assert_eq!(cut(&[3, 4, 5, 6, 7, 8, 9]), [(3, 9, not)]);
+    let dead = (3, 9, Outcome::Dead("400".to_owned()));
+    assert_eq!(without(&[5], dead.clone()), [dead]);
 }
 
 #[test]
