@@ -92,6 +92,8 @@ fn the_description_lists_every_address() {
         "alarms/{id}/reset",
         "events",
         "ledger",
+        "ledger/dead",
+        "ledger/redrive",
         "rules",
         "openapi.json",
     ];

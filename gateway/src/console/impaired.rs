@@ -7,6 +7,7 @@ use super::page::words::Lang;
 use crate::catalog::Catalog;
 use crate::config::checked::Site;
 use crate::driver::Snapshot;
+use crate::source::own;
 use crate::telemetry::{LinkState, Stats};
 
 /// Points that are named one by one.
@@ -32,7 +33,8 @@ impl Impaired {
         let points = points.filter_map(|(id, _)| {
             let meta = catalog.get(*id)?;
             let name = meta.name();
-            (meta.life_safety || watched(&name)).then_some(name)
+            // What the gateway has not said of itself yet is no sensor that is lost.
+            (meta.device != own::DEVICE && (meta.life_safety || watched(&name))).then_some(name)
         });
         let down = stats.links().into_iter().filter_map(|(name, link)| match link.state {
             LinkState::Down { why } => Some((name, why)),
@@ -93,7 +95,7 @@ impl Impaired {
 
 /// Whether a link of this name leads away from the site.
 pub(super) fn is_sink(name: &str) -> bool {
-    name.starts_with("influxdb/") || name.starts_with("webhook/")
+    ["influxdb/", "webhook/", "mqtt/"].iter().any(|kind| name.starts_with(kind))
 }
 
 #[cfg(test)]
