@@ -97,7 +97,7 @@ async fn deliver<L: Lane, S: TsSink>(
             None
         }
         Err(Stopped::Retry(_)) => Some(pace.failed()),
-        Err(Stopped::Hold(_)) => Some(Pace::HOLD),
+        Err(Stopped::Hold(_) | Stopped::Doubt(_)) => Some(Pace::HOLD),
     }
 }
 

@@ -48,6 +48,7 @@ impl<S: TsSink> Link<S> {
         match &sent {
             Ok(()) => self.tell(LinkState::Up),
             Err(Stopped::Hold(why) | Stopped::Retry(why)) => self.tell(LinkState::Down { why: why.clone() }),
+            Err(Stopped::Doubt(_)) => {}
         }
         sent
     }
