@@ -142,13 +142,20 @@ fn present(alarm: &Value) -> Option<String> {
     let now = alarm.get("now")?;
     let unit = alarm.get("unit").and_then(Value::as_str).map(|unit| format!(" {unit}")).unwrap_or_default();
     let word = now.pointer("/word/en").and_then(Value::as_str).map(str::to_owned);
-    let value = word.or_else(|| now.get("value").and_then(Value::as_f64).map(|value| format!("{value}{unit}")));
+    let value =
+        word.or_else(|| now.get("value").and_then(Value::as_f64).map(|value| format!("{}{unit}", short(value))));
     let reason = now.get("reason").and_then(Value::as_str);
     Some(match (value, reason) {
         (Some(value), None) => value,
         (Some(value), Some(reason)) => format!("{value} ({reason})"),
         (None, reason) => format!("no usable value ({})", reason.unwrap_or("?")),
     })
+}
+
+/// As many decimals as make four digits: what a sensor says beyond them is noise.
+fn short(value: f64) -> f64 {
+    let decimals = [1000.0, 100.0, 10.0, 1.0, 0.1].iter().position(|size| value.abs() >= *size).unwrap_or(5);
+    format!("{value:.decimals$}").parse().unwrap_or(value)
 }
 
 /// How long ago, as exactly as one would say it.
@@ -206,19 +213,20 @@ mod tests {
                 "message": { "zh": "", "en": "the limit in about 49 s at this rate" }, "now": now,
             })
         };
-        let told = alarm(true, json!({ "value": 0.17, "reason": null, "word": null, "at": 998_000 }));
+        let told = alarm(true, json!({ "value": 0.213_613_793_25, "reason": null, "word": null, "at": 998_000 }));
         let lost = alarm(false, json!({ "value": null, "reason": "comm", "word": null, "at": null }));
         let state = alarm(true, json!({ "value": 1.0, "reason": "clock", "word": { "en": "blocked" }, "at": 0 }));
         let screen = text("x", &status, &json!({ "items": [told, lost, state] }), &json!({}));
         for part in [
             "2 alarms stand, 1 has returned and waits for a person",
-            "[high] pressure early warning: falling; now 0.17 MPa, 2 s ago (unacknowledged, for 5 min)",
+            "[high] pressure early warning: falling; now 0.2136 MPa, 2 s ago (unacknowledged, for 5 min)",
             "falling; now no usable value (comm) (",
             "falling; now blocked (clock), 16 min ago (",
         ] {
             assert!(screen.contains(part), "{part} is missing:\n{screen}");
         }
         assert!(!screen.contains("49 s"), "{screen}");
+        assert_eq!([49.6061, 128_402.0, 0.0, 0.012_345].map(short), [49.61, 128_402.0, 0.0, 0.012_35]);
         assert_eq!(
             [stand(1, 0), stand(0, 2)],
             ["1 alarm stands", "0 alarms stand, 2 have returned and wait for a person"]

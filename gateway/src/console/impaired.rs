@@ -93,9 +93,9 @@ impl Impaired {
     }
 }
 
-/// Whether a link of this name leads away from the site.
+/// Whether a link of this name leads away from the site: `webhook/duty`. The name of a line or a broker has no slash.
 pub(super) fn is_sink(name: &str) -> bool {
-    ["influxdb/", "webhook/", "mqtt/"].iter().any(|kind| name.starts_with(kind))
+    name.contains('/')
 }
 
 #[cfg(test)]
@@ -131,6 +131,7 @@ mod tests {
             all.glance(Lang::En),
             "3 watched points can't be believed, 1 field link is down, 1 push or store is out of reach"
         );
+        assert!(is_sink("influxdb/central") && is_sink("mqtt/district") && !is_sink("lora"));
         assert!(Impaired::of(None, &catalog, &site, &Stats::default()).is_empty());
     }
 }
