@@ -5,6 +5,7 @@ pub mod clock;
 pub mod stop;
 mod backoff;
 mod secret;
+mod broker;
 #[cfg(test)]
 mod scripted;
 pub mod telemetry;

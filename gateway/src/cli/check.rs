@@ -40,11 +40,16 @@ fn lacking(site: &Site) -> Vec<String> {
         (format!("webhook \"{}\": secret_file", hook.name), hook.secret_file.as_ref(), "secret", "pushes go unsigned")
     });
     let links = site.mqtt.iter().map(|link| {
-        (format!("mqtt \"{}\": password_file", link.name), link.password_file.as_ref(), "password", "it stays down")
+        (
+            format!("mqtt \"{}\": password_file", link.name),
+            link.broker.password_file.as_ref(),
+            "password",
+            "it stays down",
+        )
     });
     let uplinks = site.uplinks.iter().map(|uplink| {
         let whose = format!("forward \"{}\": password_file", uplink.name);
-        (whose, uplink.password_file.as_ref(), "password", "it stays down")
+        (whose, uplink.broker.password_file.as_ref(), "password", "it stays down")
     });
     let lack = |(whose, path, what, until): (String, Option<&PathBuf>, &str, &str)| {
         let why = secret::read(path?, what).err()?;

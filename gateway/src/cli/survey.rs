@@ -182,11 +182,10 @@ fn device(device: &ModbusDevice) -> Device {
 }
 
 fn link(link: &MqttLink) -> Link {
-    let host = if link.host.contains(':') { format!("[{}]", link.host) } else { link.host.clone() };
     Link {
         name: link.name.clone(),
-        broker: format!("mqtt://{host}:{}", link.port),
-        client_id: link.client_id.clone(),
+        broker: link.broker.url(),
+        client_id: link.broker.client_id.clone(),
         subscriptions: link.subscriptions.iter().map(subscription).collect(),
     }
 }
@@ -315,9 +314,8 @@ fn uplink(uplink: &UplinkConfig) -> Sink {
         Drain::Max => "as fast as it goes".to_owned(),
         Drain::Rate(rate) => format!("at {rate} records a second"),
     };
-    let what = format!("as {}, a backlog {drain}, window {}", uplink.client_id, uplink.window);
-    let host = if uplink.host.contains(':') { format!("[{}]", uplink.host) } else { uplink.host.clone() };
-    Sink { kind: "mqtt", name: uplink.name.clone(), url: format!("mqtt://{host}:{}", uplink.port), what }
+    let what = format!("as {}, a backlog {drain}, window {}", uplink.broker.client_id, uplink.window);
+    Sink { kind: "mqtt", name: uplink.name.clone(), url: uplink.broker.url(), what }
 }
 
 fn webhook(hook: &WebhookConfig) -> Sink {

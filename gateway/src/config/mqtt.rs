@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::broker::{self, Connection};
+use super::broker;
 use super::checked::{MqttLink, MqttPoint, Subscription};
 use super::labels;
 use super::names::{self, Known, Names, Thing};
@@ -41,25 +41,14 @@ fn link(table: Table<'_>, context: &mut Context<'_, '_>) -> Option<MqttLink> {
         context.names.claim(Thing::Source, name, value);
     }
     let default_id = name.as_ref().map(|name| format!("gengfu-{}-{name}", context.site));
-    let Connection { address, client_id, username, password_file, keep_alive } =
-        broker::read(&table, default_id, context.names, context.directory);
+    let broker = broker::read(&table, default_id, context.names, context.directory);
     let subscriptions = table.tables("subscribe", "[[mqtt.subscribe]]");
     if subscriptions.is_empty() && table.place("subscribe").is_none() {
         table.book.warn(table.at, "this link has no [[mqtt.subscribe]]", "add one, or remove the link");
     }
     let subscriptions = subscriptions.into_iter().filter_map(|table| subscription(table, context.names)).collect();
     table.finish(&broker::LATER);
-    let address = address?;
-    Some(MqttLink {
-        name: name?,
-        host: address.host,
-        port: address.port,
-        client_id: client_id?,
-        username,
-        password_file,
-        keep_alive: keep_alive?,
-        subscriptions,
-    })
+    Some(MqttLink { name: name?, broker: broker?, subscriptions })
 }
 
 fn subscription(table: Table<'_>, names: &mut Names) -> Option<Subscription> {

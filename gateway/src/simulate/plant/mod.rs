@@ -199,7 +199,7 @@ pub async fn running_brokers(site: &Site) -> Result<Vec<String>, String> {
 }
 
 fn mqtt_address(link: &MqttLink) -> Result<SocketAddr, String> {
-    loopback("mqtt", &link.name, &link.host, link.port)
+    loopback("mqtt", &link.name, &link.broker.host, link.broker.port)
 }
 
 /// The address, if it is on this machine.
