@@ -126,6 +126,25 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
 }
 
 #[tokio::test]
+async fn a_round_is_shortened_across_the_leap_of_an_epoch() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    for n in 0..40 {
+        run.commit(readings(point, n * 10_000, 10_000)).await;
+    }
+    run.close();
+    let conn = writer(&dir);
+    let leap = 1_u64 << 46;
+    conn.execute("UPDATE batch SET first_seq = first_seq + ?1 WHERE first_seq > 30000", [leap]).expect("a restore");
+    seal::all(&conn, 400_000 + leap);
+    let [n, rows]: [u64; 2] = conn
+        .query_row("SELECT sum(n), count(*) FROM span", [], |row| Ok([row.get(0)?, row.get(1)?]))
+        .expect("what is sealed");
+    assert!(n == 400_000 && rows > 1, "{n} readings in {rows} chunks");
+}
+
+#[tokio::test]
 async fn a_torn_file_keeps_its_chunks_and_makes_their_summaries_anew() {
     let dir = Dir::new();
     let run = open(&dir);
