@@ -30,16 +30,19 @@ pub enum RefusedReason {
     TooManyDevices,
     /// The journal's queue was full: the disk is sick.
     JournalFull,
+    /// A QoS 0 message that came while the engine was behind.
+    EngineBusy,
 }
 
 impl RefusedReason {
-    pub const ALL: [Self; 3] = [Self::Undecodable, Self::TooManyDevices, Self::JournalFull];
+    pub const ALL: [Self; 4] = [Self::Undecodable, Self::TooManyDevices, Self::JournalFull, Self::EngineBusy];
 
     pub const fn word(self) -> &'static str {
         match self {
             Self::Undecodable => "undecodable",
             Self::TooManyDevices => "too-many-devices",
             Self::JournalFull => "journal-full",
+            Self::EngineBusy => "engine-busy",
         }
     }
 }

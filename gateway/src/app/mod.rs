@@ -309,8 +309,11 @@ fn belongs(site: &Site) -> Result<(), String> {
             site.id
         )),
         Some(_) => Ok(()),
-        None => journal::own(dir, &site.id)
-            .map_err(|error| format!("{}: {error}; check the path and the permissions", dir.display())),
+        None => match journal::own(dir, &site.id) {
+            // No reason to leave a building unwatched: the next start writes the mark.
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(()),
+            other => other.map_err(|error| format!("{}: {error}; check the path and the permissions", dir.display())),
+        },
     }
 }
 

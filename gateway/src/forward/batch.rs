@@ -56,6 +56,8 @@ pub(super) struct Job {
     differ: bool,
     /// Bodies the store had taken, of anybody, when the doubt began.
     doubt: Option<u64>,
+    /// What became of numbers without a record.
+    gaps: Outcome,
 }
 
 impl Job {
@@ -75,6 +77,7 @@ impl Job {
             passed: false,
             differ: false,
             doubt,
+            gaps: Outcome::Done,
         }
     }
 
@@ -147,18 +150,25 @@ impl Job {
         out
     }
 
-    /// A piece stands for its record and for the numbers without one before it (they went by another way).
+    /// Numbers without a record among these are records that the journal can't read any more, not such that went by
+    /// another way.
+    pub(super) fn unreadable_are_dead(mut self) -> Self {
+        self.gaps = Outcome::Dead("the journal can't read it".to_owned());
+        self
+    }
+
+    /// A piece stands for its record and for the numbers without one before it.
     fn push(&self, out: &mut Vec<(Seq, Seq, Outcome)>, piece: usize, dead: Option<&str>) {
         let Some(seq) = self.lines.seq(piece) else { return };
         let first =
             piece.checked_sub(1).and_then(|before| self.lines.seq(before)).map_or(self.from, |before| before + 1);
+        if first < seq {
+            join(out, first, seq - 1, self.gaps.clone());
+        }
         if let Some(why) = dead {
-            if first < seq {
-                join(out, first, seq - 1, Outcome::Done);
-            }
             join(out, seq, seq, Outcome::Dead(why.chars().take(REASON_CHARS).collect()));
         } else {
-            join(out, first, seq, Outcome::Done);
+            join(out, seq, seq, Outcome::Done);
         }
     }
 

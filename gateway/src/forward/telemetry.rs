@@ -291,7 +291,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         }
         // What is under way of the backlog has its own; only the live cursor reads again what it could not send.
         let doubt = if which == Which::Live { self.live.doubt } else { None };
-        Some(Box::new(Job::new(from, lines, doubt)))
+        Some(Box::new(Job::new(from, lines, doubt).unreadable_are_dead()))
     }
 
     fn fly(&mut self, which: Which) {

@@ -123,7 +123,9 @@ impl Deliveries {
         let Some(sink) = self.sinks.get_mut(sink) else { return (Revived::default(), self.asked) };
         let dead = |map: &Map| map.totals().dead;
         let before = dead(&sink.map);
-        let mut revived = sink.map.revive(from.max(self.floor), to);
+        let first = from.max(self.floor);
+        // All of it may lie where the lane holds nothing any more.
+        let mut revived = if first <= to { sink.map.revive(first, to) } else { Revived::default() };
         let inside = |span: &&Span| span.from <= to && span.to >= from;
         let part = |span: &Span| (span.to.min(to) - span.from.max(from) + 1).min(span.tally.dead);
         revived.left = sink.map.dead().filter(inside).map(part).sum();
@@ -249,4 +251,23 @@ pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result
     }
     tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
     Ok(Loaded::Reset(Map::new(first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_letters_that_the_lane_holds_no_more_stay_dead() {
+        let mut deliveries = Deliveries::default();
+        deliveries.add("influxdb/central", Map::new(1), true, Mono(0));
+        let dead = || Outcome::Dead("400".to_owned());
+        deliveries.settle(0, (1, 200), dead(), 200, Mono(0)).expect("room");
+        deliveries.expire(99, Mono(0));
+        let (revived, _) = deliveries.revive(0, (10, 50), Mono(0));
+        assert_eq!(revived, Revived { owed: 0, left: 41 });
+        assert_eq!(deliveries.owed(0, 1, 200), []);
+        let (revived, _) = deliveries.revive(0, (10, 110), Mono(0));
+        assert_eq!((revived.owed, deliveries.owed(0, 1, 200)), (11, vec![(100, 110)]));
+    }
 }

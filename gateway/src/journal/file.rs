@@ -16,7 +16,8 @@ const CHECK_ALWAYS: u64 = 4 << 20;
 /// The same after a stop that was not asked for, or where a run met a broken page: some 200 ms. A bigger file is not held up for it; a
 /// broken page shows when it is touched, and the marker of [`suspect_path`] then has the whole file checked.
 const CHECK_UNCLEAN: u64 = 32 << 20;
-
+/// How long a whole check may take: while it lasts nobody watches.
+const CHECK_LIMIT: Duration = Duration::from_secs(20);
 /// How long a disk that fails is asked again before the start goes on without it, and how often.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(250);
@@ -156,8 +157,31 @@ fn check_pages(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String
         return Ok(None);
     }
     // The quick check would not see a key out of order, and the row behind it would never be found again.
-    let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    Ok((verdict != "ok").then_some(verdict))
+    let check = || conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    match within(conn, CHECK_LIMIT, check) {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
+            let whole = format!("the whole file can't be checked within {} s", CHECK_LIMIT.as_secs());
+            tracing::warn!(path = %path.display(), "{whole}");
+            Ok(suspect_path(path).exists().then(|| format!("a page is damaged, and {whole}")))
+        }
+        verdict => verdict.map(|verdict| (verdict != "ok").then_some(verdict)),
+    }
+}
+
+/// Breaks off what `conn` does for `work` after this long.
+fn within<T>(conn: &Connection, limit: Duration, work: impl FnOnce() -> T) -> T {
+    let (done, waits) = std::sync::mpsc::sync_channel::<()>(0);
+    let handle = conn.get_interrupt_handle();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if waits.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                handle.interrupt();
+            }
+        });
+        let worked = work();
+        drop(done);
+        worked
+    })
 }
 
 fn trouble(path: &Path, error: &rusqlite::Error) -> Trouble {
@@ -205,6 +229,16 @@ mod tests {
 
     fn sick(unreadable: bool) -> Trouble {
         Trouble::Sick { why: "disk I/O error".to_owned(), unreadable }
+    }
+
+    #[test]
+    fn a_check_is_broken_off_in_time_and_its_connection_goes_on() {
+        let conn = Connection::open_in_memory().unwrap();
+        let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+        let read = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let ended = within(&conn, Duration::from_millis(20), || read(endless)).unwrap_err();
+        assert_eq!(ended.sqlite_error_code(), Some(rusqlite::ErrorCode::OperationInterrupted));
+        assert_eq!(within(&conn, Duration::from_secs(20), || read("SELECT 7")).unwrap(), 7);
     }
 
     #[test]

@@ -14,9 +14,12 @@ use super::file::{beside, make, refuse, remove, rename};
 use super::lane::file_bytes;
 use super::start::Repaired;
 use super::{Entry, Lane, OpenError, chain, chunk, codec, schema, seal};
+use crate::clock::Clock;
 
 /// What is copied of a table at most, bytes: the start must not wait for gigabytes. The rest stays in the old file.
 const COPY_BYTES: usize = 256 << 20;
+/// How long is copied at most, ms: while it lasts nobody watches, and the newest rows come first.
+const COPY_LIMIT: u64 = 20_000;
 /// Rows of one transaction.
 const COPY_ROWS: u64 = 512;
 /// Damaged files kept of each lane, for whoever wants to look.
@@ -40,7 +43,8 @@ pub(super) fn take_up(path: &Path) -> Result<(), OpenError> {
 pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<(), OpenError> {
     replace(path, lane, why, now, |fresh| {
         let Ok(old) = schema::reader(path) else { return Copied::default() };
-        tables(lane).iter().map(|table| copy(&old, fresh, table)).fold(Copied::default(), Copied::plus)
+        let clock = Clock::start();
+        tables(lane).iter().map(|table| copy(&old, fresh, table, &clock)).fold(Copied::default(), Copied::plus)
     })
 }
 
@@ -222,20 +226,22 @@ impl Copied {
     }
 }
 
-fn copy(old: &Connection, fresh: &Connection, table: &Table) -> Copied {
-    let Some(key) = table.key else { return walk(old, fresh, table, "", i64::MAX) };
-    let back = walk(old, fresh, table, &format!("ORDER BY {key} DESC"), i64::MAX);
+fn copy(old: &Connection, fresh: &Connection, table: &Table, clock: &Clock) -> Copied {
+    let walk = |order: &str, until| walk(old, fresh, table, order, until, clock);
+    let Some(key) = table.key else { return walk("", i64::MAX) };
+    let back = walk(&format!("ORDER BY {key} DESC"), i64::MAX);
     if back.whole || back.bytes >= COPY_BYTES {
         return back;
     }
-    let on = walk(old, fresh, table, &format!("ORDER BY {key}"), back.key);
+    let on = walk(&format!("ORDER BY {key}"), back.key);
     Copied { whole: false, ..back.plus(on) }
 }
 
 /// Copies row by row until the end, the first that can't be read, or the key `until`.
-fn walk(old: &Connection, fresh: &Connection, table: &Table, order: &str, until: i64) -> Copied {
+fn walk(old: &Connection, fresh: &Connection, table: &Table, order: &str, until: i64, clock: &Clock) -> Copied {
     let mut copied = Copied::default();
-    let walked = try_walk(old, fresh, table, order, until, &mut copied);
+    let goes_on = |bytes: usize| bytes < COPY_BYTES && clock.up_ms() < COPY_LIMIT;
+    let walked = try_walk(old, fresh, table, (order, until), &goes_on, &mut copied);
     if let Err(error) = walked {
         tracing::warn!(table = table.name, %error, rows = copied.rows, "salvage ends here");
         copied.whole = false;
@@ -253,8 +259,8 @@ fn try_walk(
     old: &Connection,
     fresh: &Connection,
     table: &Table,
-    order: &str,
-    until: i64,
+    (order, until): (&str, i64),
+    goes_on: &dyn Fn(usize) -> bool,
     copied: &mut Copied,
 ) -> rusqlite::Result<()> {
     let mut rows = old.prepare(&format!("SELECT * FROM {} {order}", table.name))?;
@@ -263,9 +269,11 @@ fn try_walk(
     let mut insert = fresh.prepare(&format!("INSERT OR IGNORE INTO {} VALUES({marks})", table.name))?;
     let mut rows = rows.query([])?;
     fresh.execute_batch("BEGIN")?;
-    while copied.bytes < COPY_BYTES
-        && let Some(row) = rows.next()?
-    {
+    while let Some(row) = rows.next()? {
+        if !goes_on(copied.bytes) {
+            copied.whole = false;
+            break;
+        }
         let values = (0..columns).map(|n| row.get(n)).collect::<rusqlite::Result<Vec<Value>>>()?;
         if table.key.is_some()
             && let Some(Value::Integer(key)) = values.first()

@@ -158,6 +158,7 @@ pub(super) fn refused(lang: Lang, word: &str) -> &str {
         Some(RefusedReason::Undecodable) => lang.pick("无法解析", "could not be decoded"),
         Some(RefusedReason::TooManyDevices) => lang.pick("设备数超限", "too many devices"),
         Some(RefusedReason::JournalFull) => lang.pick("日志队列满", "journal queue full"),
+        Some(RefusedReason::EngineBusy) => lang.pick("处理不及", "engine busy"),
         None => word,
     }
 }

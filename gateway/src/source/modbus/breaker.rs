@@ -58,6 +58,11 @@ impl Breaker {
         }
     }
 
+    /// It is given up, and only probed.
+    pub(super) fn silent(&self) -> bool {
+        matches!(self.state, State::Silent { .. })
+    }
+
     /// It answered, be it with an exception. True if it had been given up.
     pub(super) fn answered(&mut self) -> bool {
         let was_silent = matches!(self.state, State::Silent { .. });

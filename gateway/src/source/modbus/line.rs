@@ -121,6 +121,9 @@ impl Line {
                 if self.schedule.failed(index, why, self.context.clock.mono()) {
                     tracing::warn!(line, device, unit, why = why.word(), "unit given up, probing it from now on");
                 }
+                if self.schedule.silent() {
+                    self.wire.silent(&self.context, why);
+                }
             }
             Some(Trouble::Line(_)) => {}
         }

@@ -117,6 +117,11 @@ impl Schedule {
         self.unit(device).is_some_and(|unit| unit.failed(why, now))
     }
 
+    /// No unit answers: what is at the other end of the line, if anything, is of no use.
+    pub(super) fn silent(&self) -> bool {
+        self.units.iter().all(Breaker::silent)
+    }
+
     fn unit(&mut self, device: usize) -> Option<&mut Breaker> {
         let unit = self.grids.get(device)?.unit;
         self.units.get_mut(unit)

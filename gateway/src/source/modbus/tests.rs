@@ -359,6 +359,32 @@ async fn a_peer_that_accepts_and_closes_is_down_until_its_first_reply() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_on_which_no_unit_answers_any_more_is_down_and_with_one_that_does_it_is_up() {
+    let sick = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&sick);
+    let deed = move |_, asked: &Asked| {
+        if u64::from(asked.unit) <= seen.load(Ordering::SeqCst) { Deed::Nothing } else { Deed::Send(asked.right()) }
+    };
+    let mut bench = Bench::start(vec![line(server(deed).await, vec![plain(1), plain(2)])], vec![]);
+    bench.link("line", |state| *state == LinkState::Up).await;
+    sick.store(1, Ordering::SeqCst);
+    let stats = Arc::clone(&bench.context.stats);
+    bench.readings_until(|name, reading| name == "u1/v" && reading.quality != Quality::Good).await;
+    bench
+        .readings_until(|name, _| {
+            assert_eq!(stats.links()["line"].state, LinkState::Up, "the other unit answers");
+            name == "u2/v" && stats.modbus_timeouts.get() >= 3
+        })
+        .await;
+    sick.store(2, Ordering::SeqCst);
+    let down = |state: &LinkState| matches!(state, LinkState::Down { why } if why.contains("no unit answers"));
+    bench.link("line", down).await;
+    sick.store(0, Ordering::SeqCst);
+    bench.link("line", |state| *state == LinkState::Up).await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_unit_comes_back_by_a_probe() {
     let address =
         server(|n, asked| if asked.unit == 2 && n < 40 { Deed::Nothing } else { Deed::Send(asked.right()) }).await;

@@ -127,6 +127,14 @@ impl Wire {
         Err(Trouble::Unit(fault.reason()))
     }
 
+    /// It connects, and no unit behind it answers.
+    pub(super) fn silent(&mut self, context: &Context, why: Reason) {
+        if std::mem::take(&mut self.up) {
+            let why = format!("{}: no unit answers ({})", self.address, why.word());
+            context.link(&self.name, LinkState::Down { why });
+        }
+    }
+
     fn rest(&mut self, context: &Context, why: String) {
         let pause = self.retry.next().as_millis() as u64;
         self.conn = Conn::Down(context.clock.mono().plus(pause));

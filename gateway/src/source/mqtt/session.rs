@@ -227,7 +227,7 @@ impl Receiver {
             // QoS 0 may be lost, so it goes first: before it takes the room of what must not be.
             if waiting > MOST_HELD / 2 || self.inbox.capacity() < MOST_OWED / 2 {
                 self.context.stats.read.add(1);
-                self.context.stats.refuse(RefusedReason::JournalFull, 1);
+                self.context.stats.refuse(RefusedReason::EngineBusy, 1);
                 return Ok(());
             }
             return self.pass_on(incoming, None).map_err(|()| full());
