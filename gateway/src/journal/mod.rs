@@ -49,6 +49,7 @@ mod feed;
 mod tap;
 mod history;
 mod open;
+mod sinks;
 #[cfg(test)]
 mod tests;
 

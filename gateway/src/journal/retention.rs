@@ -33,8 +33,15 @@ pub(super) struct Retention {
 
 impl Retention {
     pub(super) fn new(config: &JournalConfig, now: Now) -> Self {
-        let keep_ms = i64::try_from(config.keep.as_millis()).unwrap_or(i64::MAX);
-        Self { keep_ms, max_bytes: config.max_size, next: 1, steady: Steady { anchor: now } }
+        let mut retention = Self { keep_ms: 0, max_bytes: 0, next: 1, steady: Steady { anchor: now } };
+        retention.limit(config);
+        retention
+    }
+
+    /// Other limits from now on.
+    pub(super) fn limit(&mut self, config: &JournalConfig) {
+        self.keep_ms = i64::try_from(config.keep.as_millis()).unwrap_or(i64::MAX);
+        self.max_bytes = config.max_size;
     }
 
     /// There is more to drop than the last round could.

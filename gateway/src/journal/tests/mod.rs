@@ -5,6 +5,7 @@ mod damage;
 mod sealed;
 mod push;
 mod sick;
+mod sinks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
