@@ -12,7 +12,7 @@ use crate::flow::AlarmEvent;
 use crate::journal::{Journal, Record};
 
 /// No detector is shown more than this of the past, however long its window: the start must be quick.
-const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
+pub(super) const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
 
 /// Puts the alarms back. Returns those that no rule of today's configuration knows, and for the others the last
 /// transition by binding.
