@@ -5,6 +5,7 @@ pub mod clock;
 pub mod stop;
 mod backoff;
 mod secret;
+pub mod reload;
 #[cfg(test)]
 mod scripted;
 pub mod telemetry;

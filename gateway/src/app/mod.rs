@@ -1,18 +1,24 @@
 //! Wires everything, and reads like the drawing in ARCHITECTURE.md: journal, engine, what reads the journal, and last
 //! the sources. It stops in the mirrored order, within a deadline.
 
+mod crew;
 mod deadman;
 mod field;
+pub(crate) mod good;
 mod points;
+mod reload;
 mod supervise;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -20,11 +26,14 @@ use crate::config::checked::{InfluxConfig, Site, WebhookConfig};
 use crate::driver::{self, EngineHandle};
 use crate::flow::AlarmEvent;
 use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
+use crate::reload::{Ask, Reloads};
 use crate::source::{self, SourceTask, own};
-use crate::stop::{self, Stop, Stopper};
+use crate::stop::{self, Stop};
 use crate::telemetry::{SharedStats, Stats};
 use crate::{console, forward, notify};
+use crew::Crew;
 use field::Field;
+use reload::Rooms;
 use supervise::{Keeper, Side};
 
 /// How long a stop may take, in milliseconds: 5 s are promised.
@@ -44,8 +53,8 @@ pub struct Gateway {
     writers: Writers,
     field: Field,
     engine_task: JoinHandle<()>,
-    sources: (Stopper, JoinSet<()>),
-    readers: (Stopper, JoinSet<()>),
+    rooms: Rooms,
+    asks: mpsc::Receiver<Ask>,
 }
 
 /// Why a run ended.
@@ -72,8 +81,7 @@ impl Gateway {
         let started = clock.wall().0;
         let stats: SharedStats = Arc::new(Stats::default());
         let catalog = Catalog::default();
-        site.rules.extend(own::rules());
-        own::label(&mut site.labels);
+        own::complete(&mut site);
         let site = Arc::new(site);
 
         let listener = bind(&site).await?;
@@ -101,11 +109,34 @@ impl Gateway {
         let field = Field::start()?;
         let engine_task = field.handle.spawn(task);
 
-        let parts =
-            Parts { site, clock: clock.clone(), catalog, stats, journal: journal.clone(), engine: engine.clone() };
-        let readers = parts.start_readers(listener, &console, started);
-        let sources = parts.start_sources(&field, sources);
-        Ok(Self { engine, console, clock, journal, writers, field, engine_task, sources, readers })
+        let (reloads, asks) = Reloads::channel();
+        let parts = Parts {
+            shown: watch::Sender::new(Arc::clone(&site)),
+            site,
+            clock: clock.clone(),
+            catalog,
+            stats,
+            journal: journal.clone(),
+            engine: engine.clone(),
+            reloads,
+            address: console.clone(),
+        };
+        let readers = parts.start_readers(listener, started);
+        let sources = parts.start_sources(&field.handle, sources);
+        let rooms = Rooms { parts, field: field.handle.clone(), sources, readers, file: None };
+        Ok(Self { engine, console, clock, journal, writers, field, engine_task, rooms, asks })
+    }
+
+    /// Says which file the site was read from, and what it said: it can be read again, and is kept as good.
+    pub async fn of_file(mut self, file: PathBuf, text: String) -> Self {
+        self.rooms.file = Some(file);
+        self.rooms.keep(text).await;
+        self
+    }
+
+    /// Where to ask for the file to be read again.
+    pub fn reloads(&self) -> Reloads {
+        self.rooms.parts.reloads.clone()
     }
 
     /// Runs until `stop` comes or something vital ends, feeding the service manager's watchdog, then stops in order.
@@ -117,6 +148,7 @@ impl Gateway {
             _ = &mut self.engine_task => Some("the engine ended"),
             () = writers_gone(&self.writers) => Some("a journal writer ended"),
             () = deadman::feed(&manager, &self.engine, &self.journal, &self.clock) => None,
+            () = self.rooms.serve(&mut self.asks) => None,
         };
         manager.say("STOPPING=1");
         match broken {
@@ -127,12 +159,13 @@ impl Gateway {
 
     /// Sources first, then the engine empties its queue, then what reads the journal, then the journal itself.
     async fn stop(self) -> bool {
-        let Self { engine, writers, field, engine_task, sources, readers, clock, .. } = self;
+        let Self { engine, writers, field, engine_task, rooms, clock, .. } = self;
+        let Rooms { parts, mut sources, mut readers, .. } = rooms;
         let due = clock.mono().plus(STOP);
-        end("sources", sources).await;
-        drop(engine);
+        sources.end(|_| true).await;
+        drop((engine, parts));
         // Readers hold doors to the engine: they go before it can end by itself.
-        end("readers", readers).await;
+        readers.end(|_| true).await;
         let drained = matches!(tokio::time::timeout(STAGE, engine_task).await, Ok(Ok(())));
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
@@ -146,37 +179,51 @@ impl Gateway {
 }
 
 /// What the rooms share.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Parts {
     site: Arc<Site>,
+    /// The same for the console, which goes on when it changes.
+    shown: watch::Sender<Arc<Site>>,
     clock: Clock,
     catalog: Catalog,
     stats: SharedStats,
     journal: Journal,
     engine: EngineHandle,
+    reloads: Reloads,
+    /// Of the console.
+    address: String,
 }
 
 impl Parts {
     /// Forward, notify, console.
-    fn start_readers(&self, listener: std::net::TcpListener, address: &str, started: i64) -> (Stopper, JoinSet<()>) {
-        let (stopper, stop) = stop::channel();
-        let keeper = self.keeper(Side::Reader, &stop);
-        let mut tasks = JoinSet::new();
-        for config in self.site.influx.clone() {
-            let (parts, stop) = (self.clone(), stop.clone());
-            let name = influx_sink(&config.name);
-            tasks.spawn(keeper.clone().keep(name, move || parts.clone().forward(config.clone(), stop.clone())));
-        }
-        for config in self.site.webhooks.clone() {
-            let (parts, stop, address) = (self.clone(), stop.clone(), address.to_owned());
-            let name = webhook_sink(&config.name);
-            let start = move || parts.clone().notify(config.clone(), stop.clone(), address.clone());
-            tasks.spawn(keeper.clone().keep(name, start));
-        }
+    fn start_readers(&self, listener: std::net::TcpListener, started: i64) -> Crew {
+        let mut crew = Crew::new("readers");
+        self.start_sinks(&mut crew, |_| true);
         let (parts, listener) = (self.clone(), Arc::new(listener));
-        let start = move || parts.clone().console(Arc::clone(&listener), stop.clone(), started);
-        tasks.spawn(keeper.keep("console".to_owned(), start));
-        (stopper, tasks)
+        crew.start("console".to_owned(), None, |stop| {
+            let keeper = self.keeper(Side::Reader, &stop);
+            let start = move || parts.clone().console(Arc::clone(&listener), stop.clone(), started);
+            keeper.keep("console".to_owned(), start)
+        });
+        crew
+    }
+
+    /// Those of the stores and push channels that are wanted.
+    fn start_sinks(&self, crew: &mut Crew, wanted: impl Fn(&str) -> bool) {
+        for config in self.site.influx.iter().filter(|config| wanted(&influx_sink(&config.name))).cloned() {
+            let (parts, name) = (self.clone(), influx_sink(&config.name));
+            crew.start(name.clone(), None, |stop| {
+                let keeper = self.keeper(Side::Reader, &stop);
+                keeper.keep(name, move || parts.clone().forward(config.clone(), stop.clone()))
+            });
+        }
+        for config in self.site.webhooks.iter().filter(|config| wanted(&webhook_sink(&config.name))).cloned() {
+            let (parts, name) = (self.clone(), webhook_sink(&config.name));
+            crew.start(name.clone(), None, |stop| {
+                let keeper = self.keeper(Side::Reader, &stop);
+                keeper.keep(name, move || parts.clone().notify(config.clone(), stop.clone()))
+            });
+        }
     }
 
     /// Records of the journal to one store.
@@ -189,9 +236,9 @@ impl Parts {
     }
 
     /// Transitions of the journal to one webhook.
-    async fn notify(self, config: WebhookConfig, stop: Stop, console: String) {
+    async fn notify(self, config: WebhookConfig, stop: Stop) {
         let Some(tap) = self.journal.tap(&webhook_sink(&config.name)) else { return };
-        let Self { site, clock, stats, .. } = self;
+        let Self { site, clock, stats, address: console, .. } = self;
         notify::run(notify::Context { config, site, clock, stats, tap, stop, console }).await;
     }
 
@@ -199,8 +246,9 @@ impl Parts {
     async fn console(self, listener: Arc<std::net::TcpListener>, stop: Stop, started: i64) {
         match listener.try_clone().and_then(TcpListener::from_std) {
             Ok(listener) => {
-                let Self { site, clock, catalog, stats, journal, engine } = self;
-                let context = console::Context { site, clock, catalog, stats, engine, journal, stop, started };
+                let Self { shown, clock, catalog, stats, journal, engine, reloads, .. } = self;
+                let site = shown.subscribe();
+                let context = console::Context { site, clock, catalog, stats, engine, journal, reloads, stop, started };
                 console::serve(listener, context).await;
             }
             Err(error) => tracing::error!(%error, "console can't take its socket"),
@@ -217,41 +265,47 @@ impl Parts {
         }
     }
 
-    fn start_sources(
+    /// The links, and the gateway's own eye on itself.
+    fn start_sources(&self, field: &Handle, tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>) -> Crew {
+        let mut crew = Crew::new("sources");
+        self.start_links(&mut crew, field, tasks_of, |_| true);
+        // A name that no link can have.
+        crew.start(format!("{}/", own::DEVICE), Some(field), |stop| {
+            let (context, journal) = (self.context(&stop), self.journal.clone());
+            let own = move || own::run(context.clone(), journal.clone());
+            self.keeper(Side::Source, &stop).keep(own::DEVICE.to_owned(), own)
+        });
+        crew
+    }
+
+    /// Those of the links that are wanted.
+    fn start_links(
         &self,
-        field: &Field,
+        crew: &mut Crew,
+        field: &Handle,
         tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>,
-    ) -> (Stopper, JoinSet<()>) {
-        let (stopper, stop) = stop::channel();
-        let keeper = self.keeper(Side::Source, &stop);
-        let context = source::Context {
+        wanted: impl Fn(&str) -> bool,
+    ) {
+        let (_stopper, unsaid) = stop::channel();
+        for task in tasks_of(&self.context(&unsaid)).into_iter().filter(|task| wanted(&task.name)) {
+            let SourceTask { name, start } = task;
+            crew.start(name.clone(), Some(field), |stop| {
+                let keeper = self.keeper(Side::Source, &stop);
+                keeper.keep(name, move || start(stop.clone()))
+            });
+        }
+    }
+
+    fn context(&self, stop: &Stop) -> source::Context {
+        source::Context {
             clock: self.clock.clone(),
             catalog: self.catalog.clone(),
             engine: self.engine.clone(),
             stats: Arc::clone(&self.stats),
-            stop,
+            stop: stop.clone(),
             site: Arc::clone(&self.site),
             said: Arc::default(),
-        };
-        let mut tasks = JoinSet::new();
-        for task in tasks_of(&context) {
-            tasks.spawn_on(keeper.clone().keep(task.name, task.start), &field.handle);
         }
-        let journal = self.journal.clone();
-        let own = move || own::run(context.clone(), journal.clone());
-        tasks.spawn_on(keeper.keep(own::DEVICE.to_owned(), own), &field.handle);
-        (stopper, tasks)
-    }
-}
-
-/// Tells the tasks to stop and waits for them, a stage at most.
-async fn end(what: &str, (stopper, mut tasks): (Stopper, JoinSet<()>)) {
-    stopper.stop();
-    let all = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(STAGE, all).await.is_err() {
-        tracing::warn!(what, "did not end in time, cut off");
-        tasks.abort_all();
-        while tasks.join_next().await.is_some() {}
     }
 }
 

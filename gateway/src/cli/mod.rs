@@ -5,6 +5,7 @@ pub mod check;
 mod columns;
 mod demo;
 mod log;
+mod rollback;
 mod run;
 mod simulate;
 mod status;
@@ -54,6 +55,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Put the last good configuration back: the one in force, or where the file says that already, the one before it. 回退配置
+    ///
+    /// Shows what becomes different, writes the file, and asks a running gateway to reload it. The file that was there is
+    /// kept beside it.
+    Rollback {
+        /// The site's configuration, however broken.
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+        /// The journal's directory, where the file can't say it any more.
+        #[arg(long, value_name = "DIR")]
+        journal: Option<PathBuf>,
+    },
     /// Play the devices of a configuration: Modbus servers and MQTT publishers on this machine. 模拟设备
     Simulate {
         #[arg(value_name = "FILE")]
@@ -92,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Check { file, json } => checked(&check::check(&file, json)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
+        Command::Rollback { config, journal } => on_runtime("warn", rollback::run(config, journal)),
         Command::Simulate { file, seed } => on_runtime("info", simulate::run(file, seed)),
         Command::Status { url, config, json } => on_runtime("warn", status::run(url, config, json)),
     }

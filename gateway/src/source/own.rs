@@ -12,7 +12,7 @@ use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Now;
 
 use crate::catalog::PointMeta;
-use crate::config::checked::{Labels, LevelMeta, PointLabel, PointSpec, Rule};
+use crate::config::checked::{Labels, LevelMeta, PointLabel, PointSpec, Rule, Site};
 use crate::flow::{Batch, Text};
 use crate::journal::{Entry, Journal};
 use crate::source::Context;
@@ -172,6 +172,12 @@ pub fn rules() -> Vec<Rule> {
         advice: Some(t.advice.to_owned()),
     };
     TROUBLES.iter().map(rule).collect()
+}
+
+/// Adds to a site what the gateway has to say about itself.
+pub fn complete(site: &mut Site) {
+    site.rules.extend(rules());
+    label(&mut site.labels);
 }
 
 /// What people call the gateway and its troubles.

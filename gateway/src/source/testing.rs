@@ -41,7 +41,8 @@ impl Bench {
         let site = Arc::new(site(modbus, mqtt));
         let (clock, stats) = (Clock::start(), Arc::new(Stats::default()));
         let context = Context { clock, catalog: Catalog::default(), engine, stats, stop, site, said: Arc::default() };
-        let running = tasks(&context).into_iter().map(|task| tokio::spawn((task.start)())).collect();
+        let running =
+            tasks(&context).into_iter().map(|task| tokio::spawn((task.start)(context.stop.clone()))).collect();
         Self { context, inputs, running, stopper }
     }
 

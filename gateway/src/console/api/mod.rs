@@ -13,6 +13,7 @@ mod metrics;
 mod openapi;
 mod points;
 mod process;
+mod reload;
 mod status;
 
 pub(super) use status::{Failing, failing};
@@ -43,6 +44,7 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/api/v1/events", get(events::events)),
         reads("/api/v1/ledger", get(ledger::ledger)),
         reads("/api/v1/rules", get(ledger::rules)),
+        does("/api/v1/reload", post(reload::reload)),
         reads("/api/v1/openapi.json", get(openapi::openapi)),
         reads("/healthz", get(health::healthz)),
         reads("/readyz", get(health::readyz)),

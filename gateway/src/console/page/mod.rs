@@ -48,7 +48,7 @@ struct Look<'a> {
 pub(super) async fn page(State(app): State<App>, choice: Result<Query<Choice>, QueryRejection>) -> Html<String> {
     let Choice { lang, part } = choice.map(|Query(choice)| choice).unwrap_or_default();
     let snapshot = app.snapshot().await;
-    let look = Look { app: &app, lang, dial: Dial::new(&app.site.timezone), now: app.clock.wall().0, snapshot };
+    let look = Look { app: &app, lang, dial: Dial::new(&app.site().timezone), now: app.clock.wall().0, snapshot };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),
         Some(Part::Points) => points::section(&look),
@@ -59,7 +59,7 @@ pub(super) async fn page(State(app): State<App>, choice: Result<Query<Choice>, Q
 }
 
 fn whole(look: &Look<'_>) -> Markup {
-    let (lang, site) = (look.lang, &look.app.site);
+    let (lang, site) = (look.lang, &look.app.site());
     html! {
         (DOCTYPE)
         html lang=(lang.tag()) {
@@ -94,7 +94,7 @@ fn banner(look: &Look<'_>) -> Markup {
     let lang = look.lang;
     html! {
         header.banner {
-            h1 { (look.app.site.name) }
+            h1 { (look.app.site().name) }
             span #live.live data-state="connecting" role="status" { (lang.pick("连接中…", "connecting…")) }
             span.spacer {}
             button #who.quiet type="button" hidden { }
