@@ -353,7 +353,9 @@ fn reloaded(old: &World, change: impl FnOnce(&mut World), shown: &[In], at: u64)
     old.run(|old, _| {
         new.run(|e, log| {
             e.go_on(old);
-            points.iter().for_each(|point| e.take_over_point(old, *point));
+            for point in points {
+                e.take_over_point(old, point);
+            }
             for (index, of) in pairs {
                 if !of.is_some_and(|of| e.take_over(index, old, of)) {
                     e.take_up(index, of.map(|of| (&*old, of)), now(at), log);
@@ -458,7 +460,9 @@ proptest! {
     fn a_rule_that_is_new_again_rings_nothing(inputs in inputs()) {
         let at = inputs.last().map_or(0, ms_of);
         let mut whole = World::started();
-        inputs.iter().for_each(|input| whole.take(input));
+        for input in &inputs {
+            whole.take(input);
+        }
         whole.tick(at);
         // the old engine's rule passes for another one: its detector is made anew and shown all again
         let mut odd = whole.clone();

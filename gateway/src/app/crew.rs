@@ -39,7 +39,9 @@ impl Crew {
         let (leaving, rest) = std::mem::take(&mut self.members).into_iter().partition(|(name, _)| named(name));
         self.members = rest;
         let mut leaving: BTreeMap<String, (Stopper, JoinSet<()>)> = leaving;
-        leaving.values().for_each(|(stopper, _)| stopper.stop());
+        for (stopper, _) in leaving.values() {
+            stopper.stop();
+        }
         let all = async {
             for (_, task) in leaving.values_mut() {
                 while task.join_next().await.is_some() {}

@@ -68,7 +68,7 @@ impl Rooms {
             // Who asked may have gone; the entry says it all.
             let _ = reply.send(result);
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn reload(&mut self) -> Result<Done, Refusal> {
@@ -126,7 +126,9 @@ impl Rooms {
         let mut added: Vec<SinkSpec> = Vec::new();
         for sink in missing(&site, &parts.site) {
             if let Err(why) = parts.journal.add_sink(&sink).await {
-                added.iter().for_each(|sink| parts.journal.remove_sink(sink));
+                for sink in &added {
+                    parts.journal.remove_sink(sink);
+                }
                 return Err(why);
             }
             added.push(sink);
@@ -178,7 +180,9 @@ impl Rooms {
                 || parts.site.mqtt.iter().any(|link| link.name == *name)
         };
         let links = old.modbus.iter().map(|line| &line.name).chain(old.mqtt.iter().map(|link| &link.name));
-        links.filter(|name| !has(name)).for_each(|name| parts.stats.forget(name));
+        for name in links.filter(|name| !has(name)) {
+            parts.stats.forget(name);
+        }
     }
 
     /// To the log and to the alarm lane; says whether the entry is on disk.
@@ -190,18 +194,19 @@ impl Rooms {
             Err(Refusal::Failed(why)) => ("reload-refused", vec![why.clone()]),
         };
         for line in &lines {
-            match result {
-                Ok(_) => tracing::info!(line, "reload"),
-                Err(_) => tracing::error!(line, "reload refused, the running configuration goes on"),
+            if result.is_ok() {
+                tracing::info!(%line, "reload");
+            } else {
+                tracing::error!(%line, "reload refused, the running configuration goes on");
             }
         }
         if let Ok(done) = result {
-            done.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            for warning in &done.warnings {
+                tracing::warn!("{warning}");
+            }
         }
-        let mut detail = lines.iter().take(TOLD).cloned().collect::<Vec<_>>().join("\n");
-        if lines.len() > TOLD {
-            detail.push_str(&format!("\nand {} more", lines.len() - TOLD));
-        }
+        let more = (lines.len() > TOLD).then(|| format!("and {} more", lines.len() - TOLD));
+        let detail = lines.iter().take(TOLD).cloned().chain(more).collect::<Vec<_>>().join("\n");
         let (at, what) = (self.parts.clock.wall().0, what.to_owned());
         let target = self.file.as_ref().map_or_else(String::new, |file| file.display().to_string());
         let entry = match who {

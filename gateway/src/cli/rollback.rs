@@ -1,5 +1,6 @@
 //! `gengfu rollback`: the last good configuration put back.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -46,11 +47,11 @@ fn put_back(file: &Path, journal: Option<PathBuf>) -> Result<(String, Site), Str
         aside.push(".rolled-back");
         let aside = PathBuf::from(aside);
         write(&aside, &now).map_err(|error| format!("{}: {error}; nothing was changed", aside.display()))?;
-        told.push_str(&format!("What was there is kept as {}.\n", aside.display()));
+        let _ = writeln!(told, "What was there is kept as {}.", aside.display());
     }
     write(file, &good)
         .map_err(|error| format!("{}: {error}; see to the rights, nothing was changed", file.display()))?;
-    told.push_str(&format!("{} is the configuration of {} again.\n", file.display(), dir.join(name).display()));
+    let _ = writeln!(told, "{} is the configuration of {} again.", file.display(), dir.join(name).display());
     Ok((told, loaded.site))
 }
 
@@ -78,7 +79,7 @@ fn difference(now: Result<config::Loaded, Vec<Complaint>>, good: &Site) -> Strin
         Ok(now) => {
             let words = Change::between(&now.site, good).words();
             let words = if words.is_empty() { vec!["nothing but the wording is different".to_owned()] } else { words };
-            words.iter().map(|line| format!("  {line}\n")).collect()
+            format!("  {}\n", words.join("\n  "))
         }
         Err(complaints) => {
             let mistakes = complaints.len();

@@ -61,5 +61,5 @@ async fn heed(hangups: std::io::Result<Signal>, reloads: Reloads) {
     while hangups.recv().await.is_some() {
         let _ = reloads.ask(Who::Signal).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

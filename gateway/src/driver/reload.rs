@@ -60,7 +60,7 @@ pub struct Old {
 #[derive(Debug)]
 pub(super) enum Heard {
     Readings(Vec<Reading>, Now),
-    Point(NewPoint),
+    Point(Box<NewPoint>),
 }
 
 /// Where the engine tells it.
@@ -261,14 +261,11 @@ impl Driver {
         standing.sort_unstable_by_key(|(index, _)| *index);
         let mut closed = 0;
         for (index, event) in standing {
-            match old.binding(index).and_then(|b| self.storage.named(b.point, b.seed)) {
-                Some(place) => {
-                    self.standing.insert(place, event);
-                }
-                None => {
-                    self.bury(event, now);
-                    closed += 1;
-                }
+            if let Some(place) = old.binding(index).and_then(|b| self.storage.named(b.point, b.seed)) {
+                self.standing.insert(place, event);
+            } else {
+                self.bury(event, now);
+                closed += 1;
             }
         }
         closed
@@ -284,7 +281,9 @@ fn move_over(old: &mut Storage, new: &mut Storage) -> (Vec<(u32, Option<u32>)>, 
     let old = old.engine();
     let mut engine = new.engine();
     engine.go_on(&old);
-    points.into_iter().for_each(|point| engine.take_over_point(&old, point));
+    for point in points {
+        engine.take_over_point(&old, point);
+    }
     let mut fresh = Vec::new();
     for (index, of) in was.iter().enumerate() {
         let index = index as u32;
@@ -298,6 +297,7 @@ fn move_over(old: &mut Storage, new: &mut Storage) -> (Vec<(u32, Option<u32>)>, 
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
     use std::path::Path;
 
     use gengfu_core::alarm::Transition;
@@ -321,15 +321,16 @@ mod tests {
     fn site(rules: &[usize]) -> Site {
         let mut text = String::from("site = { id = \"s\" }\n");
         for device in ["d", "e"] {
-            text += &format!(
-                "[[modbus]]\nname = \"l{device}\"\nconnect = \"tcp://h:1\"\n[[modbus.device]]\nname = \"{device}\"\nunit = 1\n"
-            );
+            let line = format!("[[modbus]]\nname = \"l{device}\"\nconnect = \"tcp://h:1\"\n[[modbus.device]]\n");
+            let _ = write!(text, "{line}name = \"{device}\"\nunit = 1\n");
             for point in ["p", "q"] {
-                text +=
-                    &format!("[[modbus.device.point]]\nname = \"{point}\"\nregister = \"holding:0\"\ntype = \"u16\"\n");
+                let of = "register = \"holding:0\"\ntype = \"u16\"";
+                let _ = write!(text, "[[modbus.device.point]]\nname = \"{point}\"\n{of}\n");
             }
         }
-        rules.iter().for_each(|rule| text += RULES[*rule]);
+        for rule in rules {
+            text += RULES[*rule];
+        }
         config::parse(&text, Path::new("/site/s.toml")).expect("a good site").site
     }
 

@@ -185,7 +185,7 @@ impl Driver {
         for binding in self.storage.watch(point.id, &point.meta.name(), watched, &self.site, now) {
             self.storage.engine().enlist(binding);
         }
-        self.tell_tee(|| Heard::Point(point.clone()));
+        self.tell_tee(|| Heard::Point(Box::new(point.clone())));
     }
 
     pub(super) fn event(&mut self, event: Event) {

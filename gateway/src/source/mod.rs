@@ -73,11 +73,14 @@ impl Context {
     }
 }
 
+/// A task that has not been started.
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// One link's task, in a form that can be started again; it runs until the word is said that it is given.
 pub struct SourceTask {
     /// The link's name in the configuration.
     pub name: String,
-    pub start: Box<dyn Fn(Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
+    pub start: Box<dyn Fn(Stop) -> Work + Send + Sync>,
 }
 
 impl std::fmt::Debug for SourceTask {
