@@ -93,6 +93,7 @@ fn the_description_lists_every_address() {
         "events",
         "ledger",
         "rules",
+        "reload",
         "openapi.json",
     ];
     expected.extend(api.map(|path| format!("/api/v1/{path}")));
