@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk clean
+.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -13,7 +13,7 @@ demo: ## a simulated plant, the gateway and the console; prints the address to o
 	$(CARGO) build -p gengfu --bin gengfu
 	target/debug/gengfu demo
 
-test: setup check core rig ## everything; installs what it needs first
+test: setup check deny core rig ## everything; installs what it needs first
 	@echo "make test: all passed"
 
 check: web ## fast: format, lints, unit tests, tidy
@@ -21,6 +21,10 @@ check: web ## fast: format, lints, unit tests, tidy
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) test --workspace --exclude gengfu-tests
 	$(RIG) tidy
+
+deny: ## licences and sources of all that is linked, by deny.toml
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check licenses bans sources; \
+	else echo "NOT RUN make deny: cargo-deny is missing (cargo install --locked cargo-deny)"; fi
 
 core: ## the mind without std, as the node runs it
 	$(CARGO) check -p gengfu-core --target thumbv7em-none-eabihf

@@ -133,6 +133,16 @@ fn ten_megabytes() {
     is_refused(&payload, "bytes");
 }
 
+/// More than the gateway's client takes off the wire: the shipped broker does not pass it on.
+#[test]
+fn what_nobody_could_take_holds_nothing_up() {
+    let mut bench = bench();
+    bench.publisher.raw("rig/odd/v", &vec![b'1'; 17 << 20], false);
+    bench.goes_on(1.0);
+    assert!(bench.gateway.point("odd/v").is_none());
+    bench.gateway.term();
+}
+
 #[test]
 fn many_megabytes_at_once_are_held_in_bounds() {
     let mut bench = bench();

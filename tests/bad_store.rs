@@ -179,3 +179,10 @@ fn bad_request_sets_aside_only_what_is_bad() {
     say(&format!("{refused} of {} records dead, in {sent} requests", records.len()));
     gateway.term();
 }
+
+/// Something that speaks JSON and refuses all: a wrong port, a proxy, a store that is ill.
+#[test]
+fn bad_request_to_everything_gives_nothing_up() {
+    let everything = "{\"code\":\"invalid\",\"message\":\"no\"}".to_owned();
+    is_tried_again(Reply::Status(400, everything), "", "said of every record alike");
+}

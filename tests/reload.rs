@@ -181,12 +181,11 @@ fn lines_subscriptions_stores_and_webhooks_come_and_go() {
     publisher.reading_at("a", 1.0, unix_ms());
     gateway.value("a/v", SOON, |v| v == Some(1.0));
 
-    let line = format!(
-        "[[modbus]]\nname = \"more\"\nconnect = \"tcp://127.0.0.1:{}\"\n[[modbus.device]]\nname = \"new\"\nunit = 1\nevery = \"100ms\"\n\
-         point = [{{ name = \"n\", register = \"holding:1\", type = \"u32\" }}]",
-        more.ports()[0]
-    );
-    let wide = base().influx("second", second.port()).webhook("night", night.port()).with(&line).text.replace(
+    let line = one_more_line(more.ports()[0]);
+    let port = broker.port;
+    let uplink = format!("[[forward.mqtt]]\nname = \"centre\"\nconnect = \"mqtt://127.0.0.1:{port}\"");
+    let more_sinks = base().influx("second", second.port()).webhook("night", night.port()).with(&uplink);
+    let wide = more_sinks.with(&line).text.replace(
         "topic = \"rig/+/v\"",
         "topic = \"other/+\"\ndevice = \"o-{1}\"\npoint = [{ name = \"v\", value = \"\" }]\n[[mqtt.subscribe]]\ntopic = \"rig/+/v\"",
     );
@@ -197,6 +196,7 @@ fn lines_subscriptions_stores_and_webhooks_come_and_go() {
         "modbus added: more",
         "mqtt changed: broker",
         "forward.influxdb added: second",
+        "forward.mqtt added: centre",
         "notify.webhook added: night"
     ]);
     assert_eq!(answer["changes"], expected);
@@ -209,6 +209,10 @@ fn lines_subscriptions_stores_and_webhooks_come_and_go() {
     gateway.value("a/v", SOON, |v| v == Some(2.0));
     gateway.value("o-x/v", SOON, |v| v == Some(7.0));
     eventually(SOON, "the new store is fed", || second.accepted_lines().iter().any(|line| line.contains("device=new")));
+    eventually(SOON, "the new centre is fed", || {
+        gateway.items("ledger").iter().any(|l| l["sink"] == "mqtt/centre" && l["delivered"].as_u64() > Some(0))
+    });
+    gateway.value("gengfu/link-down.more", SOON, |v| v == Some(0.0));
     plant.devices[0].set(600);
     for receiver in [&duty, &night] {
         receiver.expect(SOON, "both are told", |p| p.word("rule") == "flip-d0" && p.word("event") == "raise");
@@ -223,10 +227,7 @@ fn lines_subscriptions_stores_and_webhooks_come_and_go() {
         (gateway.point("new/n").is_none() && more.devices[0].polls() == polls).then_some(polls)
     });
     always(Duration::from_secs(1), "nobody polls it", || more.devices[0].polls() == polls);
-    let sinks: Vec<Value> = gateway.items("ledger").iter().map(|sink| sink["sink"].clone()).collect();
-    assert!(sinks.iter().all(|s| s != "influxdb/second" && s != "webhook/night"), "{sinks:?}");
-    let links = gateway.api("status")["links"].to_string();
-    assert!(!links.contains("more") && !links.contains("second") && !links.contains("night"), "{links}");
+    nothing_is_left(&gateway);
     plant.devices[0].set(0);
     duty.expect(SOON, "the old one is told", |p| p.word("rule") == "flip-d0" && p.word("event") == "return");
     assert!(night.seen().iter().all(|p| p.word("event") != "return"), "the other is not");
@@ -238,6 +239,23 @@ fn lines_subscriptions_stores_and_webhooks_come_and_go() {
         0.0
     );
     gateway.term();
+}
+
+fn one_more_line(port: u16) -> String {
+    format!(
+        "[[modbus]]\nname = \"more\"\nconnect = \"tcp://127.0.0.1:{port}\"\n[[modbus.device]]\nname = \"new\"\nunit = 1\nevery = \"100ms\"\n\
+         point = [{{ name = \"n\", register = \"holding:1\", type = \"u32\" }}]"
+    )
+}
+
+/// Of the line, the sinks and the trouble that were there for a while.
+fn nothing_is_left(gateway: &Gateway) {
+    let sinks: Vec<Value> = gateway.items("ledger").iter().map(|sink| sink["sink"].clone()).collect();
+    let gone = ["influxdb/second", "mqtt/centre", "webhook/night"];
+    assert!(gone.iter().all(|gone| sinks.iter().all(|sink| sink != gone)), "{sinks:?}");
+    assert!(gateway.point("gengfu/link-down.more").is_none(), "what is gone can't be down");
+    let links = gateway.api("status")["links"].to_string();
+    assert!(["more", "second", "centre", "night"].iter().all(|gone| !links.contains(gone)), "{links}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::shim::SickDisk;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{always, eventually, length, not_run, now, quiet, say};
+use gengfu_tests::wait::{always, eventually, length, not_allowed, not_run, now, quiet, say};
 
 const SOON: Duration = Duration::from_secs(20);
 /// Messages published before the disk falls sick, and again while it is.
@@ -153,14 +153,41 @@ fn a_disk_that_is_really_full() {
     let _quiet = quiet();
     let bench = Bench::new("tmpfs");
     let data = bench.dir.join("data");
-    std::fs::create_dir_all(&data).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&data).output();
-    if !mounted.is_ok_and(|out| out.status.success()) {
-        return not_run("a tmpfs of limited size needs root");
-    }
-    let _unmount = Unmount(&data);
+    let Some(_mounted) = Mounted::on(&data) else { return };
     let filler = data.join("filler");
     bench.survives(&[], length(3, 10), || fill(&filler), || std::fs::remove_file(&filler).unwrap());
+}
+
+/// After a clean stop nothing of SQLite's lies beside the lanes: what a start makes there finds no room.
+#[test]
+fn a_start_on_a_disk_that_is_really_full() {
+    let _quiet = quiet();
+    let bench = Bench::new("tmpfs-start");
+    let data = bench.dir.join("data");
+    let Some(_mounted) = Mounted::on(&data) else { return };
+    let mut gateway = bench.gateway(&[]);
+    bench.raise(0);
+    gateway.alarm_lane_on_disk();
+    gateway.term();
+    let filler = data.join("filler");
+    fill(&filler);
+
+    gateway.restart();
+    gateway.alarm("flip-d0", SOON, |_| true);
+    let polls = bench.plant.polls();
+    eventually(SOON, "it polls", || bench.plant.polls() > polls + 30);
+    let push = bench.raise(1);
+    assert_eq!(push.body["durable"], false);
+    gateway.alarm("gengfu/journal-fault", SOON, |a| a["priority"] == "high");
+
+    std::fs::remove_file(&filler).unwrap();
+    let back = eventually(SOON, "the alarm is in the journal", || journaled(&gateway, &push.key));
+    say(&format!("started on a full disk; journaled {back:?} after there was room"));
+    assert_eq!(bench.raise(2).body["durable"], true, "the disk is back");
+    bench.comes_back_the_same(&mut gateway, &push);
+    let aside = std::fs::read_dir(&data).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(!aside.into_iter().any(|name| name.to_string_lossy().contains("damaged")), "a full disk is no damage");
+    gateway.term();
 }
 
 /// Messages for a hung disk: with four connections more than the gateway lets wait for their sync, 65,536.
@@ -230,9 +257,22 @@ fn fill(file: &Path) {
     assert!(!dd.unwrap().status.success(), "dd stops at the end of the disk");
 }
 
-struct Unmount<'a>(&'a Path);
+/// A small disk of its own.
+struct Mounted<'a>(&'a Path);
 
-impl Drop for Unmount<'_> {
+impl<'a> Mounted<'a> {
+    fn on(data: &'a Path) -> Option<Self> {
+        std::fs::create_dir_all(data).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(data).output();
+        if mounted.is_ok_and(|out| out.status.success()) {
+            return Some(Self(data));
+        }
+        not_allowed("a tmpfs of limited size needs the right to mount");
+        None
+    }
+}
+
+impl Drop for Mounted<'_> {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.0).status();
     }

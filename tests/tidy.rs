@@ -23,7 +23,7 @@ const ARROWS: [(&str, &[&str]); 5] = [
 ];
 /// A library and the only places that may name it.
 const ONE_MODULE: [(&str, &[&str]); 3] = [
-    ("rumqttc", &["gateway/src/source/mqtt", "gateway/src/simulate"]),
+    ("rumqttc", &["gateway/src/source/mqtt", "gateway/src/forward/uplink", "gateway/src/simulate"]),
     ("tokio_modbus", &["gateway/src/source/modbus", "gateway/src/simulate"]),
     ("influxdb2", &["gateway/src/forward"]),
 ];
@@ -35,10 +35,13 @@ struct Source {
 }
 
 impl Source {
-    /// Lines before the test module, with their numbers.
+    /// Lines before the test module, with their numbers. An item that is there for tests alone ends nothing.
     fn production(&self) -> impl Iterator<Item = (usize, &str)> {
-        let is_tests = |l: &str| l.trim_start().starts_with("#[cfg(test)]");
-        self.text.lines().enumerate().map(|(i, l)| (i + 1, l)).take_while(move |(_, l)| !is_tests(l))
+        let lines: Vec<&str> = self.text.lines().collect();
+        let opens = |line: &str| line.trim_start().starts_with("mod ") && line.ends_with('{');
+        let tests = lines.windows(2).position(|pair| pair[0].trim() == "#[cfg(test)]" && opens(pair[1]));
+        let end = tests.unwrap_or(lines.len());
+        lines.into_iter().take(end).enumerate().map(|(i, l)| (i + 1, l))
     }
 
     fn is_test(&self) -> bool {
@@ -153,6 +156,13 @@ fn core_has_no_clock_and_no_std() {
         }
     }
     verdict("no clock in core", &faults);
+}
+
+#[test]
+fn what_follows_a_test_item_is_read_and_a_test_module_is_not() {
+    let text = "use x;\n#[cfg(test)]\nmod tests;\nfn f() {}\n#[cfg(test)]\nfn g() {}\n#[cfg(test)]\nmod tests {\n}\n";
+    let source = Source { name: "a.rs".to_owned(), text: text.to_owned() };
+    assert_eq!(source.production().count(), 6);
 }
 
 #[test]

@@ -72,6 +72,16 @@ impl Reason {
 }
 
 impl Quality {
+    /// Whether the point itself has spoken. The lack of a word, and an old value that is told again, are the gateway's: they
+    /// are no sign of life, and nothing is older than they are.
+    pub const fn is_word(self) -> bool {
+        match self {
+            Self::Good => true,
+            Self::Uncertain(reason) => !matches!(reason, Reason::Stale),
+            Self::Bad(reason) => !matches!(reason, Reason::Comm | Reason::Timeout | Reason::Stale),
+        }
+    }
+
     /// One byte for the journal: 0 good, the reason's code for bad, that plus 64 for uncertain.
     pub const fn code(self) -> u8 {
         match self {

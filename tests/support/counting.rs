@@ -101,7 +101,7 @@ fn list(text: &mut String, what: &str, mut samples: Vec<&Sample>) {
 pub fn journal(data: &Path) -> (Vec<Record>, Catalog) {
     open(&copy(data).join("data"), |journal, catalog| {
         let mut records = Vec::new();
-        journal.replay(i64::MIN, &mut |record| records.push(record)).unwrap();
+        journal.replay(u64::MAX, &mut |record, _| records.push(record)).unwrap();
         (records, catalog.clone())
     })
 }

@@ -22,6 +22,7 @@ pub mod publisher;
 pub mod store;
 pub mod stub;
 pub mod receiver;
+pub mod centre;
 pub mod proxy;
 pub mod shim;
 pub mod notify_socket;

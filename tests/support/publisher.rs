@@ -13,7 +13,7 @@ use crate::wait::{eventually, pause, unix_ms};
 /// Messages handed over and not acknowledged yet, at most.
 const WINDOW: u16 = 1000;
 /// Largest payload a test sends.
-const MAX_PACKET: usize = 16 << 20;
+const MAX_PACKET: usize = 32 << 20;
 
 #[derive(Debug, Default)]
 struct Book {

@@ -24,7 +24,7 @@ impl Params {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct State {
     hold: Hold,
-    /// When it was last heard, good or bad: silence is counted from here.
+    /// When it last spoke, sense or nonsense: silence is counted from here.
     heard: Mono,
     heard_at: Wall,
 }
@@ -47,16 +47,21 @@ impl State {
         }
     }
 
-    /// A value came.
+    /// There is a value.
     #[inline]
-    pub fn value(&mut self, at: Wall, now: Now) {
+    pub fn value(&mut self) {
         self.hold = Hold::Normal;
-        (self.heard, self.heard_at) = (now.mono, at);
     }
 
-    /// A reading without a value came.
+    /// There is none.
     pub fn unknown(&mut self, params: &Params, at: Wall, now: Now) {
         self.hold = self.hold.drive(hold::Side::Danger, at, now, params.delays());
+    }
+
+    /// The point itself has spoken, sense or nonsense: silence is counted from here. What the gateway says in its place, a
+    /// link that is lost or an old value told again, puts nothing off.
+    #[inline]
+    pub fn spoke(&mut self, at: Wall, now: Now) {
         (self.heard, self.heard_at) = (now.mono, at);
     }
 
@@ -109,8 +114,20 @@ mod tests {
         assert_eq!(s.deadline(&P), Some(Mono(11_000)));
         s.expire(&P, Mono(11_000));
         assert_eq!(s.standing().map(|x| x.onset), Some(Wall(1_000)));
-        s.value(Wall(12_000), now(12_000));
+        s.value();
         assert!(s.standing().is_none());
+    }
+
+    #[test]
+    fn a_link_that_comes_and_goes_does_not_hide_a_silence() {
+        let mut s = State::listening(now(0));
+        for n in 1..12 {
+            s.unknown(&P, Wall(n * 5_000), now(n as u64 * 5_000));
+            s.value();
+        }
+        assert_eq!(s.deadline(&P), Some(Mono(60_000)));
+        s.expire(&P, Mono(60_000));
+        assert!(s.standing().is_some());
     }
 
     #[test]
@@ -134,7 +151,8 @@ mod tests {
     #[test]
     fn each_word_puts_silence_off() {
         let mut s = State::listening(now(0));
-        s.value(Wall(30_000), now(30_000));
+        s.value();
+        s.spoke(Wall(30_000), now(30_000));
         s.expire(&P, Mono(60_000));
         assert!(s.standing().is_none());
         assert_eq!(s.deadline(&P), Some(Mono(90_000)));

@@ -126,8 +126,9 @@ impl<'t> Engine<'t> {
     }
 
     /// Shows a reading of an earlier run to the detectors, without judging it: their memory comes back, no alarm moves.
-    pub fn warm(&mut self, reading: &Reading, now: Now) {
-        let Some((first, count)) = self.note(reading, Delivery::Live) else { return };
+    /// `now` is when it came.
+    pub fn warm(&mut self, reading: &Reading, delivery: Delivery, now: Now) {
+        let Some((first, count)) = self.note(reading, delivery) else { return };
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
             let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
@@ -205,16 +206,19 @@ impl<'t> Engine<'t> {
         }
     }
 
-    /// Keeps the reading as the point's present; `None` if it is not, or the point is unknown.
+    /// Keeps the reading as the point's present; `None` if it is not, or the point is unknown. History is the present unless
+    /// the point has said something since: one sent again within the same second counts.
     #[inline]
     fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<(u32, u32)> {
         let point = self.tables.points.get_mut(reading.point.0 as usize)?;
-        let newest = !point.heard || reading.at > point.last.at;
-        if delivery == Delivery::History && !newest {
+        if delivery == Delivery::History && reading.at < point.spoke {
             return None;
         }
         point.last = *reading;
         point.heard = true;
+        if reading.quality.is_word() {
+            point.spoke = reading.at;
+        }
         if reading.quality.has_value() {
             point.value = reading.value;
         }
@@ -227,6 +231,7 @@ impl<'t> Engine<'t> {
         let Some(b) = tables.bindings.get(index as usize) else { return };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
         let (slot, at, known) = (b.slot as usize, reading.at, reading.quality.has_value());
+        let word = reading.quality.is_word();
         match &rule.params {
             Params::Limit(p) => {
                 on(
@@ -241,12 +246,22 @@ impl<'t> Engine<'t> {
                 if known { s.value(p, reading.value, at, now) } else { s.unknown(p, at, now) }
             }),
             Params::Trend(p) => on(tables.trends, slot, |s| {
-                if known {
+                // An old value told again is no sample of now.
+                if known && word {
                     s.value(p, reading.value, at, now);
                 }
             }),
             Params::Absent(p) => {
-                on(tables.absents, slot, |s| if known { s.value(at, now) } else { s.unknown(p, at, now) });
+                on(tables.absents, slot, |s| {
+                    if known {
+                        s.value();
+                    } else {
+                        s.unknown(p, at, now);
+                    }
+                    if word {
+                        s.spoke(at, now);
+                    }
+                });
             }
         }
     }

@@ -22,6 +22,7 @@ impl Engine<'_> {
         let known = old.tables.points.get(index).filter(|known| known.heard);
         if let (Some(new), Some(known)) = (self.tables.points.get_mut(index), known) {
             (new.last, new.heard, new.value) = (known.last, known.heard, known.value);
+            new.spoke = known.spoke;
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Point {
     pub last: Reading,
     /// Whether there was one.
     pub heard: bool,
+    /// Time of the last reading that was the point's own word.
+    pub(super) spoke: Wall,
     /// Last value of good or uncertain quality.
     pub(super) value: f64,
     pub(super) first: u32,
@@ -50,7 +52,7 @@ impl Point {
     /// A point whose bindings are `first .. first + count`.
     pub const fn new(id: PointId, first: u32, count: u32) -> Self {
         let last = Reading { point: id, at: Wall(0), value: 0.0, quality: Quality::Bad(Reason::Comm) };
-        Self { last, heard: false, value: 0.0, first, count }
+        Self { last, heard: false, spoke: Wall(i64::MIN), value: 0.0, first, count }
     }
 
     /// Its bindings.

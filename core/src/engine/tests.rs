@@ -231,6 +231,43 @@ fn history_wakes_nobody_unless_it_is_the_newest_known() {
     assert_eq!(w.words(), [(2, "raise", "unacknowledged")]);
 }
 
+/// What the gateway says for want of a word of the point is no word of the point: nothing is older than it.
+#[test]
+fn a_word_that_came_late_counts_though_the_link_was_called_lost_meanwhile() {
+    let mut w = World::started();
+    let gas = |at, value, quality| Reading { point: GAS, at: now(at).wall, value, quality };
+    w.value(GAS, 1.0, 4_000);
+    w.event(Event::Reading(gas(10_000, 0.0, Quality::Bad(Reason::Comm)), Delivery::Live), 10_000);
+    w.event(Event::Reading(gas(5_000, 30.0, Quality::Good), Delivery::History), 11_000);
+    assert_eq!(w.words(), [(2, "raise", "unacknowledged")]);
+    // As is one of the same second, of a device that stamps by the second; an older one is not.
+    w.event(Event::Reading(gas(5_000, 55.0, Quality::Good), Delivery::History), 12_000);
+    w.event(Event::Reading(gas(4_999, 1.0, Quality::Good), Delivery::History), 13_000);
+    assert_eq!(w.points[1].last.value, 55.0);
+}
+
+/// A device whose clock was set back within the tolerance: what came last is the present, in this run and in the next.
+#[test]
+fn a_restart_believes_the_order_of_arrival_not_the_stamps() {
+    let mut w = World::started();
+    let stamped = |at: u64, value| Reading { point: GAS, at: now(at).wall, value, quality: Quality::Good };
+    let (first, second) = (stamped(20_000, 10.0), stamped(5_000, 30.0));
+    w.event(Event::Reading(first, Delivery::Live), 20_000);
+    w.event(Event::Reading(second, Delivery::Live), 21_000);
+    assert_eq!(w.words(), [(2, "raise", "unacknowledged")]);
+    let raise = w.log.0[0];
+    let mut again = World::new();
+    again.run(|e, log| {
+        e.trust(2, raise.explanation.since, raise.explanation.limit);
+        e.restore(2, StateName::Unacknowledged, w.bindings[2].alarm.standing().unwrap(), now(0));
+        e.warm(&first, Delivery::Live, now(20_000));
+        e.warm(&second, Delivery::Live, now(21_000));
+        e.settle(now(22_000), log);
+    });
+    assert!(again.log.0.is_empty(), "{:?}", again.log);
+    assert_eq!(again.points[1].last, second);
+}
+
 #[test]
 fn time_running_backwards_stands_still() {
     let mut w = World::started();
@@ -301,7 +338,7 @@ fn restarted(whole: &World, kept: &[In], at: u64) -> World {
             }
             In::Acknowledge(..) | In::Reset(..) => continue,
         };
-        again.run(|e, _| e.warm(&reading, now(ms_of(input))));
+        again.run(|e, _| e.warm(&reading, Delivery::Live, now(ms_of(input))));
     }
     again.run(|e, log| e.settle(now(at), log));
     again
@@ -344,7 +381,7 @@ fn reloaded(old: &World, change: impl FnOnce(&mut World), shown: &[In], at: u64)
     }
     for input in shown {
         if let Some(reading) = reading(input) {
-            new.run(|e, _| e.warm(&reading, now(ms_of(input))));
+            new.run(|e, _| e.warm(&reading, Delivery::Live, now(ms_of(input))));
         }
     }
     let points: Vec<PointId> = new.points.iter().map(|p| p.last.point).collect();

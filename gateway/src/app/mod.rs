@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gengfu_core::time::Wall;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -22,9 +23,10 @@ use tokio::task::JoinHandle;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::checked::{InfluxConfig, Site, WebhookConfig};
+use crate::config::checked::{InfluxConfig, Site, UplinkConfig, WebhookConfig};
 use crate::driver::{self, EngineHandle};
 use crate::flow::AlarmEvent;
+use crate::forward::uplink;
 use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
 use crate::reload::{Ask, Reloads};
 use crate::source::{self, SourceTask, own};
@@ -120,6 +122,7 @@ impl Gateway {
             engine: engine.clone(),
             reloads,
             address: console.clone(),
+            off_since: last_seen.map(Wall),
         };
         let readers = parts.start_readers(listener, started);
         let sources = parts.start_sources(&field.handle, sources);
@@ -192,6 +195,8 @@ struct Parts {
     reloads: Reloads,
     /// Of the console.
     address: String,
+    /// When the last run wrote its last.
+    off_since: Option<Wall>,
 }
 
 impl Parts {
@@ -208,13 +213,20 @@ impl Parts {
         crew
     }
 
-    /// Those of the stores and push channels that are wanted.
+    /// Those of the stores, centres and push channels that are wanted.
     fn start_sinks(&self, crew: &mut Crew, wanted: impl Fn(&str) -> bool) {
         for config in self.site.influx.iter().filter(|config| wanted(&influx_sink(&config.name))).cloned() {
             let (parts, name) = (self.clone(), influx_sink(&config.name));
             crew.start(name.clone(), None, |stop| {
                 let keeper = self.keeper(Side::Reader, &stop);
                 keeper.keep(name, move || parts.clone().forward(config.clone(), stop.clone()))
+            });
+        }
+        for config in self.site.uplinks.iter().filter(|config| wanted(&uplink_sink(&config.name))).cloned() {
+            let (parts, name) = (self.clone(), uplink_sink(&config.name));
+            crew.start(name.clone(), None, |stop| {
+                let keeper = self.keeper(Side::Reader, &stop);
+                keeper.keep(name, move || parts.clone().uplink(config.clone(), stop.clone()))
             });
         }
         for config in self.site.webhooks.iter().filter(|config| wanted(&webhook_sink(&config.name))).cloned() {
@@ -233,6 +245,17 @@ impl Parts {
         let (Some(alarm), Some(telemetry)) = feeds else { return };
         let Self { site, clock, catalog, stats, .. } = self;
         forward::run(forward::Context { config, site, clock, catalog, stats, alarm, telemetry, stop }).await;
+    }
+
+    /// Records of the journal to one centre, and its commands to the engine.
+    async fn uplink(self, config: UplinkConfig, stop: Stop) {
+        let sink = uplink_sink(&config.name);
+        let feeds = (self.journal.feed(&sink, Lane::Alarm), self.journal.feed(&sink, Lane::Telemetry));
+        let (Some(alarm), Some(telemetry)) = feeds else { return };
+        let Self { site, clock, catalog, stats, engine, journal, .. } = self;
+        let site = site.id.clone();
+        let context = uplink::Context { config, site, clock, catalog, stats, engine, journal, alarm, telemetry, stop };
+        uplink::run(context).await;
     }
 
     /// Transitions of the journal to one webhook.
@@ -268,26 +291,28 @@ impl Parts {
     /// The links, and the gateway's own eye on itself.
     fn start_sources(&self, field: &Handle, tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>) -> Crew {
         let mut crew = Crew::new("sources");
-        self.start_links(&mut crew, field, tasks_of, |_| true);
+        self.start_links(&mut crew, field, tasks_of, self.off_since, |_| true);
         // A name that no link can have.
         crew.start(format!("{}/", own::DEVICE), Some(field), |stop| {
-            let (context, journal) = (self.context(&stop), self.journal.clone());
-            let own = move || own::run(context.clone(), journal.clone());
+            let (context, sites, journal) = (self.context(&stop), self.shown.subscribe(), self.journal.clone());
+            let own = move || own::run(context.clone(), sites.clone(), journal.clone());
             self.keeper(Side::Source, &stop).keep(own::DEVICE.to_owned(), own)
         });
         crew
     }
 
-    /// Those of the links that are wanted.
+    /// Those of the links that are wanted, and since when they have not run.
     fn start_links(
         &self,
         crew: &mut Crew,
         field: &Handle,
         tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>,
+        off_since: Option<Wall>,
         wanted: impl Fn(&str) -> bool,
     ) {
         let (_stopper, unsaid) = stop::channel();
-        for task in tasks_of(&self.context(&unsaid)).into_iter().filter(|task| wanted(&task.name)) {
+        let context = source::Context { off_since, ..self.context(&unsaid) };
+        for task in tasks_of(&context).into_iter().filter(|task| wanted(&task.name)) {
             let SourceTask { name, start } = task;
             crew.start(name.clone(), Some(field), |stop| {
                 let keeper = self.keeper(Side::Source, &stop);
@@ -304,6 +329,7 @@ impl Parts {
             stats: Arc::clone(&self.stats),
             stop: stop.clone(),
             site: Arc::clone(&self.site),
+            off_since: self.off_since,
             said: Arc::default(),
         }
     }
@@ -376,12 +402,18 @@ async fn recent(journal: &Journal) -> Vec<AlarmEvent> {
 fn sinks(site: &Site) -> Vec<SinkSpec> {
     let influx =
         site.influx.iter().map(|c| SinkSpec { name: influx_sink(&c.name), lanes: &[Lane::Alarm, Lane::Telemetry] });
+    let uplinks =
+        site.uplinks.iter().map(|c| SinkSpec { name: uplink_sink(&c.name), lanes: &[Lane::Alarm, Lane::Telemetry] });
     let webhooks = site.webhooks.iter().map(|c| SinkSpec { name: webhook_sink(&c.name), lanes: &[Lane::Alarm] });
-    influx.chain(webhooks).collect()
+    influx.chain(uplinks).chain(webhooks).collect()
 }
 
 fn influx_sink(name: &str) -> String {
     format!("influxdb/{name}")
+}
+
+fn uplink_sink(name: &str) -> String {
+    format!("mqtt/{name}")
 }
 
 fn webhook_sink(name: &str) -> String {

@@ -6,6 +6,7 @@ use gengfu_core::reading::PointId;
 
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{MqttLink, PointSpec, Site, Subscription};
+use crate::config::pattern;
 use crate::flow::AlarmEvent;
 use crate::source::own;
 
@@ -36,7 +37,7 @@ pub(super) fn list(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> V
         .map(|line| line.name.as_str())
         .chain(site.mqtt.iter().map(|link| link.name.as_str()))
         .collect();
-    let mut points = own::points();
+    let mut points = own::points(site);
     for line in &site.modbus {
         for device in &line.devices {
             for point in &device.points {
@@ -53,7 +54,11 @@ pub(super) fn list(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> V
                 // Not one that another link has.
                 let free = source.is_none_or(|source| source == link.name || !links.contains(source));
                 let of_it = free && subscription.points.iter().any(|p| p.spec.name == *point);
-                if room && of_it && let_in(&subscription.device, device) && !devices.iter().any(|d| d == device) {
+                if room
+                    && of_it
+                    && pattern::comes_of(&subscription.device, device)
+                    && !devices.iter().any(|d| d == device)
+                {
                     devices.push((*device).to_owned());
                 }
             }
@@ -81,31 +86,5 @@ fn meta(device: &str, spec: &PointSpec, kind: &str, area: Option<&String>, sourc
         unit: spec.unit.clone(),
         life_safety: spec.life_safety,
         source: Some(source.to_owned()),
-    }
-}
-
-/// Whether `device` could have come out of the template `gas-{1}`.
-fn let_in(template: &str, device: &str) -> bool {
-    let mut pattern = String::from(template);
-    while let (Some(open), Some(close)) = (pattern.find('{'), pattern.find('}')) {
-        if close < open {
-            return false;
-        }
-        pattern.replace_range(open..=close, "*");
-    }
-    crate::config::pattern::matches(&pattern, device)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_of_an_earlier_run_is_known_by_its_template() {
-        assert!(let_in("gas-{1}", "gas-07"));
-        assert!(let_in("{1}-{2}", "b1-gas"));
-        assert!(!let_in("gas-{1}", "door-07"));
-        assert!(let_in("fixed", "fixed"));
-        assert!(!let_in("}{", "x"));
     }
 }

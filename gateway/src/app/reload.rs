@@ -14,13 +14,14 @@ use tokio::sync::mpsc;
 use super::crew::Crew;
 use super::{Parts, good, points, recent, sinks};
 use crate::catalog::PointMeta;
-use crate::config::change::{Change, needs_restart};
+use crate::config::change::{Change, Delta, needs_restart};
 use crate::config::checked::{PointSpec, Site};
 use crate::config::{self, Loaded};
 use crate::driver::{self, Switched};
 use crate::journal::{Entry, SinkSpec};
 use crate::reload::{Ask, Done, Refusal, Who};
 use crate::source::{self, own};
+use crate::telemetry::LinkState;
 
 /// How long a file may take to be read or written.
 const FILE: Duration = Duration::from_secs(5);
@@ -139,6 +140,7 @@ impl Rooms {
     /// What goes ends in the order of a stop, what comes begins in the order of a start.
     async fn apply(&mut self, ready: Ready) -> Result<Switched, String> {
         let Ready { site, change, points, engine } = ready;
+        let (ended, links) = (self.parts.clock.wall(), self.parts.stats.links());
         self.sources.end(|name| change.modbus.ends(name) || change.mqtt.ends(name)).await;
         for (meta, _) in points {
             self.parts.catalog.add(meta);
@@ -150,21 +152,25 @@ impl Rooms {
         };
         self.parts.catalog.retire(|id, meta| !stays(id, meta));
 
-        let store =
-            |name: &str, of: fn(&Change, &str) -> bool| name.strip_prefix("influxdb/").is_some_and(|n| of(&change, n));
-        let hook =
-            |name: &str, of: fn(&Change, &str) -> bool| name.strip_prefix("webhook/").is_some_and(|n| of(&change, n));
-        let ends = |name: &str| store(name, |c, n| c.stores.ends(n)) || hook(name, |c, n| c.webhooks.ends(n));
-        self.readers.end(ends).await;
+        let of = |name: &str, is: fn(&Delta, &str) -> bool| {
+            let kinds = [("influxdb", &change.stores), ("mqtt", &change.uplinks), ("webhook", &change.webhooks)];
+            let (kind, name) = name.split_once('/').unwrap_or_default();
+            kinds.into_iter().any(|(of, delta)| of == kind && is(delta, name))
+        };
+        self.readers.end(|name| of(name, Delta::ends)).await;
         let old = std::mem::replace(&mut self.parts.site, site);
         self.forget(&old);
         self.parts.journal.limit(&self.parts.site.journal);
         self.parts.shown.send_replace(Arc::clone(&self.parts.site));
 
-        let begins = |name: &str| store(name, |c, n| c.stores.begins(n)) || hook(name, |c, n| c.webhooks.begins(n));
-        self.parts.start_sinks(&mut self.readers, begins);
+        self.parts.start_sinks(&mut self.readers, |name| of(name, Delta::begins));
         let begins = |name: &str| change.modbus.begins(name) || change.mqtt.begins(name);
-        self.parts.start_links(&mut self.sources, &self.field, source::tasks, begins);
+        // One that was up has been away since then only; how long another was, the last run tells best.
+        let up = |name: &str| links.get(name).is_some_and(|link| link.state == LinkState::Up);
+        for (since, was_up) in [(Some(ended), true), (self.parts.off_since, false)] {
+            let wanted = |name: &str| begins(name) && up(name) == was_up;
+            self.parts.start_links(&mut self.sources, &self.field, source::tasks, since, wanted);
+        }
         Ok(switched)
     }
 

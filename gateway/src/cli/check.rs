@@ -42,11 +42,15 @@ fn lacking(site: &Site) -> Vec<String> {
     let links = site.mqtt.iter().map(|link| {
         (format!("mqtt \"{}\": password_file", link.name), link.password_file.as_ref(), "password", "it stays down")
     });
+    let uplinks = site.uplinks.iter().map(|uplink| {
+        let whose = format!("forward \"{}\": password_file", uplink.name);
+        (whose, uplink.password_file.as_ref(), "password", "it stays down")
+    });
     let lack = |(whose, path, what, until): (String, Option<&PathBuf>, &str, &str)| {
         let why = secret::read(path?, what).err()?;
         Some(format!("{whose} {why}, until then {until}"))
     };
-    stores.chain(hooks).chain(links).filter_map(lack).collect()
+    stores.chain(hooks).chain(links).chain(uplinks).filter_map(lack).collect()
 }
 
 /// The report on what came of loading, and what the site lacks beside the file.

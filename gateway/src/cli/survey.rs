@@ -6,7 +6,8 @@ use gengfu_core::detect::{Params, limit};
 use serde::Serialize;
 
 use crate::config::checked::{
-    Compression, InfluxConfig, LevelMeta, ModbusDevice, ModbusLine, MqttLink, Rule, Site, Subscription, WebhookConfig,
+    Compression, Drain, InfluxConfig, LevelMeta, ModbusDevice, ModbusLine, MqttLink, Rule, Site, Subscription,
+    UplinkConfig, WebhookConfig,
 };
 use crate::config::units::{show, show_ms};
 use crate::config::{Loaded, pattern};
@@ -118,7 +119,13 @@ pub(super) fn survey(loaded: &Loaded) -> Survey {
         modbus: site.modbus.iter().map(line).collect(),
         mqtt: site.mqtt.iter().map(link).collect(),
         rules: site.rules.iter().map(|rule| rule_view(rule, &points)).collect(),
-        sinks: site.influx.iter().map(store).chain(site.webhooks.iter().map(webhook)).collect(),
+        sinks: site
+            .influx
+            .iter()
+            .map(store)
+            .chain(site.uplinks.iter().map(uplink))
+            .chain(site.webhooks.iter().map(webhook))
+            .collect(),
         warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
     }
 }
@@ -287,6 +294,16 @@ fn store(store: &InfluxConfig) -> Sink {
     let what =
         format!("org {}, bucket {}, token in {}, {compression}", store.org, store.bucket, store.token_file.display());
     Sink { kind: "influxdb", name: store.name.clone(), url: store.url.clone(), what }
+}
+
+fn uplink(uplink: &UplinkConfig) -> Sink {
+    let drain = match uplink.drain {
+        Drain::Max => "as fast as it goes".to_owned(),
+        Drain::Rate(rate) => format!("at {rate} records a second"),
+    };
+    let what = format!("as {}, a backlog {drain}, window {}", uplink.client_id, uplink.window);
+    let host = if uplink.host.contains(':') { format!("[{}]", uplink.host) } else { uplink.host.clone() };
+    Sink { kind: "mqtt", name: uplink.name.clone(), url: format!("mqtt://{host}:{}", uplink.port), what }
 }
 
 fn webhook(hook: &WebhookConfig) -> Sink {

@@ -1,11 +1,11 @@
 //! What is different between two sites. Pure; both are checked. What can't change while the gateway runs is told like a
 //! mistake, at its line.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::path::Path;
 
-use super::checked::{InfluxConfig, Labels, ModbusLine, MqttLink, Rule, Site, WebhookConfig};
+use super::checked::{InfluxConfig, Labels, ModbusLine, MqttLink, Rule, Site, UplinkConfig, WebhookConfig};
 use super::{Complaint, place};
 
 /// The difference, by the names of things.
@@ -19,6 +19,7 @@ pub struct Change {
     /// What people call things is said otherwise somewhere.
     pub labels: bool,
     pub stores: Delta,
+    pub uplinks: Delta,
     pub webhooks: Delta,
     /// All readings of brokers are dated and believed otherwise than before: every MQTT link begins anew.
     pub dating: bool,
@@ -46,6 +47,13 @@ impl Delta {
         let gone = old.iter().filter(|item| find(new, name(item)).is_none());
         delta.removed = gone.map(|item| name(item).to_owned()).collect();
         delta
+    }
+
+    fn without(mut self, left_out: impl Fn(&str) -> bool) -> Self {
+        for names in [&mut self.added, &mut self.changed, &mut self.removed] {
+            names.retain(|name| !left_out(name));
+        }
+        self
     }
 
     /// Whether the thing of this name must end before the new configuration begins.
@@ -87,9 +95,10 @@ impl Change {
             settings: settings(old, new),
             modbus: Delta::between(&old.modbus, &new.modbus, |l: &ModbusLine| &l.name),
             mqtt,
-            rules: Delta::between(&old.rules, &new.rules, |r: &Rule| &r.id),
+            rules: Delta::between(&old.rules, &new.rules, |r: &Rule| &r.id).without(ours),
             labels: differ(&old.labels, &new.labels),
             stores: Delta::between(&old.influx, &new.influx, |s: &InfluxConfig| &s.name),
+            uplinks: Delta::between(&old.uplinks, &new.uplinks, |u: &UplinkConfig| &u.name),
             webhooks: Delta::between(&old.webhooks, &new.webhooks, |w: &WebhookConfig| &w.name),
             dating,
         }
@@ -103,6 +112,7 @@ impl Change {
             (&self.mqtt, "mqtt"),
             (&self.rules, "rule"),
             (&self.stores, "forward.influxdb"),
+            (&self.uplinks, "forward.mqtt"),
             (&self.webhooks, "notify.webhook"),
         ];
         words.extend(parts.into_iter().flat_map(|(delta, what)| delta.words(what)));
@@ -120,8 +130,16 @@ impl Change {
     }
 }
 
+/// Rules and labels of the gateway's own device follow from the links; nobody has changed them.
+fn ours(name: &str) -> bool {
+    name.split_once('/').map_or(name, |(device, _)| device) == "gengfu"
+}
+
 fn differ(a: &Labels, b: &Labels) -> bool {
-    a != b
+    fn theirs<T>(named: &HashMap<String, T>) -> HashMap<&String, &T> {
+        named.iter().filter(|(name, _)| !ours(name)).collect()
+    }
+    theirs(&a.devices) != theirs(&b.devices) || theirs(&a.points) != theirs(&b.points) || a.patterns != b.patterns
 }
 
 fn settings(old: &Site, new: &Site) -> Vec<String> {
@@ -169,6 +187,7 @@ mod tests {
                         [[mqtt]]\nname = \"m\"\nconnect = \"mqtt://h\"\nsubscribe = [{ topic = \"t/+\", device = \"{1}\", \
                         point = [{ name = \"x\", value = \"\" }] }]\n\
                         [[rule]]\nid = \"r\"\npoint = \"d/p\"\nhigh = { limit = 5, clear = 4 }\n\
+                        [[forward.mqtt]]\nname = \"c\"\nconnect = \"mqtt://centre\"\n\
                         [[notify.webhook]]\nname = \"w\"\nurl = \"http://h/p\"\n";
 
     fn site(text: &str) -> Site {
@@ -186,10 +205,24 @@ mod tests {
         assert_eq!(words("id = \"r\"", "id = \"q\""), ["rule added: q", "rule removed: r"]);
         assert_eq!(words("tcp://h:1", "tcp://h:2"), ["modbus changed: a"]);
         assert_eq!(words("http://h/p", "http://h/q"), ["notify.webhook changed: w"]);
+        assert_eq!(words("mqtt://centre", "mqtt://other"), ["forward.mqtt changed: c"]);
+        assert_eq!(words("name = \"c\"", "name = \"d\""), ["forward.mqtt added: d", "forward.mqtt removed: c"]);
         assert_eq!(words("id = \"s\"\n", "id = \"s\"\nname = \"n\"\n"), ["[site] name changed: \"n\", was \"s\""]);
         assert_eq!(words("unit = 1\n", "unit = 1\nlabel = \"泵 / pump\"\n"), ["labels changed"]);
         let dated = words("id = \"s\"\n", "id = \"s\"\nclock_tolerance = \"5s\"\n");
         assert_eq!(dated, ["[site] clock_tolerance changed: 5s, was 60s", "mqtt changed: m"]);
+    }
+
+    #[test]
+    fn what_the_gateway_adds_of_itself_is_nobodys_change() {
+        let complete = |text: &str| {
+            let mut site = site(text);
+            crate::source::own::complete(&mut site);
+            site
+        };
+        let renamed = SITE.replace("name = \"a\"", "name = \"b\"");
+        let change = Change::between(&complete(SITE), &complete(&renamed));
+        assert_eq!(change.words(), ["modbus added: b", "modbus removed: a"]);
     }
 
     #[test]
@@ -209,7 +242,7 @@ mod tests {
             told,
             [
                 "/site/s.toml:2:6: [site] id is t and was s, which needs a restart; put it back, or restart the gateway",
-                "/site/s.toml:22:10: [console] listen is 127.0.0.1:1 and was 127.0.0.1:8420, which needs a restart; \
+                "/site/s.toml:25:10: [console] listen is 127.0.0.1:1 and was 127.0.0.1:8420, which needs a restart; \
                  put it back, or restart the gateway",
             ]
         );

@@ -30,6 +30,7 @@ pub struct Site {
     pub rules: Vec<Rule>,
     pub labels: Labels,
     pub influx: Vec<InfluxConfig>,
+    pub uplinks: Vec<UplinkConfig>,
     pub webhooks: Vec<WebhookConfig>,
 }
 
@@ -265,6 +266,32 @@ pub enum Compression {
     Auto,
     Gzip,
     None,
+}
+
+/// The way to a centre, by its broker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UplinkConfig {
+    pub name: String,
+    pub host: String,
+    pub port: u16,
+    /// Default `gengfu-<site>-uplink-<name>`.
+    pub client_id: String,
+    pub username: Option<String>,
+    pub password_file: Option<PathBuf>,
+    /// Default 30 s.
+    pub keep_alive: Duration,
+    /// How fast what an outage left is caught up with. Default `max`.
+    pub drain: Drain,
+    /// Messages that may be under way at once. Default 64.
+    pub window: usize,
+}
+
+/// How fast a backlog is sent; what is new is never held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drain {
+    Max,
+    /// Records a second.
+    Rate(u64),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -18,11 +18,13 @@ mod table;
 mod value;
 mod site;
 mod modbus;
+mod broker;
 mod mqtt;
 mod point;
 mod labels;
 mod detector;
 mod rule;
+mod uplink;
 mod sink;
 #[cfg(test)]
 mod tests;

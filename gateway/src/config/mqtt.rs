@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::address::{self, Later};
+use super::broker::{self, Connection};
 use super::checked::{MqttLink, MqttPoint, Subscription};
 use super::labels;
 use super::names::{self, Known, Names, Thing};
@@ -14,7 +14,6 @@ use super::site::{self, DAY, MAX_TEXT, SECOND};
 use super::table::Table;
 use super::value::{Value, shorten};
 
-const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(30);
 const DEFAULT_QOS: u8 = 1;
 const DEFAULT_MAX_DEVICES: usize = 500;
 const MAX_DEVICES: i64 = 100_000;
@@ -22,25 +21,16 @@ const MAX_DEVICES: i64 = 100_000;
 const DEFAULT_STALE_LIFE_SAFETY: Duration = Duration::from_mins(15);
 /// MQTT 3.1.1, 1.5.3: a string has a length of two bytes.
 const MAX_TOPIC: usize = 65_535;
-/// Registered for MQTT without TLS.
-const PORT: u16 = 1883;
-const LATER_SCHEMES: [Later; 3] = [
-    ("mqtts", "run a broker on this machine that bridges to the far one by TLS, and write mqtt://127.0.0.1:1883"),
-    ("ws", "let the broker listen for plain MQTT and write mqtt://host:1883"),
-    ("wss", "run a broker on this machine that bridges to the far one by TLS, and write mqtt://127.0.0.1:1883"),
-];
 
 /// What the reading of all links shares.
 struct Context<'c, 'n> {
     names: &'n mut Names,
     site: &'c str,
     directory: &'c Path,
-    /// Who connects where, and the byte where that stands: a broker throws the elder of two namesakes out.
-    clients: HashMap<(String, u16, String), usize>,
 }
 
 pub(super) fn read(file: &Table<'_>, names: &mut Names, site: &str, directory: &Path) -> Vec<MqttLink> {
-    let mut context = Context { names, site, directory, clients: HashMap::new() };
+    let mut context = Context { names, site, directory };
     file.tables("mqtt", "[[mqtt]]").into_iter().filter_map(|table| link(table, &mut context)).collect()
 }
 
@@ -50,43 +40,15 @@ fn link(table: Table<'_>, context: &mut Context<'_, '_>) -> Option<MqttLink> {
     if let (Some(name), Some(value)) = (&name, name_value) {
         context.names.claim(Thing::Source, name, value);
     }
-    let connect = table.need("connect", "\"mqtt://127.0.0.1:1883\"");
-    let address = connect.and_then(self::connect);
-    let client_value = table.get("client_id");
-    let client_id = match client_value {
-        Some(value) => value.line(MAX_TEXT),
-        None => name.as_ref().map(|name| format!("gengfu-{}-{name}", context.site)),
-    };
-    let username = table.get("username").and_then(|v| v.line(MAX_TEXT));
-    let password_file = table.get("password_file").and_then(|v| {
-        if username.is_none() {
-            v.complain("there is a password, but no user", "add username = \"…\"");
-        }
-        site::path(v, context.directory)
-    });
-    let keep_alive =
-        table.or("keep_alive", DEFAULT_KEEP_ALIVE, |v| v.duration(SECOND * 5..=Duration::from_secs(65_535)));
-    let later = ["ca", "cert", "key"];
-    table.later(&later, "TLS comes later: run a broker on this machine that bridges to the far one");
-    if let (Some(address), Some(id), Some(value)) = (&address, &client_id, client_value.or(connect)) {
-        let first = *context.clients.entry((address.host.clone(), address.port, id.clone())).or_insert(value.at);
-        if first != value.at {
-            let line = value.book.line(first);
-            value.complain(
-                format!(
-                    "a second link connects to the same broker as \"{}\"; they would throw each other out",
-                    shorten(id)
-                ),
-                format!("give it a client_id of its own; the first is in line {line}"),
-            );
-        }
-    }
+    let default_id = name.as_ref().map(|name| format!("gengfu-{}-{name}", context.site));
+    let Connection { address, client_id, username, password_file, keep_alive } =
+        broker::read(&table, default_id, context.names, context.directory);
     let subscriptions = table.tables("subscribe", "[[mqtt.subscribe]]");
     if subscriptions.is_empty() && table.place("subscribe").is_none() {
         table.book.warn(table.at, "this link has no [[mqtt.subscribe]]", "add one, or remove the link");
     }
     let subscriptions = subscriptions.into_iter().filter_map(|table| subscription(table, context.names)).collect();
-    table.finish(&later);
+    table.finish(&broker::LATER);
     let address = address?;
     Some(MqttLink {
         name: name?,
@@ -98,18 +60,6 @@ fn link(table: Table<'_>, context: &mut Context<'_, '_>) -> Option<MqttLink> {
         keep_alive: keep_alive?,
         subscriptions,
     })
-}
-
-fn connect(value: Value<'_>) -> Option<address::Address> {
-    let address = address::read(value, "mqtt", PORT, &LATER_SCHEMES)?;
-    if !address.path.is_empty() {
-        value.complain(
-            format!("`connect` has a path, \"{}\"", shorten(&address.path)),
-            "end it after the port: mqtt://host:port",
-        );
-        return None;
-    }
-    Some(address)
 }
 
 fn subscription(table: Table<'_>, names: &mut Names) -> Option<Subscription> {

@@ -22,6 +22,7 @@ pub(super) enum Thing {
     Rule,
     Store,
     Webhook,
+    Uplink,
 }
 
 impl Thing {
@@ -33,6 +34,7 @@ impl Thing {
             Self::Rule => "rule",
             Self::Store => "store",
             Self::Webhook => "webhook",
+            Self::Uplink => "uplink",
         }
     }
 }
@@ -65,6 +67,8 @@ pub(super) struct Names {
     pub(super) labels: Labels,
     /// A device or point could not be named: that a rule's point is not known is no proof then.
     pub(super) doubtful: bool,
+    /// Who connects to which broker, by host, port and client id, and the byte where that stands.
+    pub(super) clients: HashMap<(String, u16, String), usize>,
 }
 
 impl Names {

@@ -13,6 +13,18 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
+/// Whether a device of this name could have come out of the template `gas-{1}`.
+pub fn comes_of(template: &str, device: &str) -> bool {
+    let mut pattern = String::from(template);
+    while let (Some(open), Some(close)) = (pattern.find('{'), pattern.find('}')) {
+        if close < open {
+            return false;
+        }
+        pattern.replace_range(open..=close, "*");
+    }
+    matches(&pattern, device)
+}
+
 /// One part between slashes: what stands before the first star begins it, what stands after the last ends it, and what
 /// stands between is found in between, from left to right.
 fn part_matches(pattern: &str, name: &str) -> bool {
@@ -84,6 +96,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_device_is_known_by_its_template() {
+        assert!(comes_of("gas-{1}", "gas-07"));
+        assert!(comes_of("{1}-{2}", "b1-gas"));
+        assert!(!comes_of("gas-{1}", "door-07"));
+        assert!(comes_of("fixed", "fixed"));
+        assert!(!comes_of("}{", "x"));
+    }
 
     #[test]
     fn a_star_stops_at_the_slash() {

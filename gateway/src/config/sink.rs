@@ -1,4 +1,4 @@
-//! `[[forward.influxdb]]` and `[[notify.webhook]]`: where readings and alarms go.
+//! `[[forward.influxdb]]`, `[[forward.mqtt]]` and `[[notify.webhook]]`: where readings and alarms go.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,11 +6,12 @@ use std::time::Duration;
 use gengfu_core::alarm::Priority;
 
 use super::address::{self, Address, Later};
-use super::checked::{Compression, InfluxConfig, WebhookConfig};
+use super::checked::{Compression, InfluxConfig, UplinkConfig, WebhookConfig};
 use super::detector::PRIORITIES;
 use super::names::{self, Names, Thing};
 use super::site::{self, DAY, MAX_TEXT, SECOND};
 use super::table::Table;
+use super::uplink;
 use super::value::{Value, shorten};
 
 const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,20 +22,28 @@ const PORT: u16 = 80;
 const LATER_SCHEMES: [Later; 1] =
     [("https", "TLS comes later: run a relay on this machine that speaks it, and write http://127.0.0.1:port")];
 
-pub(super) fn read(file: &Table<'_>, names: &mut Names, directory: &Path) -> (Vec<InfluxConfig>, Vec<WebhookConfig>) {
-    let mut influx = Vec::new();
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Sinks {
+    pub(super) influx: Vec<InfluxConfig>,
+    pub(super) uplinks: Vec<UplinkConfig>,
+    pub(super) webhooks: Vec<WebhookConfig>,
+}
+
+pub(super) fn read(file: &Table<'_>, names: &mut Names, site: &str, directory: &Path) -> Sinks {
+    let mut sinks = Sinks::default();
     if let Some(forward) = file.table("forward", "[[forward.influxdb]]") {
         let stores = forward.tables("influxdb", "[[forward.influxdb]]");
-        influx = stores.into_iter().filter_map(|table| store(table, names, directory)).collect();
+        sinks.influx = stores.into_iter().filter_map(|table| store(table, names, directory)).collect();
+        sinks.uplinks = uplink::read(forward.tables("mqtt", "[[forward.mqtt]]"), names, site, directory);
         forward.finish(&[]);
     }
-    let mut webhooks = Vec::new();
     if let Some(notify) = file.table("notify", "[[notify.webhook]]") {
         let hooks = notify.tables("webhook", "[[notify.webhook]]");
-        webhooks = hooks.into_iter().filter_map(|table| webhook(table, names, directory)).collect();
+        sinks.webhooks = hooks.into_iter().filter_map(|table| webhook(table, names, directory)).collect();
         notify.finish(&[]);
     }
-    (influx, webhooks)
+    sinks
 }
 
 fn store(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<InfluxConfig> {

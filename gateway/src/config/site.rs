@@ -11,9 +11,10 @@ use super::book::Book;
 use super::checked::{ConsoleConfig, JournalConfig, Site};
 use super::names::{self, Names};
 use super::near::misspelt;
+use super::sink::{self, Sinks};
 use super::table::Table;
 use super::value::{Value, shorten};
-use super::{modbus, mqtt, rule, sink};
+use super::{modbus, mqtt, rule};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
@@ -42,11 +43,12 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
     let journal = journal(file.table("journal", "[journal]"), directory);
     let console = console(file.table("console", "[console]"));
     let modbus = modbus::read(&file, &mut names);
-    let mqtt = mqtt::read(&file, &mut names, head.as_ref().map_or("", |head| &head.id), directory);
+    let id = head.as_ref().map_or("", |head| &head.id);
+    let mqtt = mqtt::read(&file, &mut names, id, directory);
     let rules = rule::read(&file, &mut names);
-    let (influx, webhooks) = sink::read(&file, &mut names, directory);
+    let Sinks { influx, uplinks, webhooks } = sink::read(&file, &mut names, id, directory);
     let later = ["uplink"];
-    file.later(&later, "send alarms to a [[notify.webhook]] and readings to a [[forward.influxdb]]");
+    file.later(&later, "a centre is reached by [[forward.mqtt]]");
     if file.place("modbus").is_none() && file.place("mqtt").is_none() {
         book.warn(0, "the site has no [[modbus]] and no [[mqtt]]", "add where its readings come from");
     }
@@ -68,6 +70,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
         rules,
         labels: names.labels,
         influx,
+        uplinks,
         webhooks,
     })
 }

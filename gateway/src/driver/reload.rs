@@ -10,19 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gengfu_core::detect::Params;
-use gengfu_core::reading::{PointId, Reading};
-use gengfu_core::time::{Mono, Now, Wall};
+use gengfu_core::reading::{Delivery, PointId, Reading};
+use gengfu_core::time::Now;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::watch;
 
 use super::storage::{Storage, Watched};
 use super::task::{Collect, Driver};
-use super::{EngineHandle, NewPoint, Request, warm};
+use super::warm::{self, Past};
+use super::{EngineHandle, NewPoint, Request};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{PointSpec, Site};
 use crate::flow::{AlarmEvent, Batch, Receipt};
-use crate::journal::{Journal, Record};
+use crate::journal::{Journal, Lane, Seq};
 
 /// Batches that may come in while the new tables are made; of more the new detectors learn when they go on.
 const HEARD: usize = 16_384;
@@ -54,12 +55,14 @@ pub struct Old {
     standing: Vec<AlarmEvent>,
     heard: mpsc::Receiver<Heard>,
     flushed: watch::Receiver<u64>,
+    /// What the journal held when `heard` began: behind it is all that may come by both ways.
+    head: Seq,
 }
 
 /// What came in meanwhile.
 #[derive(Debug)]
 pub(super) enum Heard {
-    Readings(Vec<Reading>, Now),
+    Readings(Vec<Reading>, Delivery, Now),
     Point(Box<NewPoint>),
 }
 
@@ -76,6 +79,7 @@ struct Next {
     site: Arc<Site>,
     kept: HashSet<String>,
     heard: mpsc::Receiver<Heard>,
+    shown: Shown,
 }
 
 /// What the switch came to.
@@ -139,9 +143,8 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
         }
     }
     let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named, now);
-    journal.remember(storage.memory_ms().min(warm::MAX_REPLAY_MS));
-    fresh.show(&mut storage, &journal, now)?;
-    Ok(Prepared(Box::new(Next { storage, site, kept, heard: old.heard })))
+    let shown = fresh.show(&mut storage, &journal, old.head, now)?;
+    Ok(Prepared(Box::new(Next { storage, site, kept, heard: old.heard, shown })))
 }
 
 /// Rules on points whose detector is a new one.
@@ -153,32 +156,41 @@ struct Fresh {
 }
 
 impl Fresh {
-    /// Shows them what the journal holds of their memory.
-    fn show(&self, storage: &mut Storage, journal: &Journal, now: Now) -> Result<(), String> {
+    /// Shows them what the journal holds of their memory, as it came and when it came; gives what lies behind `head`.
+    fn show(&self, storage: &mut Storage, journal: &Journal, head: Seq, now: Now) -> Result<Shown, String> {
+        let mut shown = Shown::default();
         let memory = self.memory.min(warm::MAX_REPLAY_MS);
-        if memory == 0 {
-            return Ok(());
+        if memory > 0 {
+            warm::past(journal, memory, now, &mut |Past { seq, reading, delivery, then }| {
+                if self.points.contains(&reading.point) {
+                    storage.engine().warm(&reading, delivery, then);
+                    if seq > head {
+                        shown.0.entry(reading.point).or_default().push(reading);
+                    }
+                }
+            })?;
         }
-        journal.replay(now.wall.0 - memory as i64, &mut |record: Record| {
-            if self.points.contains(&record.point) {
-                let at = Wall(record.at_ns.div_euclid(1_000_000));
-                show(storage, &Reading { point: record.point, at, value: record.value, quality: record.quality }, now);
-            }
-        })
+        Ok(shown)
     }
 }
 
-/// Shows a reading of the past, unless a newer one of its point, or itself, has been shown.
-fn show(storage: &mut Storage, reading: &Reading, now: Now) {
-    let known = storage.point(reading.point).is_none_or(|point| {
-        let (last, same) = (&point.last, point.last.quality == reading.quality);
-        let same = same && last.value.to_bits() == reading.value.to_bits();
-        point.heard && (reading.at < last.at || (reading.at == last.at && same))
-    });
-    if !known {
-        let ago = (now.wall.0 - reading.at.0).max(0) as u64;
-        storage.engine().warm(reading, Now { mono: Mono(now.mono.0.saturating_sub(ago)), wall: reading.at });
+/// Readings that the journal had already when they were heard of, by point, in the order they came.
+#[derive(Debug, Default)]
+struct Shown(HashMap<PointId, Vec<Reading>>);
+
+impl Shown {
+    /// Whether this one was; it and those before it are then done with.
+    fn take(&mut self, reading: &Reading) -> bool {
+        let Some(readings) = self.0.get_mut(&reading.point) else { return false };
+        let found = readings.iter().position(|shown| same(shown, reading));
+        found.is_some_and(|at| readings.drain(..=at).count() > 0)
     }
+}
+
+/// The value of a reading without one is nobody's, and not kept.
+fn same(a: &Reading, b: &Reading) -> bool {
+    let value = a.value.to_bits() == b.value.to_bits() || !a.quality.has_value();
+    a.at == b.at && a.quality == b.quality && value
 }
 
 impl Driver {
@@ -186,6 +198,7 @@ impl Driver {
     pub(super) fn prepare(&mut self) -> Old {
         let (tee, heard) = mpsc::channel(HEARD);
         self.tee = Some(tee);
+        let head = self.journal.head(Lane::Telemetry).borrow().seq;
         // Behind everything that came before: when this is on disk, so is that.
         let (mark, flushed) = watch::channel(0);
         let receipt = Some(Receipt { mark: Arc::new(mark), token: 1 });
@@ -194,7 +207,7 @@ impl Driver {
         }
         let standing = self.standing.values().cloned().collect();
         let (points, detectors) = (self.storage.in_order(), self.storage.detectors());
-        Old { points, detectors, standing, heard, flushed }
+        Old { points, detectors, standing, heard, flushed, head }
     }
 
     /// Ends when nobody listens any more, or when it is too much.
@@ -210,8 +223,10 @@ impl Driver {
     pub(super) fn switch(&mut self, next: Prepared) -> Switched {
         self.event(gengfu_core::engine::Event::Tick);
         let now = self.clock.now();
-        let Next { mut storage, site, kept, heard } = *next.0;
-        self.catch_up(&mut storage, &site, &kept, heard, now);
+        let mut next = *next.0;
+        self.catch_up(&mut next, now);
+        let Next { storage, site, .. } = next;
+        self.journal.remember(storage.memory_ms().min(warm::MAX_REPLAY_MS));
         let mut old = std::mem::replace(&mut self.storage, storage);
         self.site = site;
         let (fresh, carried) = move_over(&mut old, &mut self.storage);
@@ -227,17 +242,15 @@ impl Driver {
     }
 
     /// What came in while the new tables were made.
-    fn catch_up(
-        &mut self,
-        storage: &mut Storage,
-        site: &Site,
-        kept: &HashSet<String>,
-        mut heard: mpsc::Receiver<Heard>,
-        now: Now,
-    ) {
+    fn catch_up(&mut self, next: &mut Next, now: Now) {
+        let Next { storage, site, kept, heard, shown } = next;
         let whole = loop {
             match heard.try_recv() {
-                Ok(Heard::Readings(readings, then)) => readings.iter().for_each(|reading| show(storage, reading, then)),
+                Ok(Heard::Readings(readings, delivery, then)) => {
+                    for reading in readings.iter().filter(|reading| !shown.take(reading)) {
+                        storage.engine().warm(reading, delivery, then);
+                    }
+                }
                 Ok(Heard::Point(point)) if point.meta.source.as_ref().is_some_and(|link| kept.contains(link)) => {
                     storage.watch(point.id, &point.meta.name(), Watched::of(&point.spec), site, now);
                 }
@@ -250,8 +263,11 @@ impl Driver {
             tracing::warn!("too much came in while the new rules were made ready, they start without some of it");
         }
         self.tee = None;
+        // The present is the present, however long ago it came.
         for point in self.storage.watched().filter(|point| point.heard) {
-            show(storage, &point.last, now);
+            if !storage.point(point.last.point).is_some_and(|known| known.heard && same(&known.last, &point.last)) {
+                storage.engine().warm(&point.last, Delivery::Live, warm::ago(now, point.last.at));
+            }
         }
     }
 
@@ -303,7 +319,7 @@ mod tests {
     use gengfu_core::alarm::Transition;
     use gengfu_core::engine::Event;
     use gengfu_core::quality::{Quality, Reason};
-    use gengfu_core::reading::Delivery;
+    use gengfu_core::time::{Mono, Wall};
     use proptest::prelude::*;
 
     use super::*;
@@ -423,6 +439,17 @@ mod tests {
             });
             later.collect()
         })
+    }
+
+    #[test]
+    fn what_the_journal_had_already_is_not_shown_again() {
+        let reading = |ms, value, quality| Reading { point: PointId(1), at: Wall(ms), value, quality };
+        let (good, bad) = (|ms, value| reading(ms, value, Quality::Good), Quality::Bad(Reason::Timeout));
+        // From before, then bad and good; heard are those two, and one that is not on disk yet.
+        let mut shown = Shown(HashMap::from([(PointId(1), vec![good(1, 1.0), reading(2, 0.0, bad), good(3, 2.0)])]));
+        let heard = [reading(2, 7.0, bad), good(3, 2.0), good(3, 2.0), good(2, 5.0)];
+        assert_eq!(heard.map(|reading| shown.take(&reading)), [true, true, false, false]);
+        assert!(!shown.take(&Reading { point: PointId(2), ..good(1, 1.0) }));
     }
 
     proptest! {

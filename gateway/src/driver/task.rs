@@ -167,7 +167,7 @@ impl Driver {
             }
         }
         self.publish(None);
-        self.tell_tee(|| Heard::Readings(batch.readings.clone(), now));
+        self.tell_tee(|| Heard::Readings(batch.readings.clone(), delivery, now));
         // The batch goes on even if nothing is left in it: it may hold a receipt.
         let told = self.refusals.over(now.mono);
         let dropped = self.refusals.thin(&mut batch.refused, now.mono);

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use gengfu_core::alarm::state::Standing;
 use gengfu_core::alarm::{AlarmId, StateName};
-use gengfu_core::reading::Reading;
+use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 
 use super::storage::Storage;
 use crate::flow::AlarmEvent;
-use crate::journal::{Journal, Record};
+use crate::journal::{Came, Journal, Record, Seq};
 
 /// No detector is shown more than this of the past, however long its window: the start must be quick.
 pub(super) const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
@@ -60,8 +60,9 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(Str
     }
 }
 
-/// Shows the detectors what the journal holds of their memory. Time spent off counts when the wall clock can be
-/// believed, that is when it has not gone back behind what the last run wrote. Returns how many readings were shown.
+/// Shows the detectors what the journal holds of their memory, in the order it came. That ends where the last run ended,
+/// however long ago: what was pending then is pending now. Time spent off counts when the wall clock can be believed, that
+/// is when it has not gone back behind what the last run wrote. Returns how many readings were shown.
 pub(super) fn replay(
     storage: &mut Storage,
     journal: &Journal,
@@ -72,17 +73,33 @@ pub(super) fn replay(
     let memory = storage.memory_ms().min(MAX_REPLAY_MS);
     journal.remember(memory);
     let mut shown = 0;
-    journal.replay(present - memory as i64, &mut |record: Record| {
-        let at = Wall(record.at_ns.div_euclid(1_000_000));
-        let stale = storage.point(record.point).is_none_or(|p| p.heard && at < p.last.at);
-        if stale {
-            return;
-        }
-        let ago = present.saturating_sub(at.0).max(0) as u64;
-        let then = Now { mono: Mono(now.mono.0.saturating_sub(ago)), wall: at };
-        let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
-        storage.engine().warm(&reading, then);
+    past(journal, memory, Now { wall: Wall(present), ..now }, &mut |past| {
+        storage.engine().warm(&past.reading, past.delivery, past.then);
         shown += 1;
     })?;
     Ok(shown)
+}
+
+/// A reading as it came, and when that was by both clocks.
+#[derive(Debug)]
+pub(super) struct Past {
+    pub(super) seq: Seq,
+    pub(super) reading: Reading,
+    pub(super) delivery: Delivery,
+    pub(super) then: Now,
+}
+
+/// What the journal holds of the last `memory_ms`, in the order it came.
+pub(super) fn past(journal: &Journal, memory_ms: u64, now: Now, visit: &mut dyn FnMut(Past)) -> Result<(), String> {
+    journal.replay(memory_ms, &mut |record: Record, came: Came| {
+        let at = Wall(record.at_ns.div_euclid(1_000_000));
+        let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
+        visit(Past { seq: record.seq, reading, delivery: came.delivery, then: ago(now, Wall(came.at)) });
+    })
+}
+
+/// Both clocks as they stood at a time of the past.
+pub(super) fn ago(now: Now, at: Wall) -> Now {
+    let ago = now.wall.0.saturating_sub(at.0).max(0) as u64;
+    Now { mono: Mono(now.mono.0.saturating_sub(ago)), wall: at }
 }

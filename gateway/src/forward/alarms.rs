@@ -41,7 +41,7 @@ pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut
                 skip = to;
                 None
             }
-            Ok(entries) => deliver(&lane, &link, &mut pace, from, &entries).await,
+            Ok(entries) => deliver(&lane, &link, &mut pace, from, &entries, &mut stop).await,
             Err(why) => Some(Pace::unreadable(link.name(), &why)),
         };
         if let Some(wait) = wait {
@@ -60,14 +60,25 @@ async fn deliver<L: Lane, S: TsSink>(
     pace: &mut Pace,
     from: Seq,
     entries: &[(Seq, Entry)],
+    stop: &mut Stop,
 ) -> Option<Duration> {
     let lines = alarm::encode(entries);
     let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece));
-    let mut job = Job::new(from, lines);
-    let sent = link.send(&mut job).await;
-    let settlements = job.settlements();
-    link.tell_dead(&settlements);
-    settle_all(lane, link.name(), settlements).await;
+    let mut job = Job::new(from, lines, None);
+    let sent = loop {
+        let sent = link.send(&mut job).await;
+        let settlements = job.settlements();
+        link.tell_dead(&settlements);
+        settle_all(lane, link.name(), settlements).await;
+        // A store in doubt is asked on with the same batch: what it takes elsewhere then decides.
+        if sent.is_ok() || job.doubt().is_none() || stop.said() {
+            break sent;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Pace::HOLD) => {}
+            () = stop.wait() => {}
+        }
+    };
     match sent {
         Ok(()) => {
             pace.fine();

@@ -2,6 +2,10 @@
 //!
 //! A store that calls a body bad is shown its halves, and theirs, until the bad records stand alone: those are
 //! dead-lettered with the store's words, all others get through. A re-sent good record overwrites itself.
+//!
+//! A store that calls everything bad, in the same words, is not to be believed: something else answers there, or the store
+//! itself is ill. Many records refused alike, one after the other, are in doubt: the store is asked now and then, and
+//! nothing is given up. Once it takes something they are shown to it again, and what it then refuses is dead.
 
 use std::ops::Range;
 
@@ -13,6 +17,8 @@ use crate::journal::{Outcome, Seq};
 
 /// Characters of a store's complaint that are kept with a dead letter.
 const REASON_CHARS: usize = 256;
+/// Single records refused alike, one after the other, after which it may be the store.
+const ROW: usize = 16;
 
 /// Why a batch stopped before its end. Nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +40,40 @@ pub(super) struct Job {
     verdicts: Vec<(Range<usize>, Option<String>)>,
     /// The number of records the store called too many.
     too_many: Option<usize>,
+    /// Refused alike since the store last took something, and what needed no sending in between, in order.
+    doubtful: Vec<(Range<usize>, Option<String>)>,
+    /// Records of these.
+    row: usize,
+    /// The store has been in doubt over this batch.
+    held: bool,
+    /// Records before this one are shown again to a store that has proved well.
+    sure_below: usize,
+    /// The store has taken a part of this batch.
+    passed: bool,
+    /// Two of its records were refused in different words.
+    differ: bool,
+    /// Bodies the store had taken, of anybody, when the doubt began.
+    doubt: Option<u64>,
 }
 
 impl Job {
-    pub(super) fn new(from: Seq, lines: Lines) -> Self {
+    /// `doubt` as [`Job::doubt`] said it of a batch before that these records were in.
+    pub(super) fn new(from: Seq, lines: Lines, doubt: Option<u64>) -> Self {
         let whole = 0..lines.len();
-        Self { from, todo: vec![whole], lines, verdicts: Vec::new(), too_many: None }
+        Self {
+            from,
+            todo: vec![whole],
+            lines,
+            verdicts: Vec::new(),
+            too_many: None,
+            doubtful: Vec::new(),
+            row: 0,
+            held: doubt.is_some(),
+            sure_below: 0,
+            passed: false,
+            differ: false,
+            doubt,
+        }
     }
 
     /// The next body to send; `None` when there is nothing more.
@@ -54,20 +88,44 @@ impl Job {
         None
     }
 
-    /// Takes in the answer to the last [`Job::next`].
-    pub(super) fn answer(&mut self, answer: Answer) -> Result<(), Stopped> {
+    /// Takes in the answer to the last [`Job::next`]; `taken` bodies the store had taken by then, of anybody.
+    pub(super) fn answer(&mut self, answer: Answer, taken: u64) -> Result<(), Stopped> {
         match answer {
-            Answer::Accepted => self.conclude(None),
-            Answer::Refused(why) => self.split(why),
+            Answer::Accepted => {
+                self.accepted();
+                Ok(())
+            }
+            Answer::Refused(why) => self.refused(why, taken),
             Answer::TooLarge(why) => {
                 let size = self.todo.last().map_or(0, ExactSizeIterator::len);
                 self.too_many = Some(self.too_many.map_or(size, |seen| seen.min(size)));
-                self.split(why);
+                self.refused(why, taken)
             }
-            Answer::Retry(why) => return Err(Stopped::Retry(why)),
-            Answer::Hold(why) => return Err(Stopped::Hold(why)),
+            Answer::Retry(why) => Err(Stopped::Retry(why)),
+            Answer::Hold(why) => Err(Stopped::Hold(why)),
         }
-        Ok(())
+    }
+
+    /// After the last [`Job::next`]: whether that was all. If not, there is more to send, or the store is in doubt.
+    pub(super) fn end(&mut self, taken: u64) -> Result<bool, Stopped> {
+        if self.row == 0 || self.differ || (self.passed && self.row < ROW) {
+            self.believe();
+            return Ok(true);
+        }
+        let why = self.doubtful.iter().rev().find_map(|(_, why)| why.clone()).unwrap_or_default();
+        let elsewhere = self.took_since(taken);
+        self.put_back(elsewhere);
+        if elsewhere { Ok(false) } else { Err(self.hold(&why)) }
+    }
+
+    /// When the doubt about the store began, while it lasts.
+    pub(super) fn doubt(&self) -> Option<u64> {
+        self.doubt
+    }
+
+    /// Nothing of it is decided: it may be read anew, with what came since.
+    pub(super) fn is_whole(&self) -> bool {
+        self.todo.len() == 1 && self.todo.last().is_some_and(|range| *range == (0..self.lines.len()))
     }
 
     /// The size of batch that the store may still take, if it called one too large.
@@ -104,20 +162,84 @@ impl Job {
 
     fn conclude(&mut self, dead: Option<String>) {
         if let Some(range) = self.todo.pop() {
-            self.verdicts.push((range, dead));
+            let verdicts = if self.doubtful.is_empty() { &mut self.verdicts } else { &mut self.doubtful };
+            verdicts.push((range, dead));
         }
     }
 
-    fn split(&mut self, why: String) {
-        let Some(range) = self.todo.last().cloned() else { return };
-        if range.len() <= 1 {
-            return self.conclude(Some(why));
+    fn accepted(&mut self) {
+        self.passed = true;
+        let Some(range) = self.todo.pop() else { return };
+        if self.row >= ROW || (self.held && self.row > 0) {
+            self.put_back(true);
+        } else {
+            self.believe();
         }
-        let middle = range.start + range.len() / 2;
-        self.todo.pop();
-        self.todo.push(middle..range.end);
-        self.todo.push(range.start..middle);
+        self.doubt = None;
+        self.verdicts.push((range, None));
     }
+
+    /// Halves what was refused. A single record is dead if the store is known to be well, and else in doubt.
+    fn refused(&mut self, why: String, taken: u64) -> Result<(), Stopped> {
+        let Some(range) = self.todo.pop() else { return Ok(()) };
+        if range.len() > 1 {
+            let middle = range.start + range.len() / 2;
+            self.todo.push(middle..range.end);
+            self.todo.push(range.start..middle);
+            return Ok(());
+        }
+        if range.start < self.sure_below {
+            self.verdicts.push((range, Some(why)));
+            return Ok(());
+        }
+        // The first in doubt is a refused one; those after it said the same, or they differ already.
+        let other = self.doubtful.first().and_then(|(_, other)| other.as_deref());
+        self.differ |= other.is_some_and(|other| other != why);
+        self.doubt.get_or_insert(taken);
+        self.doubtful.push((range, Some(why.clone())));
+        self.row += 1;
+        if self.differ || !self.row.is_multiple_of(ROW) {
+            return Ok(());
+        }
+        if self.took_since(taken) {
+            self.put_back(true);
+            return Ok(());
+        }
+        Err(self.hold(&why))
+    }
+
+    /// Whether it took something, of anybody, since the doubt began.
+    fn took_since(&self, taken: u64) -> bool {
+        self.doubt.is_some_and(|then| taken > then)
+    }
+
+    /// What was refused is dead.
+    fn believe(&mut self) {
+        self.verdicts.append(&mut self.doubtful);
+        (self.row, self.doubt) = (0, None);
+    }
+
+    /// What is in doubt is to be sent again; to a store that is `well`, for the last time.
+    fn put_back(&mut self, well: bool) {
+        if let (Some((first, _)), Some((last, _))) = (self.doubtful.first(), self.doubtful.last()) {
+            let range = first.start..last.end;
+            if well {
+                (self.sure_below, self.doubt) = (range.end, None);
+            }
+            self.todo.push(range);
+        }
+        self.doubtful.clear();
+        self.row = 0;
+    }
+
+    fn hold(&mut self, why: &str) -> Stopped {
+        self.held = true;
+        Stopped::Hold(suspect(why))
+    }
+}
+
+fn suspect(why: &str) -> String {
+    format!("{why}; said of every record alike, so nothing is given up: check url, and what answers there")
 }
 
 fn join(out: &mut Vec<(Seq, Seq, Outcome)>, from: Seq, to: Seq, outcome: Outcome) {

@@ -24,8 +24,12 @@ const _: () = assert!(LIVE_LAG >= LIVE_BATCH as u64, "a full live batch alone mu
 type Range = (Seq, Seq);
 
 /// The two cursors of a lane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Delivery {
+    /// Records left to the live cursor when it jumps.
+    batch: u64,
+    /// Records it may be behind before it jumps.
+    lag: u64,
     /// The first live record.
     split: Seq,
     /// Where the backlog cursor stands: below it all is under way, settled, or unreadable for now.
@@ -34,14 +38,25 @@ pub(super) struct Delivery {
     skipped: bool,
 }
 
+impl Default for Delivery {
+    fn default() -> Self {
+        Self::near(LIVE_BATCH, LIVE_LAG)
+    }
+}
+
 impl Delivery {
+    /// A live cursor that jumps to the newest `batch` records when it is more than `lag` behind.
+    pub(super) fn near(batch: usize, lag: u64) -> Self {
+        Self { batch: batch as u64, lag, split: 0, at: 0, skipped: false }
+    }
+
     /// Moves the live cursor to the newest batch if it is too far behind; says whether it did. Not while a live batch is
     /// under way. One batch is left to it, so that a store which comes back is asked with live records, not with backlog.
     pub(super) fn catch_up(&mut self, owed: &[Range], head: Seq) -> bool {
-        if self.live_owed(owed) <= LIVE_LAG || owed.len() >= MAX_RANGES {
+        if self.live_owed(owed) <= self.lag || owed.len() >= MAX_RANGES {
             return false;
         }
-        self.split = self.split.max((head + 1).saturating_sub(LIVE_BATCH as u64));
+        self.split = self.split.max((head + 1).saturating_sub(self.batch));
         true
     }
 

@@ -1,5 +1,6 @@
 //! The state of one store, told once a change: to the page and to the log. Shared by the loops of its lanes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -18,6 +19,8 @@ pub(super) struct Link<S> {
     clock: Clock,
     stats: SharedStats,
     last: Mutex<Option<LinkState>>,
+    /// Bodies it took, of all loops together.
+    taken: AtomicU64,
     dead: Mutex<Dead>,
 }
 
@@ -33,18 +36,32 @@ const TELL_DEAD_EVERY: u64 = 60_000;
 
 impl<S: TsSink> Link<S> {
     pub(super) fn new(name: String, sink: S, clock: Clock, stats: SharedStats) -> Self {
-        let link = Self { name, sink, clock, stats, last: Mutex::new(None), dead: Mutex::default() };
+        let link =
+            Self { name, sink, clock, stats, last: Mutex::new(None), taken: AtomicU64::new(0), dead: Mutex::default() };
         link.tell(LinkState::Connecting);
         link
     }
 
     /// Sends what the job still holds, until it is done or the store stops it.
     pub(super) async fn send(&self, job: &mut Job) -> Result<(), Stopped> {
-        while let Some(body) = job.next() {
-            let answer = self.write(body).await;
-            job.answer(answer)?;
+        let sent = self.try_send(job).await;
+        match &sent {
+            Ok(()) => self.tell(LinkState::Up),
+            Err(Stopped::Hold(why) | Stopped::Retry(why)) => self.tell(LinkState::Down { why: why.clone() }),
         }
-        Ok(())
+        sent
+    }
+
+    async fn try_send(&self, job: &mut Job) -> Result<(), Stopped> {
+        loop {
+            while let Some(body) = job.next() {
+                let answer = self.write(body).await;
+                job.answer(answer, self.taken.load(Ordering::Relaxed))?;
+            }
+            if job.end(self.taken.load(Ordering::Relaxed))? {
+                return Ok(());
+            }
+        }
     }
 
     /// Logs dead letters, at once and then their number once a minute; the ledger counts each.
@@ -69,15 +86,14 @@ impl<S: TsSink> Link<S> {
         self.stats.forward_batches.add(1);
         let answer = self.sink.write(body).await;
         match &answer {
-            Answer::Accepted => self.tell(LinkState::Up),
-            Answer::Refused(why) | Answer::TooLarge(why) => {
-                self.stats.forward_failures.add(1);
-                tracing::debug!(link = self.name, why, "store refused a body");
+            Answer::Accepted => {
+                self.taken.fetch_add(1, Ordering::Relaxed);
                 self.tell(LinkState::Up);
             }
-            Answer::Hold(why) | Answer::Retry(why) => {
+            // Whether the store is well then, the job says.
+            Answer::Refused(why) | Answer::TooLarge(why) | Answer::Hold(why) | Answer::Retry(why) => {
                 self.stats.forward_failures.add(1);
-                self.tell(LinkState::Down { why: why.clone() });
+                tracing::debug!(link = self.name, why, "store did not take a body");
             }
         }
         answer

@@ -1,5 +1,5 @@
-//! To the stores: committed records become line protocol and go to the InfluxDB v2 API. Nothing is forwarded before it
-//! is synced; what a store does not take stays owed in its delivery map.
+//! To the stores and the centre: committed records become line protocol and go to the InfluxDB v2 API, and by
+//! [`uplink`] over MQTT. Nothing is forwarded before it is synced; what a sink does not take stays owed in its delivery map.
 //!
 //! [`names`], [`line`], [`memory`] and [`alarm`] write, [`batch`] and [`delivery`] decide, [`store`] sends, [`alarms`] and
 //! [`telemetry`] are the two loops. Nothing here may drop a record, reorder what is owed, or make the journal wait.
@@ -26,6 +26,7 @@ mod link;
 mod feed;
 mod alarms;
 mod telemetry;
+pub mod uplink;
 #[cfg(test)]
 mod tests;
 

@@ -35,12 +35,12 @@ enum Which {
 enum Slot {
     Empty,
     /// Encoded, to be sent (again).
-    Ready(Job),
+    Ready(Box<Job>),
     Flying,
 }
 
 impl Slot {
-    fn take(&mut self) -> Option<Job> {
+    fn take(&mut self) -> Option<Box<Job>> {
         match std::mem::replace(self, Self::Flying) {
             Self::Ready(job) => Some(job),
             same @ (Self::Empty | Self::Flying) => {
@@ -56,11 +56,13 @@ impl Slot {
 struct Cursor {
     slot: Slot,
     memory: Memory,
+    /// See [`Job::doubt`].
+    doubt: Option<u64>,
 }
 
 struct Landed {
     which: Which,
-    job: Job,
+    job: Box<Job>,
     sent: Result<(), Stopped>,
 }
 
@@ -75,7 +77,7 @@ pub(super) struct Forwarder<L, S> {
     live: Cursor,
     backlog: Cursor,
     /// The backlog batch after the one that flies.
-    next: Option<Job>,
+    next: Option<Box<Job>>,
     flights: JoinSet<Landed>,
     /// The head when the live cursor last found nothing more.
     seen: Seq,
@@ -90,7 +92,7 @@ pub(super) struct Forwarder<L, S> {
 
 impl<L: Lane, S: TsSink> Forwarder<L, S> {
     pub(super) fn new(lane: L, link: Arc<Link<S>>, catalog: Catalog, names: Names, clock: Clock, pace: Pace) -> Self {
-        let cursor = || Cursor { slot: Slot::Empty, memory: Memory::default() };
+        let cursor = || Cursor { slot: Slot::Empty, memory: Memory::default(), doubt: None };
         Self {
             lane,
             link,
@@ -232,7 +234,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         }
     }
 
-    async fn read_backlog(&mut self) -> Option<Job> {
+    async fn read_backlog(&mut self) -> Option<Box<Job>> {
         while let Some(range) = self.delivery.backlog(&self.lane.owed()) {
             let job = self.read(Which::Backlog, range).await;
             if job.is_some() || self.rest.is_some() {
@@ -243,7 +245,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
     }
 
     /// The first batch of a range, encoded. `None`: nothing there, or the journal would not say.
-    async fn read(&mut self, which: Which, (from, to): (Seq, Seq)) -> Option<Job> {
+    async fn read(&mut self, which: Which, (from, to): (Seq, Seq)) -> Option<Box<Job>> {
         let (most, cursor) = match which {
             Which::Live => (LIVE_BATCH, &mut self.live),
             Which::Backlog => (BACKLOG_BATCH, &mut self.backlog),
@@ -277,7 +279,9 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         if which == Which::Backlog {
             self.delivery.taken(last.seq);
         }
-        Some(Job::new(from, lines))
+        // What is under way of the backlog has its own; only the live cursor reads again what it could not send.
+        let doubt = if which == Which::Live { self.live.doubt } else { None };
+        Some(Box::new(Job::new(from, lines, doubt)))
     }
 
     fn fly(&mut self, which: Which) {
@@ -303,6 +307,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         if let Some(limit) = job.shrink() {
             self.limit = self.limit.min(limit);
         }
+        self.cursor(which).doubt = job.doubt();
         let wait = match sent {
             Ok(()) => {
                 self.pace.fine();
@@ -318,7 +323,9 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
                 Pace::HOLD
             }
         };
-        self.cursor(which).slot = Slot::Ready(job);
+        // A store in doubt is shown what came since as well: if it takes any of that, the doubt ends.
+        let anew = which == Which::Live && job.doubt().is_some() && job.is_whole();
+        self.cursor(which).slot = if anew { Slot::Empty } else { Slot::Ready(job) };
         self.rest = Some(self.clock.mono().plus(wait.as_millis() as u64));
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::bytes::Damage;
 use super::codec;
 use super::lane::{LaneCore, lock};
-use super::{Entry, Head, Inner, Lane, Outcome, Record, Seq, chain};
+use super::{Entry, Head, Inner, Lane, Outcome, Record, Seq, Stretch, chain, start};
 
 /// One store's view of one lane: what is owed, the records, and the settling of them.
 #[derive(Debug)]
@@ -47,6 +47,11 @@ impl Feed {
     pub fn owed(&self) -> Vec<(Seq, Seq)> {
         let head = self.head().seq;
         lock(&self.core().deliveries).owed(self.sink, 1, head)
+    }
+
+    /// The lane's epochs, oldest first.
+    pub async fn epochs(&self) -> Result<Vec<Stretch>, String> {
+        self.core().readers.spawn(start::stretches).await
     }
 
     /// Up to `max` records of `from..=to` (telemetry lane), in order, off the runtime. A seq that is missing (expired) is skipped.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -16,11 +17,17 @@ const CHECK_ALWAYS: u64 = 4 << 20;
 /// broken page shows when it is touched, and the marker of [`suspect_path`] then has the whole file checked.
 const CHECK_UNCLEAN: u64 = 32 << 20;
 
+/// How long a disk that fails is asked again before the start goes on without it, and how often.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Why a file could not be taken up.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The file is broken; a repair helps.
     Damaged(String),
+    /// The disk fails, which may pass; `unreadable`: if it does not, what can't be read is gone.
+    Sick { why: String, unreadable: bool },
     /// Something around it is; a person must help.
     Refused(OpenError),
 }
@@ -41,24 +48,50 @@ pub(super) fn open<T>(
         let repaired = (!alone).then_some(Repaired { told, skip: 0 });
         make(&path, lane, repaired.as_ref())?;
     }
-    let damage = match take(&path, lane, &load) {
+    let take = || patiently(&path, PAUSE, || take(&path, lane, &load));
+    let damage = match take()? {
         Ok(found) => return Ok(found),
-        Err(Trouble::Refused(error)) => return Err(error),
-        Err(Trouble::Damaged(why)) => why,
+        Err(why) => why,
     };
     tracing::error!(path = %path.display(), damage, "journal file is damaged and is repaired");
     repair::salvage(&path, lane, &damage, now)?;
-    let damage = match take(&path, lane, &load) {
+    let damage = match take()? {
         Ok(found) => return Ok(found),
-        Err(Trouble::Refused(error)) => return Err(error),
-        Err(Trouble::Damaged(why)) => why,
+        Err(why) => why,
     };
     // What was saved is no better: begin with nothing, so that the gateway starts.
     repair::abandon(&path, lane, &damage, now + 1)?;
-    take(&path, lane, &load).map_err(|trouble| match trouble {
-        Trouble::Refused(error) => error,
-        Trouble::Damaged(why) => refuse(&path, &why, "use another disk"),
-    })
+    take()?.map_err(|why| refuse(&path, &why, "use another disk"))
+}
+
+/// Tries again while the disk fails, for [`PATIENCE`]. The inner error says what is damaged: a sound file is not set aside
+/// for a disk that hiccups, nor for one that is full.
+fn patiently<T>(
+    path: &Path,
+    pause: Duration,
+    mut take: impl FnMut() -> Result<T, Trouble>,
+) -> Result<Result<T, String>, OpenError> {
+    let mut tries = PATIENCE.as_millis() / PAUSE.as_millis();
+    loop {
+        let (why, unreadable) = match take() {
+            Ok(found) => return Ok(Ok(found)),
+            Err(Trouble::Damaged(why)) => return Ok(Err(why)),
+            Err(Trouble::Refused(error)) => return Err(error),
+            Err(Trouble::Sick { why, unreadable }) => (why, unreadable),
+        };
+        if tries == 0 {
+            let mend = "see to the disk: free space, cable, health; the file was left as it is, start again then";
+            return if unreadable { Ok(Err(why)) } else { Err(refuse(path, &why, mend)) };
+        }
+        tracing::warn!(path = %path.display(), why, "journal can't be opened yet, trying again");
+        tries -= 1;
+        wait(pause);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing runs yet that could be waited for")]
+fn wait(pause: Duration) {
+    std::thread::sleep(pause);
 }
 
 /// Makes an empty file under another name first, so that a crash leaves either none or a whole one.
@@ -91,7 +124,7 @@ fn look_over(path: &Path, lane: Lane) -> Result<Connection, Trouble> {
     if file_bytes(path, "") == 0 {
         return Err(Trouble::Damaged("is empty".to_owned()));
     }
-    let conn = schema::writer(path).map_err(told)?;
+    let conn = schema::first_writer(path).map_err(told)?;
     // If this turns out to be damaged it is closed as it is, with its WAL, for the repair and for whoever wants to look.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(told)?;
     let pragma = |name: &str| conn.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -134,6 +167,9 @@ fn trouble(path: &Path, error: &rusqlite::Error) -> Trouble {
     if by_header || schema::is_damage(error) {
         return Trouble::Damaged(error.to_string());
     }
+    if schema::may_pass(error) {
+        return Trouble::Sick { why: error.to_string(), unreadable: schema::is_unreadable(error) };
+    }
     Trouble::Refused(refuse(path, &error.to_string(), "see to space and rights of the directory"))
 }
 
@@ -161,4 +197,28 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), OpenError> {
         None => Ok(()),
     });
     synced.map_err(|error| refuse(to, &format!("can't be put in place: {error}"), "see to the rights of the directory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sick(unreadable: bool) -> Trouble {
+        Trouble::Sick { why: "disk I/O error".to_owned(), unreadable }
+    }
+
+    #[test]
+    fn a_failure_that_passes_sets_nothing_aside() {
+        let mut answers = vec![Ok(7), Err(sick(false)), Err(sick(true))];
+        let taken = patiently(Path::new("alarm.db"), Duration::ZERO, || answers.pop().unwrap());
+        assert_eq!(taken.unwrap(), Ok(7));
+    }
+
+    #[test]
+    fn a_failure_that_lasts_is_refused_in_words_or_what_cannot_be_read_is_given_up() {
+        let lasting = |unreadable| patiently(Path::new("alarm.db"), Duration::ZERO, || Err::<(), _>(sick(unreadable)));
+        let words = lasting(false).unwrap_err().0;
+        assert!(words.starts_with("alarm.db: disk I/O error; see to the disk"), "{words}");
+        assert_eq!(lasting(true).unwrap(), Err("disk I/O error".to_owned()));
+    }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use gengfu_core::reading::Delivery;
 use rusqlite::{Connection, params};
 
 use super::bytes::Damage;
 use super::chunk::{self, HOUR, Summary};
 use super::codec::{self, Item};
+use super::queue::WINDOW_MS;
 use super::seal::Sealed;
-use super::{Bucket, Record};
+use super::{Bucket, Came, Record};
 
 /// Buckets of one answer; a finer step is made as coarse as this needs.
 pub const MAX_BUCKETS: usize = 10_000;
@@ -133,28 +135,58 @@ fn fresh(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Every record of the batches committed since `from` (UTC ms), in order of seq. A clock set back in between does not
-/// hide what was committed after it.
-pub(super) fn replay(conn: &Connection, from: i64, visit: &mut dyn FnMut(Record)) -> rusqlite::Result<()> {
-    let mut newest = conn.prepare("SELECT first_seq, stamp FROM batch ORDER BY first_seq DESC")?;
-    let mut newest = newest.query([])?;
-    let mut start = i64::MAX;
-    while let Some(row) = newest.next()? {
-        let (first, stamp): (i64, i64) = (row.get(0)?, row.get(1)?);
-        if stamp < from {
-            break;
-        }
-        start = first;
-    }
-    let mut rows = conn.prepare("SELECT body FROM batch WHERE first_seq >= ?1 ORDER BY first_seq")?;
-    let mut rows = rows.query([start])?;
-    while let Some(row) = rows.next()? {
-        let body = row.get_ref(0)?.as_blob().unwrap_or_default();
-        if let Err(Damage(what)) = codec::decode(body, |seq, item| visit(item.record(seq))) {
+/// Beyond the memory asked for, ms: what the alarm lane had not synced yet when the last run ended.
+const BEYOND: i64 = 60_000;
+/// Batches of one replay: the start must be quick.
+const MOST_BATCHES: usize = 50_000;
+
+/// The newest records, in order of seq: those that came within `memory` ms of the newest of all, and a little more. With
+/// each goes when it came (UTC ms, never running backwards) and how. The time of a commit is when its readings came,
+/// within the commit window; a clock that was set back in between is taken out of the account.
+pub(super) fn replay(conn: &Connection, memory: i64, visit: &mut dyn FnMut(Record, Came)) -> rusqlite::Result<()> {
+    let mut rows = newest(conn, memory.saturating_add(BEYOND))?;
+    rows.reverse();
+    let mut body = conn.prepare_cached("SELECT body, history FROM batch WHERE first_seq = ?1")?;
+    let mut came_last = i64::MIN;
+    for (n, Placed { first, stamp, on }) in rows.iter().enumerate() {
+        let before = n.checked_sub(1).and_then(|n| rows.get(n)).map_or(*on, |row| row.on);
+        let earliest = before.saturating_sub(WINDOW_MS as i64);
+        let mut found = body.query([first])?;
+        let Some(row) = found.next()? else { continue };
+        let delivery = if row.get(1)? { Delivery::History } else { Delivery::Live };
+        let decoded = codec::decode(row.get_ref(0)?.as_blob().unwrap_or_default(), |seq, item| {
+            let at = item.at.saturating_add(on - stamp);
+            came_last = at.clamp(earliest, *on).max(came_last);
+            visit(item.record(seq), Came { at: came_last, delivery });
+        });
+        if let Err(Damage(what)) = decoded {
             tracing::warn!(what, "a batch of telemetry can't be read");
         }
     }
     Ok(())
+}
+
+/// A batch with the time of its commit, by its own clock and on a line that only runs forward.
+struct Placed {
+    first: i64,
+    stamp: i64,
+    on: i64,
+}
+
+/// The batches of the last `memory` ms, newest first.
+fn newest(conn: &Connection, memory: i64) -> rusqlite::Result<Vec<Placed>> {
+    let mut rows = conn.prepare("SELECT first_seq, stamp FROM batch ORDER BY first_seq DESC LIMIT ?1")?;
+    let mut rows = rows.query([MOST_BATCHES as i64])?;
+    let mut placed: Vec<Placed> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (first, stamp): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let on = placed.last().map_or(stamp, |next| next.on.saturating_sub((next.stamp - stamp).max(0)));
+        if placed.first().is_some_and(|end| end.on.saturating_sub(on) > memory) {
+            break;
+        }
+        placed.push(Placed { first, stamp, on });
+    }
+    Ok(placed)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gengfu_core::quality::Quality;
-use gengfu_core::reading::PointId;
+use gengfu_core::reading::{Delivery, PointId};
 use gengfu_core::time::Mono;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -43,6 +43,7 @@ mod ring;
 mod alarm;
 mod queue;
 mod telemetry;
+mod thin;
 mod seal;
 mod retention;
 mod feed;
@@ -148,12 +149,31 @@ pub struct Record {
     pub quality: Quality,
 }
 
+/// When and how a record reached the gateway, as far as the journal knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Came {
+    /// UTC ms, by the clock of the newest record.
+    pub at: i64,
+    pub delivery: Delivery,
+}
+
 /// How far a lane is synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
     pub epoch: u64,
     /// The last synced record; 0 before the first.
     pub seq: Seq,
+}
+
+/// The records that one epoch covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stretch {
+    pub epoch: u64,
+    pub first: Seq,
+    /// Its last record (below `first`: it has none); `None` for the newest, which goes on to the head.
+    pub last: Option<Seq>,
+    /// UTC ms.
+    pub started: i64,
 }
 
 /// What became of a range of records at a sink.
@@ -362,12 +382,14 @@ impl Journal {
     /// record are left out; a step too fine for the range is made a multiple of itself.
     pub async fn history(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Result<Vec<Bucket>, String> {
         let readers = &self.inner.telemetry.core.readers;
-        readers.spawn(move |conn| history::buckets(conn, point.0, from, to, step_ms)).await
+        readers.ask(move |conn| history::buckets(conn, point.0, from, to, step_ms)).await
     }
 
-    /// Committed records since `from` (UTC ms of commit), oldest first, for the engine's warm start; blocking, before the runtime is busy.
-    pub fn replay(&self, from: i64, visit: &mut dyn FnMut(Record)) -> Result<(), String> {
-        self.inner.telemetry.core.readers.read(|conn| history::replay(conn, from, visit))
+    /// The records that came within `memory_ms` of the newest, in order, for the engine's warm start; blocking, before the
+    /// runtime is busy.
+    pub fn replay(&self, memory_ms: u64, visit: &mut dyn FnMut(Record, Came)) -> Result<(), String> {
+        let memory = i64::try_from(memory_ms).unwrap_or(i64::MAX);
+        self.inner.telemetry.core.readers.read(|conn| history::replay(conn, memory, visit))
     }
 
     /// How far back a warm start will ask for, ms: what is older and owed to nobody is kept for trends only.
@@ -378,18 +400,18 @@ impl Journal {
     /// Entries of the alarm lane, newest first, at most `max`, older than `before` if given.
     pub async fn entries(&self, before: Option<Seq>, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
         let before = before.unwrap_or(Seq::MAX);
-        let read = self.inner.alarm.core.readers.spawn(move |conn| chain::read_back(conn, before, max)).await?;
+        let read = self.inner.alarm.core.readers.ask(move |conn| chain::read_back(conn, before, max)).await?;
         Ok(feed::legible(read))
     }
 
     /// The newest messages that could not be understood, newest first.
     pub async fn refused(&self, max: usize) -> Result<Vec<Refused>, String> {
-        self.inner.telemetry.core.readers.spawn(move |conn| telemetry::refused(conn, max)).await
+        self.inner.telemetry.core.readers.ask(move |conn| telemetry::refused(conn, max)).await
     }
 
     /// Walks the hash chain of the alarm lane.
     pub async fn verify_chain(&self) -> Result<ChainReport, String> {
-        self.inner.alarm.core.readers.spawn(chain::verify).await
+        self.inner.alarm.core.readers.ask(chain::verify).await
     }
 }
 

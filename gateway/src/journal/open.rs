@@ -96,7 +96,7 @@ pub(super) fn open(
         stats,
         telemetry.instants,
         Series::new(catalog),
-        Retention::new(config, clock.now()),
+        Retention::new(config, clock.now(), alarm_lane.core.readers.clone()),
     );
     let start = alarm_lane.core.head().seq + 1;
     for entry in tales {

@@ -1,20 +1,30 @@
 //! What telemetry gives way, and when, in small transactions between commits. A batch that is sealed and owed to nobody has
-//! done its work and goes once no warm start needs it. By age and by size the oldest goes first, be it a batch or a chunk;
-//! what a sink was still owed of it becomes `expired` in its map, in the same transaction. Alarms stay.
+//! done its work and goes once no warm start needs it. For want of room old chunks are thinned before anything is dropped;
+//! their summaries stay those of the whole. Then, as by age, the oldest goes first, be it a batch or a chunk; what a sink was
+//! still owed of it becomes `expired` in its map, in the same transaction. Alarms stay.
 
 use gengfu_core::time::Now;
-use rusqlite::{CachedStatement, Connection, Row};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
-use super::Seq;
 use super::delivery::Fate;
 use super::lane::{Hand, LaneCore, lock};
+use super::readers::Readers;
 use super::seal::Sealed;
+use super::thin::Kept;
+use super::{Seq, chunk, schema, thin};
 use crate::config::checked::JournalConfig;
 
 /// Rows of one transaction, so that a commit never waits long behind it.
 const TRIM_ROWS: usize = 64;
 /// Pages given back to the file system after each.
 const VACUUM_PAGES: u32 = 2048;
+/// Chunks younger than this are not thinned, ms: the last day is what people look at.
+const THIN_AFTER: i64 = 86_400_000;
+/// What stays whole around each transition of an alarm, ms on both sides.
+const AROUND: i64 = 600_000;
+/// Newest transitions that are looked at for that, and how long the look is good for, ms.
+const TRANSITIONS: i64 = 100_000;
+const LOOKED: u64 = 3_600_000;
 /// How often it is looked whether something must go, ms.
 const LOOK_EVERY: u64 = 5000;
 /// The wall clock must have run this long without a step before age counts, ms: a wrong clock must not wipe out history.
@@ -29,11 +39,15 @@ pub(super) struct Retention {
     max_bytes: u64,
     next: u64,
     steady: Steady,
+    /// For what stays whole around alarms, and since when (counter) it is known.
+    alarms: Readers,
+    kept: Option<(u64, Kept)>,
 }
 
 impl Retention {
-    pub(super) fn new(config: &JournalConfig, now: Now) -> Self {
-        let mut retention = Self { keep_ms: 0, max_bytes: 0, next: 1, steady: Steady { anchor: now } };
+    pub(super) fn new(config: &JournalConfig, now: Now, alarms: Readers) -> Self {
+        let steady = Steady { anchor: now };
+        let mut retention = Self { keep_ms: 0, max_bytes: 0, next: 1, steady, alarms, kept: None };
         retention.limit(config);
         retention
     }
@@ -63,14 +77,85 @@ impl Retention {
             bytes: self.max_bytes,
             settled: lock(&core.deliveries).settled(core.head().seq),
             needed: now.wall.0.saturating_sub_unsigned(memory_ms),
+            thin: now.wall.0.saturating_sub(THIN_AFTER),
         };
-        match select(&hand.conn, &limits) {
-            Ok(Some(cut)) if trim(hand, core, cut) => self.next = 0,
-            Ok(_) => {}
+        let done = match select(&hand.conn, &limits) {
+            Ok(Some(Cut::Thin { after })) => self.thin(hand, core, after, limits.thin),
+            Ok(Some(cut)) => Ok(trim(hand, core, cut)),
+            Ok(None) => Ok(false),
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(true) => self.next = 0,
+            Ok(false) => {}
             Err(error) => tracing::warn!(%error, "retention put off"),
         }
     }
+
+    /// Thins the next few chunks after this id.
+    fn thin(&mut self, hand: &mut Hand, core: &LaneCore, after: i64, before: i64) -> rusqlite::Result<bool> {
+        let now = core.clock.mono().0;
+        if self.kept.as_ref().is_none_or(|(since, _)| now.saturating_sub(*since) > LOOKED) {
+            let moments = self.alarms.read(transitions).inspect_err(|error| tracing::warn!(error, "thinning put off"));
+            let Ok(moments) = moments else { return Ok(false) };
+            self.kept = Some((now, Kept::around(moments, AROUND)));
+        }
+        let Some((_, kept)) = &self.kept else { return Ok(false) };
+        let (last, thinned) = thinner(&hand.conn, after, before, kept)?;
+        let written = hand.commit(core, &mut |conn| rewrite(conn, last, &thinned), || ());
+        if let Err(error) = vacuum(&hand.conn) {
+            tracing::debug!(%error, "pages are given back later");
+        }
+        tracing::debug!(chunks = thinned.len(), upto = last, "history thinned");
+        Ok(written)
+    }
 }
+
+/// When alarms changed, newest first.
+fn transitions(conn: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut rows = conn.prepare("SELECT wall FROM entry WHERE kind = 'alarm' ORDER BY seq DESC LIMIT ?1")?;
+    rows.query_map([TRANSITIONS], |row| row.get(0))?.collect()
+}
+
+/// A chunk with fewer readings, and how many are gone.
+struct Thinned {
+    id: i64,
+    body: Vec<u8>,
+    gone: u64,
+}
+
+/// The next few chunks, thinned, of those that end before a time; and the id of the last that was looked at.
+fn thinner(conn: &Connection, after: i64, before: i64, kept: &Kept) -> rusqlite::Result<(i64, Vec<Thinned>)> {
+    let (mut last, mut thinned) = (after, Vec::new());
+    let mut rows = conn.prepare_cached("SELECT id, t_max, body FROM chunk WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = rows.query([after, TRIM_ROWS as i64])?;
+    while let Some(row) = rows.next()? {
+        let (id, t_max): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if t_max >= before {
+            break;
+        }
+        last = id;
+        // One that can't be read is as small as it will be.
+        let Ok(items) = chunk::decode(row.get_ref(2)?.as_blob().unwrap_or_default(), 0) else { continue };
+        let fewer = thin::thin(&items, kept);
+        if fewer.len() < items.len() {
+            let gone = (items.len() - fewer.len()) as u64;
+            thinned.push(Thinned { id, body: chunk::encode(&fewer), gone });
+        }
+    }
+    Ok((last, thinned))
+}
+
+fn rewrite(conn: &Connection, last: i64, thinned: &[Thinned]) -> rusqlite::Result<()> {
+    let mut update = conn.prepare_cached("UPDATE chunk SET body = ?2, thinned = thinned + ?3 WHERE id = ?1")?;
+    for Thinned { id, body, gone } in thinned {
+        update.execute(params![id, body, gone])?;
+    }
+    schema::put_meta(conn, THINNED, &last.to_string())
+}
+
+/// Chunks up to the id under this key in `meta` are thinned.
+const THINNED: &str = "thinned";
 
 /// Since when the wall clock agrees with the counter.
 #[derive(Debug)]
@@ -99,6 +184,8 @@ pub(super) struct Limits {
     pub settled: Seq,
     /// Batches committed since this (UTC ms) are needed for a warm start.
     pub needed: i64,
+    /// Chunks of before this (UTC ms) may be thinned.
+    pub thin: i64,
 }
 
 /// What goes.
@@ -110,6 +197,8 @@ pub(super) enum Cut {
     Batches { first: Seq, last: Seq },
     /// Chunks up to this id.
     Chunks { last: i64 },
+    /// Readings of the chunks after this id that tell little.
+    Thin { after: i64 },
 }
 
 /// The oldest few rows that must go. The newest batch stays whatever the limits say: the next seq hangs on it.
@@ -119,6 +208,14 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
     let excess = (pages * pragma("page_size")?).saturating_sub(limits.bytes);
     if let Some(last) = spent(conn, limits, excess)? {
         return Ok(Some(Cut::Spent { last }));
+    }
+    if excess > 0 {
+        let after = schema::meta(conn, THINNED)?.and_then(|id| id.parse().ok()).unwrap_or(0);
+        let mut next = conn.prepare_cached("SELECT t_max FROM chunk WHERE id > ?1 ORDER BY id LIMIT 1")?;
+        let next = next.query_map([after], |row| row.get::<_, i64>(0))?.next().transpose()?;
+        if next.is_some_and(|t_max| t_max < limits.thin) {
+            return Ok(Some(Cut::Thin { after }));
+        }
     }
     let oldest = |sql: &str| conn.prepare_cached(sql)?.query_map([], |row| row.get::<_, i64>(0))?.next().transpose();
     let batch = oldest("SELECT stamp FROM batch ORDER BY first_seq LIMIT 1")?;
@@ -212,6 +309,7 @@ fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut) -> bool {
         Cut::Spent { last } => tracing::debug!(last, "batches are sealed, delivered and gone"),
         Cut::Batches { first, last } => tracing::info!(from = first, to = last, "telemetry expired"),
         Cut::Chunks { last } => tracing::debug!(last, "history expired"),
+        Cut::Thin { .. } => {}
     }
     written
 }
@@ -227,6 +325,7 @@ fn delete(conn: &Connection, cut: Cut) -> rusqlite::Result<()> {
             conn.prepare_cached(span)?.execute([last])?;
             conn.prepare_cached("DELETE FROM chunk WHERE id <= ?1")?.execute([last])?;
         }
+        Cut::Thin { .. } => {}
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! The alarm lane's entries in memory: those not on disk yet, and the newest that are. Pure; bounded; never waits.
 //!
 //! An entry has its seq from the moment it is appended. While the disk is sick the ring holds up to [`CAPACITY`] entries;
-//! beyond that the oldest one that all push channels have seen gives way (else the oldest of all). Its number stays
-//! empty and is counted.
+//! beyond that one gives way: audits and what the gateway says of itself before any transition of an alarm, a transition
+//! that all push channels have seen before one they have not, the older before the newer. Its number stays empty and is
+//! counted.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -54,6 +55,18 @@ pub(super) enum Peek {
     Empty,
 }
 
+/// What it costs if an entry gives way, cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// On disk and pushed: nothing.
+    Done,
+    /// Who asked for what, and what the gateway said of itself.
+    Word,
+    /// An alarm's transition that people know of.
+    Pushed,
+    Unpushed,
+}
+
 impl Ring {
     pub(super) fn new(next: Seq, sinks: usize) -> Self {
         Self {
@@ -74,10 +87,10 @@ impl Ring {
     }
 
     pub(super) fn append(&mut self, entry: Entry, now: Mono) -> Seq {
-        self.make_room();
         let seq = self.next;
         self.next += 1;
         self.slots.push_back(Slot { seq, entry: Arc::new(entry), since: now, committed: None });
+        self.make_room();
         seq
     }
 
@@ -143,14 +156,21 @@ impl Ring {
         self.slots.partition_point(|slot| slot.committed.is_some())
     }
 
+    /// The newest is among those that may give way: an audit never takes the place of a transition.
     fn make_room(&mut self) {
-        if self.slots.len() < CAPACITY {
+        if self.slots.len() <= CAPACITY {
             return;
         }
         let pushed = self.cursors.iter().flatten().min().copied().unwrap_or(Seq::MAX);
         let free = |slot: &Slot| slot.committed.is_some() || slot.seq > self.taken;
-        let place = self.slots.iter().position(|slot| free(slot) && slot.seq < pushed);
-        let Some(place) = place.or_else(|| self.slots.iter().position(free)) else { return };
+        let worth = |slot: &Slot| match (slot.committed.is_some(), slot.seq < pushed) {
+            (true, true) => Worth::Done,
+            _ if !matches!(*slot.entry, Entry::Alarm(_)) => Worth::Word,
+            (false, true) => Worth::Pushed,
+            (true | false, false) => Worth::Unpushed,
+        };
+        let places = self.slots.iter().enumerate().filter(|(_, slot)| free(slot));
+        let Some((place, _)) = places.min_by_key(|(place, slot)| (worth(slot), *place)) else { return };
         if let Some(slot) = self.slots.remove(place)
             && slot.committed.is_none()
         {
@@ -217,5 +237,33 @@ mod tests {
         assert_eq!(ring.behind(), CAPACITY);
         ring.append(stop(0), Mono(0));
         assert_eq!(ring.take_untold(), [7], "what the writer has taken stays");
+    }
+
+    #[test]
+    fn a_transition_outlives_what_others_say() {
+        let alarm = || super::super::tests::alarm("low", 1, "unacknowledged");
+        let audit = |at| Entry::Audit {
+            at,
+            by: "guard".to_owned(),
+            action: "acknowledge-refused".to_owned(),
+            target: String::new(),
+            detail: String::new(),
+        };
+        let mut ring = Ring::new(1, 1);
+        ring.append(alarm(), Mono(0));
+        let _ = ring.peek(0, 2, Mono(0));
+        for n in 0..2 * CAPACITY as i64 {
+            ring.append(audit(n), Mono(0));
+        }
+        let holds = |ring: &Ring, seq| ring.slots.iter().any(|slot| slot.seq == seq);
+        assert!(holds(&ring, 1), "the oldest, and pushed: still it stays");
+        for _ in 0..CAPACITY {
+            ring.append(alarm(), Mono(0));
+        }
+        assert!(!holds(&ring, 1), "among transitions the oldest that was pushed gives way");
+        let seq = ring.append(audit(0), Mono(0));
+        assert!(ring.is_lost(seq), "an audit among transitions alone gives way itself");
+        assert_eq!(ring.behind(), CAPACITY);
+        assert!(ring.slots.iter().all(|slot| matches!(*slot.entry, Entry::Alarm(_))));
     }
 }

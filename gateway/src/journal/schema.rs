@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, ffi};
 
 use super::Lane;
 
@@ -44,7 +44,7 @@ const TELEMETRY: &str = "
 CREATE TABLE series(id INTEGER PRIMARY KEY, device TEXT NOT NULL, point TEXT NOT NULL, kind TEXT NOT NULL, area TEXT,
     unit TEXT, life_safety INTEGER NOT NULL) STRICT;
 CREATE TABLE batch(first_seq INTEGER PRIMARY KEY, n INTEGER NOT NULL, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
-    stamp INTEGER NOT NULL, format INTEGER NOT NULL, tier INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+    stamp INTEGER NOT NULL, format INTEGER NOT NULL, tier INTEGER NOT NULL, history INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE sealed(one INTEGER PRIMARY KEY, upto INTEGER NOT NULL, till INTEGER NOT NULL, next INTEGER NOT NULL) STRICT;
 CREATE TABLE chunk(id INTEGER PRIMARY KEY, point INTEGER NOT NULL, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
     format INTEGER NOT NULL, thinned INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
@@ -109,11 +109,42 @@ pub(super) fn is_ours(conn: &Connection, lane: Lane) -> rusqlite::Result<bool> {
     Ok(text(conn)? == text(&model)?)
 }
 
+/// SQLite's own name for files of one process: the WAL's index is kept in memory instead of a file beside it.
+const ONE_PROCESS: &str = "unix-excl";
+const WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
 /// The one connection that writes.
 pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let conn = Connection::open_with_flags(path, WRITE)?;
     prepare_writer(&conn)?;
     Ok(conn)
+}
+
+/// The first connection to a file in this run. A full disk has no room for the WAL's index, which SQLite makes anew at
+/// every start: then it is kept in memory. Connections made later, by this process, share it; other programs find the
+/// file locked until the next start.
+pub(super) fn first_writer(path: &Path) -> rusqlite::Result<Connection> {
+    writer(path).or_else(|error| {
+        if !lacks_index(&error) {
+            return Err(error);
+        }
+        tracing::warn!(path = %path.display(), %error, "no room for the index of the WAL, kept in memory for this run");
+        let conn = Connection::open_with_flags_and_vfs(path, WRITE, ONE_PROCESS)?;
+        prepare_writer(&conn)?;
+        Ok(conn)
+    })
+}
+
+/// Whether it was the WAL's index that could not be had.
+fn lacks_index(error: &rusqlite::Error) -> bool {
+    use ffi::{SQLITE_CANTOPEN, SQLITE_IOERR_SHMLOCK, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE};
+    let of_index =
+        [SQLITE_CANTOPEN, SQLITE_IOERR_SHMLOCK, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE];
+    extended(error).is_some_and(|code| of_index.contains(&code))
+}
+
+fn extended(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code)
 }
 
 fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
@@ -152,10 +183,13 @@ pub(super) fn checkpoint(conn: &Connection) -> rusqlite::Result<()> {
 /// Whether the error says that the file itself is broken, so that no waiting will mend it.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error as E;
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SystemIoFailure, TypeMismatch, Unknown};
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
     // "no such table" and its like come as Unknown: the schema is not ours any more.
-    let broken = |code| matches!(code, DatabaseCorrupt | NotADatabase | SystemIoFailure | TypeMismatch | Unknown);
+    let broken = |code| matches!(code, DatabaseCorrupt | NotADatabase | TypeMismatch | Unknown);
+    // A file that ends too early, or of which the file system itself says that it is broken.
+    let torn = [ffi::SQLITE_IOERR_SHORT_READ, ffi::SQLITE_IOERR_CORRUPTFS, ffi::SQLITE_IOERR_DATA];
     error.sqlite_error_code().is_some_and(broken)
+        || extended(error).is_some_and(|code| torn.contains(&code))
         || matches!(
             error,
             E::FromSqlConversionFailure(..)
@@ -166,7 +200,35 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
         )
 }
 
+/// Whether it is the disk that fails, which may pass: no space, a write or a read that went wrong.
+pub(super) fn may_pass(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+    !is_damage(error) && matches!(error.sqlite_error_code(), Some(DiskFull | SystemIoFailure))
+}
+
+/// Whether a part of the file can't be read: if that lasts, that part is gone.
+pub(super) fn is_unreadable(error: &rusqlite::Error) -> bool {
+    extended(error) == Some(ffi::SQLITE_IOERR_READ)
+}
+
 /// As [`is_damage`], for a file in use: an I/O error may pass, a corrupt page will not.
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_is_not_a_file_that_is_broken() {
+        let error = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        for code in [ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_FULL] {
+            assert!(!is_damage(&error(code)) && may_pass(&error(code)), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_IOERR_SHORT_READ] {
+            assert!(is_damage(&error(code)) && !may_pass(&error(code)), "{code}");
+        }
+        assert!(!may_pass(&error(ffi::SQLITE_READONLY)), "a right that is lacking does not come by waiting");
+    }
 }

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Head, Seq, StartCause, schema};
+use super::{Head, Seq, StartCause, Stretch, schema};
 
 /// A stretch of seq that one epoch covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +115,21 @@ pub(super) fn voids(conn: &Connection) -> rusqlite::Result<Vec<(Seq, Seq)>> {
     let mut rows =
         conn.prepare("SELECT last_before + 1, first_seq - 1 FROM epoch WHERE first_seq - 1 > last_before")?;
     rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// All epochs of the lane, oldest first.
+pub(super) fn stretches(conn: &Connection) -> rusqlite::Result<Vec<Stretch>> {
+    let mut rows = conn.prepare_cached("SELECT id, first_seq, last_before, started FROM epoch ORDER BY first_seq")?;
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(before) = stretches.last_mut() {
+            before.last = Some(row.get(2)?);
+        }
+        let id: i64 = row.get(0)?;
+        stretches.push(Stretch { epoch: id as u64, first: row.get(1)?, last: None, started: row.get(3)? });
+    }
+    Ok(stretches)
 }
 
 /// Marks the stop as asked for; the last thing a run writes.

@@ -95,6 +95,7 @@ struct Row {
     n: u64,
     t_min: i64,
     t_max: i64,
+    history: bool,
     body: Vec<u8>,
 }
 
@@ -192,7 +193,12 @@ impl TelemetryWriter {
     /// Numbers the readings, keeps their instants apart, and encodes them.
     fn prepare(&mut self, batches: impl IntoIterator<Item = Batch>) -> Work {
         let mut work = Work { last: self.lane.core.head().seq, ..Work::default() };
+        let mut history = false;
         for batch in batches {
+            if batch.history != history {
+                work.add(&mut self.items, history);
+                history = batch.history;
+            }
             let mut stamps = batch.stamps.iter().peekable();
             for (n, reading) in batch.readings.iter().enumerate() {
                 let stamp = stamps.next_if(|(at, _)| *at as usize == n).map(|(_, stamp)| stamp.0);
@@ -200,13 +206,13 @@ impl TelemetryWriter {
                 let (point, at, value, quality) = (reading.point.0, reading.at.0, reading.value, reading.quality);
                 self.items.push(Item { point, at, offset, quality, value, stamp });
                 if self.items.len() >= codec::MAX_READINGS {
-                    work.add(&mut self.items);
+                    work.add(&mut self.items, history);
                 }
             }
             work.refused.extend(batch.refused);
             work.receipts.extend(batch.receipt);
         }
-        work.add(&mut self.items);
+        work.add(&mut self.items, history);
         work
     }
 
@@ -248,8 +254,8 @@ impl TelemetryWriter {
 }
 
 impl Work {
-    /// Makes a row of `items` and empties them.
-    fn add(&mut self, items: &mut Vec<Item>) {
+    /// Makes a row of `items`, which came live or as history, and empties them.
+    fn add(&mut self, items: &mut Vec<Item>, history: bool) {
         if items.is_empty() {
             return;
         }
@@ -260,13 +266,13 @@ impl Work {
         items.clear();
         self.last += n;
         self.readings += n;
-        self.rows.push(Row { first, n, t_min, t_max, body });
+        self.rows.push(Row { first, n, t_min, t_max, history, body });
     }
 
     fn write(&self, conn: &Connection, stamp: i64) -> rusqlite::Result<()> {
-        let mut insert = conn.prepare_cached("INSERT INTO batch VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)")?;
-        for Row { first, n, t_min, t_max, body } in &self.rows {
-            insert.execute(params![first, n, t_min, t_max, stamp, codec::FORMAT, body])?;
+        let mut insert = conn.prepare_cached("INSERT INTO batch VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8)")?;
+        for Row { first, n, t_min, t_max, history, body } in &self.rows {
+            insert.execute(params![first, n, t_min, t_max, stamp, codec::FORMAT, history, body])?;
         }
         if self.refused.is_empty() {
             return Ok(());

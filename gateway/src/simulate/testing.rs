@@ -83,6 +83,7 @@ pub(super) fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         rules: Vec::new(),
         labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
+        uplinks: Vec::new(),
         webhooks: Vec::new(),
     }
 }

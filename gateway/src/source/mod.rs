@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gengfu_core::time::Wall;
+
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::Site;
@@ -31,6 +33,8 @@ pub struct Context {
     pub stats: SharedStats,
     pub stop: Stop,
     pub site: Arc<Site>,
+    /// When the last run wrote its last; `None` at the first start.
+    pub off_since: Option<Wall>,
     /// What the log says of the task's link; the task's own, also when it is started again.
     pub said: Arc<Mutex<Said>>,
 }

@@ -1,7 +1,8 @@
 //! The gateway as a device of its own: what it has to say about itself comes as readings of the device `gengfu`, and
 //! rules make alarms of them like of any other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
@@ -10,9 +11,10 @@ use gengfu_core::normalize::Scaling;
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Now;
+use tokio::sync::watch;
 
-use crate::catalog::PointMeta;
-use crate::config::checked::{Labels, LevelMeta, PointLabel, PointSpec, Rule, Site};
+use crate::catalog::{Catalog, PointMeta};
+use crate::config::checked::{LevelMeta, PointLabel, PointSpec, Rule, Site};
 use crate::flow::{Batch, Text};
 use crate::journal::{Entry, Journal};
 use crate::source::Context;
@@ -37,6 +39,8 @@ const REPEAT_MS: u64 = 60_000;
 /// One trouble: a point that is 1 while it lasts, and the alarm it makes.
 struct Trouble {
     point: &'static str,
+    /// A point for each line and link: one that stands must not hide the next.
+    each_link: bool,
     /// What people call it, and its words for 0 and 1.
     label: &'static str,
     words: [&'static str; 2],
@@ -44,73 +48,80 @@ struct Trouble {
     advice: &'static str,
     /// Counts its signs in this run.
     signs: fn(&Stats) -> u64,
-    /// Whether it lasts now.
-    lasts: fn(&Journal, &Outages) -> bool,
+    /// Whether it lasts now; for the link of this name, where it is one of a link.
+    lasts: fn(&Journal, &Outages, &str) -> bool,
 }
 
 const TROUBLES: [Trouble; 7] = [
     Trouble {
         point: "journal-fault",
+        each_link: false,
         label: "日志磁盘 / journal disk",
         words: ["正常 / fine", "无法写入 / takes no writes"],
         priority: Priority::High,
         advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
         signs: |stats| stats.refused(RefusedReason::JournalFull),
-        lasts: |journal, _| journal.sick(),
+        lasts: |journal, _, _| journal.sick(),
     },
     Trouble {
         point: "journal-repaired",
+        each_link: false,
         label: "日志文件 / journal file",
         words: ["完好 / whole", "损坏后已修复 / torn and repaired"],
         priority: Priority::High,
         advice: "启动时日志文件损坏，已截取完好部分并另存坏文件：检查磁盘与供电 / The journal was torn: what is whole was kept, the damaged file set aside (*.damaged-*): check disk and power.",
         signs: |stats| stats.journal_repairs.get(),
-        lasts: |_, _| false,
+        lasts: |_, _, _| false,
     },
     Trouble {
         point: "link-down",
+        each_link: true,
         label: "采集链路 / field link",
         words: ["正常 / fine", "中断 / down"],
         priority: Priority::High,
         advice: "采集链路中断，其测点均无有效数值：检查网络与服务 / A line or broker can't be reached, its points have no value: check the network and the service.",
         signs: |_| 0,
-        lasts: |_, outages| outages.long,
+        lasts: |_, outages, link| outages.long.contains(link),
     },
     Trouble {
         point: "clock-off",
+        each_link: false,
         label: "设备时钟 / device clock",
         words: ["准确 / right", "不准 / off"],
         priority: Priority::Medium,
         advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
         signs: |stats| stats.clock_off.get(),
-        lasts: |_, _| false,
+        lasts: |_, _, _| false,
     },
     Trouble {
         point: "devices-refused",
+        each_link: false,
         label: "上报设备数 / number of devices",
         words: ["正常 / fine", "超过上限 / over the limit"],
         priority: Priority::Medium,
         advice: "上报设备数超过 max_devices：核对主题或提高上限 / More devices than max_devices: check the topics or raise it.",
         signs: |stats| stats.refused(RefusedReason::TooManyDevices),
-        lasts: |_, _| false,
+        lasts: |_, _, _| false,
     },
     Trouble {
         point: "source-restarted",
+        each_link: false,
         label: "采集任务 / source task",
         words: ["正常 / fine", "出错后已重启 / failed and was restarted"],
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
         signs: |stats| stats.source_restarts.get(),
-        lasts: |_, _| false,
+        lasts: |_, _, _| false,
     },
     Trouble {
         point: "reader-restarted",
+        each_link: false,
         label: "推送转发任务 / push and forward task",
         words: ["正常 / fine", "出错后已重启 / failed and was restarted"],
         priority: Priority::High,
         advice: "推送、转发或界面任务异常后已自动重启，推送可能延迟：请报告此日志 / A push, forward or console task failed and was restarted, pushes may be late: please report its log.",
         signs: |stats| stats.reader_restarts.get(),
-        lasts: |_, _| false,
+        lasts: |_, _, _| false,
     },
 ];
 
@@ -119,8 +130,8 @@ const TROUBLES: [Trouble; 7] = [
 #[derive(Default)]
 struct Outages {
     seen: BTreeMap<String, (i64, u64)>,
-    /// One of them has lasted longer than a reconnect takes.
-    long: bool,
+    /// Those that have lasted longer than a reconnect takes.
+    long: BTreeSet<String>,
 }
 
 impl Outages {
@@ -134,38 +145,80 @@ impl Outages {
             Some(_) | None => now_ms,
         };
         self.seen = links.map(|(name, link)| (name.clone(), (link.since, begun(&name, link.since)))).collect();
-        self.long = self.seen.values().any(|(_, begun)| now_ms.saturating_sub(*begun) >= LINK_MS);
+        let long = self.seen.iter().filter(|(_, (_, begun))| now_ms.saturating_sub(*begun) >= LINK_MS);
+        self.long = long.map(|(name, _)| name.clone()).collect();
+    }
+}
+
+/// A trouble as a point: of the whole gateway, or of one line or link.
+struct Own {
+    trouble: &'static Trouble,
+    /// Empty for the whole gateway.
+    link: String,
+}
+
+impl Own {
+    fn of(site: &Site) -> Vec<Self> {
+        let names = site.modbus.iter().map(|line| &line.name).chain(site.mqtt.iter().map(|link| &link.name));
+        let names: Vec<&String> = names.collect();
+        let each = |trouble: &'static Trouble| {
+            if trouble.each_link {
+                names.iter().map(|name| Self { trouble, link: (*name).clone() }).collect()
+            } else {
+                vec![Self { trouble, link: String::new() }]
+            }
+        };
+        TROUBLES.iter().flat_map(each).collect()
+    }
+
+    /// `link-down.lora`
+    fn point(&self) -> String {
+        let joint = if self.trouble.each_link { "." } else { "" };
+        format!("{}{joint}{}", self.trouble.point, self.link)
+    }
+
+    fn name(&self) -> String {
+        format!("{DEVICE}/{}", self.point())
+    }
+
+    /// `采集链路 lora / field link lora`
+    fn label(&self) -> Text {
+        let Text { zh, en } = Text::of(self.trouble.label);
+        let with = |text: String| format!("{text} {}", self.link).trim_end().to_owned();
+        Text { zh: with(zh), en: with(en) }
     }
 }
 
 /// Descriptions of its points.
-pub fn points() -> Vec<(PointMeta, PointSpec)> {
-    let meta = |point: &str| PointMeta {
+pub fn points(site: &Site) -> Vec<(PointMeta, PointSpec)> {
+    let meta = |point: String| PointMeta {
         device: DEVICE.to_owned(),
-        point: point.to_owned(),
+        point,
         kind: KIND.to_owned(),
         area: None,
         unit: None,
         life_safety: false,
         source: Some(DEVICE.to_owned()),
     };
-    let spec = |point: &str| PointSpec {
-        name: point.to_owned(),
+    let spec = |name: String| PointSpec {
+        name,
         unit: None,
         scaling: Scaling::default(),
         life_safety: false,
         bad_after: Duration::from_secs(10),
         stale_after: None,
     };
-    TROUBLES.iter().map(|t| (meta(t.point), spec(t.point))).collect()
+    Own::of(site).iter().map(|own| (meta(own.point()), spec(own.point()))).collect()
 }
 
 /// The rules that make alarms of them.
-pub fn rules() -> Vec<Rule> {
+fn rules(site: &Site) -> Vec<Rule> {
     let detector = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 0, off_ms: 0 });
+    let owns = Own::of(site);
+    let of = |t: &Trouble| owns.iter().filter(|own| own.trouble.point == t.point).map(Own::name).collect();
     let rule = |t: &Trouble| Rule {
         id: format!("{DEVICE}/{}", t.point),
-        points: vec![format!("{DEVICE}/{}", t.point)],
+        points: of(t),
         detector,
         levels: vec![LevelMeta { priority: t.priority, latch: false }],
         basis: None,
@@ -176,17 +229,18 @@ pub fn rules() -> Vec<Rule> {
 
 /// Adds to a site what the gateway has to say about itself.
 pub fn complete(site: &mut Site) {
-    site.rules.extend(rules());
-    label(&mut site.labels);
+    let rules = rules(site);
+    site.rules.extend(rules);
+    label(site);
 }
 
 /// What people call the gateway and its troubles.
-pub fn label(labels: &mut Labels) {
-    labels.name_device(DEVICE, Text::of("本网关 / this gateway"));
-    for trouble in &TROUBLES {
-        let words = trouble.words.map(Text::of).to_vec();
-        let label = PointLabel { label: Some(Text::of(trouble.label)), words };
-        labels.name_point(format!("{DEVICE}/{}", trouble.point), label);
+fn label(site: &mut Site) {
+    let owns = Own::of(site);
+    site.labels.name_device(DEVICE, Text::of("本网关 / this gateway"));
+    for own in owns {
+        let words = own.trouble.words.map(Text::of).to_vec();
+        site.labels.name_point(own.name(), PointLabel { label: Some(own.label()), words });
     }
 }
 
@@ -229,17 +283,36 @@ impl Pace {
     }
 }
 
-/// Watches until told to stop.
-pub async fn run(mut context: Context, journal: Journal) {
-    let names = TROUBLES.map(|t| format!("{DEVICE}/{}", t.point));
-    let ids: Vec<Option<PointId>> = names.iter().map(|name| context.catalog.find(name)).collect();
-    let mut watches = [Watch::default(); TROUBLES.len()];
+/// A trouble that is watched.
+struct Eye {
+    own: Own,
+    point: Option<PointId>,
+    watch: Watch,
+}
+
+impl Eye {
+    /// All of a site; those that there were before go on.
+    fn all(site: &Site, catalog: &Catalog, before: &[Self]) -> Vec<Self> {
+        let eye = |own: Own| {
+            let known = before.iter().find(|eye| eye.own.point() == own.point());
+            Self { point: catalog.find(&own.name()), watch: known.map_or_else(Watch::default, |eye| eye.watch), own }
+        };
+        Own::of(site).into_iter().map(eye).collect()
+    }
+}
+
+/// Watches until told to stop; the links are those of the site of now.
+pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, journal: Journal) {
+    let mut eyes = Eye::all(&sites.borrow_and_update(), &context.catalog, &[]);
     let mut ticker = tokio::time::interval(LOOK);
     let (mut pace, mut outages) = (Pace(context.clock.now()), Outages::default());
     loop {
         tokio::select! {
             _ = ticker.tick() => {}
             () = context.stop.wait() => return,
+        }
+        if sites.has_changed().unwrap_or(false) {
+            eyes = Eye::all(&sites.borrow_and_update(), &context.catalog, &eyes);
         }
         let now = context.clock.now();
         if let Some(step) = pace.step(now) {
@@ -250,9 +323,10 @@ pub async fn run(mut context: Context, journal: Journal) {
         }
         outages.look(context.stats.links(), now.mono.0);
         let mut batch = Batch::default();
-        for ((trouble, id), watch) in TROUBLES.iter().zip(&ids).zip(&mut watches) {
-            let told = watch.look((trouble.signs)(&context.stats), (trouble.lasts)(&journal, &outages), now.mono.0);
-            if let (Some(present), Some(point)) = (told, *id) {
+        for Eye { own: Own { trouble, link }, point, watch } in &mut eyes {
+            let lasts = (trouble.lasts)(&journal, &outages, link);
+            let told = watch.look((trouble.signs)(&context.stats), lasts, now.mono.0);
+            if let (Some(present), Some(point)) = (told, *point) {
                 let value = f64::from(u8::from(present));
                 batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
             }
@@ -285,7 +359,7 @@ mod tests {
         let mut outages = Outages::default();
         let mut look = |links, now_ms| {
             outages.look(links, now_ms);
-            outages.long
+            !outages.long.is_empty()
         };
         // the wall clock may do what it likes: only which outage it is hangs on it
         assert!(!look(links("lora", 7_000), 1_000));
@@ -295,6 +369,54 @@ mod tests {
         assert!(!look(BTreeMap::new(), 33_000));
         assert!(!look(links("lora", 99_000), 62_000), "seen to be over");
         assert!(!look(links("influxdb/central", 0), 70_000) && !look(links("influxdb/central", 0), 170_000));
+    }
+
+    #[test]
+    fn each_link_has_an_outage_of_its_own() {
+        let down = |since: i64| LinkStatus { state: LinkState::Down { why: String::new() }, since };
+        let mut outages = Outages::default();
+        outages.look(BTreeMap::from([("lora".to_owned(), down(1))]), 0);
+        outages.look(BTreeMap::from([("lora".to_owned(), down(1)), ("pumps".to_owned(), down(2))]), LINK_MS);
+        assert_eq!(outages.long.iter().collect::<Vec<_>>(), ["lora"]);
+
+        let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites/mall.toml");
+        let mut site = crate::config::load(&sample).unwrap().site;
+        let links = site.modbus.len() + site.mqtt.len();
+        let names: BTreeSet<String> = points(&site).into_iter().map(|(meta, _)| meta.name()).collect();
+        let of_links: Vec<&String> = names.iter().filter(|name| name.starts_with("gengfu/link-down.")).collect();
+        assert!(links > 1 && of_links.len() == links, "{of_links:?}");
+        let rule = rules(&site).into_iter().find(|rule| rule.id == "gengfu/link-down").unwrap();
+        assert_eq!(rule.points.iter().collect::<BTreeSet<_>>(), of_links.iter().copied().collect());
+        label(&mut site);
+        let own = Own { trouble: &TROUBLES[2], link: "lora".to_owned() };
+        assert_eq!(own.label(), Text { zh: "采集链路 lora".to_owned(), en: "field link lora".to_owned() });
+    }
+
+    #[test]
+    fn a_link_that_comes_is_watched_and_what_was_watched_goes_on() {
+        let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites/mall.toml");
+        let mut site = crate::config::load(&sample).unwrap().site;
+        let catalog = Catalog::default();
+        let with = |site: &Site, before: &[Eye]| {
+            for (meta, _) in points(site) {
+                catalog.add(meta);
+            }
+            Eye::all(site, &catalog, before)
+        };
+        let link = site.mqtt.pop().unwrap();
+        let mut before = with(&site, &[]);
+        for eye in &mut before {
+            eye.watch.signs = 7;
+        }
+        site.mqtt.push(link.clone());
+        let after = with(&site, &before);
+        assert_eq!(after.len(), before.len() + 1);
+        for eye in &after {
+            assert!(eye.point.is_some());
+            assert_eq!(eye.watch.signs, if eye.own.link == link.name { 0 } else { 7 }, "{}", eye.own.point());
+        }
+        site.mqtt.clear();
+        assert!(with(&site, &after).iter().all(|eye| eye.own.link != link.name));
     }
 
     #[test]

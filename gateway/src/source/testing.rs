@@ -40,7 +40,8 @@ impl Bench {
         let (stopper, stop) = channel();
         let site = Arc::new(site(modbus, mqtt));
         let (clock, stats) = (Clock::start(), Arc::new(Stats::default()));
-        let context = Context { clock, catalog: Catalog::default(), engine, stats, stop, site, said: Arc::default() };
+        let (catalog, said) = (Catalog::default(), Arc::default());
+        let context = Context { clock, catalog, engine, stats, stop, site, off_since: None, said };
         let running =
             tasks(&context).into_iter().map(|task| tokio::spawn((task.start)(context.stop.clone()))).collect();
         Self { context, inputs, running, stopper }
@@ -120,6 +121,7 @@ fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         rules: Vec::new(),
         labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
+        uplinks: Vec::new(),
         webhooks: Vec::new(),
     }
 }

@@ -62,6 +62,11 @@ fn hook(rest: &str) -> String {
     and(&format!("[[notify.webhook]]\nname = \"d\"\n{rest}\n"))
 }
 
+/// The base and an uplink that lacks its broker.
+fn uplink(rest: &str) -> String {
+    and(&format!("[[forward.mqtt]]\nname = \"c\"\n{rest}\n"))
+}
+
 /// One named test a case, so that a failure says which mistake is not told.
 macro_rules! cases {
     ($($name:ident: $text:expr => [$($words:expr),+ $(,)?];)+) => {
@@ -232,6 +237,21 @@ cases! {
     two_links_of_one_client_id: with("connect = \"mqtt://broker\"", "connect = \"mqtt://broker\"\nclient_id = \"x\"")
         + "[[mqtt]]\nname = \"b\"\nconnect = \"mqtt://broker:1883\"\nclient_id = ^\"x\"\nsubscribe = []\n"
         => ["throw each other out|line 22"];
+    an_uplink_of_the_client_id_of_a_link:
+        uplink("connect = \"mqtt://broker\"\nclient_id = ^\"gengfu-s-lora\"") => ["throw each other out|line 21"];
+    an_uplink_without_a_broker: uplink("").replace("[[forward.mqtt]]", "^[[forward.mqtt]]") => ["`connect` is missing"];
+    two_uplinks_to_one_broker: uplink("connect = \"mqtt://c\"\n")
+        + "[[forward.mqtt]]\nname = \"d\"\nconnect = ^\"mqtt://c:1883\"\n" => ["a second uplink goes to c:1883|line 32"];
+    two_uplinks_of_one_name: uplink("connect = \"mqtt://c\"\n")
+        + "[[forward.mqtt]]\nname = ^\"c\"\nconnect = \"mqtt://d\"\n" => ["a second uplink named `c`"];
+    an_uplink_with_tls: uplink("connect = ^\"mqtts://c\"") => ["mqtts:// is not in this version"];
+    an_uplink_with_a_password: uplink("connect = \"mqtt://c\"\n^password = \"x\"") => ["does not belong into this file"];
+    an_uplink_with_topics: uplink("connect = \"mqtt://c\"\n^topic = \"x\"\n^qos = 0")
+        => ["`topic` can't be chosen here", "`qos` can't be chosen here"];
+    a_drain_in_words: uplink("connect = \"mqtt://c\"\ndrain = ^\"fast\"") => ["`drain` must be|drain = 5000"];
+    a_drain_of_nothing: uplink("connect = \"mqtt://c\"\ndrain = ^0") => ["`drain` is 0"];
+    a_window_too_small: uplink("connect = \"mqtt://c\"\nwindow = ^3") => ["`window` is 3"];
+    an_uplink_key_misspelt: uplink("connect = \"mqtt://c\"\n^windw = 8") => ["did you mean `window`?"];
     a_password_without_user:
         with("connect = \"mqtt://broker\"", "connect = \"mqtt://broker\"\npassword_file = ^\"p\"")
         => ["no user"];

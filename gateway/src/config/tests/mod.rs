@@ -199,6 +199,18 @@ life_safety = true
 "#;
 
 #[test]
+fn an_uplink_is_short_and_may_be_long() {
+    let uplink = |rest: &str| good(&format!("{BASE}[[forward.mqtt]]\nname = \"c\"\n{rest}")).site.uplinks.remove(0);
+    let short = uplink("connect = \"mqtt://centre\"\n");
+    assert_eq!((short.host.as_str(), short.port, short.client_id.as_str()), ("centre", 1883, "gengfu-s-uplink-c"));
+    assert_eq!((short.keep_alive, short.drain, short.window), (Duration::from_secs(30), Drain::Max, 64));
+    let login = "username = \"u\"\npassword_file = \"p\"\nkeep_alive = \"10s\"";
+    let long = uplink(&format!("connect = \"mqtt://[::1]:1\"\nclient_id = \"x\"\n{login}\ndrain = 5000\nwindow = 8\n"));
+    assert_eq!((long.host.as_str(), long.port, long.drain, long.window), ("::1", 1, Drain::Rate(5_000), 8));
+    assert_eq!((long.username.as_deref(), long.password_file), (Some("u"), Some("/site/p".into())));
+}
+
+#[test]
 fn defaults() {
     let Loaded { site, warnings } = good(BASE);
     assert_eq!(warnings, [], "{}", show(&warnings));

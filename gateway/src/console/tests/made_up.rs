@@ -32,6 +32,7 @@ pub(in crate::console) fn site() -> Site {
         rules: rules(),
         labels: labels(),
         influx: Vec::new(),
+        uplinks: Vec::new(),
         webhooks: Vec::new(),
     }
 }

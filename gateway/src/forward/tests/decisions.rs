@@ -28,7 +28,7 @@ fn job(from: Seq, seqs: &[Seq]) -> Job {
     let records: Vec<_> = seqs.iter().map(record).collect();
     let mut memory = Memory::default();
     memory.learn(1, &[]);
-    Job::new(from, encode(&names, &mut memory, &records))
+    Job::new(from, encode(&names, &mut memory, &records), None)
 }
 
 /// The values in a body: each record's is its number.
@@ -46,7 +46,7 @@ fn values(body: &[u8]) -> Vec<Seq> {
 fn numbers_without_a_record_go_with_the_record_behind_them() {
     let mut job = job(3, &[5, 6, 9]);
     assert_eq!(values(&job.next().unwrap()), [5, 6, 9]);
-    job.answer(Answer::Accepted).unwrap();
+    job.answer(Answer::Accepted, 0).unwrap();
     assert!(job.next().is_none());
     assert_eq!(job.settlements(), [(3, 9, Outcome::Done)]);
     assert!(job.settlements().is_empty());
@@ -56,11 +56,11 @@ fn numbers_without_a_record_go_with_the_record_behind_them() {
 fn a_store_that_goes_away_in_the_middle_keeps_what_it_took() {
     let mut job = job(1, &[1, 2, 3, 4]);
     job.next().unwrap();
-    job.answer(Answer::TooLarge("413".to_owned())).unwrap();
+    job.answer(Answer::TooLarge("413".to_owned()), 0).unwrap();
     assert_eq!(values(&job.next().unwrap()), [1, 2]);
-    job.answer(Answer::Accepted).unwrap();
+    job.answer(Answer::Accepted, 0).unwrap();
     assert_eq!(values(&job.next().unwrap()), [3, 4]);
-    assert_eq!(job.answer(Answer::Retry("503".to_owned())), Err(Stopped::Retry("503".to_owned())));
+    assert_eq!(job.answer(Answer::Retry("503".to_owned()), 0), Err(Stopped::Retry("503".to_owned())));
     assert_eq!(job.settlements(), [(1, 2, Outcome::Done)]);
     assert_eq!(job.shrink(), Some(2));
     assert_eq!(values(&job.next().unwrap()), [3, 4], "the rest is sent again");
@@ -73,10 +73,13 @@ proptest! {
         let bad: Vec<_> = bad.into_iter().filter(|seq| *seq <= size).collect();
         let mut job = job(1, &seqs);
         let mut requests = 0;
-        while let Some(body) = job.next() {
-            requests += 1;
-            let refused = values(&body).iter().any(|seq| bad.contains(seq));
-            job.answer(if refused { Answer::Refused("400: no".to_owned()) } else { Answer::Accepted }).unwrap();
+        let store = |seqs: &[Seq]| {
+            if seqs.iter().any(|seq| bad.contains(seq)) { Answer::Refused("400: no".to_owned()) } else { Answer::Accepted }
+        };
+        // It takes what others send, so those that it refused are bad even if there is nothing else.
+        for taken in 0..2 {
+            let (bodies, _) = show(&mut job, taken, store);
+            requests += bodies;
         }
         let settled = job.settlements();
         let dead: Vec<_> = settled.iter().filter(|s| s.2 != Outcome::Done).flat_map(|s| s.0..=s.1).collect();
@@ -89,6 +92,70 @@ proptest! {
         prop_assert_eq!(next, size + 1);
         prop_assert!(requests <= 1 + 2 * 8 * bad.len(), "{} requests for {} bad ones", requests, bad.len());
     }
+}
+
+/// Shows a job to a store until it stops; says how many bodies that took.
+fn show(job: &mut Job, taken: u64, store: impl Fn(&[Seq]) -> Answer) -> (usize, Result<(), Stopped>) {
+    let mut bodies = 0;
+    loop {
+        while let Some(body) = job.next() {
+            bodies += 1;
+            if let Err(stopped) = job.answer(store(&values(&body)), taken) {
+                return (bodies, Err(stopped));
+            }
+        }
+        match job.end(taken) {
+            Ok(true) => return (bodies, Ok(())),
+            Ok(false) => {}
+            Err(stopped) => return (bodies, Err(stopped)),
+        }
+    }
+}
+
+fn refuses_all(_: &[Seq]) -> Answer {
+    Answer::Refused("400: {\"error\":\"no\"}".to_owned())
+}
+
+fn is_dead(settled: &[(Seq, Seq, Outcome)]) -> Vec<(Seq, Seq)> {
+    settled.iter().filter(|s| s.2 != Outcome::Done).map(|s| (s.0, s.1)).collect()
+}
+
+#[test]
+fn a_store_that_refuses_everything_alike_is_held_and_nothing_is_given_up() {
+    let seqs: Vec<_> = (1..=500).collect();
+    let mut job = job(1, &seqs);
+    for round in 0..200 {
+        let (bodies, stopped) = show(&mut job, 7, refuses_all);
+        let Err(Stopped::Hold(why)) = stopped else { panic!("round {round}: {stopped:?}") };
+        assert!(why.contains("400") && why.contains("check url"), "{why}");
+        assert!(bodies <= 48, "{bodies} bodies before it is left in peace");
+        assert!(job.settlements().is_empty(), "round {round}");
+    }
+    assert_eq!(show(&mut job, 7, |_| Answer::Accepted).1, Ok(()));
+    assert_eq!(is_dead(&job.settlements()), [], "what was refused is sent again once the store is well");
+}
+
+#[test]
+fn what_a_store_takes_elsewhere_or_afterwards_proves_the_refused_ones_bad() {
+    let seqs: Vec<_> = (1..=40).collect();
+    let bad_until_thirty =
+        |seqs: &[Seq]| if seqs.iter().any(|s| *s <= 30) { refuses_all(seqs) } else { Answer::Accepted };
+    let mut first = job(1, &seqs);
+    let (_, stopped) = show(&mut first, 0, bad_until_thirty);
+    assert!(stopped.is_err() && first.settlements().is_empty(), "thirty in a row: it may be the store");
+    assert_eq!(show(&mut first, 0, bad_until_thirty).1, Ok(()));
+    assert_eq!(is_dead(&first.settlements()), [(1, 30)], "it takes the rest: it was the records");
+
+    let mut alone = job(1, &[1]);
+    assert!(show(&mut alone, 3, refuses_all).1.is_err());
+    assert!(alone.is_whole());
+    assert_eq!(show(&mut alone, 4, refuses_all).1, Ok(()), "another loop got something through meanwhile");
+    assert_eq!(is_dead(&alone.settlements()), [(1, 1)]);
+
+    let mut own_words = job(1, &seqs);
+    let (_, sent) = show(&mut own_words, 0, |seqs| Answer::Refused(format!("400: bad line {seqs:?}")));
+    assert_eq!(sent, Ok(()), "a store that says why of each is believed");
+    assert_eq!(is_dead(&own_words.settlements()).len(), 40);
 }
 
 #[test]

@@ -165,9 +165,9 @@ fn names_that_no_store_would_read_back_are_refused_with_the_mend() {
     let records: Vec<_> = (0..9).map(|n| record(u64::from(n) + 1, n, 10, 1.0, Quality::Good)).collect();
     let lines = encode(&names_of(&catalog), &mut whole_memory(), &records);
     assert_eq!(all(&lines), "hydrant,site=mall,device=dev-0 p0=1 10\n");
-    let mut job = batch::Job::new(1, lines);
+    let mut job = batch::Job::new(1, lines, None);
     assert!(job.next().is_some());
-    job.answer(store::Answer::Accepted).unwrap();
+    job.answer(store::Answer::Accepted, 0).unwrap();
     let settled = job.settlements();
     assert_eq!(settled[0], (1, 1, Outcome::Done));
     for (n, (from, to, outcome)) in settled[1..].iter().enumerate() {

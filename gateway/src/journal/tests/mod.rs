@@ -153,7 +153,7 @@ fn readings(point: PointId, from: i64, n: i64) -> Vec<Reading> {
     (from..from + n).map(|n| reading(point, n, n as f64 / 3.0)).collect()
 }
 
-fn alarm(rule: &str, number: u32, state: &str) -> Entry {
+pub(super) fn alarm(rule: &str, number: u32, state: &str) -> Entry {
     Entry::Alarm(event(rule, number, state))
 }
 

@@ -97,7 +97,7 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
     seal::all(&conn, 18_000);
     let run = open(&dir);
     let settled = run.balance(STORE, Lane::Telemetry).delivered;
-    let limits = retention::Limits { before: i64::MIN, bytes: u64::MAX, settled, needed: i64::MAX };
+    let limits = retention::Limits { before: i64::MIN, bytes: u64::MAX, settled, needed: i64::MAX, thin: i64::MIN };
     let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
     assert_eq!(cut(&limits), Some(retention::Cut::Spent { last: 15_000 }));
     assert_eq!(cut(&retention::Limits { needed: 0, ..limits }), None, "the warm start may want it");
@@ -127,5 +127,36 @@ async fn a_torn_file_keeps_its_chunks_and_makes_their_summaries_anew() {
     assert_eq!(run.cause, StartCause::Repair);
     let after = run.journal.history(point, 0, 5_000, 1_000).await.expect("history");
     assert_eq!(after, before);
+    run.close();
+}
+
+#[tokio::test]
+async fn for_want_of_room_old_history_is_thinned_before_it_is_dropped() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    let noise = (0..3_600).map(|n| reading(point, n * 1_000, f64::from((n * 7_919 % 1_000) as i32)));
+    run.commit(noise.collect()).await;
+    let hour = run.journal.history(point, 0, HOUR - 1, HOUR).await.expect("history");
+    run.close();
+    let conn = writer(&dir);
+    seal::all(&conn, 3_600);
+    let used = "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    let used: u64 = conn.query_row(used, [], |row| row.get(0)).expect("a size");
+    drop(conn);
+    let small = JournalConfig { max_size: used - 1, ..config(&dir) };
+    let run = try_open(&small, &sinks()).expect("open");
+    let left = || {
+        let body = "SELECT sum(thinned), count(*) FROM chunk";
+        let conn = schema::reader(&dir.0.join("telemetry.db")).expect("the file");
+        conn.query_row(body, [], |row| Ok((row.get::<_, Option<u64>>(0)?, row.get::<_, u64>(1)?))).expect("a row")
+    };
+    until("history is thinned", || left().0 > Some(3_000)).await;
+    assert_eq!(left().1, 1, "and not dropped");
+    let after = run.journal.history(point, 0, HOUR - 1, HOUR).await.expect("history");
+    assert_eq!(after, hour, "the summary is that of the whole");
+    let minutes = run.journal.history(point, 0, HOUR - 1, 60_000).await.expect("history");
+    assert_eq!(minutes.len(), 60);
+    assert!(minutes.iter().all(|minute| (1..=3).contains(&minute.count)));
     run.close();
 }

@@ -159,3 +159,29 @@ async fn a_stop_on_a_sick_disk_ends_in_time_and_says_so() {
     assert_eq!(run.cause, StartCause::UncleanStop, "the readings that were lost are told");
     run.close();
 }
+
+#[tokio::test]
+async fn a_start_without_room_for_the_index_of_the_wal_keeps_it_in_memory() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    run.commit(readings(point, 0, 10)).await;
+    run.record(alarm("low", 1, "unacknowledged")).await;
+    run.close();
+    for name in ["alarm.db-shm", "telemetry.db-shm"] {
+        // SQLite follows no link there.
+        std::os::unix::fs::symlink("/nowhere", dir.0.join(name)).expect("in the way of the index");
+    }
+    let run = open(&dir);
+    assert_eq!((run.cause, run.standing.len()), (StartCause::CleanStop, 1), "nothing was set aside");
+    run.commit(readings(point, 10, 10)).await;
+    run.record(alarm("low", 2, "normal")).await;
+    assert_eq!(run.all().await.len(), 20, "readers share what the writer keeps");
+    run.close();
+    for name in ["alarm.db-shm", "telemetry.db-shm"] {
+        std::fs::remove_file(dir.0.join(name)).expect("out of the way");
+    }
+    let run = open(&dir);
+    assert_eq!((run.cause, run.all().await.len()), (StartCause::CleanStop, 20));
+    run.close();
+}

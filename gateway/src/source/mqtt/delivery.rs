@@ -86,8 +86,9 @@ impl Delivery {
     }
 
     /// Expected devices are bad(comm) until they are heard; one that the journal has heard of lately is what it said.
-    async fn expected(&self) -> Vec<Batch> {
+    async fn expected(&mut self) -> Vec<Batch> {
         let heard = self.present().await;
+        self.intake.recall(&heard);
         let (at, points) = (self.context.clock.wall(), self.intake.points());
         let bad = |point| Reading { point, at, value: 0.0, quality: Quality::Bad(Reason::Comm) };
         let unheard: Vec<Reading> = points.into_iter().filter(|id| !heard.contains_key(id)).map(bad).collect();

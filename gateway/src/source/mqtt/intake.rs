@@ -1,7 +1,7 @@
 //! From messages to batches. No network and no clock: what came and when is given. Order is kept, every message ends
 //! as readings, as a refused record, or as both, and the last token of a batch is its receipt.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use gengfu_core::time::Wall;
 use tokio::sync::watch;
 
 use super::payload::{Lack, Payload, too_large};
-use super::registry::{Registry, Route, Stranger};
+use super::registry::{Registry, Route, Routing, Stranger};
 use super::stamp::{Arrival, Timed, Trust};
 use crate::config::checked::MqttPoint;
 use crate::driver::Input;
@@ -69,6 +69,8 @@ pub(super) struct Intake {
     mark: Arc<watch::Sender<u64>>,
     /// Points that were called lost and not heard since, with the value they had.
     lost: HashMap<PointId, Option<f64>>,
+    /// Points whose stamps were not believed last.
+    doubted: HashSet<PointId>,
 }
 
 impl Intake {
@@ -79,7 +81,7 @@ impl Intake {
         stats: SharedStats,
         mark: Arc<watch::Sender<u64>>,
     ) -> Self {
-        Self { link: link.to_owned(), registry, trust, stats, mark, lost: HashMap::new() }
+        Self { link: link.to_owned(), registry, trust, stats, mark, lost: HashMap::new(), doubted: HashSet::new() }
     }
 
     /// The points of all devices known now.
@@ -117,6 +119,21 @@ impl Intake {
         batches
     }
 
+    /// What the points said last: it tells whose clocks are off.
+    pub(super) fn recall(&mut self, present: &HashMap<PointId, Reading>) {
+        for last in present.values() {
+            self.believe(last);
+        }
+    }
+
+    fn believe(&mut self, reading: &Reading) {
+        if reading.quality == Quality::Uncertain(Reason::Clock) {
+            self.doubted.insert(reading.point);
+        } else if reading.quality.is_word() && !self.doubted.is_empty() {
+            self.doubted.remove(&reading.point);
+        }
+    }
+
     fn call_lost(&mut self, points: Vec<PointId>, present: &HashMap<PointId, Reading>, at: Wall) -> Vec<Batch> {
         let mut told = Vec::new();
         for point in points {
@@ -140,7 +157,7 @@ impl Intake {
         let mut batches: Vec<Batch> = Vec::with_capacity(1);
         let expected = messages.len();
         for message in messages.drain(..) {
-            let history = message.how == Arrival::History;
+            let history = message.how.is_history();
             if batches.last().is_none_or(|batch| batch.history != history) {
                 batches.push(Batch { history, readings: Vec::with_capacity(expected), ..Batch::default() });
             }
@@ -152,6 +169,9 @@ impl Intake {
                     self.lost.remove(&heard.point);
                 }
             }
+            for heard in batch.readings.iter().skip(before) {
+                self.believe(heard);
+            }
             if let Some(token) = message.token {
                 batch.receipt = Some(Receipt { mark: Arc::clone(&self.mark), token });
             }
@@ -161,16 +181,18 @@ impl Intake {
 
     /// Takes one message into a batch.
     fn one(&mut self, message: &Message, batch: &mut Batch) {
-        let taken = match self.registry.routes(&message.topic) {
-            Ok(routes) => self.readings(message, &routes, batch),
-            Err(stranger) => {
-                self.lost(&stranger);
-                Err(stranger.reason())
-            }
-        };
-        if let Err(reason) = taken {
+        let Routing { routes, strangers } = self.registry.routes(&message.topic);
+        let mut complaints = Vec::new();
+        for stranger in &strangers {
+            self.lost(stranger);
+            complaints.push(stranger.reason());
+        }
+        if !routes.is_empty() {
+            complaints.extend(self.readings(message, &routes, batch).err());
+        }
+        if !complaints.is_empty() {
             self.stats.mqtt_refused.add(1);
-            batch.refused.push(self.refused(message, reason));
+            batch.refused.push(self.refused(message, complaints.join("; ")));
         }
     }
 
@@ -190,7 +212,7 @@ impl Intake {
         for route in routes {
             let Some(points) = self.registry.config(route.subscription) else { continue };
             for (config, id) in points.iter().zip(route.points.iter()) {
-                let timed = self.time(&payload, message, config);
+                let timed = self.time(&payload, message, config, *id);
                 match payload.number(&config.value) {
                     Ok(raw) => {
                         let (value, quality) = config.spec.scaling.apply(raw);
@@ -212,9 +234,9 @@ impl Intake {
         if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
     }
 
-    fn time(&self, payload: &Payload, message: &Message, config: &MqttPoint) -> Timed {
+    fn time(&self, payload: &Payload, message: &Message, config: &MqttPoint, point: PointId) -> Timed {
         let stamp = config.time.as_deref().map(|pointer| payload.time(pointer));
-        self.trust.time(stamp, message.at, message.how)
+        self.trust.time(stamp, message.at, message.how, self.doubted.contains(&point))
     }
 
     fn refused(&self, message: &Message, mut reason: String) -> Refused {

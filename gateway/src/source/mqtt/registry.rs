@@ -1,7 +1,7 @@
-//! Which devices there are: those expected, and those that appear. A device that appears is put into the catalog and
-//! announced to the engine before its first reading; there are never more than the subscription allows.
+//! Which devices there are: those expected, those let in earlier, and those that appear. A device that appears is put into
+//! the catalog and announced to the engine before its first reading; there are never more than the subscription allows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use gengfu_core::reading::PointId;
@@ -9,6 +9,7 @@ use gengfu_core::reading::PointId;
 use super::topic::{NoName, Pattern, Template};
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{MqttLink, MqttPoint, Subscription};
+use crate::config::pattern;
 use crate::driver::NewPoint;
 
 /// Topics whose devices are kept at hand; when full it starts anew. Bounds what a babbling publisher can take.
@@ -19,6 +20,14 @@ const KNOWN_TOPICS: usize = 16_384;
 pub(super) struct Route {
     pub(super) subscription: usize,
     pub(super) points: Arc<[PointId]>,
+}
+
+/// Where a message goes, and where it should have gone and could not.
+#[derive(Debug)]
+pub(super) struct Routing {
+    pub(super) routes: Arc<[Route]>,
+    /// Of the subscriptions that match and did not take it; never empty where there is no route.
+    pub(super) strangers: Vec<Stranger>,
 }
 
 /// Why a message has no device.
@@ -69,13 +78,14 @@ struct Enrolment {
 
 #[derive(Debug)]
 struct Device {
-    /// What its name was made of; `None` for one that is expected and was not heard yet.
+    /// What its name was made of; `None` for one that is expected, or was let in earlier, and was not heard yet.
     raw: Option<String>,
     points: Arc<[PointId]>,
 }
 
 impl Registry {
-    /// With the expected devices of all subscriptions.
+    /// With the expected devices of all subscriptions and those let in before this task began, which have their seats
+    /// before any that appears.
     pub(super) fn new(config: &MqttLink, catalog: Catalog) -> Self {
         let enrol = |subscription: &Subscription| Enrolment {
             pattern: Pattern::new(&subscription.topic),
@@ -95,10 +105,41 @@ impl Registry {
                 registry.add(index, device, None);
             }
         }
+        registry.seat();
         registry
     }
 
-    /// The points of all devices known now: at the start, those expected.
+    /// Takes in the devices of the catalog that are this link's: the app let them in at the start, or this task did
+    /// before it was started again. A device is one of the subscription whose template gives its name and all of whose
+    /// points it has.
+    fn seat(&mut self) {
+        let ours = |meta: &&Arc<PointMeta>| meta.source.as_deref() == Some(&self.link);
+        let catalogued = self.catalog.tail(0);
+        let mut seen = HashSet::new();
+        let names = catalogued.iter().filter(ours).map(|meta| meta.device.as_str());
+        let devices: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
+        for device in devices {
+            for index in 0..self.subscriptions.len() {
+                if self.subscriptions.get(index).is_some_and(|enrolment| self.is_seated(enrolment, device)) {
+                    self.add(index, device, None);
+                }
+            }
+        }
+    }
+
+    fn is_seated(&self, enrolment: &Enrolment, device: &str) -> bool {
+        let Enrolment { config, devices, .. } = enrolment;
+        let has = |point: &MqttPoint| {
+            let meta = self.catalog.find(&format!("{device}/{}", point.spec.name)).and_then(|id| self.catalog.get(id));
+            meta.is_some_and(|meta| meta.source.as_deref() == Some(&self.link) && meta.kind == config.kind)
+        };
+        devices.len() < config.max_devices
+            && !devices.contains_key(device)
+            && pattern::comes_of(&config.device, device)
+            && config.points.iter().all(has)
+    }
+
+    /// The points of all devices known now: at the start, those expected and those let in earlier.
     pub(super) fn points(&self) -> Vec<PointId> {
         self.points_of(|_, _| true)
     }
@@ -122,24 +163,31 @@ impl Registry {
         self.subscriptions.get(subscription).map(|s| s.config.points.as_slice())
     }
 
-    /// Where a message of this topic goes: one route a matching subscription.
-    pub(super) fn routes(&mut self, topic: &str) -> Result<Arc<[Route]>, Stranger> {
+    /// Where a message of this topic goes: one route a matching subscription. One that can't take it keeps it from no
+    /// other.
+    pub(super) fn routes(&mut self, topic: &str) -> Routing {
         if let Some(routes) = self.topics.get(topic) {
-            return Ok(Arc::clone(routes));
+            return Routing { routes: Arc::clone(routes), strangers: Vec::new() };
         }
-        let mut routes = Vec::new();
+        let (mut routes, mut strangers) = (Vec::new(), Vec::new());
         for subscription in 0..self.subscriptions.len() {
-            routes.extend(self.route(subscription, topic)?);
+            match self.route(subscription, topic) {
+                Ok(route) => routes.extend(route),
+                Err(stranger) => strangers.push(stranger),
+            }
         }
-        if routes.is_empty() {
-            return Err(Stranger::NoSubscription);
-        }
-        if self.topics.len() >= KNOWN_TOPICS {
-            self.topics.clear();
+        if routes.is_empty() && strangers.is_empty() {
+            strangers.push(Stranger::NoSubscription);
         }
         let routes: Arc<[Route]> = routes.into();
-        self.topics.insert(topic.to_owned(), Arc::clone(&routes));
-        Ok(routes)
+        // A refusal is told of each message, so only what is taken whole is kept at hand.
+        if strangers.is_empty() {
+            if self.topics.len() >= KNOWN_TOPICS {
+                self.topics.clear();
+            }
+            self.topics.insert(topic.to_owned(), Arc::clone(&routes));
+        }
+        Routing { routes, strangers }
     }
 
     fn route(&mut self, index: usize, topic: &str) -> Result<Option<Route>, Stranger> {
@@ -211,8 +259,8 @@ mod tests {
     #[test]
     fn a_device_that_appears_is_announced_once() {
         let (mut registry, catalog) = registry(vec![subscription("s/+/gas", "gas-{1}", vec![point("ch4", "/lel")])]);
-        let first = registry.routes("s/01/gas").unwrap();
-        let again = registry.routes("s/01/gas").unwrap();
+        let first = registry.routes("s/01/gas").routes;
+        let again = registry.routes("s/01/gas").routes;
         assert_eq!(first[0].points, again[0].points);
         let announced = registry.announced();
         assert_eq!(announced.len(), 1);
@@ -225,31 +273,31 @@ mod tests {
     fn a_restarted_task_announces_nothing_twice_and_a_point_of_the_journal_once() {
         let subscriptions = vec![subscription("s/+", "d-{1}", vec![point("v", "")])];
         let (mut first, catalog) = registry(subscriptions.clone());
-        let id = first.routes("s/1").unwrap()[0].points[0];
+        let id = first.routes("s/1").routes[0].points[0];
         let mut second = Registry::new(&link("127.0.0.1", 1, subscriptions), catalog.clone());
-        assert_eq!(second.routes("s/1").unwrap()[0].points[0], id);
+        assert_eq!(second.routes("s/1").routes[0].points[0], id);
         assert!(second.announced().is_empty());
 
         let mut old = (*catalog.get(id).unwrap()).clone();
         old.device = "d-2".to_owned();
         old.source = None;
         let journal = catalog.add(old);
-        assert_eq!(second.routes("s/2").unwrap()[0].points[0], journal);
+        assert_eq!(second.routes("s/2").routes[0].points[0], journal);
         assert_eq!(second.announced().len(), 1);
     }
 
     #[test]
     fn collisions_are_refused_and_the_first_stays() {
         let (mut registry, catalog) = registry(vec![subscription("s/#", "{1}", vec![point("v", "")])]);
-        assert!(registry.routes("s/a b").is_ok());
-        assert_eq!(registry.routes("s/a/b").unwrap_err(), Stranger::Collision("a_b".to_owned()));
-        assert!(registry.routes("s/a b").is_ok());
+        assert!(registry.routes("s/a b").strangers.is_empty());
+        assert_eq!(registry.routes("s/a/b").strangers, [Stranger::Collision("a_b".to_owned())]);
+        assert!(registry.routes("s/a b").strangers.is_empty());
 
         let mut foreign = (*catalog.get(PointId(0)).unwrap()).clone();
         foreign.device = "pump".to_owned();
         foreign.source = Some("pump-room".to_owned());
         catalog.add(foreign);
-        assert_eq!(registry.routes("s/pump").unwrap_err(), Stranger::Collision("pump".to_owned()));
+        assert_eq!(registry.routes("s/pump").strangers, [Stranger::Collision("pump".to_owned())]);
     }
 
     #[test]
@@ -259,10 +307,48 @@ mod tests {
         few.max_devices = 2;
         let (mut registry, catalog) = registry(vec![few]);
         assert_eq!(registry.points().len(), 2, "the expected device");
-        assert!(registry.routes("s/2").is_ok());
-        assert_eq!(registry.routes("s/3").unwrap_err(), Stranger::TooMany { most: 2, readings: 2 });
-        assert!(registry.routes("s/1").is_ok());
+        assert!(registry.routes("s/2").strangers.is_empty());
+        assert_eq!(registry.routes("s/3").strangers, [Stranger::TooMany { most: 2, readings: 2 }]);
+        assert!(registry.routes("s/1").strangers.is_empty());
         assert_eq!(catalog.len(), 4);
+    }
+
+    #[test]
+    fn who_was_let_in_before_a_restart_keeps_its_seat() {
+        let mut gas = subscription("s/+/gas", "gas-{1}", vec![point("ch4", "")]);
+        gas.max_devices = 2;
+        let mut door = subscription("s/+/door", "{1}", vec![point("open", "")]);
+        door.kind = "door".to_owned();
+        let (mut before, catalog) = registry(vec![gas.clone(), door.clone()]);
+        let kept = before.routes("s/k1/gas").routes[0].points[0];
+        before.routes("s/d1/door");
+        let mut old = (*catalog.get(kept).unwrap()).clone();
+        (old.device, old.source) = ("gas-old".to_owned(), None);
+        catalog.add(old);
+
+        let mut after = Registry::new(&link("127.0.0.1", 1, vec![gas, door]), catalog.clone());
+        assert_eq!(after.points().len(), 2, "both are known, so that a lost link takes them with it");
+        assert_eq!(after.subscriptions[1].devices.len(), 1, "a gas detector is no door, though its name would do");
+        for stranger in 0..500 {
+            after.routes(&format!("s/x{stranger}/gas"));
+        }
+        assert_eq!(after.routes("s/k1/gas").routes[0].points[0], kept, "strangers do not take its seat");
+        assert_eq!(after.subscriptions[0].devices.len(), 2, "and there are never more than two");
+        assert_eq!(after.announced().len(), 1, "the one stranger there is room for");
+    }
+
+    #[test]
+    fn a_subscription_that_is_full_keeps_the_message_from_no_other() {
+        let mut full = subscription("s/+", "d-{1}", vec![point("v", ""), point("w", "")]);
+        full.max_devices = 1;
+        let all = subscription("s/#", "all", vec![point("count", "")]);
+        let (mut registry, _) = registry(vec![full, all]);
+        assert_eq!(registry.routes("s/1").routes.len(), 2);
+        for _ in 0..2 {
+            let Routing { routes, strangers } = registry.routes("s/2");
+            assert_eq!(routes.iter().map(|route| route.subscription).collect::<Vec<_>>(), [1]);
+            assert_eq!(strangers, [Stranger::TooMany { most: 1, readings: 2 }], "told of each message");
+        }
     }
 
     #[test]
@@ -270,16 +356,16 @@ mod tests {
         let gas = subscription("s/+/gas", "d-{1}", vec![point("ch4", "/lel")]);
         let battery = subscription("s/#", "all", vec![point("battery", "/bat")]);
         let (mut registry, _) = registry(vec![gas, battery]);
-        assert_eq!(registry.routes("s/1/gas").unwrap().len(), 2);
-        assert_eq!(registry.routes("t/1").unwrap_err(), Stranger::NoSubscription);
-        assert_eq!(registry.routes("s//gas").unwrap_err(), Stranger::NoName(NoName::Empty));
+        assert_eq!(registry.routes("s/1/gas").routes.len(), 2);
+        assert_eq!(registry.routes("t/1").strangers, [Stranger::NoSubscription]);
+        assert_eq!(registry.routes("s//gas").strangers, [Stranger::NoName(NoName::Empty)]);
     }
 
     #[test]
     fn endless_topics_do_not_grow_it() {
         let (mut registry, _) = registry(vec![subscription("s/#", "one", vec![point("v", "")])]);
         for n in 0..KNOWN_TOPICS + 10 {
-            registry.routes(&format!("s/{n}")).unwrap();
+            registry.routes(&format!("s/{n}"));
         }
         assert!(registry.topics.len() <= KNOWN_TOPICS);
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gengfu_core::time::{Mono, Wall};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -33,6 +34,8 @@ const FAST_RETRY: Duration = Duration::from_millis(100);
 /// How long a connection must have stood to count as one that held, in milliseconds. Two clients of one id that throw
 /// each other out never reach it.
 const HELD: u64 = 5_000;
+/// How long a broker may take to hand over what waited for us, in milliseconds.
+const FLUSH: u64 = 300_000;
 /// How long the password's file may take to be read.
 const PASSWORD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the broker may take to grant the subscriptions.
@@ -51,7 +54,9 @@ pub(in crate::source) async fn run(context: Context, config: Arc<MqttLink>) {
     let (contact, watched) = watch::channel(Contact::default());
     let mut tasks = JoinSet::new();
     tasks.spawn(Delivery::new(context.clone(), intake, Arc::clone(&held), watched).run(messages));
-    let receiver = Receiver { context, config, inbox, held, synced, contact, tokens: 0, subscribed: false };
+    let away = context.off_since;
+    let receiver =
+        Receiver { context, config, inbox, held, synced, contact, tokens: 0, subscribed: false, away, resumed: None };
     tasks.spawn(receiver.run());
     tokio::select! {
         () = stop.wait() => {}
@@ -106,6 +111,10 @@ struct Receiver {
     tokens: u64,
     /// This run has subscribed: a session that is still there has our subscriptions, not those of an older configuration.
     subscribed: bool,
+    /// When the last connection ended, in this run or the one before.
+    away: Option<Wall>,
+    /// This connection goes on with a session that was kept for us since the first time; what waited comes before the second.
+    resumed: Option<(Wall, Mono)>,
 }
 
 impl Receiver {
@@ -118,6 +127,9 @@ impl Receiver {
             let start = self.context.clock.mono();
             let why = self.connection().await;
             self.context.link(&name, LinkState::Down { why });
+            if self.contact.borrow().up {
+                self.away = Some(self.context.clock.wall());
+            }
             self.contact.send_modify(|contact| contact.up = false);
             if self.context.clock.mono().since(start) >= HELD {
                 backoff.reset();
@@ -154,6 +166,7 @@ impl Receiver {
                 Ok(Happening::Message(incoming)) => self.admit(incoming, &ledger),
                 Ok(Happening::Connected { session_present }) => {
                     granted = session_present && self.subscribed;
+                    self.resumed = self.away.filter(|_| session_present).map(|away| self.absence(away));
                     self.connected(&link, granted)
                 }
                 Ok(Happening::Subscribed(accepted)) => {
@@ -166,6 +179,25 @@ impl Receiver {
             if let Err(why) = done {
                 return why;
             }
+        }
+    }
+
+    /// Since when a session was kept for us, and until when what waited may come. A connection can have been dead for two
+    /// keep-alives before that was noticed.
+    fn absence(&self, away: Wall) -> (Wall, Mono) {
+        let unnoticed = 2 * i64::try_from(self.config.keep_alive.as_millis()).unwrap_or(i64::MAX / 2);
+        (Wall(away.0.saturating_sub(unnoticed)), self.context.clock.mono().plus(FLUSH))
+    }
+
+    fn arrival(&self, incoming: &Incoming) -> Arrival {
+        let resumed = self.resumed.filter(|(_, until)| self.context.clock.mono() < *until);
+        match (incoming.retained, incoming.duplicate, resumed) {
+            (true, ..) => Arrival::Retained,
+            (_, true, resumed) => {
+                Arrival::Resent(resumed.map_or_else(|| self.context.clock.wall(), |(since, _)| since))
+            }
+            (_, _, Some((since, _))) => Arrival::Queued(since),
+            (_, _, None) => Arrival::Live,
         }
     }
 
@@ -244,6 +276,7 @@ impl Receiver {
     }
 
     fn pass_on(&self, incoming: Incoming, token: Option<u64>) -> Result<(), ()> {
+        let how = self.arrival(&incoming);
         let size = incoming.payload.len();
         let body = if size > LARGEST {
             // A copy, so that the megabytes behind the slice are freed.
@@ -252,7 +285,6 @@ impl Receiver {
         } else {
             Body::Whole(incoming.payload)
         };
-        let how = if incoming.retained || incoming.duplicate { Arrival::History } else { Arrival::Live };
         let message = Message { topic: incoming.topic, body, how, at: self.context.clock.wall(), token };
         let weight = message.body.weight();
         self.inbox.try_send(message).map_err(|_| ())?;

@@ -13,9 +13,22 @@ const MILLISECONDS_FROM: f64 = 1e11;
 /// How a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
+    /// As it was published.
     Live,
-    /// Retained by the broker, or sent again: its stamp may rightly be old.
-    History,
+    /// In a session that the broker kept while we were away, since this time: it may have waited there. It is the present
+    /// all the same, messages of a session are in order.
+    Queued(Wall),
+    /// Sent again, having been sent before we went away at this time or after we came back.
+    Resent(Wall),
+    /// Kept by the broker for whoever subscribes; of any age.
+    Retained,
+}
+
+impl Arrival {
+    /// Whether it may be older than what the point has said since.
+    pub(super) const fn is_history(self) -> bool {
+        matches!(self, Self::Resent(_) | Self::Retained)
+    }
 }
 
 /// What is believed of stamps.
@@ -49,22 +62,27 @@ impl Timed {
 
 impl Trust {
     /// `stamp` is what stands at the time pointer: `None` where the subscription has none, `Some(None)` where the
-    /// message lacks it or it can't be read.
+    /// message lacks it or it can't be read. The clock of a device that was `doubted` last is off: what it says of the past
+    /// is believed no more than what it says of now.
     #[expect(clippy::option_option, reason = "no pointer, and a pointer to nothing, are different doubts")]
-    pub(super) fn time(self, stamp: Option<Option<Wall>>, arrival: Wall, how: Arrival) -> Timed {
+    pub(super) fn time(self, stamp: Option<Option<Wall>>, arrival: Wall, how: Arrival, doubted: bool) -> Timed {
         let timed = |at, doubt, stamp| Timed { at, doubt, stamp };
-        match (stamp, how) {
-            (None, Arrival::Live) => timed(arrival, None, None),
+        match stamp {
             // Of unknown age: never an old value with a new time and no word of it.
-            (None, Arrival::History) => timed(arrival, Some(Reason::Stale), None),
-            (Some(None), _) => timed(arrival, Some(Reason::Clock), None),
-            (Some(Some(stamp)), how) => {
+            None if how.is_history() => timed(arrival, Some(Reason::Stale), None),
+            None => timed(arrival, None, None),
+            Some(None) => timed(arrival, Some(Reason::Clock), None),
+            Some(Some(stamp)) => {
                 let behind = arrival.0.saturating_sub(stamp.0);
+                let tolerance = millis(self.tolerance);
+                let away = |since: Wall| tolerance.saturating_add(arrival.0.saturating_sub(since.0).max(0));
                 let back = match how {
-                    Arrival::Live => self.tolerance,
-                    Arrival::History => self.horizon.max(self.tolerance),
+                    Arrival::Live => tolerance,
+                    Arrival::Queued(_) | Arrival::Resent(_) | Arrival::Retained if doubted => tolerance,
+                    Arrival::Queued(since) | Arrival::Resent(since) => away(since),
+                    Arrival::Retained => millis(self.horizon).max(tolerance),
                 };
-                if behind <= millis(back) && behind.saturating_neg() <= millis(self.tolerance) {
+                if behind <= back && behind.saturating_neg() <= tolerance {
                     timed(stamp, None, None)
                 } else {
                     timed(arrival, Some(Reason::Clock), Some(stamp))
@@ -117,7 +135,7 @@ mod tests {
     #[test]
     fn a_live_stamp_is_believed_within_the_tolerance() {
         for (off, believed) in [(0, true), (60_000, true), (-60_000, true), (60_001, false), (-60_001, false)] {
-            let timed = TRUST.time(Some(Some(Wall(NOW.0 + off))), NOW, Arrival::Live);
+            let timed = TRUST.time(Some(Some(Wall(NOW.0 + off))), NOW, Arrival::Live, false);
             if believed {
                 assert_eq!(timed, Timed { at: Wall(NOW.0 + off), doubt: None, stamp: None });
             } else {
@@ -129,7 +147,7 @@ mod tests {
     #[test]
     fn wrong_clocks_of_all_kinds_are_uncertain_at_arrival() {
         for stamp in [NOW.0 - 3_600_000, NOW.0 + 3_600_000, 12_000, 0, -5, i64::MAX, i64::MIN] {
-            let timed = TRUST.time(Some(Some(Wall(stamp))), NOW, Arrival::Live);
+            let timed = TRUST.time(Some(Some(Wall(stamp))), NOW, Arrival::Live, false);
             assert_eq!((timed.at, timed.stamp), (NOW, Some(Wall(stamp))));
             assert_eq!(timed.quality(Quality::Good), Quality::Uncertain(Reason::Clock));
             assert_eq!(timed.quality(Quality::Bad(Reason::OutOfRange)), Quality::Bad(Reason::OutOfRange));
@@ -137,13 +155,26 @@ mod tests {
     }
 
     #[test]
-    fn history_may_be_old_but_not_from_the_future_or_1970() {
-        let time = |stamp| TRUST.time(Some(Some(Wall(stamp))), NOW, Arrival::History);
+    fn what_was_kept_may_be_old_but_not_from_the_future_or_1970() {
+        let time = |stamp| TRUST.time(Some(Some(Wall(stamp))), NOW, Arrival::Retained, false);
         assert_eq!(time(NOW.0 - 86_400_000).at, Wall(NOW.0 - 86_400_000));
         assert_eq!(time(NOW.0 + 3_600_000).doubt, Some(Reason::Clock));
         assert_eq!(time(12_000).doubt, Some(Reason::Clock));
-        assert_eq!(TRUST.time(None, NOW, Arrival::History).doubt, Some(Reason::Stale));
-        assert_eq!(TRUST.time(None, NOW, Arrival::Live).doubt, None);
-        assert_eq!(TRUST.time(Some(None), NOW, Arrival::Live).doubt, Some(Reason::Clock));
+        assert_eq!(TRUST.time(None, NOW, Arrival::Retained, false).doubt, Some(Reason::Stale));
+        assert_eq!(TRUST.time(None, NOW, Arrival::Live, false).doubt, None);
+        assert_eq!(TRUST.time(Some(None), NOW, Arrival::Live, false).doubt, Some(Reason::Clock));
+    }
+
+    #[test]
+    fn what_waited_while_we_were_away_is_as_old_as_that_and_no_older() {
+        let since = Wall(NOW.0 - 7_200_000);
+        for how in [Arrival::Queued(since), Arrival::Resent(since)] {
+            let time = |ago, doubted| TRUST.time(Some(Some(Wall(NOW.0 - ago))), NOW, how, doubted);
+            assert_eq!(time(3_600_000, false), Timed { at: Wall(NOW.0 - 3_600_000), doubt: None, stamp: None });
+            assert_eq!(time(7_260_000, false).doubt, None);
+            assert_eq!(time(7_260_001, false).at, NOW);
+            assert_eq!(time(3_600_000, true).doubt, Some(Reason::Clock), "its clock is known to be off");
+            assert_eq!(time(-60_001, false).doubt, Some(Reason::Clock));
+        }
     }
 }
