@@ -80,6 +80,15 @@ fn rule_on_a_point_that_does_not_exist() {
 }
 
 #[test]
+fn rule_on_what_can_never_be() {
+    refused(
+        &good().replace("point = \"d/p\"", "points = \"pomp-*/p\""),
+        "pomp-*/p",
+        &["nothing matches `pomp-*/p`", "d/p"],
+    );
+}
+
+#[test]
 fn limit_that_is_not_a_number() {
     refused(&good().replace("limit = 5.0", "limit = nan"), "limit = nan", &["limit"]);
 }

@@ -7,7 +7,7 @@ use gengfu::journal::Entry;
 use gengfu_tests::gateway::{Gateway, run};
 use gengfu_tests::http;
 use gengfu_tests::plant::Plant;
-use gengfu_tests::process::Folder;
+use gengfu_tests::process::{Folder, free_port};
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
 use gengfu_tests::wait::{eventually, now, say, unix_ms, until};
@@ -92,6 +92,8 @@ fn the_description_lists_every_address() {
         "alarms/{id}/reset",
         "events",
         "ledger",
+        "ledger/dead",
+        "ledger/redrive",
         "rules",
         "reload",
         "openapi.json",
@@ -116,7 +118,7 @@ fn status_on_the_command_line() {
     };
     let url = format!("http://127.0.0.1:{}", bench.gateway.port);
     for text in [status(&["-c", "site.toml"]), status(&["--url", &url])] {
-        for part in ["rig (rig)", "l0 ", "up", "1 alarms stand", "[critical]", "webhook/duty alarm: "] {
+        for part in ["rig (rig)", "l0 ", "up", "1 alarm stands", "[critical]", "webhook/duty alarm: "] {
             assert!(text.contains(part), "{part} is missing:\n{text}");
         }
     }
@@ -124,10 +126,41 @@ fn status_on_the_command_line() {
     assert_eq!(json["alarms"]["items"][0]["rule"], "flip-d0");
     assert_eq!(json["status"]["site"]["id"], "rig");
     assert!(json["ledger"]["items"].as_array().unwrap().iter().any(|sink| sink["sink"] == "webhook/duty"));
+    let site = std::fs::read_to_string(bench.dir.join("site.toml")).unwrap();
+    bench.dir.write("other.toml", &site.replace("id = \"rig\"", "id = \"other\""));
+    let out = run(&["status", "-c", "other.toml"], bench.dir.path());
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && said.contains("the site `rig`, not of `other`"), "{said}");
     bench.gateway.term();
     let out = run(&["status", "-c", "site.toml"], bench.dir.path());
     assert_eq!(out.status.code(), Some(1), "nobody is there any more");
     assert!(String::from_utf8_lossy(&out.stderr).contains(&url));
+}
+
+#[test]
+fn a_status_without_alarms_is_not_fine_while_a_link_or_a_watched_point_is_gone() {
+    let dir = Folder::new("impaired");
+    let site = Site::new("rig").modbus_at(&[free_port()], 200, 3).flips(0, 1);
+    let mut gateway = Gateway::start(&site.text, dir.path());
+    let impaired = || {
+        let out = run(&["status", "-c", "site.toml"], dir.path());
+        let said = String::from_utf8(out.stdout).unwrap();
+        let all =
+            ["not all is well: link l0 is down: ", "1 watched point has no value to believe: d0/r0", "0 alarms stand"];
+        (out.status.code() == Some(2) && all.iter().all(|part| said.contains(part))).then_some(())
+    };
+    until(SOON, "it says what is not well", impaired);
+    assert_eq!(gateway.get("/readyz").json()["impaired"].as_array().unwrap().len(), 2);
+    gateway.term();
+}
+
+#[test]
+fn a_simulation_does_not_speak_to_a_gateway_that_runs() {
+    let mut bench = bench();
+    let out = run(&["simulate", "site.toml"], bench.dir.path());
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && said.contains("a gateway is running on "), "{said}");
+    bench.gateway.term();
 }
 
 #[test]

@@ -65,8 +65,10 @@ impl Bench {
 
     /// Clicks what is there and visible.
     fn click(&self, selector: &str) {
+        // While the cards have just moved no press counts.
         let script = format!(
-            "const e = document.querySelector({selector:?}); if (!e?.offsetParent) return false; e.click(); return true"
+            "const e = document.querySelector({selector:?}); if (!e?.offsetParent) return false; \
+             if (document.body.dataset.unsettled !== undefined) return false; e.click(); return true"
         );
         eventually(SOON, &format!("{selector} can be clicked"), || self.browser.script(&script) == true);
     }
@@ -140,6 +142,11 @@ fn an_alarm_is_acknowledged_with_a_name() {
     assert_eq!(bench.gateway.alarms("flip-d0")[0]["state"], "unacknowledged");
     bench.click(&format!("#act-{id}"));
     bench.holds("it is asked again", "document.getElementById('name').open");
+    // blanks are no name
+    bench.browser.script("document.getElementById('name-field').value = '   '");
+    bench.click("#name button[value=ok]");
+    bench.shows("#name-fault", "请填写姓名");
+    bench.holds("the question stays", "document.getElementById('name').open");
     bench.browser.script("document.getElementById('name-field').value = '值班员'");
     bench.click("#name button[value=ok]");
     let alarm = bench.gateway.alarm("flip-d0", SOON, |a| a["state"] == "acknowledged");
@@ -209,13 +216,96 @@ fn what_stands_and_what_returned_are_told_apart_by_order_words_and_present_value
     bench.gateway.term();
 }
 
+/// Where the button of the first card is, again and again after the first press, as a nervous hand would.
+const NERVOUS: &str = "const button = document.querySelector('.cards .card .act'); \
+    const { x, y, width, height } = button.getBoundingClientRect(); \
+    const press = () => document.elementFromPoint(x + width / 2, y + height / 2)?.closest('button')?.click(); \
+    press(); for (let n = 1; n < 9; n++) setTimeout(press, n * 100); setTimeout(() => (window.calm = true), 900); \
+    return button.dataset.id";
+
+#[test]
+fn a_double_click_acknowledges_one_alarm_and_the_list_keeps_its_order() {
+    let Some(mut bench) = bench("") else { return };
+    bench.browser.script("localStorage.setItem('gengfu.by', '值班员')");
+    for (device, rule) in [(1, "latch-d1"), (0, "flip-d0")] {
+        bench.plant.devices[device].set(900);
+        bench.id(rule, "unacknowledged");
+    }
+    bench.holds(
+        "both are there and at rest",
+        "document.querySelectorAll('.cards .act').length === 2 && !('unsettled' in document.body.dataset)",
+    );
+    let first = bench.browser.script(NERVOUS).as_str().unwrap().to_owned();
+    bench.holds("the hand is calm again", "window.calm === true");
+    let states: Vec<String> =
+        bench.gateway.items("alarms").iter().map(|alarm| alarm["state"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(states.iter().filter(|state| *state == "acknowledged").count(), 1, "{states:?}");
+    bench.shows(&format!("#alarm-{first} .seen"), "值班员");
+    let leads = format!("document.querySelector('.cards .card').id === 'alarm-{first}'");
+    assert_eq!(bench.browser.script(&format!("return {leads}")), true, "its card keeps its place");
+    bench.holds("it goes behind what nobody has seen", &format!("!({leads})"));
+    bench.no_errors();
+    bench.gateway.term();
+}
+
+#[test]
+fn a_reset_is_asked_about_and_stays_among_the_recent_events() {
+    let Some(mut bench) = bench("") else { return };
+    bench.browser.script("localStorage.setItem('gengfu.by', '值班员')");
+    bench.plant.devices[1].set(700);
+    let id = bench.id("latch-d1", "unacknowledged");
+    bench.click(&format!("#act-{id}"));
+    bench.id("latch-d1", "acknowledged");
+    bench.plant.devices[1].set(0);
+    bench.shows(&format!("#act-{id}"), "复位");
+    bench.click(&format!("#act-{id}"));
+    bench.holds("it is asked", "document.getElementById('confirm').open");
+    bench.shows("#confirm-what", "一号泵 转速");
+    // the second click of the double click that opened it
+    bench.browser.script("document.getElementById('confirm-ok').click()");
+    assert_eq!(bench.browser.script("return document.getElementById('confirm').open"), true);
+    bench.click("#confirm-cancel");
+    bench.id("latch-d1", "latched-acknowledged");
+    bench.click(&format!("#act-{id}"));
+    bench.holds(
+        "a deliberate click resets",
+        "(() => { document.getElementById('confirm-ok').click(); return !document.getElementById('confirm').open })()",
+    );
+    eventually(SOON, "it is gone", || bench.gateway.alarms("latch-d1").is_empty());
+    for text in ["已由 值班员 复位", "恢复", "报警"] {
+        bench.shows("#events", text);
+    }
+    keep_a_look(&bench.browser, "events");
+    bench.no_errors();
+    bench.gateway.term();
+}
+
+#[test]
+fn a_page_without_alarms_is_not_calm_over_lost_points() {
+    let Some(mut bench) = bench("") else { return };
+    bench.shows("#alarms", "没有报警。");
+    bench.plant.devices[0].fault(Fault::Exception(4));
+    bench.shows("#alarms .calm[data-impaired]", "没有报警，但有 1 处数据不可信");
+    bench.plant.devices[0].fault(Fault::Sound);
+    bench.shows("#alarms .calm:not([data-impaired])", "没有报警。");
+    bench.no_errors();
+    bench.gateway.term();
+}
+
 #[test]
 fn a_note_is_on_the_card() {
     let Some(mut bench) = bench("?lang=en") else { return };
+    bench.browser.script("localStorage.setItem('gengfu.by', 'Lao Wang')");
     bench.plant.devices[0].set(900);
     let id = bench.id("flip-d0", "unacknowledged");
-    let body = serde_json::json!({ "by": "Lao Wang", "note": "valve is being looked at" });
-    assert_eq!(bench.gateway.post(&format!("/api/v1/alarms/{id}/acknowledge"), &body).status, 200);
+    bench.click(&format!("#note-{id}"));
+    bench.holds("a note can be left", "document.getElementById('confirm').open");
+    bench.browser.script("document.getElementById('confirm-note').value = 'valve is being looked at'");
+    bench.holds(
+        "it is sent",
+        "(() => { document.getElementById('confirm-ok').click(); return !document.getElementById('confirm').open })()",
+    );
+    bench.shows("#events .note", "valve is being looked at");
     bench.shows(&format!("#alarm-{id} .seen"), "acknowledged by Lao Wang");
     bench.shows(&format!("#alarm-{id} .note"), "valve is being looked at");
     bench.no_errors();
@@ -265,6 +355,9 @@ fn the_page_speaks_english_too() {
         "/[\\u4e00-\\u9fff]/.test(document.body.innerText.replace(document.getElementById('lang').innerText, ''))";
     assert_eq!(bench.browser.script(&format!("return {chinese}")), false, "{}", bench.browser.text());
     bench.no_errors();
+    // the choice stays
+    bench.browser.open(&format!("http://127.0.0.1:{}/", bench.gateway.port));
+    bench.shows(&card, "not acknowledged");
     bench.click("#lang");
     bench.shows(&card, "未确认");
     assert_eq!(bench.browser.script("return document.documentElement.lang"), "zh-CN");

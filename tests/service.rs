@@ -48,6 +48,27 @@ fn the_shipped_unit_is_a_good_one() {
     assert!(about.is_empty(), "systemd-analyze: {about:?}");
 }
 
+/// SIGSTOP and SIGCONT, a laptop's lid, a virtual machine that is moved: nobody's disk is sick.
+#[test]
+fn a_process_that_stood_still_has_no_fault_to_tell() {
+    let (dir, plant) = (Folder::new("still"), Plant::start(1));
+    let mut gateway = Gateway::start(&Site::new("rig").modbus(&plant, 200, 4).text, dir.path());
+    gateway.quality("d0/r0", SOON, "good", None);
+    // Several times: who of them all is the first to look at the others is a matter of luck.
+    for _ in 0..5 {
+        let held = gateway.process().hold();
+        pause(Duration::from_secs(4));
+        drop(held);
+        pause(Duration::from_secs(1));
+    }
+    gateway.quality("d0/r0", SOON, "good", None);
+    // several looks of the gateway at itself
+    pause(Duration::from_secs(6));
+    let own: Vec<_> = gateway.items("alarms?state=all").into_iter().filter(|a| a["device"] == "gengfu").collect();
+    assert!(own.is_empty(), "{own:?}");
+    gateway.term();
+}
+
 #[test]
 fn ready_pings_and_stopping() {
     let (dir, plant) = (Folder::new("service"), Plant::start(2));

@@ -9,6 +9,7 @@ use gengfu::journal::Entry;
 use gengfu_tests::broker::Broker;
 use gengfu_tests::counting::{self, contains, poll_numbers};
 use gengfu_tests::gateway::Gateway;
+use gengfu_tests::http;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::proxy::{Line, Proxy};
@@ -158,7 +159,7 @@ fn a_disk_that_is_really_full() {
     bench.survives(&[], length(3, 10), || fill(&filler), || std::fs::remove_file(&filler).unwrap());
 }
 
-/// After a clean stop nothing of SQLite's lies beside the lanes: what a start makes there finds no room.
+/// Without a file to hold the index of the WAL, as a stop leaves it with nobody reading, and with no room for a new one.
 #[test]
 fn a_start_on_a_disk_that_is_really_full() {
     let _quiet = quiet();
@@ -169,10 +170,14 @@ fn a_start_on_a_disk_that_is_really_full() {
     bench.raise(0);
     gateway.alarm_lane_on_disk();
     gateway.term();
+    for lane in ["alarm", "telemetry"] {
+        let _ = std::fs::remove_file(data.join(format!("{lane}.db-shm")));
+    }
     let filler = data.join("filler");
     fill(&filler);
 
-    gateway.restart();
+    gateway.relaunch();
+    eventually(SOON, "it starts", || http::get(gateway.port, "/api/v1/status").is_ok());
     gateway.alarm("flip-d0", SOON, |_| true);
     let polls = bench.plant.polls();
     eventually(SOON, "it polls", || bench.plant.polls() > polls + 30);

@@ -63,3 +63,21 @@ fn a_life_safety_device_that_falls_silent_is_an_alarm() {
     assert!(receiver.seen().iter().all(|p| p.word("device") != TALKING), "who talks raises nothing");
     gateway.term();
 }
+
+/// A topic without a wildcard names its one device, which exists before it has said a word.
+#[test]
+fn a_life_safety_device_that_never_speaks_is_an_alarm() {
+    let (dir, broker) = (Folder::new("mute"), Broker::start());
+    let (head, _) =
+        Site::new("rig").mqtt(broker.port).text.split_once("topic").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let site = format!(
+        "{head}topic = \"hall/smoke\"\ndevice = \"smoke\"\nlabel = \"大厅烟感 / hall smoke\"\n\
+         [[mqtt.subscribe.point]]\nname = \"alarm\"\nvalue = \"/alarm\"\nlife_safety = true\nbad_after = \"1s\"\n"
+    );
+    let mut gateway = Gateway::start(&site, dir.path());
+    let alarm = gateway.alarm("gengfu/no-data", SOON, |a| a["device"] == "smoke");
+    let heading = alarm["heading"]["en"].as_str().unwrap();
+    assert!(heading.starts_with("hall smoke") && heading.ends_with("no data"), "{heading}");
+    gateway.quality("smoke/alarm", SOON, "bad", Some("comm"));
+    gateway.term();
+}

@@ -23,7 +23,10 @@ const ARROWS: [(&str, &[&str]); 5] = [
 ];
 /// A library and the only places that may name it.
 const ONE_MODULE: [(&str, &[&str]); 3] = [
-    ("rumqttc", &["gateway/src/source/mqtt", "gateway/src/forward/uplink", "gateway/src/simulate"]),
+    (
+        "rumqttc",
+        &["gateway/src/broker.rs", "gateway/src/source/mqtt", "gateway/src/forward/uplink", "gateway/src/simulate"],
+    ),
     ("tokio_modbus", &["gateway/src/source/modbus", "gateway/src/simulate"]),
     ("influxdb2", &["gateway/src/forward"]),
 ];

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod stop;
 mod backoff;
 mod secret;
+mod broker;
 pub mod reload;
 #[cfg(test)]
 mod scripted;
@@ -18,6 +19,7 @@ pub mod journal;
 pub mod forward;
 pub mod notify;
 pub mod console;
+pub mod export;
 pub mod simulate;
 pub mod app;
 pub mod cli;

@@ -42,6 +42,7 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--window-size=1280,900",
+            "--accept-lang=zh-CN",
             &profile,
         ];
         let wanted = json!({ "capabilities": { "alwaysMatch": {

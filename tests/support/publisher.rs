@@ -42,7 +42,12 @@ impl std::fmt::Debug for Publisher {
 
 impl Publisher {
     pub fn connect(port: u16) -> Self {
-        let mut options = MqttOptions::new(format!("rig-{}-{port}", std::process::id()), "127.0.0.1", port);
+        Self::named("rig", port)
+    }
+
+    /// One beside another.
+    pub fn named(name: &str, port: u16) -> Self {
+        let mut options = MqttOptions::new(format!("{name}-{}-{port}", std::process::id()), "127.0.0.1", port);
         options.set_max_packet_size(MAX_PACKET, MAX_PACKET).set_inflight(WINDOW).set_keep_alive(Duration::from_mins(1));
         let (client, mut connection) = Client::new(options, usize::from(WINDOW));
         let book: Arc<Mutex<Book>> = Arc::default();
@@ -103,6 +108,11 @@ impl Publisher {
             }
             book.handed.is_empty() && book.flying.is_empty()
         });
+    }
+
+    /// Whether the broker has cut it off.
+    pub fn lost(&self) -> bool {
+        self.book.lock().unwrap().failed.is_some()
     }
 
     /// What the broker has acknowledged.

@@ -91,6 +91,11 @@ impl Stub {
         self.state.lock().unwrap().refused = Some(name.to_owned());
     }
 
+    /// Takes everything again.
+    pub fn refuse_nothing(&self) {
+        self.state.lock().unwrap().refused = None;
+    }
+
     /// From now on answers 401 to whoever does not bring this token.
     pub fn want_token(&self, token: &str) {
         self.state.lock().unwrap().token = Some(format!("Token {token}"));

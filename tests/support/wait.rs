@@ -77,7 +77,7 @@ pub fn say(line: &str) {
 }
 
 /// Says that a test could not run here because something is not installed. Where `tests/setup` has just installed it all
-/// (`GENGFU_STRICT=1`, set by `.ci/run`) that fails.
+/// (`GENGFU_STRICT=1`) that fails.
 pub fn not_run(why: &str) {
     not_allowed(why);
     assert!(std::env::var("GENGFU_STRICT").is_err(), "NOT RUN: {why}");

@@ -14,8 +14,8 @@ import * as trend from "./trend.ts";
 /** Links, sinks and the ledger are fetched this often, and at once when the stream is back. */
 const STRIP_MS = 10_000;
 
-/** Headings follow the present value too: they are fetched this often where no event brings them. */
-const CARDS_MS = 30_000;
+/** Headings follow the present value and the links, too: they are fetched this often where no event brings them. */
+const CARDS_MS = 10_000;
 
 /** News that came while the table was being fetched: applied on top of it, so that nothing older stays. */
 let pending: News[] | null = null;
@@ -47,6 +47,7 @@ function settle(): void {
 function fetchAll(): void {
   void fetchPoints();
   void refresh("alarms", alarms);
+  void refresh("events");
   void refresh("strip");
   void trend.open(false);
 }
@@ -57,6 +58,12 @@ function apply(news: News[]): void {
   // A device spoke for the first time: its row must come from the server.
   else if (points.apply(news)) void fetchPoints();
   trend.apply(news);
+}
+
+/** A step of an alarm. */
+function step(): void {
+  void refresh("alarms", alarms);
+  void refresh("events");
 }
 
 /** The alarms were put in place. */
@@ -89,7 +96,7 @@ points.indexCards(Infinity);
 act.start(alarms);
 trend.start();
 title();
-listen({ fresh: fetchAll, points: apply, alarm: () => void refresh("alarms", alarms) });
+listen({ fresh: fetchAll, points: apply, alarm: step });
 setInterval(() => {
   the("clock").textContent = clock(now());
   points.grow();

@@ -1,9 +1,10 @@
 // Parts of the page that the server renders anew: fetched and put in place, keeping the focus where it was.
 
 import { text } from "./api.ts";
+import { arrange } from "./cards.ts";
 import { language } from "./page.ts";
 
-export type Part = "alarms" | "points" | "strip";
+export type Part = "alarms" | "events" | "points" | "strip";
 
 /** At most one fetch of a part at a time; what asks meanwhile gets one more afterwards. */
 const under = new Map<Part, { again: boolean }>();
@@ -40,6 +41,7 @@ function put(part: Part, html: string): void {
   const old = document.getElementById(part);
   if (!fresh || !old) return;
   const focused = old.contains(document.activeElement) ? document.activeElement?.id : undefined;
+  if (part === "alarms") arrange(old, fresh);
   old.replaceWith(fresh);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }

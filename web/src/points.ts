@@ -39,11 +39,14 @@ export function apply(news: News[]): boolean {
   return unknown && !more;
 }
 
-/** Cards take news at once, also while the table is being fetched. Says whether a heading may be true no more. */
+/** Cards take news at once, also while the table is being fetched. Says whether a heading, or the head of all, may be true no more. */
 export function applyToCards(news: News[]): boolean {
   let turned = false;
   for (const item of news) {
     const key = `${item.device}/${item.point}`;
+    // The head says how many can't be believed.
+    const before = latest.get(key);
+    turned ||= (before?.news.quality === "bad") !== (item.quality === "bad");
     latest.set(key, { news: item, heard: performance.now() });
     for (const element of cards.get(key) ?? []) {
       turned ||= element.dataset["quality"] !== item.quality;

@@ -35,6 +35,25 @@ export function ago(ms: number, words: Ages): string {
   return `${Math.floor(seconds / 86_400)}${words.day}`;
 }
 
+/**
+ * The order of cards that keep their places: those that were there stay where they were, also the ones that are gone;
+ * a new one stands behind the one it follows in the fresh order.
+ */
+export function held(before: string[], fresh: string[]): string[] {
+  const order = [...before];
+  fresh.forEach((id, place) => {
+    if (order.includes(id)) return;
+    const ahead = fresh[place - 1];
+    order.splice(ahead === undefined ? 0 : order.indexOf(ahead) + 1, 0, id);
+  });
+  return order;
+}
+
+/** Whether another card stands now where one stood. */
+export function shifted(before: string[], now: string[]): boolean {
+  return before.some((id, place) => now[place] !== id);
+}
+
 /** Columns of a chart: seconds, and three values that are null where there was none. */
 export interface Series {
   at: number[];

@@ -32,7 +32,7 @@ use crate::reload::{Ask, Reloads};
 use crate::source::{self, SourceTask, own};
 use crate::stop::{self, Stop};
 use crate::telemetry::{SharedStats, Stats};
-use crate::{console, forward, notify};
+use crate::{console, forward, journal, notify};
 use crew::Crew;
 use field::Field;
 use reload::Rooms;
@@ -350,26 +350,20 @@ async fn bind(site: &Site) -> Result<std::net::TcpListener, String> {
     })
 }
 
-/// A journal belongs to one site: another's alarms would stand here and never end. The mark carries its checksum, since a
-/// damaged one must not keep the gateway from starting; it is written anew.
+/// A journal belongs to one site: another's alarms would stand here and never end. A damaged mark must not keep the
+/// gateway from starting; it is written anew.
 fn belongs(site: &Site) -> Result<(), String> {
-    let (dir, file) = (&site.journal.path, site.journal.path.join("site"));
-    let owner = std::fs::read_to_string(&file).unwrap_or_default();
-    match owner.trim_end().split_once(' ') {
-        Some((id, sum)) if sum == checksum(id) && id != site.id => Err(format!(
+    let dir = &site.journal.path;
+    match journal::owner(dir) {
+        Some(id) if id != site.id => Err(format!(
             "{} holds the journal of the site `{id}`, not of `{}`; give [journal] path a directory of its own",
             dir.display(),
             site.id
         )),
-        Some((id, sum)) if sum == checksum(id) => Ok(()),
-        Some(_) | None => std::fs::create_dir_all(dir)
-            .and_then(|()| std::fs::write(&file, format!("{} {}\n", site.id, checksum(&site.id))))
-            .map_err(|error| format!("{}: {error}; check the path and the permissions", file.display())),
+        Some(_) => Ok(()),
+        None => journal::own(dir, &site.id)
+            .map_err(|error| format!("{}: {error}; check the path and the permissions", dir.display())),
     }
-}
-
-fn checksum(id: &str) -> String {
-    format!("{:08x}", crc32fast::hash(id.as_bytes()))
 }
 
 fn tell_start(journal: &Journal, cause: StartCause, last_seen: Option<i64>, now: i64) {

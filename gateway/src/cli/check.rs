@@ -40,11 +40,16 @@ fn lacking(site: &Site) -> Vec<String> {
         (format!("webhook \"{}\": secret_file", hook.name), hook.secret_file.as_ref(), "secret", "pushes go unsigned")
     });
     let links = site.mqtt.iter().map(|link| {
-        (format!("mqtt \"{}\": password_file", link.name), link.password_file.as_ref(), "password", "it stays down")
+        (
+            format!("mqtt \"{}\": password_file", link.name),
+            link.broker.password_file.as_ref(),
+            "password",
+            "it stays down",
+        )
     });
     let uplinks = site.uplinks.iter().map(|uplink| {
         let whose = format!("forward \"{}\": password_file", uplink.name);
-        (whose, uplink.password_file.as_ref(), "password", "it stays down")
+        (whose, uplink.broker.password_file.as_ref(), "password", "it stays down")
     });
     let lack = |(whose, path, what, until): (String, Option<&PathBuf>, &str, &str)| {
         let why = secret::read(path?, what).err()?;
@@ -90,6 +95,7 @@ fn text(survey: &Survey) -> String {
     section(&mut out, "MQTT", survey.mqtt.iter().map(link));
     section(&mut out, "Rules", survey.rules.iter().map(rule));
     section(&mut out, "Sinks", std::iter::once(sinks(&survey.sinks)).filter(|text| !text.is_empty()));
+    section(&mut out, "Without a rule", unwatched(&survey.unwatched).into_iter());
     section(&mut out, "Warnings", survey.warnings.iter().map(|warning| format!("  {warning}\n")));
     let _ = write!(out, "\n{}\n", summary(survey));
     out
@@ -164,6 +170,9 @@ fn link(link: &Link) -> String {
     for subscription in &link.subscriptions {
         let qos = format!("QoS {}", subscription.qos);
         let devices = match subscription.expect.len() {
+            1 if subscription.expect.first() == Some(&subscription.device) => {
+                format!("{}, expected", subscription.device)
+            }
             0 => format!("{}, at most {}", subscription.device, subscription.max_devices),
             expected => format!("{}, {expected} expected, at most {}", subscription.device, subscription.max_devices),
         };
@@ -181,12 +190,21 @@ fn rule(rule: &RuleView) -> String {
         cells([level.priority, &format!("{}{}", level.condition, if level.latch { ", latched" } else { "" })])
     };
     out.push_str(&aligned(4, &rule.levels.iter().map(level).collect::<Vec<_>>()));
-    let shown: Vec<&str> = rule.points.iter().take(POINTS_SHOWN).map(String::as_str).collect();
-    let more = rule.points.len().saturating_sub(POINTS_SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let on = if shown.is_empty() { "nothing yet".to_owned() } else { shown.join(" ") };
-    let _ = writeln!(out, "    on {on}{more}");
+    let on = if rule.points.is_empty() { "nothing yet".to_owned() } else { some(&rule.points) };
+    let _ = writeln!(out, "    on {on}");
     out
+}
+
+/// The first of a list, and how many more there are.
+fn some(points: &[String]) -> String {
+    let shown: Vec<&str> = points.iter().take(POINTS_SHOWN).map(String::as_str).collect();
+    let more = points.len().saturating_sub(POINTS_SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(" "))
+}
+
+fn unwatched(points: &[String]) -> Option<String> {
+    (!points.is_empty()).then(|| format!("  {}: kept and shown, no alarm comes of them\n", some(points)))
 }
 
 fn sinks(sinks: &[Sink]) -> String {

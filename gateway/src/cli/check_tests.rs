@@ -33,7 +33,10 @@ point = [
 [[mqtt]]
 name = "lora"
 connect = "mqtt://broker"
-subscribe = [{ topic = "t/+", device = "{1}", expect = ["g"], point = [{ name = "x", value = "" }] }]
+subscribe = [
+  { topic = "t/+", device = "{1}", expect = ["g"], point = [{ name = "x", value = "" }] },
+  { topic = "hall/smoke", device = "smoke", label = "大厅烟感 / hall smoke", point = [{ name = "s", value = "", life_safety = true }] },
+]
 [[rule]]
 id = "r"
 point = "pump/a"
@@ -41,7 +44,7 @@ high = [{ limit = 5, clear = 4.5, for = "90s" }, { limit = 8, priority = "high",
 basis = "clause"
 [[rule]]
 id = "w"
-points = "pimp-*/a"
+points = "*-late/x"
 state = { not = 2 }
 [[notify.webhook]]
 name = "duty"
@@ -65,7 +68,8 @@ Modbus
 
 MQTT
   lora  mqtt://broker:1883  as gengfu-s-lora
-    t/+  QoS 1  device  {1}, 1 expected, at most 500  x
+    t/+         QoS 1  device  {1}, 1 expected, at most 500  x
+    hall/smoke  QoS 1  device  smoke, expected               s
 
 Rules
   r  (clause)
@@ -74,15 +78,15 @@ Rules
     on pump/a
   w
     medium  is not 2
-    on nothing yet
+    on {1}/x
 
 Sinks
   webhook  duty  http://h:80/p  critical, high; heartbeat every 1m; signed
 
-Warnings
-  /site/s.toml:27:10: nothing matches `pimp-*/a`; the nearest point is `pump/a`
+Without a rule
+  pump/b pump/c g/x: kept and shown, no alarm comes of them
 
-The file is good: 1 Modbus device, 1 subscription, 2 rules, 1 sink, 1 warning.
+The file is good: 1 Modbus device, 2 subscriptions, 2 rules, 1 sink, 0 warnings.
 ";
 
 #[test]
@@ -102,7 +106,9 @@ fn the_plan_is_there_for_programs() {
     assert_eq!(plan["modbus"][0]["devices"][0]["reads"][1]["start"], 9);
     assert_eq!(plan["modbus"][0]["devices"][0]["reads"][1]["points"], serde_json::json!(["a", "c"]));
     assert_eq!(plan["rules"][0]["levels"][1]["latch"], true);
-    assert_eq!(plan["warnings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(plan["unwatched"], serde_json::json!(["pump/b", "pump/c", "g/x"]));
+    assert_eq!(plan["mqtt"][0]["subscriptions"][1]["expect"], serde_json::json!(["smoke"]));
+    assert_eq!(plan["warnings"].as_array().map(Vec::len), Some(0));
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! The command line: reads what was typed, calls a room, prints for people (or, with `--json`, for programs).
 //! Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration; `status` has its own meaning for 2.
 
+mod backup;
 pub mod check;
 mod columns;
 mod demo;
+mod export;
+mod letters;
 mod log;
+mod place;
 mod rollback;
 mod run;
 mod simulate;
@@ -68,17 +72,34 @@ enum Command {
         journal: Option<PathBuf>,
     },
     /// Play the devices of a configuration: Modbus servers and MQTT publishers on this machine. 模拟设备
+    ///
+    /// For trying a site out. It refuses to speak into a broker that is running, or beside a gateway that runs on the
+    /// site's journal: both may be the real ones.
     Simulate {
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// The same seed plays the same values.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Publish made-up values into a broker that is running already. Whoever listens there takes them for true.
+        #[arg(long)]
+        into_running_broker: bool,
     },
+    /// Copy a site's journal, while its gateway runs or not. 备份
+    Backup(backup::Backup),
+    /// Put a backup in place on a new box; the next start goes on with it in a new epoch. 恢复
+    Restore(backup::Restore),
+    /// Write the past to a file: readings as CSV, line protocol or Parquet, alarms as CSV or JSON lines. 导出
+    Export(export::Export),
+    /// List what stores refused for good, with the reason. 死信
+    Dead(letters::Dead),
+    /// Send a store its dead letters once more, when what it refused them for is mended. 重投
+    Redrive(letters::Redrive),
     /// Ask a running gateway how it is. 状态
     ///
     /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, or the configuration is wrong;
-    /// 2 at least one alarm stands (as everywhere, also wrong usage).
+    /// 2 at least one alarm stands, or a link or a sink is down, or a watched point has no value to believe (as everywhere,
+    /// also wrong usage).
     Status {
         /// Address of its console.
         #[arg(long, default_value = "http://127.0.0.1:8420", conflicts_with = "config")]
@@ -102,11 +123,18 @@ pub fn main() -> ExitCode {
         }
     };
     match cli.command {
+        Command::Backup(asked) => backup::backup(asked),
+        Command::Restore(asked) => backup::restore(&asked),
         Command::Check { file, json } => checked(&check::check(&file, json)),
+        Command::Export(asked) => export::run(asked),
+        Command::Dead(asked) => on_runtime("warn", letters::dead(asked)),
+        Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
         Command::Rollback { config, journal } => on_runtime("warn", rollback::run(config, journal)),
-        Command::Simulate { file, seed } => on_runtime("info", simulate::run(file, seed)),
+        Command::Simulate { file, seed, into_running_broker } => {
+            on_runtime("info", simulate::run(file, seed, into_running_broker))
+        }
         Command::Status { url, config, json } => on_runtime("warn", status::run(url, config, json)),
     }
 }

@@ -12,13 +12,13 @@ use crate::config;
 const LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitCode {
-    let url = match file.map(|file| config::load(&file)) {
-        Some(Ok(loaded)) => format!("http://{}", loaded.site.console.listen),
+    let (url, wanted) = match file.as_ref().map(|file| config::load(file)) {
+        Some(Ok(loaded)) => (format!("http://{}", loaded.site.console.listen), Some(loaded.site.id)),
         Some(Err(complaints)) => {
             let _ = super::refused(&complaints);
             return ExitCode::FAILURE;
         }
-        None => url,
+        None => (url, None),
     };
     let url = url.trim_end_matches('/').to_owned();
     let answers = tokio::try_join!(get(&url, "status"), get(&url, "alarms"), get(&url, "ledger"));
@@ -26,6 +26,15 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
         Ok(answers) => answers,
         Err(why) => return super::failed(&format!("{url} does not answer: {why}; is the gateway running there?")),
     };
+    if let (Some(wanted), Some(file)) = (wanted, file)
+        && let Some(other) = other_site(&status, &wanted)
+    {
+        return super::failed(&format!(
+            "the gateway at {url} is that of the site `{other}`, not of `{wanted}` in {}; start the one that is meant, or \
+             give each a [console] listen of its own",
+            file.display()
+        ));
+    }
     if json {
         println!("{}", serde_json::json!({ "status": status, "alarms": alarms, "ledger": ledger }));
     } else {
@@ -34,12 +43,17 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
     ExitCode::from(verdict(&status, &alarms))
 }
 
-/// For scripts: 2 an alarm stands, 1 the gateway says that it fails, 0 neither.
+/// The id of the site that answers, where it is not the one that is meant.
+fn other_site<'a>(status: &'a Value, wanted: &str) -> Option<&'a str> {
+    status.pointer("/site/id").and_then(Value::as_str).filter(|id| *id != wanted)
+}
+
+/// For scripts: 2 an alarm stands or not all is well, 1 the gateway says that it fails itself, 0 peace.
 fn verdict(status: &Value, alarms: &Value) -> u8 {
-    match (items(alarms, "/items"), items(status, "/failing")) {
-        ([], []) => 0,
-        ([], _) => 1,
-        (_, _) => 2,
+    match (items(alarms, "/items"), items(status, "/failing"), items(status, "/impaired")) {
+        ([], [], []) => 0,
+        ([], [_, ..], _) => 1,
+        (_, _, _) => 2,
     }
 }
 
@@ -76,15 +90,26 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
         let why = link.get("why").and_then(Value::as_str).map(|why| format!(": {why}")).unwrap_or_default();
         let _ = writeln!(out, "  {:<24} {}{why}", word(link, "/name"), word(link, "/state"));
     }
-    let standing = items(alarms, "/items");
-    let _ = writeln!(out, "{} alarms stand", standing.len());
+    for reason in items(status, "/impaired") {
+        let _ = writeln!(out, "not all is well: {}", reason.as_str().unwrap_or("?"));
+    }
+    let all = items(alarms, "/items");
+    let returned = all.iter().filter(|alarm| alarm.get("active") == Some(&Value::Bool(false))).count();
+    let _ = writeln!(out, "{}", stand(all.len() - returned, returned));
     // By the gateway's own clock: the one here may be another's.
     let now = status.pointer("/clock/now").and_then(Value::as_i64);
-    for alarm in standing {
-        let onset = alarm.get("onset").and_then(Value::as_i64);
-        let age = now.zip(onset).map(|(now, onset)| format!(", for {}", age(now - onset))).unwrap_or_default();
-        let (priority, message, state) = (word(alarm, "/priority"), word(alarm, "/message/en"), word(alarm, "/state"));
-        let _ = writeln!(out, "  [{priority}] {message} ({state}{age})");
+    for alarm in all {
+        let since = |key: &str| Some(age(now? - alarm.pointer(key).and_then(Value::as_i64)?));
+        let began = since("/onset").map(|age| format!(", for {age}")).unwrap_or_default();
+        let (priority, state) = (word(alarm, "/priority"), word(alarm, "/state"));
+        // The message is that of the last step, which may be long ago; an older gateway has nothing else.
+        let what = if alarm.get("heading").is_some() { "/heading/en" } else { "/message/en" };
+        let present = present(alarm).map(|present| {
+            let read = since("/now/at").map(|age| format!(", {age} ago")).unwrap_or_default();
+            format!("; now {present}{read}")
+        });
+        let present = present.unwrap_or_default();
+        let _ = writeln!(out, "  [{priority}] {}{present} ({state}{began})", word(alarm, what));
     }
     for sink in items(ledger, "/items") {
         let count = |key: &str| sink.get(key).and_then(Value::as_u64).unwrap_or(0);
@@ -100,6 +125,37 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
         );
     }
     out
+}
+
+/// How many stand, and how many are over and wait for a person.
+fn stand(active: usize, returned: usize) -> String {
+    let stand = if active == 1 { "1 alarm stands".to_owned() } else { format!("{active} alarms stand") };
+    match returned {
+        0 => stand,
+        1 => format!("{stand}, 1 has returned and waits for a person"),
+        _ => format!("{stand}, {returned} have returned and wait for a person"),
+    }
+}
+
+/// The point of an alarm as it is now; `None` where the gateway does not tell.
+fn present(alarm: &Value) -> Option<String> {
+    let now = alarm.get("now")?;
+    let unit = alarm.get("unit").and_then(Value::as_str).map(|unit| format!(" {unit}")).unwrap_or_default();
+    let word = now.pointer("/word/en").and_then(Value::as_str).map(str::to_owned);
+    let value =
+        word.or_else(|| now.get("value").and_then(Value::as_f64).map(|value| format!("{}{unit}", short(value))));
+    let reason = now.get("reason").and_then(Value::as_str);
+    Some(match (value, reason) {
+        (Some(value), None) => value,
+        (Some(value), Some(reason)) => format!("{value} ({reason})"),
+        (None, reason) => format!("no usable value ({})", reason.unwrap_or("?")),
+    })
+}
+
+/// As many decimals as make four digits: what a sensor says beyond them is noise.
+fn short(value: f64) -> f64 {
+    let decimals = [1000.0, 100.0, 10.0, 1.0, 0.1].iter().position(|size| value.abs() >= *size).unwrap_or(5);
+    format!("{value:.decimals$}").parse().unwrap_or(value)
 }
 
 /// How long ago, as exactly as one would say it.
@@ -123,7 +179,7 @@ mod tests {
     fn the_screen_shows_every_part_of_the_answers() {
         let status = json!({
             "site": { "id": "mall", "name": "Mall" }, "version": "1.2.3", "failing": ["the alarm lane has an error: full"],
-            "clock": { "now": 1_000_000 },
+            "clock": { "now": 1_000_000 }, "impaired": ["link pump-room is down: connection refused"],
             "links": [{ "name": "pump-room", "state": "down", "why": "connection refused", "since": 1 }],
         });
         let alarms = json!({ "items": [
@@ -138,8 +194,9 @@ mod tests {
             "FAILING: the alarm lane has an error: full",
             "down: connection refused",
             "pump-room",
-            "1 alarms stand",
+            "1 alarm stands",
             "[high] too high (unacknowledged, for 5 min)",
+            "not all is well: link pump-room is down: connection refused",
             "influxdb/central telemetry: 9 committed, 6 delivered, 2 pending, 1 dead",
         ] {
             assert!(screen.contains(part), "{part} is missing:\n{screen}");
@@ -147,10 +204,47 @@ mod tests {
     }
 
     #[test]
+    fn an_alarm_is_told_as_it_is_now_and_what_is_over_is_counted_apart() {
+        let status = json!({ "clock": { "now": 1_000_000 } });
+        let alarm = |active: bool, now: Value| {
+            json!({
+                "priority": "high", "state": "unacknowledged", "onset": 700_000, "active": active, "unit": "MPa",
+                "heading": { "zh": "压力", "en": "pressure early warning: falling" },
+                "message": { "zh": "", "en": "the limit in about 49 s at this rate" }, "now": now,
+            })
+        };
+        let told = alarm(true, json!({ "value": 0.213_613_793_25, "reason": null, "word": null, "at": 998_000 }));
+        let lost = alarm(false, json!({ "value": null, "reason": "comm", "word": null, "at": null }));
+        let state = alarm(true, json!({ "value": 1.0, "reason": "clock", "word": { "en": "blocked" }, "at": 0 }));
+        let screen = text("x", &status, &json!({ "items": [told, lost, state] }), &json!({}));
+        for part in [
+            "2 alarms stand, 1 has returned and waits for a person",
+            "[high] pressure early warning: falling; now 0.2136 MPa, 2 s ago (unacknowledged, for 5 min)",
+            "falling; now no usable value (comm) (",
+            "falling; now blocked (clock), 16 min ago (",
+        ] {
+            assert!(screen.contains(part), "{part} is missing:\n{screen}");
+        }
+        assert!(!screen.contains("49 s"), "{screen}");
+        assert_eq!([49.6061, 128_402.0, 0.0, 0.012_345].map(short), [49.61, 128_402.0, 0.0, 0.012_35]);
+        assert_eq!(
+            [stand(1, 0), stand(0, 2)],
+            ["1 alarm stands", "0 alarms stand, 2 have returned and wait for a person"]
+        );
+    }
+
+    #[test]
     fn the_exit_code_tells_an_alarm_from_a_failing_gateway_from_peace() {
         let (nothing, failing, alarm) = (json!({}), json!({ "failing": ["x"] }), json!({ "items": [{}] }));
-        let quiet = json!({ "items": [] });
-        assert_eq!([(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm)].map(|(s, a)| verdict(s, a)), [0, 1, 2]);
+        let (quiet, impaired) = (json!({ "items": [] }), json!({ "impaired": ["link l0 is down: x"] }));
+        let cases = [(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm), (&impaired, &quiet)];
+        assert_eq!(cases.map(|(s, a)| verdict(s, a)), [0, 1, 2, 2]);
+    }
+
+    #[test]
+    fn another_sites_gateway_is_told_from_the_one_that_is_meant() {
+        let status = json!({ "site": { "id": "mall" } });
+        assert_eq!((other_site(&status, "mall"), other_site(&status, "old-venue")), (None, Some("mall")));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(super) struct Survey {
     pub(super) modbus: Vec<Line>,
     pub(super) mqtt: Vec<Link>,
     pub(super) rules: Vec<RuleView>,
+    /// Points that no rule watches and whose loss is no alarm either.
+    pub(super) unwatched: Vec<String>,
     pub(super) sinks: Vec<Sink>,
     pub(super) warnings: Vec<String>,
 }
@@ -119,6 +121,7 @@ pub(super) fn survey(loaded: &Loaded) -> Survey {
         modbus: site.modbus.iter().map(line).collect(),
         mqtt: site.mqtt.iter().map(link).collect(),
         rules: site.rules.iter().map(|rule| rule_view(rule, &points)).collect(),
+        unwatched: points.iter().filter(|point| !point.watched(&site.rules)).map(|point| point.shown.clone()).collect(),
         sinks: site
             .influx
             .iter()
@@ -179,11 +182,10 @@ fn device(device: &ModbusDevice) -> Device {
 }
 
 fn link(link: &MqttLink) -> Link {
-    let host = if link.host.contains(':') { format!("[{}]", link.host) } else { link.host.clone() };
     Link {
         name: link.name.clone(),
-        broker: format!("mqtt://{host}:{}", link.port),
-        client_id: link.client_id.clone(),
+        broker: link.broker.url(),
+        client_id: link.broker.client_id.clone(),
         subscriptions: link.subscriptions.iter().map(subscription).collect(),
     }
 }
@@ -206,6 +208,17 @@ struct Known {
     shown: String,
     pattern: String,
     unit: Option<String>,
+    life_safety: bool,
+}
+
+impl Known {
+    fn is_on(&self, rule: &Rule) -> bool {
+        rule.points.iter().any(|pattern| pattern::overlap(pattern, &self.pattern))
+    }
+
+    fn watched(&self, rules: &[Rule]) -> bool {
+        self.life_safety || rules.iter().any(|rule| self.is_on(rule))
+    }
 }
 
 /// All points that exist from the start, and one for each that topics may bring.
@@ -214,6 +227,7 @@ fn points(site: &Site) -> Vec<Known> {
         shown: format!("{device}/{}", point.name),
         pattern: format!("{}/{}", pattern::of_template(device), point.name),
         unit: point.unit.clone(),
+        life_safety: point.life_safety,
     };
     let modbus = site.modbus.iter().flat_map(|line| &line.devices);
     let mut all: Vec<Known> =
@@ -228,8 +242,7 @@ fn points(site: &Site) -> Vec<Known> {
 }
 
 fn rule_view(rule: &Rule, points: &[Known]) -> RuleView {
-    let on = |known: &&Known| rule.points.iter().any(|pattern| pattern::overlap(pattern, &known.pattern));
-    let bound: Vec<&Known> = points.iter().filter(on).collect();
+    let bound: Vec<&Known> = points.iter().filter(|known| known.is_on(rule)).collect();
     let unit = bound.iter().find_map(|known| known.unit.as_deref());
     let conditions = conditions(&rule.detector, unit);
     let level = |(meta, condition): (&LevelMeta, String)| Level {
@@ -301,9 +314,8 @@ fn uplink(uplink: &UplinkConfig) -> Sink {
         Drain::Max => "as fast as it goes".to_owned(),
         Drain::Rate(rate) => format!("at {rate} records a second"),
     };
-    let what = format!("as {}, a backlog {drain}, window {}", uplink.client_id, uplink.window);
-    let host = if uplink.host.contains(':') { format!("[{}]", uplink.host) } else { uplink.host.clone() };
-    Sink { kind: "mqtt", name: uplink.name.clone(), url: format!("mqtt://{host}:{}", uplink.port), what }
+    let what = format!("as {}, a backlog {drain}, window {}", uplink.broker.client_id, uplink.window);
+    Sink { kind: "mqtt", name: uplink.name.clone(), url: uplink.broker.url(), what }
 }
 
 fn webhook(hook: &WebhookConfig) -> Sink {

@@ -1,9 +1,10 @@
 //! A connection to a broker, as `[[mqtt]]` and `[[forward.mqtt]]` both write it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::address::{self, Address, Later};
+use super::checked::Broker;
 use super::names::Names;
 use super::site::{self, MAX_TEXT, SECOND};
 use super::table::Table;
@@ -20,17 +21,12 @@ const LATER_SCHEMES: [Later; 3] = [
     ("wss", "run a broker on this machine that bridges to the far one by TLS, and write mqtt://127.0.0.1:1883"),
 ];
 
-/// Where and as whom; `None` where it was wrong.
-#[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) address: Option<Address>,
-    pub(super) client_id: Option<String>,
-    pub(super) username: Option<String>,
-    pub(super) password_file: Option<PathBuf>,
-    pub(super) keep_alive: Option<Duration>,
-}
-
-pub(super) fn read(table: &Table<'_>, default_id: Option<String>, names: &mut Names, directory: &Path) -> Connection {
+pub(super) fn read(
+    table: &Table<'_>,
+    default_id: Option<String>,
+    names: &mut Names,
+    directory: &Path,
+) -> Option<Broker> {
     let connect = table.need("connect", "\"mqtt://127.0.0.1:1883\"");
     let address = connect.and_then(self::connect);
     let client_value = table.get("client_id");
@@ -51,7 +47,8 @@ pub(super) fn read(table: &Table<'_>, default_id: Option<String>, names: &mut Na
     if let (Some(address), Some(id), Some(value)) = (&address, &client_id, client_value.or(connect)) {
         alone(address, id, value, names);
     }
-    Connection { address, client_id, username, password_file, keep_alive }
+    let Address { host, port, .. } = address?;
+    Some(Broker { host, port, client_id: client_id?, username, password_file, keep_alive: keep_alive? })
 }
 
 /// A broker throws the elder of two namesakes out.

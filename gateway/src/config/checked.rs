@@ -175,18 +175,36 @@ pub enum Order {
     Dcba,
 }
 
-/// One broker connection.
+/// A broker, and as whom to connect to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MqttLink {
-    pub name: String,
+pub struct Broker {
     pub host: String,
     pub port: u16,
-    /// Default `gengfu-<site>-<link>`; no two links to one broker share it.
+    /// Default `gengfu-<site>-<link>` or `gengfu-<site>-uplink-<name>`; no two connections to one broker share it.
     pub client_id: String,
     pub username: Option<String>,
     pub password_file: Option<PathBuf>,
     /// Default 30 s.
     pub keep_alive: Duration,
+}
+
+impl Broker {
+    /// The host as it stands before a port.
+    pub fn shown_host(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+
+    /// `mqtt://127.0.0.1:1883`
+    pub fn url(&self) -> String {
+        format!("mqtt://{}:{}", self.shown_host(), self.port)
+    }
+}
+
+/// One broker connection that readings come by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MqttLink {
+    pub name: String,
+    pub broker: Broker,
     pub subscriptions: Vec<Subscription>,
 }
 
@@ -201,7 +219,7 @@ pub struct Subscription {
     /// Measurement of its time series. Default `device`.
     pub kind: String,
     pub area: Option<String>,
-    /// Devices that exist from the start and are bad(comm) until heard.
+    /// Devices that exist from the start and are bad(comm) until heard; a `device` without `{n}` is among them unasked.
     pub expect: Vec<String>,
     /// More are counted and alarmed, not created. Default 500.
     pub max_devices: usize,
@@ -272,14 +290,7 @@ pub enum Compression {
 #[derive(Debug, Clone, PartialEq)]
 pub struct UplinkConfig {
     pub name: String,
-    pub host: String,
-    pub port: u16,
-    /// Default `gengfu-<site>-uplink-<name>`.
-    pub client_id: String,
-    pub username: Option<String>,
-    pub password_file: Option<PathBuf>,
-    /// Default 30 s.
-    pub keep_alive: Duration,
+    pub broker: Broker,
     /// How fast what an outage left is caught up with. Default `max`.
     pub drain: Drain,
     /// Messages that may be under way at once. Default 64.

@@ -2,6 +2,7 @@
 //! without labels shows them alone.
 
 use super::checked::{Labels, PointLabel};
+use super::mqtt;
 use super::names::Names;
 use super::pattern;
 use super::table::Table;
@@ -43,8 +44,18 @@ fn words(value: Value<'_>) -> Vec<Text> {
     items.into_iter().filter_map(|item| text(item, MAX_WORD)).collect()
 }
 
-/// `labels` of a subscription: a table of device names, since all its devices share one entry.
+/// `labels` of a subscription: a table of device names, since all its devices share one entry; or `label`, where there is
+/// one device only.
 pub(super) fn devices(table: &Table<'_>, template: Option<&str>, names: &mut Names) {
+    let alone = table.get("label").and_then(|v| Some((v, text(v, MAX_LABEL)?)));
+    match (alone, template) {
+        (Some((_, label)), Some(device)) if mqtt::is_plain(device) => names.labels.name_device(device, label),
+        (Some((value, _)), Some(_)) => value.complain(
+            "this subscription has many devices, and one `label`",
+            "name each of them: labels = { gas-01 = \"…\" }",
+        ),
+        (Some(_), None) | (None, _) => {}
+    }
     let Some(labels) = table.get("labels").and_then(|v| v.table("labels = { gas-01 = \"…\" }")) else { return };
     let pattern = template.map(pattern::of_template);
     for (name, value) in labels.entries() {

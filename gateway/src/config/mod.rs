@@ -56,7 +56,7 @@ impl std::fmt::Display for Complaint {
     }
 }
 
-/// A good site and what deserves a word although it is allowed (a glob that matches nothing).
+/// A good site and what deserves a word although it is allowed (a trend that is read too seldom).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     pub site: Site,

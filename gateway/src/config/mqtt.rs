@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::broker::{self, Connection};
+use super::broker;
 use super::checked::{MqttLink, MqttPoint, Subscription};
 use super::labels;
 use super::names::{self, Known, Names, Thing};
@@ -41,25 +41,14 @@ fn link(table: Table<'_>, context: &mut Context<'_, '_>) -> Option<MqttLink> {
         context.names.claim(Thing::Source, name, value);
     }
     let default_id = name.as_ref().map(|name| format!("gengfu-{}-{name}", context.site));
-    let Connection { address, client_id, username, password_file, keep_alive } =
-        broker::read(&table, default_id, context.names, context.directory);
+    let broker = broker::read(&table, default_id, context.names, context.directory);
     let subscriptions = table.tables("subscribe", "[[mqtt.subscribe]]");
     if subscriptions.is_empty() && table.place("subscribe").is_none() {
         table.book.warn(table.at, "this link has no [[mqtt.subscribe]]", "add one, or remove the link");
     }
     let subscriptions = subscriptions.into_iter().filter_map(|table| subscription(table, context.names)).collect();
     table.finish(&broker::LATER);
-    let address = address?;
-    Some(MqttLink {
-        name: name?,
-        host: address.host,
-        port: address.port,
-        client_id: client_id?,
-        username,
-        password_file,
-        keep_alive: keep_alive?,
-        subscriptions,
-    })
+    Some(MqttLink { name: name?, broker: broker?, subscriptions })
 }
 
 fn subscription(table: Table<'_>, names: &mut Names) -> Option<Subscription> {
@@ -78,9 +67,13 @@ fn subscription(table: Table<'_>, names: &mut Names) -> Option<Subscription> {
     let area = table.get("area").and_then(|v| v.line(MAX_TEXT));
     let stale_after = table.get("stale_after").and_then(|v| v.duration(SECOND..=DAY * 365));
     let max_devices = table.or("max_devices", DEFAULT_MAX_DEVICES, |v| v.whole(1..=MAX_DEVICES).map(|n| n as usize));
-    let expect = table.get("expect").map_or_else(Vec::new, |v| expect(v, device.as_deref(), max_devices));
+    let mut expect = table.get("expect").map_or_else(Vec::new, |v| expect(v, device.as_deref(), max_devices));
     if let (Some(device), Some(value)) = (&device, device_value) {
         not_modbus(device, value, names);
+        // A plain name is known before anything is heard of it: a device that never speaks must not go unnoticed.
+        if is_plain(device) && expect.is_empty() {
+            expect.push((device.clone(), value));
+        }
     }
     labels::devices(&table, device.as_deref(), names);
     for (name, value) in &expect {
@@ -176,6 +169,11 @@ fn template(value: Value<'_>, topic: Option<&str>) -> Option<String> {
         );
     }
     Some(text.to_owned())
+}
+
+/// Whether a template names one device and no other.
+pub(super) fn is_plain(device: &str) -> bool {
+    !device.contains('{')
 }
 
 /// Devices that exist from the start, each with its place.

@@ -156,17 +156,22 @@ fn exact_or_overlapping(pattern: &str, points: &[Known]) -> Vec<usize> {
     numbered().filter(|(_, known)| hit(known)).map(|(index, _)| index).collect()
 }
 
-/// Nothing of this name: an error for a name, a word of warning for a glob.
+/// Nothing is of this name, and no topic can bring it: a rule that looks at nothing is a danger nobody watches for.
 fn nothing(value: Value<'_>, pattern: &str, names: &Names) {
-    let what = format!("nothing matches `{}`", shorten(pattern));
     let near = names.nearest_point(pattern);
-    if pattern.contains('*') {
-        let mend = near.map_or("the site has no points".to_owned(), |near| format!("the nearest point is `{near}`"));
-        value.warn(what, mend);
+    let (what, mend) = if pattern.contains('*') {
+        let near = near.map(|near| format!("; the nearest point is `{near}`")).unwrap_or_default();
+        (
+            format!("nothing matches `{}`, and no device that may come could", shorten(pattern)),
+            format!("correct it, or leave it out{near}"),
+        )
     } else {
-        let mend = near.map_or("the site has no points: add one".to_owned(), |near| format!("did you mean `{near}`?"));
-        value.book.missing(value.at, format!("there is no point `{}`", shorten(pattern)), mend);
-    }
+        (
+            format!("there is no point `{}`", shorten(pattern)),
+            near.map_or("the site has no points: add one".to_owned(), |near| format!("did you mean `{near}`?")),
+        )
+    };
+    value.book.missing(value.at, what, mend);
 }
 
 fn same_unit(value: Value<'_>, unit: &str, known: &[&Known]) {

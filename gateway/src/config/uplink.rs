@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::address::Address;
-use super::broker::{self, Connection};
-use super::checked::{Drain, UplinkConfig};
+use super::broker;
+use super::checked::{Broker, Drain, UplinkConfig};
 use super::names::{self, Names, Thing};
 use super::table::Table;
 use super::value::{Value, shorten};
@@ -36,10 +35,9 @@ fn uplink(
         names.claim(Thing::Uplink, name, value);
     }
     let default_id = name.as_ref().map(|name| format!("gengfu-{site}-uplink-{name}"));
-    let Connection { address, client_id, username, password_file, keep_alive } =
-        broker::read(&table, default_id, names, directory);
-    if let (Some(address), Some(value)) = (&address, table.get("connect")) {
-        alone(address, value, brokers);
+    let broker = broker::read(&table, default_id, names, directory);
+    if let (Some(broker), Some(value)) = (&broker, table.get("connect")) {
+        alone(broker, value, brokers);
     }
     let drain = table.or("drain", Drain::Max, drain);
     let window = table.or("window", DEFAULT_WINDOW, |v| v.whole(MIN_WINDOW..=MAX_WINDOW).map(|window| window as usize));
@@ -58,27 +56,19 @@ fn uplink(
         }
     }
     table.finish(&[broker::LATER.as_slice(), &["password", "qos", "topic"]].concat());
-    let address = address?;
-    Some(UplinkConfig {
-        name: name?,
-        host: address.host,
-        port: address.port,
-        client_id: client_id?,
-        username,
-        password_file,
-        keep_alive: keep_alive?,
-        drain: drain?,
-        window: window?,
-    })
+    Some(UplinkConfig { name: name?, broker: broker?, drain: drain?, window: window? })
 }
 
 /// Two uplinks to one broker would say everything twice on the same topics, and carry every command out twice.
-fn alone(address: &Address, value: Value<'_>, brokers: &mut HashMap<(String, u16), usize>) {
-    let first = *brokers.entry((address.host.clone(), address.port)).or_insert(value.at);
+fn alone(broker: &Broker, value: Value<'_>, brokers: &mut HashMap<(String, u16), usize>) {
+    let first = *brokers.entry((broker.host.clone(), broker.port)).or_insert(value.at);
     if first != value.at {
         let line = value.book.line(first);
         value.complain(
-            format!("a second uplink goes to {}, on the same topics as the first", shorten(&address.authority())),
+            format!(
+                "a second uplink goes to {}, on the same topics as the first",
+                shorten(&format!("{}:{}", broker.shown_host(), broker.port))
+            ),
             format!("keep one a broker; the first is in line {line}"),
         );
     }

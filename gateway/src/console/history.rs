@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gengfu_core::reading::PointId;
 
-use crate::journal::{Bucket, Entry, Health, Journal, Seq, SinkBalance};
+use crate::journal::{Bucket, Entry, Health, Journal, Lane, Letters, Redrive, Seq, SinkBalance};
 
 /// A future in a box, since the trait is used as an object.
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -18,6 +18,9 @@ const RECORD_LIMIT: Duration = Duration::from_secs(2);
 /// The journal as a reader sees it.
 pub(super) trait History: Debug + Send + Sync {
     fn ledger(&self) -> Vec<SinkBalance>;
+    fn dead_letters(&self) -> Vec<Letters>;
+    /// Makes the dead letters of a store owed again.
+    fn redrive(&self, sink: String, lane: Option<Lane>, range: (Seq, Seq)) -> Answer<'_, Redrive>;
     fn health(&self) -> Health;
     fn buckets(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Answer<'_, Result<Vec<Bucket>, String>>;
     /// Entries of the alarm lane, newest first.
@@ -29,6 +32,14 @@ pub(super) trait History: Debug + Send + Sync {
 impl History for Journal {
     fn ledger(&self) -> Vec<SinkBalance> {
         Journal::ledger(self)
+    }
+
+    fn dead_letters(&self) -> Vec<Letters> {
+        Journal::dead_letters(self)
+    }
+
+    fn redrive(&self, sink: String, lane: Option<Lane>, (from, to): (Seq, Seq)) -> Answer<'_, Redrive> {
+        Box::pin(async move { Journal::redrive(self, &sink, lane, from, to).await })
     }
 
     fn health(&self) -> Health {

@@ -25,6 +25,7 @@ mod assets;
 mod extract;
 mod guard;
 mod history;
+mod impaired;
 mod live;
 mod page;
 mod problem;
@@ -108,6 +109,11 @@ impl App {
     /// The present; `None` where the engine does not answer in time.
     async fn snapshot(&self) -> Option<Snapshot> {
         timeout(ENGINE_LIMIT, self.engine.snapshot()).await.ok().flatten()
+    }
+
+    /// What is not well in it.
+    fn impaired(&self, snapshot: Option<&Snapshot>) -> impaired::Impaired {
+        impaired::Impaired::of(snapshot, &self.catalog, &self.site(), &self.stats)
     }
 }
 

@@ -7,7 +7,7 @@ use super::batch::{Job, Stopped};
 use super::feed::Lane;
 use super::link::Link;
 use super::store::TsSink;
-use super::{Pace, alarm, settle, settle_all};
+use super::{Pace, alarm, settle_all};
 use crate::journal::{Entry, Outcome, Seq};
 use crate::stop::Stop;
 
@@ -15,6 +15,8 @@ use crate::stop::Stop;
 const BATCH: usize = 1_000;
 /// When ranges without an entry are looked at again.
 const RECHECK: Duration = Duration::from_secs(1);
+/// The same where there are none: a redrive makes entries owed again without a new one.
+const LOOK_BEHIND: Duration = Duration::from_secs(5);
 
 pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut pace: Pace, mut stop: Stop) {
     let mut seen = 0;
@@ -23,12 +25,7 @@ pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut
         let head = lane.head();
         let Some((from, to)) = lane.owed().into_iter().find(|r| r.1 > skip).map(|r| (r.0.max(skip + 1), r.1)) else {
             seen = seen.max(head);
-            let again = async {
-                if skip == 0 {
-                    std::future::pending::<()>().await;
-                }
-                tokio::time::sleep(RECHECK).await;
-            };
+            let again = tokio::time::sleep(if skip == 0 { LOOK_BEHIND } else { RECHECK });
             tokio::select! {
                 () = lane.beyond(seen) => {}
                 () = again => skip = 0,
@@ -62,12 +59,22 @@ async fn deliver<L: Lane, S: TsSink>(
     entries: &[(Seq, Entry)],
     stop: &mut Stop,
 ) -> Option<Duration> {
+    // Known without the store, which may be away.
+    let leading = entries.iter().zip(from..).take_while(|((seq, entry), due)| seq == due && !is_alarm(entry)).count();
+    let (leading, entries) = entries.split_at(leading);
+    let numbers: Vec<Seq> = leading.iter().map(|(seq, _)| *seq).collect();
+    settle_all(lane, link.name(), runs(&numbers)).await;
+    if entries.is_empty() {
+        return None;
+    }
+    let from = from + leading.len() as Seq;
     let lines = alarm::encode(entries);
     let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece));
+    let others: Vec<Seq> = entries.iter().filter(|(_, entry)| !is_alarm(entry)).map(|(seq, _)| *seq).collect();
     let mut job = Job::new(from, lines, None);
     let sent = loop {
         let sent = link.send(&mut job).await;
-        let settlements = job.settlements();
+        let settlements: Vec<_> = job.settlements().into_iter().flat_map(|range| without(&others, range)).collect();
         link.tell_dead(&settlements);
         settle_all(lane, link.name(), settlements).await;
         // A store in doubt is asked on with the same batch: what it takes elsewhere then decides.
@@ -85,11 +92,49 @@ async fn deliver<L: Lane, S: TsSink>(
             // Entries behind the last alarm are not for a store.
             let rest = sent_to.map_or(from, |seq| seq + 1);
             if let Some((last, _)) = entries.last().filter(|(last, _)| rest <= *last) {
-                settle(lane, link.name(), rest, *last, Outcome::Done).await;
+                settle_all(lane, link.name(), without(&others, (rest, *last, Outcome::Done))).await;
             }
             None
         }
         Err(Stopped::Retry(_)) => Some(pace.failed()),
-        Err(Stopped::Hold(_)) => Some(Pace::HOLD),
+        Err(Stopped::Hold(_) | Stopped::Doubt(_)) => Some(Pace::HOLD),
     }
+}
+
+fn is_alarm(entry: &Entry) -> bool {
+    match entry {
+        Entry::Alarm(_) => true,
+        Entry::Audit { .. }
+        | Entry::Start { .. }
+        | Entry::Stop { .. }
+        | Entry::Gap { .. }
+        | Entry::Maintenance { .. } => false,
+    }
+}
+
+/// Entries that are not for a store, as ranges.
+fn runs(others: &[Seq]) -> Vec<(Seq, Seq, Outcome)> {
+    let runs = others.chunk_by(|before, after| before + 1 == *after);
+    runs.filter_map(|run| Some((*run.first()?, *run.last()?, Outcome::NotForIt))).collect()
+}
+
+/// What was delivered, without the entries among it that are not for a store: those were not sent and are not counted.
+pub(super) fn without(others: &[Seq], (from, to, outcome): (Seq, Seq, Outcome)) -> Vec<(Seq, Seq, Outcome)> {
+    if outcome != Outcome::Done {
+        return vec![(from, to, outcome)];
+    }
+    let among: Vec<Seq> = others.iter().copied().filter(|seq| (from..=to).contains(seq)).collect();
+    let mut ranges = Vec::new();
+    let mut next = from;
+    for run in runs(&among) {
+        if next < run.0 {
+            ranges.push((next, run.0 - 1, Outcome::Done));
+        }
+        next = run.1 + 1;
+        ranges.push(run);
+    }
+    if next <= to {
+        ranges.push((next, to, Outcome::Done));
+    }
+    ranges
 }

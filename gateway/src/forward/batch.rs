@@ -27,6 +27,8 @@ pub(super) enum Stopped {
     Retry(String),
     /// A person must mend something first.
     Hold(String),
+    /// It refused all it was shown, for the first time: what it takes elsewhere will tell whether it is ill.
+    Doubt(String),
 }
 
 /// A batch; made of encoded records that cover the sequence numbers from `from` to the last record.
@@ -233,8 +235,7 @@ impl Job {
     }
 
     fn hold(&mut self, why: &str) -> Stopped {
-        self.held = true;
-        Stopped::Hold(suspect(why))
+        if std::mem::replace(&mut self.held, true) { Stopped::Hold(suspect(why)) } else { Stopped::Doubt(suspect(why)) }
     }
 }
 

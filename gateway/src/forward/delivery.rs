@@ -78,6 +78,11 @@ impl Delivery {
         (from <= to).then_some((from, to))
     }
 
+    /// The live cursor has done all up to `seq`: what is owed below it from now on (a redrive) is backlog, and delays nothing.
+    pub(super) fn passed(&mut self, seq: Seq) {
+        self.split = self.split.max(seq + 1);
+    }
+
     /// The backlog is under way up to `seq`.
     pub(super) fn taken(&mut self, seq: Seq) {
         self.at = seq + 1;

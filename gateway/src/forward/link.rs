@@ -48,6 +48,7 @@ impl<S: TsSink> Link<S> {
         match &sent {
             Ok(()) => self.tell(LinkState::Up),
             Err(Stopped::Hold(why) | Stopped::Retry(why)) => self.tell(LinkState::Down { why: why.clone() }),
+            Err(Stopped::Doubt(_)) => {}
         }
         sent
     }
@@ -68,7 +69,7 @@ impl<S: TsSink> Link<S> {
     pub(super) fn tell_dead(&self, settlements: &[(Seq, Seq, Outcome)]) {
         let letters = settlements.iter().filter_map(|(from, to, outcome)| match outcome {
             Outcome::Dead(why) => Some((from, to, why)),
-            Outcome::Done => None,
+            Outcome::Done | Outcome::NotForIt => None,
         });
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
         for (from, to, why) in letters {

@@ -26,6 +26,7 @@ mod link;
 mod feed;
 mod alarms;
 mod telemetry;
+pub(crate) mod past;
 pub mod uplink;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,8 @@ use crate::stop::Stop;
 const LINGER: u64 = 50;
 /// When ranges without a record are looked at again.
 const RECHECK: u64 = 1_000;
+/// The same where nothing was passed over: a redrive makes records owed again that lie behind both cursors.
+const LOOK_BEHIND: u64 = 5_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -56,6 +58,8 @@ impl Slot {
 struct Cursor {
     slot: Slot,
     memory: Memory,
+    /// The last record of its batch.
+    upto: Seq,
     /// See [`Job::doubt`].
     doubt: Option<u64>,
 }
@@ -85,6 +89,8 @@ pub(super) struct Forwarder<L, S> {
     gather: Option<Mono>,
     /// Nothing is sent before: the store failed, or the journal.
     rest: Option<Mono>,
+    /// A backlog batch was refused whole: it waits until then, or for the live cursor to show whether the store is well.
+    aside: Option<Mono>,
     recheck: Option<Mono>,
     /// Records a request may carry, once a store has called one too large.
     limit: usize,
@@ -92,7 +98,7 @@ pub(super) struct Forwarder<L, S> {
 
 impl<L: Lane, S: TsSink> Forwarder<L, S> {
     pub(super) fn new(lane: L, link: Arc<Link<S>>, catalog: Catalog, names: Names, clock: Clock, pace: Pace) -> Self {
-        let cursor = || Cursor { slot: Slot::Empty, memory: Memory::default(), doubt: None };
+        let cursor = || Cursor { slot: Slot::Empty, memory: Memory::default(), upto: 0, doubt: None };
         Self {
             lane,
             link,
@@ -108,6 +114,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             seen: 0,
             gather: None,
             rest: None,
+            aside: None,
             recheck: None,
             limit: BACKLOG_BATCH,
         }
@@ -140,7 +147,8 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         }
         let gather = self.gather.filter(|_| matches!(self.live.slot, Slot::Empty) && !self.must_wait());
         let recheck = self.recheck.filter(|_| self.backlog_idle() && !self.must_wait());
-        gather.into_iter().chain(recheck).min()
+        let aside = self.aside.filter(|_| !self.must_wait());
+        gather.into_iter().chain(recheck).chain(aside).min()
     }
 
     /// Whether new records make a difference: a full batch that must wait is not to be told of again and again.
@@ -173,16 +181,17 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         if self.recheck.is_some_and(|at| now >= at) && self.backlog_idle() && !self.must_wait() {
             self.recheck = None;
             self.delivery.look_again();
+            self.gather.get_or_insert(now);
         }
         if !self.must_wait() {
             self.launch_live(now).await;
         }
-        if !self.must_wait() {
+        self.aside = self.aside.filter(|until| now < *until);
+        if !self.must_wait() && self.aside.is_none() {
             self.launch_backlog().await;
         }
-        if self.delivery.skipped() && self.recheck.is_none() {
-            self.recheck = Some(now.plus(RECHECK));
-        }
+        let again = now.plus(if self.delivery.skipped() { RECHECK } else { LOOK_BEHIND });
+        self.recheck = Some(self.recheck.map_or(again, |at| at.min(again)));
     }
 
     async fn launch_live(&mut self, now: Mono) {
@@ -276,6 +285,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         self.names.refresh(&self.catalog);
         let lines = line::encode(&self.names, &mut cursor.memory, &records);
         cursor.memory.advance(last.seq);
+        cursor.upto = last.seq;
         if which == Which::Backlog {
             self.delivery.taken(last.seq);
         }
@@ -313,12 +323,19 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
                 self.pace.fine();
                 self.cursor(which).slot = Slot::Empty;
                 if which == Which::Live {
+                    self.delivery.passed(self.live.upto);
+                    self.aside = None;
                     self.more();
                 }
                 return;
             }
+            Err(Stopped::Doubt(_)) if which == Which::Backlog => {
+                self.backlog.slot = Slot::Ready(job);
+                self.aside = Some(self.clock.mono().plus(Pace::HOLD.as_millis() as u64));
+                return;
+            }
             Err(Stopped::Retry(_)) => self.pace.failed(),
-            Err(Stopped::Hold(_)) => {
+            Err(Stopped::Hold(_) | Stopped::Doubt(_)) => {
                 self.pace.failed();
                 Pace::HOLD
             }

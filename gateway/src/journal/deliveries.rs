@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use gengfu_core::time::Mono;
 use rusqlite::{Connection, params};
 
-use super::delivery::{Change, Fate, Map, MapFull, Span, Tally};
+use super::delivery::{Change, Fate, Map, MapFull, Revived, Span, Tally};
 use super::{Outcome, Seq};
 
 /// How long a settlement may wait for a commit to ride on, ms.
@@ -21,6 +21,8 @@ pub(super) struct Deliveries {
     sinks: Vec<Sink>,
     /// `(sink, seq, outcome)` of records that a push channel delivered before they were on disk.
     early: BTreeMap<(Seq, usize), Outcome>,
+    /// The first number whose record may still be in the lane.
+    floor: Seq,
     /// Since when something waits to be recorded.
     since: Option<Mono>,
     /// Counts settlements; the disk has all up to the number last published.
@@ -116,6 +118,40 @@ impl Deliveries {
         }
     }
 
+    /// The records up to `last` go: what is still owed of them, if anything, expires, and the dead of them stay dead.
+    pub(super) fn expire(&mut self, last: Seq, now: Mono) {
+        self.floor = self.floor.max(last.saturating_add(1));
+        self.for_all(1, last, &Fate::Expired, now);
+    }
+
+    /// Up to here no record is a dead letter that could be sent once more.
+    pub(super) fn without_letters(&self) -> Seq {
+        let first = self.maps().filter_map(|(_, map)| map.dead().find(|span| span.to >= self.floor));
+        first.map(|span| span.from.saturating_sub(1)).min().unwrap_or(Seq::MAX)
+    }
+
+    /// Every range with dead letters, its sink, and how many of them the lane still holds.
+    pub(super) fn letters(&self) -> impl Iterator<Item = (&str, &Span, u64)> {
+        let held = |span: &Span| (span.to + 1).saturating_sub(span.from.max(self.floor)).min(span.tally.dead);
+        self.maps().flat_map(move |(sink, map)| map.dead().map(move |span| (sink, span, held(span))))
+    }
+
+    /// Makes dead letters of a range owed again, as far as the lane still holds them; gives the number to wait for.
+    pub(super) fn revive(&mut self, sink: usize, (from, to): (Seq, Seq), now: Mono) -> (Revived, u64) {
+        let Some(sink) = self.sinks.get_mut(sink) else { return (Revived::default(), self.asked) };
+        let dead = |map: &Map| map.totals().dead;
+        let before = dead(&sink.map);
+        let mut revived = sink.map.revive(from.max(self.floor), to);
+        let inside = |span: &&Span| span.from <= to && span.to >= from;
+        let part = |span: &Span| (span.to.min(to) - span.from.max(from) + 1).min(span.tally.dead);
+        revived.left = sink.map.dead().filter(inside).map(part).sum();
+        if before > dead(&sink.map) {
+            self.since.get_or_insert(now);
+            self.asked += 1;
+        }
+        (revived, self.asked)
+    }
+
     /// Records up to `head` are on disk: what was settled before that counts now.
     pub(super) fn advance(&mut self, head: Seq, now: Mono) {
         while let Some(entry) = self.early.first_entry().filter(|entry| entry.key().0 <= head) {
@@ -165,6 +201,7 @@ fn fate(outcome: Outcome) -> Fate {
     match outcome {
         Outcome::Done => Fate::Done,
         Outcome::Dead(why) => Fate::Dead(why),
+        Outcome::NotForIt => Fate::Void,
     }
 }
 

@@ -19,7 +19,8 @@ pub(super) enum Fate {
     Dead(String),
     /// Dropped by retention, or lost with a damaged file, while still owed.
     Expired,
-    /// A number that never held a record: jumped over at a repair, or given way in a full ring.
+    /// A number that never held a record for this sink: jumped over at a repair, given way in a full ring, or held
+    /// something that is not for it.
     Void,
 }
 
@@ -54,6 +55,16 @@ impl Tally {
         }
     }
 
+    fn minus(self, other: Self) -> Self {
+        Self {
+            done: self.done - other.done,
+            dead: self.dead - other.dead,
+            thinned: self.thinned - other.thinned,
+            expired: self.expired - other.expired,
+            void: self.void - other.void,
+        }
+    }
+
     fn parts(self) -> [u64; 5] {
         [self.done, self.dead, self.thinned, self.expired, self.void]
     }
@@ -63,9 +74,11 @@ impl Tally {
         self.parts().into_iter().try_fold(0_u64, u64::checked_add)
     }
 
-    /// Both hold nothing but one and the same fate.
+    /// Both hold nothing but one and the same fate. What is not for the sink goes with what was delivered: it stands
+    /// among it everywhere, and each would else be a range of its own.
     fn same_fate(self, other: Self) -> bool {
-        self.parts().into_iter().zip(other.parts()).filter(|(a, b)| *a > 0 || *b > 0).count() == 1
+        let kinds = |tally: Self| [tally.done.saturating_add(tally.void), tally.dead, tally.thinned, tally.expired];
+        kinds(self).into_iter().zip(kinds(other)).filter(|(a, b)| *a > 0 || *b > 0).count() == 1
     }
 }
 
@@ -88,6 +101,15 @@ pub(super) struct Change {
 /// The map has no room for another range.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MapFull;
+
+/// What became of the dead letters of a range that are to be sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Revived {
+    /// Records that are owed again: the dead, and what was delivered beside them in a range that melted.
+    pub owed: u64,
+    /// Dead letters that stay: what expired beside them must not come back, or only a part of their range was asked for.
+    pub left: u64,
+}
 
 /// The delivery map of one sink in one lane.
 #[derive(Debug, Clone)]
@@ -157,6 +179,44 @@ impl Map {
             holes.push((next, to));
         }
         holes
+    }
+
+    /// The ranges that hold dead letters, in order.
+    pub(super) fn dead(&self) -> impl Iterator<Item = &Span> {
+        self.spans.values().filter(|span| span.tally.dead > 0)
+    }
+
+    /// Makes the dead letters of `from..=to` owed again.
+    pub(super) fn revive(&mut self, from: Seq, to: Seq) -> Revived {
+        let touched: Vec<Span> = self.dead().filter(|span| span.from <= to && span.to >= from).cloned().collect();
+        let mut revived = Revived::default();
+        for span in touched {
+            let Tally { done, dead, .. } = span.tally;
+            let (first, last) = (span.from.max(from), span.to.min(to));
+            let all_dead = span.tally.sum() == Some(dead);
+            let whole = (first, last) == (span.from, span.to) && span.tally.sum() == Some(done + dead);
+            let grows = usize::from(span.from < first) + usize::from(last < span.to);
+            if whole || (all_dead && self.spans.len() + grows <= MAX_SPANS) {
+                revived.owed += last - first + 1;
+                self.carve(&span, first, last);
+            } else {
+                revived.left += if all_dead { last - first + 1 } else { dead };
+            }
+        }
+        revived
+    }
+
+    /// Takes `first..=last` out of a range; what stays of it is all dead.
+    fn carve(&mut self, span: &Span, first: Seq, last: Seq) {
+        self.remove(span.from);
+        self.totals = self.totals.minus(span.tally);
+        for (from, to) in [(span.from, first - 1), (last + 1, span.to)] {
+            if from <= to {
+                let tally = Tally { dead: to - from + 1, ..Tally::default() };
+                self.totals = self.totals.plus(tally);
+                self.insert(Span { from, to, tally, reason: span.reason.clone() });
+            }
+        }
     }
 
     /// What differs from the disk; the map then believes it is there. [`Map::unwritten`] takes that back.
@@ -252,16 +312,24 @@ mod tests {
         #[test]
         fn agrees_with_a_map_of_single_records(
             first in 1_u64..20,
-            steps in proptest::collection::vec((1_u64..=HEAD, 0_u64..30, 0_usize..4, any::<bool>()), 0..80),
+            steps in proptest::collection::vec((1_u64..=HEAD, 0_u64..30, 0_usize..5, any::<bool>()), 0..80),
         ) {
             let mut map = Map::new(first);
             let mut model = BTreeMap::new();
             let mut disk = BTreeMap::new();
             for (from, len, fate, write) in steps {
                 let to = (from + len).min(HEAD);
-                map.settle(from, to, &fates()[fate]).expect("far below the limit");
-                for seq in from.max(first)..=to {
-                    model.entry(seq).or_insert(fate);
+                if let Some(known) = fates().get(fate) {
+                    map.settle(from, to, known).expect("far below the limit");
+                    for seq in from.max(first)..=to {
+                        model.entry(seq).or_insert(fate);
+                    }
+                } else {
+                    // Nothing melts across fates here, so exactly the dead come back.
+                    let before = model.len();
+                    model.retain(|seq, fate| *fate != 1 || !(from..=to).contains(seq));
+                    let gone = (before - model.len()) as u64;
+                    prop_assert_eq!(map.revive(from, to), Revived { owed: gone, left: 0 });
                 }
                 if write {
                     apply(&mut disk, map.take_changes());
@@ -312,6 +380,28 @@ mod tests {
         map.settle(far, far, &Fate::Done).expect("one range fewer now");
         assert_eq!(map.totals().done, before.done + 2);
         assert!(map.spans.len() <= MAX_SPANS);
+    }
+
+    #[test]
+    fn of_what_has_melted_only_what_can_be_sent_again_comes_back() {
+        let span = |from, tally: Tally, reason: &str| {
+            let to = from + tally.sum().expect("small") - 1;
+            Span { from, to, tally, reason: reason.to_owned() }
+        };
+        let zero = Tally::default();
+        let rows = vec![
+            span(1, Tally { done: 7, dead: 3, ..zero }, "various"),
+            span(11, Tally { dead: 4, expired: 6, ..zero }, "various"),
+            span(21, Tally { dead: 10, ..zero }, "400"),
+        ];
+        let mut map = Map::load(1, rows, 40).expect("sound");
+        assert_eq!(map.revive(2, 25), Revived { owed: 5, left: 7 }, "part of the first, the second never");
+        assert_eq!(map.holes(1, 30), [(21, 25)]);
+        assert_eq!(map.revive(1, 40), Revived { owed: 15, left: 4 });
+        assert_eq!(map.holes(1, 30), [(1, 10), (21, 30)], "what was delivered beside the dead is sent once more");
+        assert_eq!(map.totals(), Tally { dead: 4, expired: 6, ..zero }, "what expired can't come back");
+        map.settle(1, 40, &Fate::Done).expect("room");
+        assert_eq!(map.totals().sum(), Some(40));
     }
 
     #[test]

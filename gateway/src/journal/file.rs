@@ -45,7 +45,7 @@ pub(super) fn open<T>(
     repair::take_up(&path)?;
     if !path.exists() {
         let told = format!("{}: was missing; begun anew", path.display());
-        let repaired = (!alone).then_some(Repaired { told, skip: 0 });
+        let repaired = (!alone).then_some(Repaired { told, skip: 0, copied: None });
         make(&path, lane, repaired.as_ref())?;
     }
     let take = || patiently(&path, PAUSE, || take(&path, lane, &load));

@@ -48,15 +48,28 @@ mod seal;
 mod retention;
 mod feed;
 mod tap;
+mod letters;
 mod history;
 mod open;
 mod sinks;
+mod past;
+// Whole journals: whose, copied, put back.
+mod mark;
+mod manifest;
+mod backup;
+mod restore;
 #[cfg(test)]
 mod tests;
 
+pub use backup::backup;
 pub use chain::ChainReport;
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;
+pub use letters::{Letters, Redrive, Redriven};
+pub use manifest::{LaneCopy, Manifest};
+pub use mark::{own, owner};
+pub use past::Past;
+pub use restore::restore;
 pub use tap::Tap;
 
 use alarm::AlarmLane;
@@ -136,6 +149,8 @@ pub enum StartCause {
     UncleanStop,
     /// A lane could not be read and begins anew; the old file is set aside.
     Repair,
+    /// The journal is a backup that was put in place since; what came after it is not there.
+    Restored,
 }
 
 /// A committed reading, as the lane gives it back.
@@ -182,6 +197,8 @@ pub enum Outcome {
     Done,
     /// The sink will never take it; with its reason.
     Dead(String),
+    /// Not meant for this sink: nothing was sent, and it does not count as committed to it.
+    NotForIt,
 }
 
 /// Balance of one (sink, lane): committed = delivered + pending + dead + thinned + expired.
@@ -189,7 +206,7 @@ pub enum Outcome {
 pub struct SinkBalance {
     pub sink: String,
     pub lane: Lane,
-    /// Records committed since the sink was added.
+    /// Records for this sink committed since it was added; what is not meant for it is not among them.
     pub committed: u64,
     pub delivered: u64,
     pub pending: u64,

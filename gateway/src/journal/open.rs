@@ -20,10 +20,11 @@ use super::lane::{Hand, LaneCore};
 use super::queue::{QUEUE_READINGS, WINDOW_READINGS};
 use super::retention::Retention;
 use super::series::{self, Series};
-use super::start::{self, Before, Boot};
+use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
 use super::{
-    Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, schema, tap,
+    Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, restore,
+    schema, tap,
 };
 use crate::catalog::{Catalog, PointMeta};
 use crate::clock::Clock;
@@ -74,6 +75,7 @@ pub(super) fn open(
         file::refuse(dir, &format!("can't be made: {error}"), "see to the rights or set [journal] path")
     })?;
     let lock = lock_dir(dir)?;
+    restore::refuse_unfinished(dir)?;
     let now = clock.wall().0;
     let alone = ![Lane::Alarm, Lane::Telemetry].into_iter().any(|lane| dir.join(schema::file_name(lane)).exists());
     let (alarm_conn, alarm) = file::open(dir, Lane::Alarm, alone, now, |conn| load_alarm(conn, sinks))?;
@@ -121,7 +123,7 @@ fn ahead(conn: &Connection, core: &LaneCore, sinks: &[SinkSpec]) -> HashMap<usiz
 }
 
 /// Two gateways on one journal would each undo what the other holds; the lock ends with the process, however it ends.
-fn lock_dir(dir: &Path) -> Result<File, OpenError> {
+pub(super) fn lock_dir(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("journal.lock");
     let told = |error: std::io::Error| {
         file::refuse(&path, &format!("can't be opened: {error}"), "see to the rights of the directory")
@@ -185,14 +187,14 @@ fn load(
         .map(|sink| {
             let map = match deliveries::load(conn, &sink.name, head)? {
                 // Not a sink that was added: the damage took its map.
-                Loaded::New if before.repaired.is_some() => Loaded::Reset(Map::new(owed_from(conn, sink, head)?)),
+                Loaded::New if before.mended() => Loaded::Reset(Map::new(owed_from(conn, sink, head)?)),
                 map @ (Loaded::Known(_) | Loaded::Reset(_) | Loaded::New) => map,
             };
             Ok((sink.name.clone(), map))
         })
         .collect::<rusqlite::Result<_>>()?;
     // Holes in the middle come from repairs alone; without one only the front can be missing, by retention.
-    let limit = if before.repaired.is_some() { "" } else { " LIMIT 1" };
+    let limit = if before.mended() { "" } else { " LIMIT 1" };
     let mut rows = conn.prepare(&format!("{ranges}{limit}"))?;
     let kept = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let gone = holes(&kept, if limit.is_empty() { last } else { 0 });
@@ -222,8 +224,10 @@ fn holes(kept: &[(Seq, Seq)], last: Seq) -> Vec<(Seq, Seq)> {
 }
 
 fn cause(alarm: &Before, telemetry: &Before) -> StartCause {
-    if alarm.repaired.is_some() || telemetry.repaired.is_some() {
+    if alarm.mended() || telemetry.mended() {
         StartCause::Repair
+    } else if alarm.restored() || telemetry.restored() {
+        StartCause::Restored
     } else if alarm.epoch.is_none() && telemetry.epoch.is_none() {
         StartCause::FirstStart
     } else if alarm.clean && telemetry.clean {
@@ -235,20 +239,23 @@ fn cause(alarm: &Before, telemetry: &Before) -> StartCause {
 
 /// What the alarm lane is told about the last run's end.
 fn tales(alarm: &Before, telemetry: &Before, cause: StartCause, last_reading: Option<i64>, now: i64) -> Vec<Entry> {
-    let repaired = [alarm, telemetry].into_iter().filter_map(|before| before.repaired.as_ref());
-    let mut tales: Vec<Entry> = repaired
-        .map(|repaired| Entry::Maintenance {
-            at: now,
-            what: "journal-repaired".to_owned(),
-            detail: repaired.told.clone(),
-        })
-        .collect();
+    let remade = [(Lane::Alarm, alarm), (Lane::Telemetry, telemetry)];
+    let remade = remade.into_iter().filter_map(|(lane, before)| Some((lane, before.repaired.as_ref()?)));
+    let tale = |(lane, Repaired { told, copied, .. }): (Lane, &Repaired)| match copied {
+        None => ("journal-repaired", told.clone()),
+        Some(_) => ("journal-restored", format!("{} {told}", schema::file_name(lane))),
+    };
+    let mut tales: Vec<Entry> =
+        remade.map(tale).map(|(what, detail)| Entry::Maintenance { at: now, what: what.to_owned(), detail }).collect();
     let torn = telemetry.repaired.is_some() || (telemetry.epoch.is_some() && !telemetry.clean);
     if torn && cause != StartCause::FirstStart {
         // More than the queue and the commit under way can't have been in memory.
-        let at_most = (WINDOW_READINGS + QUEUE_READINGS) as u64;
-        let why =
-            if telemetry.repaired.is_some() { "telemetry was repaired" } else { "the last run did not end as asked" };
+        let in_memory = (WINDOW_READINGS + QUEUE_READINGS) as u64;
+        let (at_most, why) = match &telemetry.repaired {
+            None => (in_memory, "the last run did not end as asked"),
+            Some(Repaired { copied: None, .. }) => (in_memory, "telemetry was repaired"),
+            Some(Repaired { skip, .. }) => (*skip, "restored from a backup, which ends there"),
+        };
         tales.push(Entry::Gap { from: last_reading.unwrap_or(now), to: now, at_most, why: why.to_owned() });
     }
     tales
@@ -272,6 +279,9 @@ fn core(lane: Lane, dir: &Path, clock: &Clock, found: &Found, cause: StartCause)
         settle_for_all(&mut deliveries, &[(epoch.last_before + 1, epoch.first_seq - 1)], &Fate::Void, now);
     }
     settle_for_all(&mut deliveries, &found.gone, &Fate::Expired, now);
+    if let Some((1, last)) = found.gone.first() {
+        deliveries.expire(*last, now);
+    }
     let core = LaneCore::new(lane, dir.join(schema::file_name(lane)), clock, head, deliveries);
     (core, Boot { epoch, cause, started: clock.wall().0 })
 }

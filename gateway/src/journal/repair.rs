@@ -63,7 +63,7 @@ fn replace(
     make(&filling, lane, None)?;
     let fresh = schema::writer(&filling).map_err(|error| refuse(path, &format!("can't be repaired: {error}"), mend))?;
     let copied = fill(&fresh);
-    let repaired = Repaired { told: tell(path, &aside, why, copied), skip: most_records(path) };
+    let repaired = Repaired { told: tell(path, &aside, why, copied), skip: most_records(path), copied: None };
     let finished = finish(&fresh, lane).and_then(|()| repaired.write(&fresh)).and_then(|()| schema::checkpoint(&fresh));
     finished.map_err(|error| refuse(path, &format!("can't be repaired: {error}"), mend))?;
     drop(fresh);

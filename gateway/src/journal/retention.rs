@@ -6,7 +6,6 @@
 use gengfu_core::time::Now;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
-use super::delivery::Fate;
 use super::lane::{Hand, LaneCore, lock};
 use super::readers::Readers;
 use super::seal::Sealed;
@@ -25,6 +24,8 @@ const AROUND: i64 = 600_000;
 /// Newest transitions that are looked at for that, and how long the look is good for, ms.
 const TRANSITIONS: i64 = 100_000;
 const LOOKED: u64 = 3_600_000;
+/// How long what a store refused for good is kept for a redrive, if there is room, ms: a week for somebody to mend the store.
+const KEEP_LETTERS: i64 = 7 * 24 * 3_600_000;
 /// How often it is looked whether something must go, ms.
 const LOOK_EVERY: u64 = 5000;
 /// The wall clock must have run this long without a step before age counts, ms: a wrong clock must not wipe out history.
@@ -72,12 +73,18 @@ impl Retention {
         }
         self.next = now.mono.0 + LOOK_EVERY;
         let ago = |ms: i64| if steady { now.wall.0.saturating_sub(ms) } else { i64::MIN };
+        let (settled, without_letters) = {
+            let deliveries = lock(&core.deliveries);
+            (deliveries.settled(core.head().seq), deliveries.without_letters())
+        };
         let limits = Limits {
             before: ago(self.keep_ms),
             bytes: self.max_bytes,
-            settled: lock(&core.deliveries).settled(core.head().seq),
+            settled,
             needed: now.wall.0.saturating_sub_unsigned(memory_ms),
             thin: now.wall.0.saturating_sub(THIN_AFTER),
+            without_letters,
+            letters: ago(KEEP_LETTERS),
         };
         let done = match select(&hand.conn, &limits) {
             Ok(Some(Cut::Thin { after })) => self.thin(hand, core, after, limits.thin),
@@ -186,6 +193,10 @@ pub(super) struct Limits {
     pub needed: i64,
     /// Chunks of before this (UTC ms) may be thinned.
     pub thin: i64,
+    /// Up to here there are no dead letters.
+    pub without_letters: Seq,
+    /// Batches with dead letters committed since this (UTC ms) are kept for a redrive.
+    pub letters: i64,
 }
 
 /// What goes.
@@ -227,7 +238,7 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
     }
 }
 
-/// Batches that have done their work. One that the warm start could use goes too before anything that is kept once only.
+/// Batches that have done their work. One that the warm start or a redrive could use goes too before anything that is kept once only.
 fn spent(conn: &Connection, limits: &Limits, mut excess: u64) -> rusqlite::Result<Option<Seq>> {
     let upto = limits.settled.min(Sealed::read(conn)?.upto);
     let mut rows = oldest_batches(conn)?;
@@ -235,7 +246,9 @@ fn spent(conn: &Connection, limits: &Limits, mut excess: u64) -> rusqlite::Resul
     let mut spent = None;
     while let Some(row) = rows.next()? {
         let batch = Batch::read(row)?;
-        if batch.last > upto || (batch.stamp >= limits.needed && excess == 0) {
+        let letters = batch.last > limits.without_letters && batch.stamp >= limits.letters;
+        let wanted = batch.stamp >= limits.needed || letters;
+        if batch.last > upto || (wanted && excess == 0) {
             break;
         }
         excess = excess.saturating_sub(batch.len);
@@ -297,9 +310,10 @@ impl Batch {
 }
 
 fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut) -> bool {
-    if let Cut::Batches { last, .. } = cut {
-        // Settled before the rows go: a forwarder that meets the hole then finds it accounted for.
-        lock(&core.deliveries).for_all(1, last, &Fate::Expired, core.clock.mono());
+    if let Cut::Spent { last } | Cut::Batches { last, .. } = cut {
+        // Settled before the rows go: a forwarder that meets the hole then finds it accounted for. Of what is spent nothing
+        // is owed, unless a redrive came in between.
+        lock(&core.deliveries).expire(last, core.clock.mono());
     }
     let written = hand.commit(core, &mut |conn| delete(conn, cut), || ());
     if let Err(error) = vacuum(&hand.conn) {

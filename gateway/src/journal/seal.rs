@@ -131,18 +131,20 @@ fn due(conn: &Connection, upto: Seq, head: Seq, wall: i64) -> rusqlite::Result<O
     Ok((over || waiting >= whole).then_some(head))
 }
 
-/// The round as far as no point has more readings than two slices hold, and its counts.
+/// The round as far as no point has more readings than two slices hold, and its counts. It is shortened by batches and
+/// not by seqs, for those have leaps where an epoch ends.
 fn round(conn: &Connection, mut sealed: Sealed) -> rusqlite::Result<(Sealed, BTreeMap<u32, u64>)> {
+    let nth = "SELECT first_seq + n - 1 FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 ORDER BY first_seq LIMIT 1 OFFSET ?3";
+    let all = "SELECT count(*) FROM batch WHERE first_seq > ?1 AND first_seq <= ?2";
     loop {
         let counts = counts(conn, sealed)?;
         let most = counts.values().copied().max().unwrap_or(0);
-        if most <= 2 * SLICE {
+        let batches: u64 = conn.prepare_cached(all)?.query_row([sealed.upto, sealed.till], |row| row.get(0))?;
+        if most <= 2 * SLICE || batches < 2 {
             return Ok((sealed, counts));
         }
-        let till = sealed.upto + (sealed.till - sealed.upto) / (most / SLICE);
-        let last = "SELECT first_seq + n - 1 FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1";
-        sealed.till =
-            conn.prepare_cached(last)?.query_row([sealed.upto, till.max(sealed.upto + 1)], |row| row.get(0))?;
+        let part = (batches / (most / SLICE)).max(1);
+        sealed.till = conn.prepare_cached(nth)?.query_row([sealed.upto, sealed.till, part - 1], |row| row.get(0))?;
     }
 }
 

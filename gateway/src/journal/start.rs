@@ -29,7 +29,7 @@ impl Boot {
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
         schema::put_meta(conn, "clean", "no")?;
         schema::put_meta(conn, "boot", &machine_boot().unwrap_or_default())?;
-        conn.execute("DELETE FROM meta WHERE key IN ('repaired', 'skip')", [])?;
+        conn.execute("DELETE FROM meta WHERE key IN ('repaired', 'skip', 'copied')", [])?;
         let Some(epoch) = self.epoch else { return Ok(()) };
         let mut insert = conn.prepare("INSERT OR REPLACE INTO epoch VALUES(?1, ?2, ?3, ?4, ?5)")?;
         let cause = format!("{:?}", self.cause);
@@ -48,28 +48,34 @@ pub(super) struct Before {
     pub same_boot: bool,
     /// Wall time of the last sign of life in `meta`.
     pub seen: Option<i64>,
-    /// The file was made by a repair and no run has begun on it since.
+    /// The file was made by a repair or a restore and no run has begun on it since.
     pub repaired: Option<Repaired>,
 }
 
-/// What a repair leaves in the file for the run that goes on with it.
+/// What a repair, or a restore, leaves in the file for the run that goes on with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Repaired {
     /// What happened and what is lost, in words.
     pub told: String,
     /// At least as many records as the old file could hold beyond what was saved: as many numbers are left out.
     pub skip: u64,
+    /// When the backup was made that the file comes from, UTC ms; `None` after a repair.
+    pub copied: Option<i64>,
 }
 
 impl Repaired {
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
         schema::put_meta(conn, "skip", &self.skip.to_string())?;
+        if let Some(at) = self.copied {
+            schema::put_meta(conn, "copied", &at.to_string())?;
+        }
         schema::put_meta(conn, "repaired", &self.told)
     }
 
     fn read(conn: &Connection) -> rusqlite::Result<Option<Self>> {
-        let skip = schema::meta(conn, "skip")?.and_then(|skip| skip.parse().ok()).unwrap_or(0);
-        Ok(schema::meta(conn, "repaired")?.map(|told| Self { told, skip }))
+        let number = |key| Ok::<_, rusqlite::Error>(schema::meta(conn, key)?.and_then(|text| text.parse::<i64>().ok()));
+        let (skip, copied) = (number("skip")?.map_or(0, i64::unsigned_abs), number("copied")?);
+        Ok(schema::meta(conn, "repaired")?.map(|told| Self { told, skip, copied }))
     }
 }
 
@@ -87,6 +93,16 @@ impl Before {
             seen: schema::meta(conn, "seen")?.and_then(|seen| seen.parse().ok()),
             repaired: Repaired::read(conn)?,
         })
+    }
+
+    /// Damage may have taken rows from the middle of the file.
+    pub(super) fn mended(&self) -> bool {
+        self.repaired.as_ref().is_some_and(|repaired| repaired.copied.is_none())
+    }
+
+    /// The file is that of a backup.
+    pub(super) fn restored(&self) -> bool {
+        self.repaired.as_ref().is_some_and(|repaired| repaired.copied.is_some())
     }
 
     /// No record before this number is to come, even where none is left.
@@ -174,7 +190,7 @@ mod tests {
         let new = new.expect("a power cut begins an epoch");
         assert_eq!((new.first_seq, new.last_before), (42, 41));
         assert_ne!(new.id, 7);
-        let repaired = Some(Repaired { told: String::new(), skip: 1000 });
+        let repaired = Some(Repaired { told: String::new(), skip: 1000, copied: None });
         let (head, new) = Before { repaired, ..before(epoch, true, true) }.go_on(41);
         assert_eq!(head.seq, 1041, "what may have been lost is jumped over");
         assert_eq!(new.map(|epoch| (epoch.first_seq, epoch.last_before)), Some((1042, 41)));

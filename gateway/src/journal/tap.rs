@@ -31,7 +31,7 @@ const MOST_PASSED: usize = 10_000;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// One push channel's view of the alarm lane: first what the last run still owed, then each new transition at its
-/// commit, or after 500 ms without one. Only `Entry::Alarm`; other entries are settled by the tap itself.
+/// commit, or after 500 ms without one. Only `Entry::Alarm`; other entries are none of its business and settled as such here.
 #[derive(Debug)]
 pub struct Tap {
     lane: Arc<AlarmLane>,
@@ -190,7 +190,7 @@ impl Tap {
             let (durable, committed) = (slot.committed.is_some(), slot.committed);
             return Some(Tapped { event: event.clone(), durable, committed, passed_by: None, mark });
         }
-        self.settle(mark, Outcome::Done);
+        self.settle(mark, Outcome::NotForIt);
         None
     }
 
@@ -203,7 +203,7 @@ impl Tap {
                 Some(Tapped { event, durable: true, committed: Some(kept.wall), passed_by, mark })
             }
             Ok(_) => {
-                self.settle(mark, Outcome::Done);
+                self.settle(mark, Outcome::NotForIt);
                 None
             }
             Err(error) => {

@@ -81,7 +81,7 @@ impl<T: Source> Pushes<'_, T> {
     fn take(&mut self, tapped: Tapped) {
         let wanted = |priority: &Priority| priority.word() == tapped.event.priority;
         if !self.priorities.is_empty() && !self.priorities.iter().any(wanted) {
-            return self.tap.settle(tapped.mark, Outcome::Done);
+            return self.tap.settle(tapped.mark, Outcome::NotForIt);
         }
         self.window.take(tapped, self.shared.clock.mono());
     }

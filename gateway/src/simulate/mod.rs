@@ -28,7 +28,7 @@ use gengfu_core::time::{Mono, Wall};
 use crate::clock::Clock;
 
 pub use fault::Fault;
-pub use plant::{Counts, Plant};
+pub use plant::{Counts, Plant, running_brokers};
 pub use site::{DEMO_SITE, DemoPorts, HeldPorts, demo_site};
 pub use story::Story;
 

@@ -113,11 +113,11 @@ impl Device {
 }
 
 fn options(link: &MqttLink) -> Result<MqttOptions, String> {
-    let mut options = MqttOptions::new(format!("{}-plant", link.client_id), &link.host, link.port);
-    options.set_keep_alive(link.keep_alive.max(Duration::from_secs(1)));
+    let mut options = MqttOptions::new(format!("{}-plant", link.broker.client_id), &link.broker.host, link.broker.port);
+    options.set_keep_alive(link.broker.keep_alive.max(Duration::from_secs(1)));
     options.set_clean_session(true);
-    if let Some(user) = &link.username {
-        let password = match &link.password_file {
+    if let Some(user) = &link.broker.username {
+        let password = match &link.broker.password_file {
             Some(file) => std::fs::read_to_string(file).map_err(|e| {
                 format!(
                     "mqtt {}: the password in {} cannot be read ({e}); make the file readable",

@@ -7,8 +7,8 @@ use std::time::Duration;
 use gengfu_core::normalize::Scaling;
 
 use crate::config::checked::{
-    ConsoleConfig, JournalConfig, ModbusDevice, ModbusLine, ModbusPoint, MqttLink, MqttPoint, Order, PointSpec, Site,
-    Subscription, Table, ValueType,
+    Broker, ConsoleConfig, JournalConfig, ModbusDevice, ModbusLine, ModbusPoint, MqttLink, MqttPoint, Order, PointSpec,
+    Site, Subscription, Table, ValueType,
 };
 
 pub(super) fn spec(name: &str, unit: Option<&str>, range: Option<(f64, f64)>) -> PointSpec {
@@ -37,12 +37,14 @@ pub(super) fn line(name: &str, address: &str, devices: Vec<ModbusDevice>) -> Mod
 pub(super) fn link(name: &str, port: u16, subscriptions: Vec<Subscription>) -> MqttLink {
     MqttLink {
         name: name.into(),
-        host: "127.0.0.1".into(),
-        port,
-        client_id: format!("gengfu-{name}"),
-        username: None,
-        password_file: None,
-        keep_alive: Duration::from_secs(30),
+        broker: Broker {
+            host: "127.0.0.1".into(),
+            port,
+            client_id: format!("gengfu-{name}"),
+            username: None,
+            password_file: None,
+            keep_alive: Duration::from_secs(30),
+        },
         subscriptions,
     }
 }

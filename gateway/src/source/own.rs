@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{LevelMeta, PointLabel, PointSpec, Rule, Site};
-use crate::flow::{Batch, Text};
+use crate::flow::{AlarmEvent, Batch, Text};
 use crate::journal::{Entry, Journal};
 use crate::source::Context;
 use crate::telemetry::{LinkState, LinkStatus, RefusedReason, Stats};
@@ -31,10 +31,24 @@ const LOOK: Duration = Duration::from_secs(1);
 const LINGER_MS: u64 = 60_000;
 /// A link that is down for less than this is reconnecting.
 const LINK_MS: u64 = 30_000;
+/// Pushes that reach nobody for this long are a trouble of their own.
+const PUSH_MS: u64 = 120_000;
+/// A look this late means that the whole process stood still (or the machine did). Whoever looks then sees others that
+/// are as late as itself, so it waits this long before it believes what it sees.
+const STANDSTILL_MS: u64 = 3_000;
 /// Less than this between two looks is a clock being disciplined, not set.
 const STEP_MS: i64 = 1_000;
 /// An unchanged value is told again after this long.
 const REPEAT_MS: u64 = 60_000;
+
+/// What is seen of a trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    Lasts,
+    Well,
+    /// Neither is known yet: what was told before stays as it is, be it of the run before.
+    Unknown,
+}
 
 /// One trouble: a point that is 1 while it lasts, and the alarm it makes.
 struct Trouble {
@@ -48,11 +62,11 @@ struct Trouble {
     advice: &'static str,
     /// Counts its signs in this run.
     signs: fn(&Stats) -> u64,
-    /// Whether it lasts now; for the link of this name, where it is one of a link.
-    lasts: fn(&Journal, &Outages, &str) -> bool,
+    /// What is seen of it now; for the link of this name, where it is one of a link.
+    sight: fn(&Journal, &Outages, &str) -> Sight,
 }
 
-const TROUBLES: [Trouble; 7] = [
+const TROUBLES: [Trouble; 8] = [
     Trouble {
         point: "journal-fault",
         each_link: false,
@@ -61,7 +75,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "磁盘无法写入，报警仍会推送：检查磁盘空间与健康 / The disk takes no writes (alarms are still pushed): check its space and health.",
         signs: |stats| stats.refused(RefusedReason::JournalFull),
-        lasts: |journal, _, _| journal.sick(),
+        sight: |journal, _, _| if journal.sick() { Sight::Lasts } else { Sight::Well },
     },
     Trouble {
         point: "journal-repaired",
@@ -71,7 +85,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "启动时日志文件损坏，已截取完好部分并另存坏文件：检查磁盘与供电 / The journal was torn: what is whole was kept, the damaged file set aside (*.damaged-*): check disk and power.",
         signs: |stats| stats.journal_repairs.get(),
-        lasts: |_, _, _| false,
+        sight: |_, _, _| Sight::Well,
     },
     Trouble {
         point: "link-down",
@@ -81,7 +95,17 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "采集链路中断，其测点均无有效数值：检查网络与服务 / A line or broker can't be reached, its points have no value: check the network and the service.",
         signs: |_| 0,
-        lasts: |_, outages, link| outages.long.contains(link),
+        sight: |_, outages, link| outages.of_link(link),
+    },
+    Trouble {
+        point: "push-down",
+        each_link: false,
+        label: "报警推送 / alarm push",
+        words: ["正常 / fine", "无法送达 / not delivered"],
+        priority: Priority::High,
+        advice: "报警推送已超过 2 分钟无法送达，值班人员可能收不到报警：检查网络与推送服务 / Pushes have reached nobody for 2 min, people may not hear of alarms: check the network and the receiver.",
+        signs: |_| 0,
+        sight: |_, outages, _| outages.push.unwrap_or(Sight::Unknown),
     },
     Trouble {
         point: "clock-off",
@@ -91,7 +115,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::Medium,
         advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
         signs: |stats| stats.clock_off.get(),
-        lasts: |_, _, _| false,
+        sight: |_, _, _| Sight::Well,
     },
     Trouble {
         point: "devices-refused",
@@ -101,7 +125,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::Medium,
         advice: "上报设备数超过 max_devices：核对主题或提高上限 / More devices than max_devices: check the topics or raise it.",
         signs: |stats| stats.refused(RefusedReason::TooManyDevices),
-        lasts: |_, _, _| false,
+        sight: |_, _, _| Sight::Well,
     },
     Trouble {
         point: "source-restarted",
@@ -111,7 +135,7 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::Medium,
         advice: "采集任务异常后已自动重启：请报告此日志 / A source task failed and was restarted: please report its log.",
         signs: |stats| stats.source_restarts.get(),
-        lasts: |_, _, _| false,
+        sight: |_, _, _| Sight::Well,
     },
     Trouble {
         point: "reader-restarted",
@@ -121,32 +145,64 @@ const TROUBLES: [Trouble; 7] = [
         priority: Priority::High,
         advice: "推送、转发或界面任务异常后已自动重启，推送可能延迟：请报告此日志 / A push, forward or console task failed and was restarted, pushes may be late: please report its log.",
         signs: |stats| stats.reader_restarts.get(),
-        lasts: |_, _, _| false,
+        sight: |_, _, _| Sight::Well,
     },
 ];
 
-/// Lines and brokers out of reach, by name: the wall time that says which outage it is, and the counter when it was first
-/// seen, since a clock that is set must neither make an outage long nor keep it short.
+/// Lines, brokers and push channels out of reach, by name: the wall time that says which outage it is, and the counter when
+/// it was first seen, since a clock that is set must neither make an outage long nor keep it short.
 #[derive(Default)]
 struct Outages {
     seen: BTreeMap<String, (i64, u64)>,
+    /// Links that are up: only that ends an outage. One that is down anew, or not up yet after a start, is not well.
+    up: BTreeSet<String>,
     /// Those that have lasted longer than a reconnect takes.
     long: BTreeSet<String>,
+    /// What is seen of the push channels together: one that has been gone for [`PUSH_MS`] is a trouble.
+    push: Option<Sight>,
+    /// When the first look was, or the first at these push channels.
+    began: Option<u64>,
 }
 
 impl Outages {
-    fn look(&mut self, links: BTreeMap<String, LinkStatus>, now_ms: u64) {
-        let source = |name: &str| !name.starts_with("influxdb/") && !name.starts_with("webhook/");
+    fn of_link(&self, link: &str) -> Sight {
+        match (self.long.contains(link), self.up.contains(link)) {
+            (true, _) => Sight::Lasts,
+            (false, true) => Sight::Well,
+            (false, false) => Sight::Unknown,
+        }
+    }
+
+    /// The push channels are not those of before: it is not known anew whether they are well, and a reload ends no trouble.
+    fn other_channels(&mut self) {
+        self.began = None;
+    }
+
+    /// `channels`: how many push channels there are. One that has had nothing to say since it began is not known to be well
+    /// for as long as it takes to know that it is not.
+    fn look(&mut self, links: BTreeMap<String, LinkStatus>, channels: usize, now_ms: u64) {
+        let push = |name: &str| name.starts_with("webhook/");
+        self.up = links.iter().filter(|(_, link)| link.state == LinkState::Up).map(|(name, _)| name.clone()).collect();
         let down = |link: &LinkStatus| matches!(link.state, LinkState::Down { .. });
-        let links = links.into_iter().filter(|(name, link)| source(name) && down(link));
+        let links = links.into_iter().filter(|(name, link)| !name.starts_with("influxdb/") && down(link));
         let before = std::mem::take(&mut self.seen);
         let begun = |name: &str, since: i64| match before.get(name) {
             Some((outage, begun)) if *outage == since => *begun,
             Some(_) | None => now_ms,
         };
         self.seen = links.map(|(name, link)| (name.clone(), (link.since, begun(&name, link.since)))).collect();
-        let long = self.seen.iter().filter(|(_, (_, begun))| now_ms.saturating_sub(*begun) >= LINK_MS);
+        let lasts = |begun: u64, limit: u64| now_ms.saturating_sub(begun) >= limit;
+        let long = self.seen.iter().filter(|(name, (_, begun))| !push(name) && lasts(*begun, LINK_MS));
         self.long = long.map(|(name, _)| name.clone()).collect();
+        let young = !lasts(*self.began.get_or_insert(now_ms), PUSH_MS);
+        let mut gone =
+            self.seen.iter().filter(|(name, _)| push(name)).map(|(_, (_, begun))| lasts(*begun, PUSH_MS)).peekable();
+        let unproven = gone.peek().is_some() || (young && self.up.iter().filter(|name| push(name)).count() < channels);
+        self.push = Some(match (gone.any(|long| long), unproven) {
+            (true, _) => Sight::Lasts,
+            (false, true) => Sight::Unknown,
+            (false, false) => Sight::Well,
+        });
     }
 }
 
@@ -249,26 +305,42 @@ fn label(site: &mut Site) {
 struct Watch {
     signs: u64,
     last_sign: Option<u64>,
-    told: Option<(bool, u64)>,
+    /// What was told last and when, in this run. Before the first it is what stood when the run began.
+    present: bool,
+    told: Option<u64>,
 }
 
 impl Watch {
+    /// Of a trouble that stood when the watch began: that counts as a sign of it, so a start is not the end of a trouble.
+    fn begun(stood: bool, now_ms: u64) -> Self {
+        Self { signs: 0, last_sign: stood.then_some(now_ms), present: stood, told: None }
+    }
+
     /// The value to tell, if it is time to tell one.
-    fn look(&mut self, signs: u64, lasts: bool, now_ms: u64) -> Option<bool> {
-        if signs > self.signs || lasts {
-            self.last_sign = Some(now_ms);
-        }
+    fn look(&mut self, signs: u64, sight: Sight, now_ms: u64) -> Option<bool> {
+        let sign = signs > self.signs;
         self.signs = signs;
+        if sign || sight == Sight::Lasts || (sight == Sight::Unknown && self.present) {
+            self.last_sign = Some(now_ms);
+        } else if sight == Sight::Unknown {
+            return None;
+        }
         let present = self.last_sign.is_some_and(|last| now_ms.saturating_sub(last) < LINGER_MS);
-        let due = match self.told {
-            Some((told, at)) => told != present || now_ms.saturating_sub(at) >= REPEAT_MS,
-            None => true,
-        };
+        let due = self.told.is_none_or(|at| present != self.present || now_ms.saturating_sub(at) >= REPEAT_MS);
         due.then(|| {
-            self.told = Some((present, now_ms));
+            (self.present, self.told) = (present, Some(now_ms));
             present
         })
     }
+}
+
+/// The gateway's own points whose alarm stands and has not returned.
+async fn standing(context: &Context) -> BTreeSet<String> {
+    let alarms = context.engine.snapshot().await.unwrap_or_default().alarms;
+    let active = |alarm: &AlarmEvent| {
+        alarm.device == DEVICE && matches!(alarm.state.as_str(), "unacknowledged" | "acknowledged")
+    };
+    alarms.into_iter().filter(active).map(|alarm| alarm.point).collect()
 }
 
 /// How the two clocks went together at the last look. Durations run on the counter, so a step changes no timer; it is told.
@@ -291,20 +363,43 @@ struct Eye {
 }
 
 impl Eye {
-    /// All of a site; those that there were before go on.
-    fn all(site: &Site, catalog: &Catalog, before: &[Self]) -> Vec<Self> {
+    /// All of a site. Those that there were before go on, the others begin with what stands.
+    fn all(site: &Site, catalog: &Catalog, before: &[Self], stood: &BTreeSet<String>, now_ms: u64) -> Vec<Self> {
         let eye = |own: Own| {
-            let known = before.iter().find(|eye| eye.own.point() == own.point());
-            Self { point: catalog.find(&own.name()), watch: known.map_or_else(Watch::default, |eye| eye.watch), own }
+            let point = own.point();
+            let known = before.iter().find(|eye| eye.own.point() == point);
+            let watch = known.map_or_else(|| Watch::begun(stood.contains(&point), now_ms), |eye| eye.watch);
+            Self { point: catalog.find(&own.name()), watch, own }
         };
         Own::of(site).into_iter().map(eye).collect()
     }
 }
 
-/// Watches until told to stop; the links are those of the site of now.
+/// Tells a look after a standstill, and for a while afterwards.
+struct Standstill {
+    looked: u64,
+    woke: Option<u64>,
+}
+
+impl Standstill {
+    /// Whether what is seen now says nothing.
+    fn blind(&mut self, now_ms: u64) -> bool {
+        if now_ms.saturating_sub(self.looked) >= STANDSTILL_MS {
+            self.woke = Some(now_ms);
+        }
+        self.looked = now_ms;
+        self.woke.is_some_and(|woke| now_ms.saturating_sub(woke) < STANDSTILL_MS)
+    }
+}
+
+/// Watches until told to stop; the links and push channels are those of the site of now.
 pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, journal: Journal) {
-    let mut eyes = Eye::all(&sites.borrow_and_update(), &context.catalog, &[]);
+    let mut site = sites.borrow_and_update().clone();
+    let (stood, began) = (standing(&context).await, context.clock.mono().0);
+    let mut eyes = Eye::all(&site, &context.catalog, &[], &stood, began);
     let mut ticker = tokio::time::interval(LOOK);
+    ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut standstill = Standstill { looked: context.clock.mono().0, woke: None };
     let (mut pace, mut outages) = (Pace(context.clock.now()), Outages::default());
     loop {
         tokio::select! {
@@ -312,7 +407,12 @@ pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, jo
             () = context.stop.wait() => return,
         }
         if sites.has_changed().unwrap_or(false) {
-            eyes = Eye::all(&sites.borrow_and_update(), &context.catalog, &eyes);
+            let old = std::mem::replace(&mut site, sites.borrow_and_update().clone());
+            let stood = standing(&context).await;
+            eyes = Eye::all(&site, &context.catalog, &eyes, &stood, context.clock.mono().0);
+            if site.webhooks != old.webhooks {
+                outages.other_channels();
+            }
         }
         let now = context.clock.now();
         if let Some(step) = pace.step(now) {
@@ -321,11 +421,14 @@ pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, jo
                 ("clock-step".to_owned(), format!("the wall clock moved by {step} ms against the counter"));
             journal.append(Entry::Maintenance { at: now.wall.0, what, detail });
         }
-        outages.look(context.stats.links(), now.mono.0);
+        if standstill.blind(now.mono.0) {
+            continue;
+        }
+        outages.look(context.stats.links(), site.webhooks.len(), now.mono.0);
         let mut batch = Batch::default();
         for Eye { own: Own { trouble, link }, point, watch } in &mut eyes {
-            let lasts = (trouble.lasts)(&journal, &outages, link);
-            let told = watch.look((trouble.signs)(&context.stats), lasts, now.mono.0);
+            let sight = (trouble.sight)(&journal, &outages, link);
+            let told = watch.look((trouble.signs)(&context.stats), sight, now.mono.0);
             if let (Some(present), Some(point)) = (told, *point) {
                 let value = f64::from(u8::from(present));
                 batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
@@ -358,7 +461,7 @@ mod tests {
         let links = |name: &str, since: i64| BTreeMap::from([(name.to_owned(), down(since))]);
         let mut outages = Outages::default();
         let mut look = |links, now_ms| {
-            outages.look(links, now_ms);
+            outages.look(links, 0, now_ms);
             !outages.long.is_empty()
         };
         // the wall clock may do what it likes: only which outage it is hangs on it
@@ -375,8 +478,8 @@ mod tests {
     fn each_link_has_an_outage_of_its_own() {
         let down = |since: i64| LinkStatus { state: LinkState::Down { why: String::new() }, since };
         let mut outages = Outages::default();
-        outages.look(BTreeMap::from([("lora".to_owned(), down(1))]), 0);
-        outages.look(BTreeMap::from([("lora".to_owned(), down(1)), ("pumps".to_owned(), down(2))]), LINK_MS);
+        outages.look(BTreeMap::from([("lora".to_owned(), down(1))]), 0, 0);
+        outages.look(BTreeMap::from([("lora".to_owned(), down(1)), ("pumps".to_owned(), down(2))]), 0, LINK_MS);
         assert_eq!(outages.long.iter().collect::<Vec<_>>(), ["lora"]);
 
         let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites/mall.toml");
@@ -397,46 +500,132 @@ mod tests {
         let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites/mall.toml");
         let mut site = crate::config::load(&sample).unwrap().site;
         let catalog = Catalog::default();
-        let with = |site: &Site, before: &[Eye]| {
+        let with = |site: &Site, before: &[Eye], stood: &[String]| {
             for (meta, _) in points(site) {
                 catalog.add(meta);
             }
-            Eye::all(site, &catalog, before)
+            Eye::all(site, &catalog, before, &stood.iter().cloned().collect(), 5_000)
         };
         let link = site.mqtt.pop().unwrap();
-        let mut before = with(&site, &[]);
+        let mut before = with(&site, &[], &["clock-off".to_owned()]);
+        assert!(before.iter().all(|eye| eye.watch.present == (eye.own.point() == "clock-off")), "as it stood");
         for eye in &mut before {
             eye.watch.signs = 7;
         }
         site.mqtt.push(link.clone());
-        let after = with(&site, &before);
+        let of_link = format!("link-down.{}", link.name);
+        let after = with(&site, &before, std::slice::from_ref(&of_link));
         assert_eq!(after.len(), before.len() + 1);
         for eye in &after {
+            let new = eye.own.link == link.name;
             assert!(eye.point.is_some());
-            assert_eq!(eye.watch.signs, if eye.own.link == link.name { 0 } else { 7 }, "{}", eye.own.point());
+            assert_eq!(eye.watch.signs, if new { 0 } else { 7 }, "{}", eye.own.point());
+            assert_eq!(eye.watch.present, new || eye.own.point() == "clock-off", "{}", eye.own.point());
         }
         site.mqtt.clear();
-        assert!(with(&site, &after).iter().all(|eye| eye.own.link != link.name));
+        assert!(with(&site, &after, &[]).iter().all(|eye| eye.own.link != link.name));
+    }
+
+    #[test]
+    fn other_push_channels_are_not_known_to_be_well_before_they_have_pushed_and_none_are_well() {
+        let down = LinkStatus { state: LinkState::Down { why: "connection refused".to_owned() }, since: 1 };
+        let up = LinkStatus { state: LinkState::Up, since: 300_000 };
+        let links = |status: &LinkStatus| BTreeMap::from([("webhook/duty".to_owned(), status.clone())]);
+        let mut outages = Outages::default();
+        let mut look = |links, channels, now_ms, other: bool| {
+            if other {
+                outages.other_channels();
+            }
+            outages.look(links, channels, now_ms);
+            outages.push
+        };
+        look(links(&down), 1, 1_000, false);
+        assert_eq!(look(links(&down), 1, 200_000, false), Some(Sight::Lasts));
+        assert_eq!(
+            look(BTreeMap::new(), 1, 201_000, true),
+            Some(Sight::Unknown),
+            "a reload is no proof that it is mended"
+        );
+        assert_eq!(look(links(&up), 1, 205_000, false), Some(Sight::Well));
+        assert_eq!(look(links(&down), 1, 400_000, false), Some(Sight::Unknown));
+        assert_eq!(look(links(&down), 1, 520_000, false), Some(Sight::Lasts));
+        assert_eq!(look(BTreeMap::new(), 0, 521_000, true), Some(Sight::Well), "whom nobody pushes to misses nothing");
+    }
+
+    #[test]
+    fn a_push_channel_that_reaches_nobody_for_two_minutes_is_a_trouble_until_it_does() {
+        let link = |state, since| BTreeMap::from([("webhook/duty".to_owned(), LinkStatus { state, since })]);
+        let down = || LinkState::Down { why: "connection refused".to_owned() };
+        let mut outages = Outages::default();
+        outages.look(link(down(), 5), 1, 1_000);
+        outages.look(link(down(), 5), 1, 120_999);
+        assert_eq!(outages.push, Some(Sight::Unknown));
+        outages.look(link(down(), 5), 1, 121_000);
+        assert!(outages.push == Some(Sight::Lasts) && outages.long.is_empty(), "it is no field link");
+        outages.look(link(LinkState::Up, 9), 1, 122_000);
+        assert_eq!(outages.push, Some(Sight::Well), "a push or a heartbeat was accepted");
+        outages.look(link(LinkState::Up, 9), 2, 123_000);
+        assert_eq!(outages.push, Some(Sight::Well), "the other had nothing to say, and nothing was refused");
+    }
+
+    #[test]
+    fn a_push_channel_is_not_known_to_be_well_before_it_has_pushed_or_the_time_is_over() {
+        let mut outages = Outages::default();
+        let connecting = || {
+            let status = LinkStatus { state: LinkState::Connecting, since: 1 };
+            BTreeMap::from([("webhook/duty".to_owned(), status)])
+        };
+        outages.look(BTreeMap::new(), 1, 1_000);
+        assert_eq!(outages.push, Some(Sight::Unknown), "its task has not begun");
+        outages.look(connecting(), 1, 120_999);
+        assert_eq!(outages.push, Some(Sight::Unknown));
+        outages.look(connecting(), 1, 121_000);
+        assert_eq!(outages.push, Some(Sight::Well), "nothing was to be pushed");
+    }
+
+    #[test]
+    fn a_look_after_a_standstill_says_nothing() {
+        let mut standstill = Standstill { looked: 1_000, woke: None };
+        assert!(!standstill.blind(2_000) && !standstill.blind(3_500));
+        assert!(standstill.blind(28_500), "SIGSTOP for 25 s");
+        assert!(standstill.blind(29_500) && standstill.blind(31_400));
+        assert!(!standstill.blind(31_600), "by now whoever is silent has a reason of its own");
     }
 
     #[test]
     fn a_trouble_is_told_when_it_comes_lingers_and_goes() {
-        let mut watch = Watch::default();
-        assert_eq!(watch.look(0, false, 1_000), Some(false), "said once at the start");
-        assert_eq!(watch.look(0, false, 2_000), None);
-        assert_eq!(watch.look(3, false, 3_000), Some(true));
-        assert_eq!(watch.look(3, false, 62_999), None);
-        assert_eq!(watch.look(3, false, 63_000), Some(false));
-        assert_eq!(watch.look(3, false, 123_000), Some(false), "told again after a minute");
+        let mut watch = Watch::begun(false, 0);
+        assert_eq!(watch.look(0, Sight::Well, 1_000), Some(false), "said once at the start");
+        assert_eq!(watch.look(0, Sight::Well, 2_000), None);
+        assert_eq!(watch.look(3, Sight::Well, 3_000), Some(true));
+        assert_eq!(watch.look(3, Sight::Well, 62_999), None);
+        assert_eq!(watch.look(3, Sight::Well, 63_000), Some(false));
+        assert_eq!(watch.look(3, Sight::Well, 123_000), Some(false), "told again after a minute");
     }
 
     #[test]
     fn a_trouble_that_lasts_is_present_however_long() {
-        let mut watch = Watch::default();
-        assert_eq!(watch.look(0, true, 1_000), Some(true));
+        let mut watch = Watch::begun(false, 0);
+        assert_eq!(watch.look(0, Sight::Lasts, 1_000), Some(true));
         for minute in 1..10 {
-            assert_eq!(watch.look(0, true, 1_000 + minute * 60_000), Some(true), "minute {minute}");
+            assert_eq!(watch.look(0, Sight::Lasts, 1_000 + minute * 60_000), Some(true), "minute {minute}");
         }
-        assert_eq!(watch.look(0, false, 601_000), Some(false), "over a minute after its last sign");
+        assert_eq!(watch.look(0, Sight::Well, 601_000), Some(false), "over a minute after its last sign");
+    }
+
+    #[test]
+    fn a_start_is_not_the_end_of_a_trouble() {
+        let mut watch = Watch::begun(true, 1_000);
+        assert_eq!(watch.look(0, Sight::Unknown, 1_000), Some(true), "told anew, as it stood");
+        assert_eq!(watch.look(0, Sight::Unknown, 300_000), Some(true), "until it is known to be over");
+        assert_eq!(watch.look(0, Sight::Well, 301_000), None);
+        assert_eq!(watch.look(0, Sight::Well, 360_000), Some(false));
+        assert_eq!(watch.look(0, Sight::Unknown, 361_000), None, "down again, for a second");
+        let mut chatty = Watch::begun(true, 1_000);
+        assert_eq!(chatty.look(0, Sight::Well, 2_000), Some(true), "what only shows in signs may show one yet");
+        assert_eq!(chatty.look(0, Sight::Well, 61_000), Some(false));
+        let mut fresh = Watch::begun(false, 1_000);
+        assert_eq!(fresh.look(0, Sight::Unknown, 2_000), None, "not well before it is known");
+        assert_eq!(fresh.look(0, Sight::Well, 3_000), Some(false));
     }
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Bucket } from "../api.ts";
-import { ago, append, extent, figure, number, series, trim } from "../pure.ts";
+import { ago, append, extent, figure, held, number, series, shifted, trim } from "../pure.ts";
 
 const words = { second: " s", minute: " min", hour: " h", day: " d" };
 const bucket = (at: number, mean: number | null, bad = 0): Bucket => ({ at, min: mean, max: mean, mean, count: mean === null ? 0 : 1, bad });
@@ -32,6 +32,21 @@ test("ages are in the unit a person would use", () => {
   assert.equal(ago(12_600_000, words), "3.5 h");
   assert.equal(ago(172_800_000, words), "2 d");
   assert.equal(ago(-5_000, words), "0 s");
+});
+
+test("cards under a hand keep their places, and what is gone keeps its place, too", () => {
+  assert.deepEqual(held(["a", "b", "c"], ["b", "c", "a"]), ["a", "b", "c"]);
+  assert.deepEqual(held(["a", "b", "c"], ["c"]), ["a", "b", "c"]);
+  assert.deepEqual(held(["a", "b"], ["n", "b", "m", "a"]), ["n", "a", "b", "m"]);
+  assert.deepEqual(held([], ["x", "y"]), ["x", "y"]);
+});
+
+test("a list has shifted where another card stands in a place", () => {
+  assert.equal(shifted(["a", "b"], ["a", "b", "c"]), false, "one more at the end");
+  assert.equal(shifted(["a", "b"], ["b", "a"]), true);
+  assert.equal(shifted(["a", "b"], ["n", "a", "b"]), true);
+  assert.equal(shifted(["a", "b"], ["a"]), true);
+  assert.equal(shifted([], ["a"]), false);
 });
 
 test("bad readings are a gap", () => {

@@ -419,9 +419,18 @@ fn warned(text: &str, words: &str) {
 }
 
 #[test]
-fn a_glob_that_matches_nothing_is_a_warning() {
-    let text = and("[[rule]]\nid = \"r\"\npoints = ^\"gaz-*/ch4\"\nhigh = { limit = 25 }\n");
-    warned(&text, "nothing matches `gaz-*/ch4`|`gas-");
+fn a_glob_that_nothing_can_ever_match_is_refused() {
+    let rule = |points: &str| and(&format!("[[rule]]\nid = \"r\"\npoints = {points}\nhigh = {{ limit = 25 }}\n"));
+    refused(&rule("^\"gaz-*/ch4\""), &["nothing matches `gaz-*/ch4`|`gas-"]);
+    refused(&rule("[\"gas-*/ch4\", ^\"*/co\"]"), &["nothing matches `*/co`"]);
+    // A device that topics may bring is enough.
+    assert_eq!(good(&rule("\"*-07/ch4\"")).warnings, []);
+}
+
+#[test]
+fn one_label_for_many_devices_is_refused() {
+    let text = with("device = \"gas-{1}\"\n", "device = \"gas-{1}\"\nlabel = ^\"探头\"\n");
+    refused(&text, &["many devices|labels = {"]);
 }
 
 #[test]

@@ -81,7 +81,7 @@ advice = "Check the fire pump controller and the main valve."
 
 [[rule]]
 id = "kitchen-gas"
-points = "gas-*/ch4"               # glob; check warns when nothing matches
+points = "gas-*/ch4"               # glob; check refuses one that nothing can match
 high = [ { limit = 25.0, clear = 22.0, priority = "high" }, { limit = 50.0, clear = 45.0, priority = "critical", latch = true } ]
 
 [[forward.influxdb]]
@@ -140,7 +140,10 @@ fn the_sources_of_the_example() {
     assert_eq!(point.spec.bad_after, Duration::from_secs(10));
     assert_eq!(point.spec.stale_after, Some(Duration::from_secs(10)), "5 periods, at least 10 s");
     let link = &site.mqtt[0];
-    assert_eq!((link.host.as_str(), link.port, link.client_id.as_str()), ("127.0.0.1", 1883, "gengfu-binjiang-07"));
+    assert_eq!(
+        (link.broker.host.as_str(), link.broker.port, link.broker.client_id.as_str()),
+        ("127.0.0.1", 1883, "gengfu-binjiang-07")
+    );
     let gas = &link.subscriptions[0];
     assert_eq!((gas.topic.as_str(), gas.qos, gas.device.as_str()), ("sensors/+/gas", 1, "gas-{1}"));
     assert_eq!((gas.expect.as_slice(), gas.max_devices), (["gas-01".to_owned(), "gas-02".to_owned()].as_slice(), 500));
@@ -202,12 +205,18 @@ life_safety = true
 fn an_uplink_is_short_and_may_be_long() {
     let uplink = |rest: &str| good(&format!("{BASE}[[forward.mqtt]]\nname = \"c\"\n{rest}")).site.uplinks.remove(0);
     let short = uplink("connect = \"mqtt://centre\"\n");
-    assert_eq!((short.host.as_str(), short.port, short.client_id.as_str()), ("centre", 1883, "gengfu-s-uplink-c"));
-    assert_eq!((short.keep_alive, short.drain, short.window), (Duration::from_secs(30), Drain::Max, 64));
+    assert_eq!(
+        (short.broker.host.as_str(), short.broker.port, short.broker.client_id.as_str()),
+        ("centre", 1883, "gengfu-s-uplink-c")
+    );
+    assert_eq!((short.broker.keep_alive, short.drain, short.window), (Duration::from_secs(30), Drain::Max, 64));
     let login = "username = \"u\"\npassword_file = \"p\"\nkeep_alive = \"10s\"";
     let long = uplink(&format!("connect = \"mqtt://[::1]:1\"\nclient_id = \"x\"\n{login}\ndrain = 5000\nwindow = 8\n"));
-    assert_eq!((long.host.as_str(), long.port, long.drain, long.window), ("::1", 1, Drain::Rate(5_000), 8));
-    assert_eq!((long.username.as_deref(), long.password_file), (Some("u"), Some("/site/p".into())));
+    assert_eq!(
+        (long.broker.host.as_str(), long.broker.port, long.drain, long.window),
+        ("::1", 1, Drain::Rate(5_000), 8)
+    );
+    assert_eq!((long.broker.username.as_deref(), long.broker.password_file), (Some("u"), Some("/site/p".into())));
 }
 
 #[test]
@@ -221,8 +230,8 @@ fn defaults() {
     let device = &site.modbus[0].devices[0];
     assert_eq!((device.every, device.kind.as_str()), (Duration::from_secs(1), "device"));
     assert_eq!((device.points[1].ty, device.points[1].table), (ValueType::Bool, Table::Coil));
-    assert_eq!(site.mqtt[0].client_id, "gengfu-s-lora");
-    assert_eq!(site.mqtt[0].keep_alive, Duration::from_secs(30));
+    assert_eq!(site.mqtt[0].broker.client_id, "gengfu-s-lora");
+    assert_eq!(site.mqtt[0].broker.keep_alive, Duration::from_secs(30));
     let gas = &site.mqtt[0].subscriptions[0];
     assert_eq!((gas.max_devices, gas.qos), (500, 1));
     assert_eq!(gas.points[0].spec.stale_after, Some(Duration::from_mins(15)), "life-safety: silence is told");
@@ -298,6 +307,20 @@ fn people_have_names_for_devices_points_and_states() {
     let plain = good(EXAMPLE).site.labels;
     assert_eq!(plain, Labels::default());
     assert_eq!(plain.full("hydrant-main", "pressure").zh, "hydrant-main/pressure");
+}
+
+#[test]
+fn a_topic_without_a_wildcard_brings_a_device_that_is_expected_and_may_have_a_label() {
+    let more = "[[mqtt.subscribe]]\ntopic = \"hall/smoke\"\ndevice = \"smoke\"\nlabel = \"大厅烟感 / hall smoke\"\n\
+                [[mqtt.subscribe.point]]\nname = \"s\"\nvalue = \"\"\n";
+    for more in [more.to_owned(), more.replace("device =", "expect = [\"smoke\"]\ndevice =")] {
+        let Loaded { site, warnings } = good(&format!("{BASE}{more}"));
+        assert_eq!(warnings, [], "{}", show(&warnings));
+        assert_eq!(site.mqtt[0].subscriptions[1].expect, ["smoke"]);
+        assert_eq!(site.labels.full("smoke", "s").zh, "大厅烟感 s");
+    }
+    let rule = "[[rule]]\nid = \"r\"\npoint = \"smoke/s\"\nstate = { is = true }\n";
+    assert_eq!(good(&format!("{BASE}{more}{rule}")).warnings, [], "it exists from the start");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The probes. `/healthz` answers whether the process does its work (a supervisor may restart it when not);
-//! `/readyz` also whether what it does lasts: a full disk is not ready, yet a restart would only lose the ring.
+//! `/readyz` also whether what it does lasts: a full disk is not ready, yet a restart would only lose the ring. It lists
+//! beside that what else is not well, which is no reason to call the gateway itself not ready.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,23 +12,28 @@ use super::super::App;
 use super::status::{Failing, failing};
 
 pub(super) async fn healthz(State(app): State<App>) -> Response {
-    answer(&look(&app).await.alive)
+    let engine = app.snapshot().await.is_some();
+    answer(&look(&app, engine).alive, None)
 }
 
 pub(super) async fn readyz(State(app): State<App>) -> Response {
-    let Failing { alive, ready } = look(&app).await;
+    let snapshot = app.snapshot().await;
+    let Failing { alive, ready } = look(&app, snapshot.is_some());
     let stopping = app.stop.said().then(|| "the gateway is stopping".to_owned());
     let reasons: Vec<String> = alive.into_iter().chain(ready).chain(stopping).collect();
-    answer(&reasons)
+    answer(&reasons, Some(app.impaired(snapshot.as_ref()).reasons()))
 }
 
-async fn look(app: &App) -> Failing {
-    let engine = app.snapshot().await.is_some();
+fn look(app: &App, engine: bool) -> Failing {
     failing(engine, &app.history.health(), app.clock.mono().0)
 }
 
-fn answer(reasons: &[String]) -> Response {
+fn answer(reasons: &[String], impaired: Option<Vec<String>>) -> Response {
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if reasons.is_empty() { "ok" } else { "failing" };
-    (status, Json(json!({ "status": word, "reasons": reasons }))).into_response()
+    let mut body = json!({ "status": word, "reasons": reasons });
+    if let (Some(impaired), Some(fields)) = (impaired, body.as_object_mut()) {
+        fields.insert("impaired".to_owned(), impaired.into());
+    }
+    (status, Json(body)).into_response()
 }

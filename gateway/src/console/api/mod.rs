@@ -9,6 +9,7 @@ mod alarms;
 mod events;
 mod health;
 mod ledger;
+mod letters;
 mod metrics;
 mod openapi;
 mod points;
@@ -43,6 +44,8 @@ pub(super) fn routes() -> Vec<Route> {
         does("/api/v1/alarms/{id}/reset", post(alarms::reset)),
         reads("/api/v1/events", get(events::events)),
         reads("/api/v1/ledger", get(ledger::ledger)),
+        reads("/api/v1/ledger/dead", get(letters::list)),
+        does("/api/v1/ledger/redrive", post(letters::redrive)),
         reads("/api/v1/rules", get(ledger::rules)),
         does("/api/v1/reload", post(reload::reload)),
         reads("/api/v1/openapi.json", get(openapi::openapi)),

@@ -50,6 +50,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
     let now = app.clock.now();
     let journal = app.history.health();
     let failing = failing(snapshot.is_some(), &journal, now.mono.0);
+    let impaired = app.impaired(snapshot.as_ref()).reasons();
     let links: Vec<Value> = app
         .stats
         .links()
@@ -76,6 +77,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
         "journal": journal,
         "links": links,
         "failing": reasons,
+        "impaired": impaired,
     }))
 }
 

@@ -24,13 +24,27 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
             @if look.snapshot.is_none() {
                 p.calm { (lang.pick("引擎无响应，报警状态未知。", "The engine does not answer: what stands is unknown.")) }
             } @else if alarms.is_empty() {
-                p.calm { (lang.pick("没有报警。", "No alarm stands.")) }
+                (calm(look))
             } @else {
                 ol.cards { @for alarm in alarms.iter().take(CARDS_MAX) { (card(look, alarm)) } }
             }
             @if alarms.len() > CARDS_MAX {
                 p.alert { (lang.pick("另有 ", "And ")) (alarms.len() - CARDS_MAX) (lang.pick(" 条排在其后的报警未显示，见 ", " that come after these not shown here: ")) a href="/api/v1/alarms" { "/api/v1/alarms" } }
             }
+        }
+    }
+}
+
+/// No alarm: which is peace only where all that is watched can be believed, and can be told.
+fn calm(look: &Look<'_>) -> Markup {
+    let lang = look.lang;
+    let impaired = look.app.impaired(look.snapshot.as_ref());
+    if impaired.is_empty() {
+        return html! { p.calm { (lang.pick("没有报警。", "No alarm stands.")) } };
+    }
+    html! {
+        p.calm data-impaired title=(impaired.reasons().join("; ")) {
+            (lang.pick("没有报警，但有 ", "No alarms, but ")) (impaired.glance(lang)) (lang.pick("。", "."))
         }
     }
 }
@@ -88,8 +102,13 @@ fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
                 }
             }
             @if let Some(act) = may(view) {
-                button.act type="button" id={ "act-" (alarm.id) } data-act=(act) data-id=(alarm.id) {
-                    @if act == "reset" { (lang.pick("复位", "Reset")) } @else { (lang.pick("确认", "Acknowledge")) }
+                div.acts {
+                    button.act type="button" id={ "act-" (alarm.id) } data-act=(act) data-id=(alarm.id) data-ask[act == "reset"] {
+                        @if act == "reset" { (lang.pick("复位…", "Reset…")) } @else { (lang.pick("确认", "Acknowledge")) }
+                    }
+                    @if act == "acknowledge" {
+                        button.quiet type="button" id={ "note-" (alarm.id) } data-act=(act) data-id=(alarm.id) data-ask { (lang.pick("加备注…", "with a note…")) }
+                    }
                 }
             }
         }

@@ -3,14 +3,17 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::response::Html;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
 use super::{App, assets, view};
 use crate::driver::Snapshot;
+use crate::flow::AlarmEvent;
 
 mod alarms;
+mod events;
 mod points;
 mod strip;
 pub(super) mod words;
@@ -19,8 +22,7 @@ use words::{Dial, Lang};
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Choice {
-    #[serde(default)]
-    lang: Lang,
+    lang: Option<Lang>,
     part: Option<Part>,
 }
 
@@ -29,6 +31,7 @@ pub(super) struct Choice {
 #[serde(rename_all = "lowercase")]
 enum Part {
     Alarms,
+    Events,
     Points,
     Strip,
 }
@@ -42,20 +45,50 @@ struct Look<'a> {
     now: i64,
     /// `None` where the engine does not answer.
     snapshot: Option<Snapshot>,
+    /// The last steps of all alarms, newest first; `None` where the journal can't be read.
+    recent: Option<Vec<AlarmEvent>>,
 }
 
 /// A query that makes no sense shows the page all the same.
-pub(super) async fn page(State(app): State<App>, choice: Result<Query<Choice>, QueryRejection>) -> Html<String> {
-    let Choice { lang, part } = choice.map(|Query(choice)| choice).unwrap_or_default();
+pub(super) async fn page(
+    State(app): State<App>,
+    headers: HeaderMap,
+    choice: Result<Query<Choice>, QueryRejection>,
+) -> Response {
+    let Choice { lang: chosen, part } = choice.map(|Query(choice)| choice).unwrap_or_default();
+    let lang = chosen.unwrap_or_else(|| language(&headers));
     let snapshot = app.snapshot().await;
-    let look = Look { app: &app, lang, dial: Dial::new(&app.site().timezone), now: app.clock.wall().0, snapshot };
+    let recent = if matches!(part, None | Some(Part::Events)) { events::recent(&app).await } else { None };
+    let look =
+        Look { app: &app, lang, dial: Dial::new(&app.site().timezone), now: app.clock.wall().0, snapshot, recent };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),
+        Some(Part::Events) => events::section(&look),
         Some(Part::Points) => points::section(&look),
         Some(Part::Strip) => strip::section(&look),
         None => whole(&look),
     };
-    Html(markup.into_string())
+    let mut response = Html(markup.into_string()).into_response();
+    if let (Some(chosen), None) = (chosen, part)
+        && let Ok(cookie) =
+            HeaderValue::from_str(&format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Strict", chosen.word()))
+    {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// Remembers the language somebody chose, for a year.
+const COOKIE: &str = "gengfu-lang";
+
+/// The language of a visitor who did not choose one with this request: what was chosen before, else what the browser
+/// asks for, else Chinese.
+fn language(headers: &HeaderMap) -> Lang {
+    let text = |name| headers.get_all(name).iter().filter_map(|value: &HeaderValue| value.to_str().ok());
+    let crumbs = text(header::COOKIE).flat_map(|value| value.split(';'));
+    let kept = crumbs.filter_map(|crumb| crumb.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
+    let kept = kept.and_then(|(_, word)| Lang::of_word(word));
+    kept.or_else(|| text(header::ACCEPT_LANGUAGE).find_map(Lang::asked)).unwrap_or_default()
 }
 
 fn whole(look: &Look<'_>) -> Markup {
@@ -80,10 +113,11 @@ fn whole(look: &Look<'_>) -> Markup {
                     (alarms::section(look))
                     div.columns {
                         (points::section(look))
-                        aside { (trend(lang)) (strip::section(look)) }
+                        aside { (trend(lang)) (events::section(look)) (strip::section(look)) }
                     }
                 }
                 (name_dialog(lang))
+                (confirm_dialog(lang))
                 p #toast role="status" aria-live="polite" hidden {}
             }
         }
@@ -129,6 +163,7 @@ fn warnings(look: &Look<'_>) -> Markup {
             div.alert {
                 (lang.pick("脚本未启用：此页每 10 秒重新加载，显示时间 ", "Scripts are off: this page reloads every 10 s; it shows "))
                 (look.dial.full(look.now))
+                (lang.pick("。确认与复位需要启用脚本，或使用接口 /api/v1。", ". To acknowledge and reset, enable scripts or use /api/v1."))
             }
         }
     }
@@ -153,18 +188,67 @@ fn trend(lang: Lang) -> Markup {
     }
 }
 
+/// Asked before a reset always, before an acknowledgement where somebody wants to say more. The script fills it in.
+fn confirm_dialog(lang: Lang) -> Markup {
+    html! {
+        dialog #confirm aria-labelledby="confirm-title" {
+            form method="dialog" {
+                h2 #confirm-title {}
+                p #confirm-what {}
+                p #confirm-means.faint {}
+                label {
+                    (lang.pick("备注（可不填，写入审计记录）", "Note (optional; goes into the audit)"))
+                    textarea #confirm-note name="note" rows="3" maxlength="500" {}
+                }
+                div.actions {
+                    button.quiet type="button" #confirm-cancel { (lang.pick("取消", "Cancel")) }
+                    button.act type="submit" value="ok" #confirm-ok {}
+                }
+            }
+        }
+    }
+}
+
 fn name_dialog(lang: Lang) -> Markup {
     html! {
         dialog #name aria-labelledby="name-title" {
             form method="dialog" {
                 h2 #name-title { (lang.pick("您是谁？", "Who are you?")) }
                 p { (lang.pick("您的姓名会写入审计记录。本机会记住，可随时更改。", "Your name goes into the audit. This browser remembers it; you can change it at any time.")) }
-                label { (lang.pick("姓名", "Name")) input #name-field name="by" required maxlength="64" autocomplete="name"; }
+                label { (lang.pick("姓名", "Name")) input #name-field name="by" required maxlength="64" autocomplete="name" aria-describedby="name-fault"; }
+                p #name-fault.fault role="alert" hidden { (lang.pick("请填写姓名，不能只有空格。", "Give a name; blanks alone are none.")) }
                 div.actions {
                     button.quiet type="button" #name-cancel { (lang.pick("取消", "Cancel")) }
                     button.act type="submit" value="ok" { (lang.pick("确定", "OK")) }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_stays_and_without_one_the_browser_is_heard() {
+        let lang = |cookie: &str, accept: &str| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(header::COOKIE, cookie), (header::ACCEPT_LANGUAGE, accept)] {
+                if !value.is_empty() {
+                    headers.insert(name, HeaderValue::from_str(value).unwrap());
+                }
+            }
+            language(&headers)
+        };
+        assert_eq!(lang("", ""), Lang::Zh);
+        assert_eq!(lang("", "en-US,en;q=0.9"), Lang::En);
+        assert_eq!(lang("", "zh-CN,zh;q=0.9,en;q=0.8"), Lang::Zh);
+        assert_eq!(lang("", "en;q=0.5, zh-TW;q=0.8"), Lang::Zh);
+        assert_eq!(lang("", "de-DE,de;q=0.9,en;q=0.3,zh;q=0"), Lang::En);
+        assert_eq!(lang("", "fr"), Lang::Zh, "neither: the house's own");
+        assert_eq!(lang("a=b; gengfu-lang=zh", "en"), Lang::Zh);
+        assert_eq!(lang("gengfu-lang=en", "zh"), Lang::En);
+        assert_eq!(lang("gengfu-lang=xx", "en;q=bad"), Lang::En);
     }
 }

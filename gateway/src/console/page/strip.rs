@@ -1,12 +1,15 @@
 //! How the gateway itself is: whether anything was lost, its links, its sinks, its journal.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::view::{RunBalance, Totals};
 use super::{Look, words};
 use crate::console::api::{Failing, failing};
+use crate::console::impaired::is_sink;
 use crate::journal::SinkBalance;
-use crate::telemetry::LinkState;
+use crate::telemetry::{LinkState, LinkStatus};
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let lang = look.lang;
@@ -60,16 +63,28 @@ fn balance(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
     }
 }
 
+/// Where data comes from, and where it goes: two lists, since what to do about a dead one differs.
 fn links(look: &Look<'_>) -> Markup {
-    let lang = look.lang;
+    let (sinks, sources) = look.app.stats.links().into_iter().partition(|(name, _)| is_sink(name));
     html! {
-        h3 { (lang.pick("数据源", "Links")) }
+        (link_list(look, look.lang.pick("采集", "Read from"), sources))
+        (link_list(look, look.lang.pick("转发推送", "Sent to"), sinks))
+    }
+}
+
+fn link_list(look: &Look<'_>, title: &str, links: BTreeMap<String, LinkStatus>) -> Markup {
+    let lang = look.lang;
+    if links.is_empty() {
+        return html! {};
+    }
+    html! {
+        h3 { (title) }
         ul.links {
-            @for (name, link) in look.app.stats.links() {
+            @for (name, link) in links {
                 li data-link=(match link.state { LinkState::Up => "up", LinkState::Connecting => "connecting", LinkState::Down { .. } => "down" }) {
                     span.mark { (words::link(lang, &link.state)) } " " (name)
                     " " span.faint data-age=(link.since) { (words::ago(lang, look.now, link.since)) }
-                    @if let LinkState::Down { why } = &link.state { span.why { (why) } }
+                    @if let LinkState::Down { why } = &link.state { span.why title=(why) { (words::why(lang, why)) } }
                 }
             }
         }
@@ -79,7 +94,7 @@ fn links(look: &Look<'_>) -> Markup {
 fn sinks_table(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
     let lang = look.lang;
     html! {
-        h3 { (lang.pick("去向", "Sinks")) }
+        h3 { (lang.pick("送达账目", "Deliveries")) }
         @if sinks.is_empty() {
             p.faint { (lang.pick("未配置存储与推送；数据只留在本机日志。", "No store or push is configured; data stays in the local journal.")) }
         } @else {

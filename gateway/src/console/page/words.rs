@@ -16,14 +16,35 @@ use crate::telemetry::{LinkState, RefusedReason};
 /// The page's language; Chinese unless asked otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Lang {
+pub(in super::super) enum Lang {
     #[default]
     Zh,
     En,
 }
 
 impl Lang {
-    pub(super) const fn pick(self, zh: &'static str, en: &'static str) -> &'static str {
+    /// The word of the query and of the cookie.
+    pub(super) const fn word(self) -> &'static str {
+        self.pick("zh", "en")
+    }
+
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        [Self::Zh, Self::En].into_iter().find(|lang| lang.word() == word)
+    }
+
+    /// What an `Accept-Language` prefers of the two; `None` where it wants neither.
+    pub(super) fn asked(accept: &str) -> Option<Self> {
+        let choice = |part: &str| {
+            let (tag, weight) = part.split_once(';').unwrap_or((part, ""));
+            let weight = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f64>().ok()).unwrap_or(1.0);
+            let lang = Self::of_word(&tag.trim().split('-').next()?.to_ascii_lowercase())?;
+            (weight > 0.0).then_some((lang, weight))
+        };
+        let better = |best: (Self, f64), next: (Self, f64)| if next.1 > best.1 { next } else { best };
+        accept.split(',').filter_map(choice).reduce(better).map(|(lang, _)| lang)
+    }
+
+    pub(in super::super) const fn pick(self, zh: &'static str, en: &'static str) -> &'static str {
         match self {
             Self::Zh => zh,
             Self::En => en,
@@ -100,6 +121,31 @@ pub(super) const fn link(lang: Lang, state: &LinkState) -> &'static str {
     }
 }
 
+/// Why a link is down, as a person would say it; what is not known is said as it came.
+pub(super) fn why(lang: Lang, why: &str) -> String {
+    const COMMON: [(&str, &str); 16] = [
+        ("connection refused", "拒绝连接（对方未启动，或地址、端口不对）"),
+        ("connection reset", "连接被对方断开"),
+        ("closed by peer", "连接被对方断开"),
+        ("broken pipe", "连接被对方断开"),
+        ("no route to host", "主机不可达"),
+        ("host is unreachable", "主机不可达"),
+        ("network is unreachable", "网络不可达"),
+        ("lookup address", "域名无法解析"),
+        ("no answer in time", "应答超时"),
+        ("timed out", "应答超时"),
+        ("timeout", "应答超时"),
+        ("too slow", "应答超时"),
+        ("token", "令牌不可用"),
+        ("bad user name or password", "用户名或密码错误"),
+        ("not authorized", "用户名或密码错误"),
+        ("keeps the rest", "网关来不及接收，其余由消息服务器保留"),
+    ];
+    let small = why.to_lowercase();
+    let known = COMMON.into_iter().find(|(words, _)| small.contains(words)).filter(|_| lang == Lang::Zh);
+    known.map_or_else(|| why.to_owned(), |(_, zh)| zh.to_owned())
+}
+
 pub(super) const fn lane(lang: Lang, lane: Lane) -> &'static str {
     match lane {
         Lane::Alarm => lang.pick("报警", "alarms"),
@@ -145,6 +191,14 @@ pub(super) fn for_script(lang: Lang) -> String {
         "done_acknowledge": lang.pick("已确认", "Acknowledged"),
         "done_reset": lang.pick("已复位", "Reset"),
         "not_durable": lang.pick("已执行，但尚未写入磁盘；断电会丢失。请检查磁盘。", "Carried out, but not on disk yet: a power cut would undo it. Look at the disk."),
+        "settling": lang.pick("列表刚刚变动，请看清后再点", "The list has just changed: look again, then press"),
+        "over": lang.pick("已结束", "over"),
+        "confirm_acknowledge": lang.pick("确认报警", "Acknowledge the alarm"),
+        "confirm_reset": lang.pick("复位这条报警？", "Reset this alarm?"),
+        "means_acknowledge": lang.pick("确认表示您已看到这条报警。", "To acknowledge says that you have seen it."),
+        "means_reset": lang.pick("复位后这条报警关闭。请先在现场核实已恢复正常。", "A reset closes this alarm. Make sure on site that all is well again."),
+        "ok_acknowledge": lang.pick("确认", "Acknowledge"),
+        "ok_reset": lang.pick("复位", "Reset"),
         "you": lang.pick("值班：", "On duty: "),
         "mean": lang.pick("平均", "mean"),
         "band": lang.pick("最小–最大", "min–max"),
@@ -275,6 +329,15 @@ mod tests {
         ] {
             assert_eq!(number(value), text);
         }
+    }
+
+    #[test]
+    fn common_reasons_are_told_in_the_language_and_others_as_they_came() {
+        let refused = "127.0.0.1:1502: Connection refused (os error 111)";
+        assert!(why(Lang::Zh, refused).starts_with("拒绝连接"));
+        assert_eq!(why(Lang::En, refused), refused);
+        assert_eq!(why(Lang::Zh, "no answer in time"), "应答超时");
+        assert_eq!(why(Lang::Zh, "418 teapot"), "418 teapot");
     }
 
     #[test]

@@ -199,6 +199,14 @@ async fn status_ledger_and_rules_answer() {
     );
     let link = serde_json::json!([{ "name": "pump-room", "state": "down", "why": "connection refused", "since": 5 }]);
     assert_eq!(status["links"], link);
+    let impaired = [
+        "link pump-room is down: connection refused",
+        "2 watched points have no value to believe: gas-02/ch4, gas-03/ch4",
+    ];
+    assert_eq!((&status["impaired"], &status["failing"]), (&serde_json::json!(impaired), &serde_json::json!([])));
+    let ready = console.get("/readyz").await;
+    assert_eq!(ready.status(), 200, "the gateway itself is ready");
+    assert_eq!(serde_json::from_str::<Value>(&ready.text().await.unwrap()).unwrap()["impaired"], status["impaired"]);
     assert!(status["uptime_ms"].as_u64().unwrap() < 3_600_000, "of this run: {}", status["uptime_ms"]);
     let ledger = console.json("/api/v1/ledger").await;
     assert_eq!(

@@ -108,3 +108,27 @@ async fn a_reload_says_what_has_changed_or_every_mistake_and_carries_a_name() {
     let asked = soon(served).await.unwrap();
     assert_eq!(asked[0], Who::Person("值班员甲: 新限值".to_owned()));
 }
+
+#[tokio::test]
+async fn a_redrive_is_audited_and_refused_where_it_makes_no_sense() {
+    const REDRIVE: &str = "/api/v1/ledger/redrive";
+    let console = Console::start().await;
+    let listed = console.json("/api/v1/ledger/dead").await;
+    assert_eq!((listed["items"][0]["count"].as_u64(), listed["next"].is_null()), (Some(7), true));
+    let (status, body) = console.post(REDRIVE, r#"{"by": "值班员甲", "sink": "influxdb/central", "from": 5}"#).await;
+    assert_eq!((status, body["items"][0]["owed"].as_u64()), (200, Some(5)));
+    let recorded = console.journal.recorded.lock().unwrap().pop();
+    assert!(matches!(recorded, Some(Entry::Audit { by, action, target, detail, .. })
+        if by == "值班员甲" && action == "redrive" && target == "influxdb/central" && detail.contains("5 owed again")));
+    for (body, expected) in [
+        (r#"{"by": "x", "sink": "influxdb/none"}"#, 404),
+        (r#"{"by": "x", "sink": "webhook/duty-room"}"#, 409),
+        (r#"{"by": "", "sink": "influxdb/central"}"#, 400),
+        (r#"{"by": "x", "sink": "influxdb/central", "from": 9, "to": 3}"#, 400),
+        (r#"{"by": "x", "sink": "influxdb/central", "lane": "both"}"#, 400),
+    ] {
+        assert_eq!(console.post(REDRIVE, body).await.0, expected, "{body}");
+    }
+    *console.journal.durable.lock().unwrap() = false;
+    assert_eq!(console.post(REDRIVE, r#"{"by": "x", "sink": "influxdb/central"}"#).await.0, 202);
+}

@@ -15,7 +15,7 @@ use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, Po
 use crate::console::history::{Answer, History};
 use crate::driver::Snapshot;
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
-use crate::journal::{Bucket, Entry, Health, Lane, Seq, SinkBalance};
+use crate::journal::{Bucket, Entry, Health, Lane, Letters, Redrive, Redriven, Seq, SinkBalance};
 
 pub(in crate::console) fn site() -> Site {
     Site {
@@ -227,6 +227,23 @@ impl History for Journal {
         let alarms =
             SinkBalance { lane: Lane::Alarm, committed: 41, delivered: 41, pending: 0, ..balance("webhook/duty-room") };
         vec![balance("influxdb/central"), alarms]
+    }
+
+    fn dead_letters(&self) -> Vec<Letters> {
+        let (sink, reason) = ("influxdb/central".to_owned(), "400: field type conflict".to_owned());
+        vec![Letters { sink, lane: Lane::Telemetry, from: 3, to: 9, count: 7, held: 7, reason }]
+    }
+
+    fn redrive(&self, sink: String, lane: Option<Lane>, (from, to): (Seq, Seq)) -> Answer<'_, Redrive> {
+        let done = match sink.as_str() {
+            "influxdb/central" => {
+                let lane = lane.unwrap_or(Lane::Telemetry);
+                Redrive::Done(vec![Redriven { sink, lane, owed: to.min(9) + 1 - from.max(3), left: 0 }])
+            }
+            "webhook/duty-room" => Redrive::NotAStore,
+            _ => Redrive::NoSuchSink,
+        };
+        Box::pin(async move { done })
     }
 
     fn health(&self) -> Health {

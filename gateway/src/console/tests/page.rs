@@ -1,6 +1,7 @@
 //! The page as it is without a script.
 
 use super::*;
+use crate::telemetry::LinkState;
 
 #[tokio::test]
 async fn the_page_reads_without_a_script_in_both_languages() {
@@ -49,6 +50,79 @@ async fn the_page_reads_without_a_script_in_both_languages() {
 }
 
 #[tokio::test]
+async fn no_alarm_is_peace_only_where_what_is_watched_can_be_believed() {
+    let console = Console::start().await;
+    console.set(|engine| engine.snapshot.alarms.clear());
+    let page = console.text("/").await;
+    assert!(page.contains("没有报警，但有 2 处数据不可信。") && page.contains("data-impaired"), "{page}");
+    let en = console.text("/?lang=en").await;
+    assert!(en.contains("No alarms, but 2 watched points can't be believed."));
+    let good = |engine: &mut Engine| engine.snapshot.points.retain(|(_, r)| r.is_some_and(|r| r.quality.has_value()));
+    console.set(good);
+    let page = console.text("/").await;
+    assert!(page.contains("没有报警。") && !page.contains("data-impaired"), "{page}");
+    console.stats.link("webhook/duty", LinkState::Down { why: "Connection refused (os error 111)".to_owned() }, 5);
+    let page = console.text("/").await;
+    assert!(page.contains("没有报警，但有 1 个推送或转发目标不可达。"), "{page}");
+}
+
+#[tokio::test]
+async fn where_data_comes_from_and_where_it_goes_are_two_lists() {
+    let console = Console::start().await;
+    console.stats.link("pump-room", LinkState::Up, 5);
+    console.stats.link("webhook/duty", LinkState::Down { why: "Connection refused (os error 111)".to_owned() }, 5);
+    let strip = console.text("/?part=strip").await;
+    let [read, sent] = ["<h3>采集</h3>", "<h3>转发推送</h3>"].map(|title| strip.find(title).expect(title));
+    let [from, to] = ["pump-room", "webhook/duty"].map(|name| strip.find(name).unwrap());
+    assert!(read < from && from < sent && sent < to, "{strip}");
+    assert!(strip.contains(">拒绝连接") && strip.contains("title=\"Connection refused (os error 111)\""), "{strip}");
+    assert!(console.text("/?part=strip&lang=en").await.contains(">Connection refused (os error 111)<"));
+}
+
+#[tokio::test]
+async fn what_happened_lately_stays_after_the_last_alarm_is_gone() {
+    let console = Console::start().await;
+    console.set(|engine| engine.snapshot.alarms.clear());
+    for (path, title) in [("/", "最近事件"), ("/?lang=en", "Recent events"), ("/?part=events", "最近事件")] {
+        let page = console.text(path).await;
+        let steps = page.split("<li data-event=").skip(1).count();
+        assert!(page.contains(title) && steps == 5, "{path}: {steps} steps, the other entries are none");
+    }
+    let page = console.text("/?part=events").await;
+    assert!(page.contains("▲") && page.contains("消火栓主管压力低") && !page.contains("已派人到现场"), "{page}");
+}
+
+#[tokio::test]
+async fn a_chosen_language_is_remembered() {
+    let console = Console::start().await;
+    let chosen = console.get("/?lang=en").await;
+    let cookie = chosen.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.starts_with("gengfu-lang=en; ") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(console.get("/").await.headers().get("set-cookie").is_none());
+    assert!(console.get("/?part=strip&lang=en").await.headers().get("set-cookie").is_none());
+    let with = async |name: &str, value: &str| {
+        soon(console.request(Method::GET, "/").header(name, value).send()).await.unwrap().text().await.unwrap()
+    };
+    assert!(with("cookie", "gengfu-lang=en").await.contains("lang=\"en\""));
+    assert!(with("accept-language", "en-GB,en;q=0.9").await.contains("<html lang=\"en\">"));
+    assert!(with("accept-language", "zh-CN,en;q=0.9").await.contains("<html lang=\"zh-CN\">"));
+}
+
+#[tokio::test]
+async fn a_reset_asks_first_and_an_acknowledgement_takes_a_note() {
+    let console = Console::start().await;
+    let page = console.text("/").await;
+    let button = |id: &str| page.split("<button ").find(|b| b.contains(&format!("id=\"{id}\""))).unwrap().to_owned();
+    assert!(
+        button("act-00000000000000a5").contains("data-act=\"reset\"")
+            && button("act-00000000000000a5").contains("data-ask")
+    );
+    assert!(!button("act-00000000000000a1").split('>').next().unwrap().contains("data-ask"));
+    assert!(button("note-00000000000000a1").contains("data-ask"));
+    assert!(page.contains("<dialog id=\"confirm\"") && page.contains("id=\"name-fault\""));
+}
+
+#[tokio::test]
 async fn nothing_runs_or_styles_inline() {
     let console = Console::start().await;
     let page = console.text("/").await;
@@ -77,9 +151,12 @@ async fn names_from_outside_are_text() {
 #[tokio::test]
 async fn parts_come_alone() {
     let console = Console::start().await;
-    for (part, id) in
-        [("alarms", "<section id=\"alarms\""), ("points", "<section id=\"points\""), ("strip", "<section id=\"strip\"")]
-    {
+    for (part, id) in [
+        ("alarms", "<section id=\"alarms\""),
+        ("events", "<section id=\"events\""),
+        ("points", "<section id=\"points\""),
+        ("strip", "<section id=\"strip\""),
+    ] {
         let text = console.text(&format!("/?part={part}")).await;
         assert!(text.starts_with(id), "{part}: {text}");
     }

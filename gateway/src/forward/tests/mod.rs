@@ -32,6 +32,7 @@ struct Kept {
     entries: Vec<(Seq, Entry)>,
     /// Settled, sorted, neighbours joined.
     done: Vec<(Seq, Seq)>,
+    not_for_it: Vec<Seq>,
     dead: Vec<(Seq, String)>,
     /// Every call of settle.
     settled: Vec<(Seq, Seq)>,
@@ -75,6 +76,11 @@ impl FakeLane {
 
     pub(super) fn dead(&self) -> Vec<(Seq, String)> {
         self.inner.lock().unwrap().dead.clone()
+    }
+
+    /// What was settled as not meant for a store.
+    pub(super) fn not_for_it(&self) -> Vec<Seq> {
+        self.inner.lock().unwrap().not_for_it.clone()
     }
 
     pub(super) fn settled(&self) -> Vec<(Seq, Seq)> {
@@ -121,8 +127,10 @@ impl Lane for FakeLane {
     async fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> Result<(), String> {
         let mut kept = self.inner.lock().unwrap();
         kept.settled.push((from, to));
-        if let Outcome::Dead(why) = outcome {
-            kept.dead.push((from, why));
+        match outcome {
+            Outcome::Dead(why) => kept.dead.push((from, why)),
+            Outcome::NotForIt => kept.not_for_it.extend(from..=to),
+            Outcome::Done => {}
         }
         kept.done.push((from, to));
         kept.done.sort_unstable();

@@ -111,6 +111,9 @@ async fn both_lanes_arrive_whole_and_as_the_api_wants_them() {
     rig.alarm.append(Entry::Stop { at: 2 });
     rig.delivered().await;
     assert_eq!(accepted_values(&server), (1..=100).collect());
+    let mut others = rig.alarm.not_for_it();
+    others.sort_unstable();
+    assert_eq!(others, [1, 3], "the store is told of alarms alone, and only these are counted");
     let first = &server.seen()[0];
     assert_eq!(first.path, "/api/v2/write?bucket=telemetry&org=district&precision=ns");
     assert_eq!(first.header("authorization"), Some("Token first"));

@@ -1,34 +1,20 @@
 //! The seam to rumqttc for what goes up: one connection, from CONNECT to its first error, then thrown away with the client
-//! in it. rumqttc forgets messages it had accepted when a connection breaks; here nobody relies on it remembering.
+//! in it (see `broker`).
 //!
 //! The [`Poller`] polls and does nothing else (who polls must never wait for the client's own queue); the [`Client`] never
 //! waits at all.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Outgoing, Packet, Publish, QoS,
-    SubscribeReasonCode,
+    AsyncClient, Event, EventLoop, LastWill, MqttOptions, Outgoing, Packet, Publish, QoS, SubscribeReasonCode,
 };
 use tokio::sync::mpsc;
 
-/// Largest packet that is taken off the wire: one that the client can't take would be sent again for ever.
-const LARGEST_PACKET: usize = 16 << 20;
-/// TCP connection and CONNACK, in seconds.
-const CONNECT_TIMEOUT: u64 = 5;
+use crate::broker;
+use crate::config::checked::Broker;
+
 /// Requests beside the window's: statuses, replies, acknowledgements, the subscription.
 const BESIDE: usize = 512;
-
-/// Where and as whom to connect.
-#[derive(Debug, Clone)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) client_id: String,
-    pub(super) login: Option<(String, String)>,
-    pub(super) keep_alive: Duration,
-}
 
 /// What happened on the wire.
 #[derive(Debug)]
@@ -61,30 +47,15 @@ pub(super) struct Client(AsyncClient);
 
 pub(super) struct Poller(EventLoop);
 
-/// A connection with a last will, for `window` messages at once. Nothing is sent before the poller runs.
-pub(super) fn open(address: Address, will: (&str, Vec<u8>), window: usize) -> (Client, Poller) {
-    // The client puts host and port together by itself and does not know IPv6.
-    let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host };
-    let mut options = MqttOptions::new(address.client_id, host, address.port);
+/// A connection with a last will, for `window` messages at once. The broker keeps commands for us while we are away. Nothing
+/// is sent before the poller runs.
+pub(super) async fn open(broker: &Broker, will: (&str, Vec<u8>), window: usize) -> Result<(Client, Poller), String> {
     let inflight = u16::try_from(window + BESIDE).unwrap_or(u16::MAX);
-    options
-        // It panics below one second.
-        .set_keep_alive(address.keep_alive.clamp(Duration::from_secs(1), Duration::from_secs(u16::MAX.into())))
-        // The broker keeps commands for us while we are away.
-        .set_clean_session(false)
-        .set_manual_acks(true)
-        .set_inflight(inflight)
-        .set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET)
-        .set_last_will(LastWill::new(will.0, will.1, QoS::AtLeastOnce, true));
-    if let Some((user, password)) = address.login {
-        options.set_credentials(user, password);
-    }
-    let (client, mut events) = AsyncClient::new(options, window + BESIDE);
-    let mut network = NetworkOptions::new();
-    network.set_tcp_nodelay(true);
-    network.set_connection_timeout(CONNECT_TIMEOUT);
-    events.set_network_options(network);
-    (Client(client), Poller(events))
+    let more = |options: &mut MqttOptions| {
+        options.set_inflight(inflight).set_last_will(LastWill::new(will.0, will.1, QoS::AtLeastOnce, true));
+    };
+    let (client, events) = broker::open(broker, window + BESIDE, more).await?;
+    Ok((Client(client), Poller(events)))
 }
 
 impl Poller {

@@ -18,12 +18,10 @@ use crate::clock::Clock;
 use crate::config::checked::UplinkConfig;
 use crate::driver::EngineHandle;
 use crate::journal::{Feed, Journal, Stretch};
-use crate::secret;
 use crate::stop::Stop;
 use crate::telemetry::{LinkState, SharedStats};
 use bucket::Bucket;
 use framing::Topics;
-use link::Address;
 use load::Loader;
 use status::{GoneBook, LaneState};
 
@@ -185,28 +183,7 @@ impl Uplink {
     async fn connection(&mut self, stop: &mut Stop) -> Result<(), String> {
         self.alarm.learn().await?;
         self.telemetry.learn().await?;
-        let address = self.address().await?;
-        session::run(self, address, stop).await
-    }
-
-    async fn address(&self) -> Result<Address, String> {
-        let config = &self.config;
-        let password = match config.password_file.clone() {
-            None => String::new(),
-            Some(path) => {
-                let read = tokio::task::spawn_blocking(move || secret::read(&path, "password")).await;
-                let bytes = read.map_err(|error| error.to_string())?.map_err(|why| format!("password_file {why}"))?;
-                String::from_utf8(bytes)
-                    .map_err(|_| "password_file: holds no text; put the password there".to_owned())?
-            }
-        };
-        Ok(Address {
-            host: config.host.clone(),
-            port: config.port,
-            client_id: config.client_id.clone(),
-            login: config.username.clone().map(|user| (user, password)),
-            keep_alive: config.keep_alive,
-        })
+        session::run(self, stop).await
     }
 
     fn lost(&mut self, why: String) {

@@ -268,8 +268,15 @@ async fn a_replay_is_in_order_of_arrival() {
     run.close();
 }
 
-const LIMITS: retention::Limits =
-    retention::Limits { before: i64::MIN, bytes: 300 << 10, settled: 0, needed: i64::MIN, thin: i64::MIN };
+const LIMITS: retention::Limits = retention::Limits {
+    before: i64::MIN,
+    bytes: 300 << 10,
+    settled: 0,
+    needed: i64::MIN,
+    without_letters: 0,
+    letters: i64::MIN,
+    thin: i64::MIN,
+};
 
 #[tokio::test]
 async fn retention_drops_the_oldest_and_the_ledger_says_what_was_owed() {

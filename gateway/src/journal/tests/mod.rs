@@ -1,7 +1,9 @@
 //! The journal on real files.
 
+mod backup;
 mod basics;
 mod damage;
+mod past;
 mod sealed;
 mod push;
 mod sick;

@@ -27,7 +27,9 @@ async fn a_tap_hands_out_each_transition_once_in_order_and_settles_the_rest_itse
         assert!(tapped.committed.is_some());
         tap.settle(tapped.mark, Outcome::Done);
     }
-    until("all settled", || run.balance(DUTY, Lane::Alarm).delivered == 3).await;
+    until("all settled", || run.balance(DUTY, Lane::Alarm).pending == 0).await;
+    let balance = run.balance(DUTY, Lane::Alarm);
+    assert_eq!((balance.committed, balance.delivered), (2, 2), "nobody was told of the start");
     assert_eq!(run.balance(STORE, Lane::Alarm).pending, 3, "another sink's map is its own");
     let nothing = tokio::time::timeout(Duration::from_millis(20), tap.next()).await;
     assert!(nothing.is_err(), "nothing twice");

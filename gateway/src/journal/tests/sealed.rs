@@ -7,7 +7,7 @@ use super::*;
 use crate::journal::{chunk::HOUR, retention, schema, seal};
 
 /// Some hours of a few points, some of it late, doubtful or bad.
-fn past() -> impl Strategy<Value = Vec<Vec<Reading>>> {
+pub(super) fn past() -> impl Strategy<Value = Vec<Vec<Reading>>> {
     let quality = prop_oneof![
         8 => Just(Quality::Good),
         1 => Just(Quality::Bad(Reason::Comm)),
@@ -38,7 +38,7 @@ async fn charts(run: &Run, ranges: &[(i64, i64, i64)]) -> Vec<Vec<Bucket>> {
 }
 
 /// Sums of the same numbers in another order differ in their last bits.
-fn alike(a: &[Bucket], b: &[Bucket]) -> bool {
+pub(super) fn alike(a: &[Bucket], b: &[Bucket]) -> bool {
     let mean = |a: Option<f64>, b: Option<f64>| match (a, b) {
         (Some(a), Some(b)) => (a - b).abs() < 1e-9,
         (a, b) => a == b,
@@ -97,11 +97,25 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
     seal::all(&conn, 18_000);
     let run = open(&dir);
     let settled = run.balance(STORE, Lane::Telemetry).delivered;
-    let limits = retention::Limits { before: i64::MIN, bytes: u64::MAX, settled, needed: i64::MAX, thin: i64::MIN };
+    let limits = retention::Limits {
+        before: i64::MIN,
+        bytes: u64::MAX,
+        settled,
+        needed: i64::MAX,
+        without_letters: Seq::MAX,
+        letters: i64::MIN,
+        thin: i64::MIN,
+    };
     let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
     assert_eq!(cut(&limits), Some(retention::Cut::Spent { last: 15_000 }));
     assert_eq!(cut(&retention::Limits { needed: 0, ..limits }), None, "the warm start may want it");
     assert_eq!(cut(&retention::Limits { settled: 0, ..limits }), None, "a sink is owed it");
+    let letters = retention::Limits { without_letters: 4_500, ..limits };
+    assert_eq!(cut(&letters), Some(retention::Cut::Spent { last: 4_000 }), "what a redrive may want stays");
+    let late = retention::Limits { letters: i64::MAX, ..letters };
+    assert_eq!(cut(&late), Some(retention::Cut::Spent { last: 15_000 }), "but not for ever");
+    let full = retention::Limits { bytes: 0, ..letters };
+    assert_eq!(cut(&full), Some(retention::Cut::Spent { last: 15_000 }), "nor where there is no room");
     let owed = retention::Limits { settled: 20_000, ..limits };
     assert_eq!(cut(&owed), Some(retention::Cut::Spent { last: 18_000 }), "what is not sealed stays");
     let full = retention::Limits { settled: 0, bytes: 0, ..limits };
@@ -109,6 +123,25 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
     let buckets = run.journal.history(point, 0, 20_000, 20_000).await.expect("history");
     assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 20_000);
     run.close();
+}
+
+#[tokio::test]
+async fn a_round_is_shortened_across_the_leap_of_an_epoch() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    for n in 0..40 {
+        run.commit(readings(point, n * 10_000, 10_000)).await;
+    }
+    run.close();
+    let conn = writer(&dir);
+    let leap = 1_u64 << 46;
+    conn.execute("UPDATE batch SET first_seq = first_seq + ?1 WHERE first_seq > 30000", [leap]).expect("a restore");
+    seal::all(&conn, 400_000 + leap);
+    let [n, rows]: [u64; 2] = conn
+        .query_row("SELECT sum(n), count(*) FROM span", [], |row| Ok([row.get(0)?, row.get(1)?]))
+        .expect("what is sealed");
+    assert!(n == 400_000 && rows > 1, "{n} readings in {rows} chunks");
 }
 
 #[tokio::test]

@@ -43,7 +43,8 @@ pub struct Counts {
 
 impl Plant {
     /// Binds Modbus servers at the addresses of the site, starts the demonstration broker where a link's port on this
-    /// machine has none, then the publishers.
+    /// machine has none, then the publishers. Whether they may speak into a broker that runs already is for the caller to
+    /// know: see [`running_brokers`].
     pub async fn start(site: &Site, story: Story, clock: Clock) -> Result<Self, String> {
         Self::start_on(site, story, clock, Vec::new()).await
     }
@@ -184,8 +185,21 @@ async fn brokers(site: &Site, sockets: &mut Sockets, clock: &Clock) -> Result<Ve
     Ok(brokers)
 }
 
+/// The addresses of the site's brokers at which somebody listens already.
+pub async fn running_brokers(site: &Site) -> Result<Vec<String>, String> {
+    let mut running = Vec::new();
+    for link in &site.mqtt {
+        let address = mqtt_address(link)?;
+        let taken = TcpListener::bind(address).await.is_err_and(|e| e.kind() == std::io::ErrorKind::AddrInUse);
+        if taken && !running.contains(&address.to_string()) {
+            running.push(address.to_string());
+        }
+    }
+    Ok(running)
+}
+
 fn mqtt_address(link: &MqttLink) -> Result<SocketAddr, String> {
-    loopback("mqtt", &link.name, &link.host, link.port)
+    loopback("mqtt", &link.name, &link.broker.host, link.broker.port)
 }
 
 /// The address, if it is on this machine.

@@ -103,7 +103,7 @@ async fn what_is_not_on_this_machine_is_refused_with_its_name() {
         assert!(error.contains("boiler") && error.contains("127.0.0.1") || error.contains("port"), "{error}");
     }
     let mut far = link("cloud", 1883, vec![gas(&[])]);
-    far.host = "broker.example".into();
+    far.broker.host = "broker.example".into();
     let error = start(&site(Vec::new(), vec![far])).await.unwrap_err();
     assert!(error.contains("cloud") && error.contains("broker.example:1883"), "{error}");
 }

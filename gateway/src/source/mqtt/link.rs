@@ -1,35 +1,18 @@
-//! The seam to rumqttc: one connection, from CONNECT to its first error, then thrown away with the client in it.
-//!
-//! rumqttc reconnects by itself inside one client, and then a late acknowledgement of the old connection goes out on
-//! the new one, where its packet id names another message. A client that never outlives its connection can't do that.
-//! `next` is not cancel-safe: whoever drops it half-way must drop the `Link`.
-
-use std::time::Duration;
+//! The seam to rumqttc for what comes in: one connection, from CONNECT to its first error, then thrown away with the client
+//! in it (see `broker`). `next` is not cancel-safe: whoever drops it half-way must drop the `Link`.
 
 use bytes::Bytes;
 use rumqttc::mqttbytes::Error as PacketError;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Packet, Publish, QoS, StateError,
-    SubscribeFilter, SubscribeReasonCode,
+    AsyncClient, ConnectionError, Event, EventLoop, Packet, Publish, QoS, StateError, SubscribeFilter,
+    SubscribeReasonCode,
 };
 
-/// Largest packet that is taken off the wire. Far above what is decoded, so that an oversized message is refused and
-/// acknowledged: one that the client can't take would be sent again for ever, with everything behind it waiting.
-const LARGEST_PACKET: usize = 16 << 20;
+use crate::broker::{self, LARGEST_PACKET};
+use crate::config::checked::Broker;
+
 /// Acknowledgements on their way to the wire.
 const REQUESTS: usize = 1024;
-/// TCP connection and CONNACK, in seconds.
-const CONNECT_TIMEOUT: u64 = 5;
-
-/// Where and as whom to connect.
-#[derive(Debug, Clone)]
-pub(super) struct Address {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) client_id: String,
-    pub(super) login: Option<(String, String)>,
-    pub(super) keep_alive: Duration,
-}
 
 /// What happened on the wire.
 #[derive(Debug)]
@@ -73,25 +56,9 @@ pub(super) struct Closed;
 
 impl Link {
     /// Nothing is sent before `next` is called.
-    pub(super) fn new(address: Address) -> Self {
-        // The client puts host and port together by itself and does not know IPv6.
-        let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host };
-        let mut options = MqttOptions::new(address.client_id, host, address.port);
-        options
-            // It panics below one second.
-            .set_keep_alive(address.keep_alive.clamp(Duration::from_secs(1), Duration::from_secs(u16::MAX.into())))
-            .set_clean_session(false)
-            .set_manual_acks(true)
-            .set_max_packet_size(LARGEST_PACKET, LARGEST_PACKET);
-        if let Some((user, password)) = address.login {
-            options.set_credentials(user, password);
-        }
-        let (client, mut events) = AsyncClient::new(options, REQUESTS);
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(CONNECT_TIMEOUT);
-        events.set_network_options(network);
-        Self { client, events }
+    pub(super) async fn open(broker: &Broker) -> Result<Self, String> {
+        let (client, events) = broker::open(broker, REQUESTS, |_| ()).await?;
+        Ok(Self { client, events })
     }
 
     pub(super) fn acker(&self) -> Acker {

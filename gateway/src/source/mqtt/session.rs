@@ -2,7 +2,6 @@
 //! for the engine, one acknowledges what is synced. Between them are bounds, and what is beyond them is counted (QoS 0)
 //! or left with the broker (QoS 1), never lost and never waited for by the polling task.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 use super::acks::{Ledger, MOST_OWED};
 use super::delivery::{Contact, Delivery};
 use super::intake::{Body, Intake, Message};
-use super::link::{Acker, Address, Happening, Incoming, Link};
+use super::link::{Acker, Happening, Incoming, Link};
 use super::payload::LARGEST;
 use super::registry::Registry;
 use super::stamp::{Arrival, Trust};
@@ -36,8 +35,6 @@ const FAST_RETRY: Duration = Duration::from_millis(100);
 const HELD: u64 = 5_000;
 /// How long a broker may take to hand over what waited for us, in milliseconds.
 const FLUSH: u64 = 300_000;
-/// How long the password's file may take to be read.
-const PASSWORD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the broker may take to grant the subscriptions.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -81,18 +78,6 @@ async fn acknowledge(mut acker: Acker, mut synced: watch::Receiver<u64>, ledger:
             return;
         }
     }
-}
-
-/// Reads the password beside the runtime: a disk that hangs must not hang the field.
-async fn password(file: &Path) -> Result<String, String> {
-    let path = file.to_owned();
-    let read = timeout(PASSWORD_TIMEOUT, tokio::task::spawn_blocking(move || std::fs::read_to_string(path))).await;
-    let text = match read {
-        Ok(Ok(Ok(text))) => text,
-        Ok(Ok(Err(error))) => return Err(format!("{}: {error}; put the password there", file.display())),
-        Ok(Err(_)) | Err(_) => return Err(format!("{}: can't be read in time; check the disk", file.display())),
-    };
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
@@ -142,11 +127,10 @@ impl Receiver {
 
     /// One connection from start to end; says what ended it.
     async fn connection(&mut self) -> String {
-        let address = match self.address().await {
-            Ok(address) => address,
+        let mut link = match Link::open(&self.config.broker).await {
+            Ok(link) => link,
             Err(why) => return why,
         };
-        let mut link = Link::new(address);
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         // Dropped, and with it stopped, when the connection ends.
         let mut acker = JoinSet::new();
@@ -185,7 +169,7 @@ impl Receiver {
     /// Since when a session was kept for us, and until when what waited may come. A connection can have been dead for two
     /// keep-alives before that was noticed.
     fn absence(&self, away: Wall) -> (Wall, Mono) {
-        let unnoticed = 2 * i64::try_from(self.config.keep_alive.as_millis()).unwrap_or(i64::MAX / 2);
+        let unnoticed = 2 * i64::try_from(self.config.broker.keep_alive.as_millis()).unwrap_or(i64::MAX / 2);
         (Wall(away.0.saturating_sub(unnoticed)), self.context.clock.mono().plus(FLUSH))
     }
 
@@ -199,21 +183,6 @@ impl Receiver {
             (_, _, Some((since, _))) => Arrival::Queued(since),
             (_, _, None) => Arrival::Live,
         }
-    }
-
-    async fn address(&self) -> Result<Address, String> {
-        let config = &self.config;
-        let password = match &config.password_file {
-            None => String::new(),
-            Some(file) => password(file).await?,
-        };
-        Ok(Address {
-            host: config.host.clone(),
-            port: config.port,
-            client_id: config.client_id.clone(),
-            login: config.username.clone().map(|user| (user, password)),
-            keep_alive: config.keep_alive,
-        })
     }
 
     fn connected(&mut self, link: &Link, standing: bool) -> Result<(), String> {

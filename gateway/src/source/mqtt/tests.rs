@@ -7,7 +7,7 @@ use gengfu_core::quality::{Quality, Reason};
 use gengfu_core::time::Wall;
 
 use super::broker::{Mosquitto, Publisher, Wire};
-use crate::config::checked::{MqttLink, MqttPoint, PointSpec, Subscription};
+use crate::config::checked::{Broker, MqttLink, MqttPoint, PointSpec, Subscription};
 use crate::driver::Input;
 use crate::source::testing::Bench;
 use crate::telemetry::{LinkState, RefusedReason};
@@ -40,12 +40,14 @@ pub(super) fn subscription(topic: &str, device: &str, points: Vec<MqttPoint>) ->
 pub(super) fn link(host: &str, port: u16, subscriptions: Vec<Subscription>) -> MqttLink {
     MqttLink {
         name: "lora".to_owned(),
-        host: host.to_owned(),
-        port,
-        client_id: "gengfu-test".to_owned(),
-        username: None,
-        password_file: None,
-        keep_alive: Duration::from_secs(5),
+        broker: Broker {
+            host: host.to_owned(),
+            port,
+            client_id: "gengfu-test".to_owned(),
+            username: None,
+            password_file: None,
+            keep_alive: Duration::from_secs(5),
+        },
         subscriptions,
     }
 }

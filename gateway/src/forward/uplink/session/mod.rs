@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::book::{Book, Cargo, Class, Fates, Parcel, Range};
 use super::desk::{Desk, Reply};
-use super::link::{self, Address, Client, Happening};
+use super::link::{self, Client, Happening};
 use super::{LEAST_RECORDS, MOST_RECORDS, Outbox, Uplink, status};
 use crate::forward::delivery::Delivery;
 use crate::forward::settle_all;
@@ -39,9 +39,10 @@ const RECORD: Duration = Duration::from_millis(300);
 const FULL: &str = "the client takes nothing any more";
 
 /// Connects, and serves until the connection ends (`Err`, in words) or stop is said.
-pub(super) async fn run(uplink: &mut Uplink, address: Address, stop: &mut Stop) -> Result<(), String> {
+pub(super) async fn run(uplink: &mut Uplink, stop: &mut Stop) -> Result<(), String> {
     let will = status::offline(&uplink.site, "connection lost");
-    let (client, poller) = link::open(address, (&uplink.topics.status, will), uplink.config.window);
+    let (client, poller) =
+        link::open(&uplink.config.broker, (&uplink.topics.status, will), uplink.config.window).await?;
     let (told, mut inbox) = mpsc::channel(INBOX);
     // Dropped, and with it the connection, when this returns.
     let mut tasks = JoinSet::new();

@@ -1,0 +1,137 @@
+//! What is not well although no alarm need stand: links and sinks that are down, and points that a rule watches or that
+//! lives hang on without a value to believe. A page that is calm over these would lie.
+
+use gengfu_core::quality::Quality;
+
+use super::page::words::Lang;
+use crate::catalog::Catalog;
+use crate::config::checked::Site;
+use crate::driver::Snapshot;
+use crate::source::own;
+use crate::telemetry::{LinkState, Stats};
+
+/// Points that are named one by one.
+const NAMED: usize = 5;
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Impaired {
+    /// Watched, and without a value to believe: `device/point`.
+    points: Vec<String>,
+    /// Lines and brokers that are down, each with the reason.
+    links: Vec<(String, String)>,
+    /// Stores and push channels, likewise.
+    sinks: Vec<(String, String)>,
+}
+
+impl Impaired {
+    pub(super) fn of(snapshot: Option<&Snapshot>, catalog: &Catalog, site: &Site, stats: &Stats) -> Self {
+        let bad = |quality: Quality| quality.word() == "bad";
+        let points = snapshot.map_or(&[][..], |snapshot| &snapshot.points);
+        // A point that was never heard is as bad as one that was lost.
+        let points = points.iter().filter(|(_, reading)| reading.is_none_or(|reading| bad(reading.quality)));
+        let watched = |name: &str| site.rules.iter().any(|rule| rule.matches(name));
+        let points = points.filter_map(|(id, _)| {
+            let meta = catalog.get(*id)?;
+            let name = meta.name();
+            // What the gateway has not said of itself yet is no sensor that is lost.
+            (meta.device != own::DEVICE && (meta.life_safety || watched(&name))).then_some(name)
+        });
+        let down = stats.links().into_iter().filter_map(|(name, link)| match link.state {
+            LinkState::Down { why } => Some((name, why)),
+            LinkState::Up | LinkState::Connecting => None,
+        });
+        let (sinks, links) = down.partition(|(name, _)| is_sink(name));
+        Self { points: points.collect(), links, sinks }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.points.is_empty() && self.links.is_empty() && self.sinks.is_empty()
+    }
+
+    /// Each in words, for programs and logs.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        let down = |what: &'static str| move |(name, why): &(String, String)| format!("{what} {name} is down: {why}");
+        let links = self.links.iter().map(down("link")).chain(self.sinks.iter().map(down("sink")));
+        let named: Vec<&str> = self.points.iter().take(NAMED).map(String::as_str).collect();
+        let points = match self.points.len() {
+            0 => None,
+            1 => Some(format!("1 watched point has no value to believe: {}", named.join(", "))),
+            all if all > NAMED => {
+                let more = all - NAMED;
+                Some(format!("{all} watched points have no value to believe: {} and {more} more", named.join(", ")))
+            }
+            all => Some(format!("{all} watched points have no value to believe: {}", named.join(", "))),
+        };
+        links.chain(points).collect()
+    }
+
+    /// The same at a glance, for the head of the page: `3 处数据不可信、1 条链路中断`.
+    pub(super) fn glance(&self, lang: Lang) -> String {
+        let part = |n: usize, zh: &str, one: &str, many: &str| {
+            let en = if n == 1 { one } else { many };
+            (n > 0).then(|| match lang {
+                Lang::Zh => format!("{n} {zh}"),
+                Lang::En => format!("{n} {en}"),
+            })
+        };
+        let parts = [
+            part(
+                self.points.len(),
+                "处数据不可信",
+                "watched point can't be believed",
+                "watched points can't be believed",
+            ),
+            part(self.links.len(), "条采集链路中断", "field link is down", "field links are down"),
+            part(
+                self.sinks.len(),
+                "个推送或转发目标不可达",
+                "push or store is out of reach",
+                "pushes or stores are out of reach",
+            ),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(lang.pick("、", ", "))
+    }
+}
+
+/// Whether a link of this name leads away from the site: `webhook/duty`. The name of a line or a broker has no slash.
+pub(super) fn is_sink(name: &str) -> bool {
+    name.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::tests::made_up;
+
+    #[test]
+    fn watched_points_links_and_sinks_each_have_their_words() {
+        let (catalog, stats) = (Catalog::default(), Stats::default());
+        let (mut snapshot, mut site) = (made_up::snapshot(&catalog, 1_790_000_000_000), made_up::site());
+        let look =
+            |snapshot: &Snapshot, site: &Site, stats: &Stats| Impaired::of(Some(snapshot), &catalog, site, stats);
+        let well = look(&snapshot, &site, &stats);
+        assert_eq!(well.reasons(), ["2 watched points have no value to believe: gas-02/ch4, gas-03/ch4"]);
+        // Nobody watches the lift's current: its loss is no news.
+        let lift = snapshot.points.iter_mut().find(|(id, _)| catalog.get(*id).unwrap().device == "lift-2").unwrap();
+        lift.1 = None;
+        assert_eq!(look(&snapshot, &site, &stats), well);
+        site.rules[0].points = vec!["lift-*/current".to_owned()];
+        assert_eq!(look(&snapshot, &site, &stats).points.len(), 3);
+        let down = || LinkState::Down { why: "connection refused".to_owned() };
+        stats.link("lora", down(), 0);
+        stats.link("webhook/duty", down(), 0);
+        stats.link("influxdb/central", LinkState::Up, 0);
+        let all = look(&snapshot, &site, &stats);
+        assert_eq!(
+            all.reasons()[..2],
+            ["link lora is down: connection refused", "sink webhook/duty is down: connection refused"]
+        );
+        assert_eq!(all.glance(Lang::Zh), "3 处数据不可信、1 条采集链路中断、1 个推送或转发目标不可达");
+        assert_eq!(
+            all.glance(Lang::En),
+            "3 watched points can't be believed, 1 field link is down, 1 push or store is out of reach"
+        );
+        assert!(is_sink("influxdb/central") && is_sink("mqtt/district") && !is_sink("lora"));
+        assert!(Impaired::of(None, &catalog, &site, &Stats::default()).is_empty());
+    }
+}

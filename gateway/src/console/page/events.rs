@@ -1,0 +1,77 @@
+//! What happened lately: the last steps of all alarms, with who did what. It outlives the alarms themselves, so that whoever
+//! comes on shift sees what went on before.
+
+use gengfu_core::alarm::EventName;
+use maud::{Markup, html};
+
+use super::super::App;
+use super::{Look, words};
+use crate::flow::AlarmEvent;
+use crate::journal::Entry;
+
+/// Steps on the page; what lies further back can be had from the API.
+const STEPS: usize = 20;
+/// Entries of the alarm lane that are looked through for them.
+const SEARCH: usize = 200;
+/// The page does not wait for a sick disk.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// The last steps, newest first; `None` where the journal can't be read now.
+pub(super) async fn recent(app: &App) -> Option<Vec<AlarmEvent>> {
+    let entries = tokio::time::timeout(LIMIT, app.history.entries(None, SEARCH)).await.ok()?.ok()?;
+    let steps = entries.into_iter().filter_map(|(_, entry)| match entry {
+        Entry::Alarm(event) => Some(event),
+        Entry::Audit { .. }
+        | Entry::Start { .. }
+        | Entry::Stop { .. }
+        | Entry::Gap { .. }
+        | Entry::Maintenance { .. } => None,
+    });
+    Some(steps.take(STEPS).collect())
+}
+
+pub(super) fn section(look: &Look<'_>) -> Markup {
+    let lang = look.lang;
+    html! {
+        section #events aria-labelledby="events-title" {
+            h2 #events-title { (lang.pick("最近事件", "Recent events")) }
+            @match look.recent.as_deref() {
+                None => p.alert { (lang.pick("日志暂时无法读取。", "The journal can't be read now.")) },
+                Some([]) => p.faint { (lang.pick("还没有报警事件。", "No alarm has come yet.")) },
+                Some(steps) => {
+                    ol.events { @for step in steps { (row(look, step)) } }
+                    p.faint { (lang.pick("更早的见 ", "Earlier ones: ")) a href="/api/v1/alarms?state=all" { "/api/v1/alarms?state=all" } }
+                }
+            }
+        }
+    }
+}
+
+fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
+    let lang = look.lang;
+    let event = EventName::ALL.into_iter().find(|event| event.word() == step.event);
+    let (sign, word) = match event {
+        Some(EventName::Raise) if step.early_warning => ("△", lang.pick("预警", "warning")),
+        Some(EventName::Raise) => ("▲", lang.pick("报警", "alarm")),
+        Some(EventName::Escalate) => ("▲▲", lang.pick("升级", "escalated")),
+        Some(EventName::Return) => ("▽", lang.pick("恢复", "returned")),
+        Some(EventName::Acknowledge) => ("✓", lang.pick("确认", "acknowledged")),
+        Some(EventName::Reset) => ("○", lang.pick("复位", "reset")),
+        None => ("·", step.event.as_str()),
+    };
+    // Of the acknowledgement itself; later steps carry it on.
+    let note = step.acknowledged.as_ref().and_then(|seen| seen.note.as_ref());
+    let note = note.filter(|_| event == Some(EventName::Acknowledge));
+    html! {
+        li data-event=(step.event) data-priority=(step.priority) {
+            time.number data-ms=(step.detected) { (look.dial.short(look.now, step.detected)) }
+            span.step { span aria-hidden="true" { (sign) " " } (word) }
+            span.badge { (words::priority(lang, &step.priority)) }
+            span.what {
+                // Who did it is in the words.
+                (lang.of(&step.message))
+                @if let Some(note) = note { (lang.pick("：", ": ")) span.note { (note) } }
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Dead letters: records a sink refused for good. They are told with the reason, and sent once more when somebody who has
+//! mended the sink says so. They can be as long as the lane holds them (see `retention`); counted they stay for ever.
+
+use serde::Serialize;
+
+use super::lane::lock;
+use super::{Journal, Lane, Seq};
+
+/// A range of records with dead letters in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Letters {
+    pub sink: String,
+    pub lane: Lane,
+    pub from: Seq,
+    pub to: Seq,
+    /// Dead letters among the records of the range; fewer than those where old ranges have melted.
+    pub count: u64,
+    /// Of these, the lane still holds so many at most: the others can't be sent any more.
+    pub held: u64,
+    pub reason: String,
+}
+
+/// What became of a redrive in one lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Redriven {
+    pub sink: String,
+    pub lane: Lane,
+    /// Records that are owed again.
+    pub owed: u64,
+    /// Dead letters that stay dead: no longer held, or in one melted range with what has expired.
+    pub left: u64,
+}
+
+/// How a redrive ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Redrive {
+    /// One for each lane of the sink, on disk.
+    Done(Vec<Redriven>),
+    NoSuchSink,
+    /// A push channel: what it would say is long past, and people are not woken for that.
+    NotAStore,
+    Closed,
+}
+
+impl Journal {
+    /// All dead letters, by lane, sink and seq.
+    pub fn dead_letters(&self) -> Vec<Letters> {
+        let mut all = Vec::new();
+        for lane in [Lane::Alarm, Lane::Telemetry] {
+            let deliveries = lock(&self.inner.core(lane).deliveries);
+            all.extend(deliveries.letters().map(|(sink, span, held)| Letters {
+                sink: sink.to_owned(),
+                lane,
+                from: span.from,
+                to: span.to,
+                count: span.tally.dead,
+                held,
+                reason: span.reason.clone(),
+            }));
+        }
+        all
+    }
+
+    /// Makes the dead letters of a store owed again, in one lane or both; returns once that is on disk.
+    pub async fn redrive(&self, sink: &str, lane: Option<Lane>, from: Seq, to: Seq) -> Redrive {
+        let index = |lane: Lane| lock(&self.inner.core(lane).deliveries).find(sink);
+        if index(Lane::Alarm).or(index(Lane::Telemetry)).is_none() {
+            return Redrive::NoSuchSink;
+        }
+        if index(Lane::Telemetry).is_none() {
+            return Redrive::NotAStore;
+        }
+        let mut done = Vec::new();
+        for lane in lane.map_or(vec![Lane::Alarm, Lane::Telemetry], |lane| vec![lane]) {
+            let core = self.inner.core(lane);
+            let mut recorded = core.recorded.subscribe();
+            let Some(index) = index(lane) else { continue };
+            let (revived, asked) = lock(&core.deliveries).revive(index, (from, to), core.clock.mono());
+            core.bell.ring();
+            if recorded.wait_for(|recorded| *recorded >= asked).await.is_err() {
+                return Redrive::Closed;
+            }
+            done.push(Redriven { sink: sink.to_owned(), lane, owed: revived.owed, left: revived.left });
+        }
+        Redrive::Done(done)
+    }
+}
