@@ -159,6 +159,10 @@ impl Rooms {
         };
         self.readers.end(|name| of(name, Delta::ends)).await;
         let old = std::mem::replace(&mut self.parts.site, site);
+        // What is known of one that changed is of the address before.
+        for sink in sinks(&old).iter().filter(|sink| of(&sink.name, Delta::ends)) {
+            self.parts.stats.forget(&sink.name);
+        }
         self.forget(&old);
         self.parts.journal.limit(&self.parts.site.journal);
         self.parts.shown.send_replace(Arc::clone(&self.parts.site));
@@ -174,12 +178,11 @@ impl Rooms {
         Ok(switched)
     }
 
-    /// Sinks and links that are gone: nothing is counted for them, nothing is said of them.
+    /// Sinks and links that are gone: nothing is counted for those, nothing is said of these.
     fn forget(&self, old: &Site) {
         let parts = &self.parts;
         for sink in missing(old, &parts.site) {
             parts.journal.remove_sink(&sink);
-            parts.stats.forget(&sink.name);
         }
         let has = |name: &String| {
             parts.site.modbus.iter().any(|line| line.name == *name)

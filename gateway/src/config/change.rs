@@ -188,6 +188,7 @@ mod tests {
                         point = [{ name = \"x\", value = \"\" }] }]\n\
                         [[rule]]\nid = \"r\"\npoint = \"d/p\"\nhigh = { limit = 5, clear = 4 }\n\
                         [[forward.mqtt]]\nname = \"c\"\nconnect = \"mqtt://centre\"\n\
+                        [[forward.influxdb]]\nname = \"i\"\nurl = \"http://store\"\norg = \"o\"\nbucket = \"b\"\ntoken_file = \"t\"\n\
                         [[notify.webhook]]\nname = \"w\"\nurl = \"http://h/p\"\n";
 
     fn site(text: &str) -> Site {
@@ -206,11 +207,30 @@ mod tests {
         assert_eq!(words("tcp://h:1", "tcp://h:2"), ["modbus changed: a"]);
         assert_eq!(words("http://h/p", "http://h/q"), ["notify.webhook changed: w"]);
         assert_eq!(words("mqtt://centre", "mqtt://other"), ["forward.mqtt changed: c"]);
+        assert_eq!(words("http://store", "http://other"), ["forward.influxdb changed: i"]);
         assert_eq!(words("name = \"c\"", "name = \"d\""), ["forward.mqtt added: d", "forward.mqtt removed: c"]);
         assert_eq!(words("id = \"s\"\n", "id = \"s\"\nname = \"n\"\n"), ["[site] name changed: \"n\", was \"s\""]);
         assert_eq!(words("unit = 1\n", "unit = 1\nlabel = \"泵 / pump\"\n"), ["labels changed"]);
         let dated = words("id = \"s\"\n", "id = \"s\"\nclock_tolerance = \"5s\"\n");
         assert_eq!(dated, ["[site] clock_tolerance changed: 5s, was 60s", "mqtt changed: m"]);
+    }
+
+    #[test]
+    fn all_that_is_said_of_a_broker_is_a_change_of_what_connects_to_it_alone() {
+        for (who, connect) in [("mqtt", "mqtt://h\"\n"), ("forward.mqtt", "mqtt://centre\"\n")] {
+            let with = |more: &str| words(connect, &format!("{connect}{more}\n"));
+            let changed = [format!("{who} changed: {}", if who == "mqtt" { "m" } else { "c" })];
+            for more in [
+                "username = \"u\"",
+                "username = \"u\"\npassword_file = \"p\"",
+                "client_id = \"x\"",
+                "keep_alive = \"9s\"",
+            ] {
+                assert_eq!(with(more), changed, "{more}");
+            }
+            assert_eq!(words(connect, &connect.replace("\"\n", ":1884\"\n")), changed, "its port");
+            assert!(with("keep_alive = \"30s\"").is_empty(), "what it is anyway");
+        }
     }
 
     #[test]
@@ -242,7 +262,7 @@ mod tests {
             told,
             [
                 "/site/s.toml:2:6: [site] id is t and was s, which needs a restart; put it back, or restart the gateway",
-                "/site/s.toml:25:10: [console] listen is 127.0.0.1:1 and was 127.0.0.1:8420, which needs a restart; \
+                "/site/s.toml:31:10: [console] listen is 127.0.0.1:1 and was 127.0.0.1:8420, which needs a restart; \
                  put it back, or restart the gateway",
             ]
         );
