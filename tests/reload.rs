@@ -7,7 +7,7 @@ use gengfu_tests::broker::Broker;
 use gengfu_tests::counting;
 use gengfu_tests::gateway::{Gateway, run};
 use gengfu_tests::plant::Plant;
-use gengfu_tests::process::Folder;
+use gengfu_tests::process::{Folder, free_port};
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
@@ -238,6 +238,97 @@ fn lines_subscriptions_stores_and_webhooks_come_and_go() {
         gateway.metric("gengfu_source_restarts_total", "") + gateway.metric("gengfu_reader_restarts_total", ""),
         0.0
     );
+    gateway.term();
+}
+
+#[test]
+fn another_address_begins_its_own_link_anew_and_no_other() {
+    let (dir, plant, duty) = (Folder::new("moved"), Plant::start(1), Receiver::start());
+    let (old, new, other) = (Broker::start(), Broker::start(), Broker::start());
+    let (first, second, steady) = (Stub::start(), Stub::start(), Stub::start());
+    let site = |link: &Broker, store: &Stub, centre: &Broker| {
+        let site = Site::new("rig").modbus(&plant, EVERY_MS, 4).mqtt(link.port).webhook("duty", duty.port());
+        let site = site.influx("central", store.port()).influx("steady", steady.port());
+        let uplink = format!("[[forward.mqtt]]\nname = \"centre\"\nconnect = \"mqtt://127.0.0.1:{}\"", centre.port);
+        let untouched = format!(
+            "[[mqtt]]\nname = \"other\"\nconnect = \"mqtt://127.0.0.1:{}\"\n[[mqtt.subscribe]]\ntopic = \"rig/+/v\"\n\
+             device = \"o-{{1}}\"\npoint = [{{ name = \"w\", value = \"/v\", time = \"/ts\" }}]",
+            other.port
+        );
+        site.with(&uplink).with(&untouched).text
+    };
+    let mut gateway = Gateway::start(&site(&old, &first, &old), dir.path());
+    eventually(SOON, "subscribed", || old.subscribed() && other.subscribed());
+    let sink = |name: &str, field: &str| {
+        let of_it = gateway.items("ledger").into_iter().filter(|l| l["sink"] == name).map(|l| l[field].as_u64());
+        of_it.flatten().sum::<u64>()
+    };
+    eventually(SOON, "both are fed", || first.accepted().len() > 50 && sink("mqtt/centre", "delivered") > 20);
+
+    let committed = |sink_name: &str| sink(sink_name, "committed");
+    let before = [committed("influxdb/central"), committed("mqtt/centre")];
+    gateway.write_site(&site(&new, &second, &other));
+    let (status, answer) = gateway.reload();
+    assert_eq!(status, 200, "{answer}");
+    let expected = json!(["mqtt changed: broker", "forward.influxdb changed: central", "forward.mqtt changed: centre"]);
+    assert_eq!(answer["changes"], expected);
+    eventually(SOON, "subscribed at the new one", || new.subscribed());
+    let mut publisher = Publisher::connect(new.port);
+    publisher.reading_at("a", 5.0, unix_ms());
+    gateway.value("a/v", SOON, |v| v == Some(5.0));
+    let writes = first.writes().len();
+    eventually(SOON, "the store that took its place is fed", || second.accepted().len() > 50);
+    eventually(SOON, "so is the centre", || {
+        sink("mqtt/centre", "committed") > before[1] + 20 && sink("mqtt/centre", "pending") < 20
+    });
+    assert!(committed("influxdb/central") >= before[0], "the map of the store goes on");
+    assert_eq!(first.writes().len(), writes, "the old one is left alone");
+    assert_eq!((other.subscriptions(), plant.devices[0].connections()), (1, 1), "the others go on untouched");
+    assert_eq!(
+        gateway.metric("gengfu_source_restarts_total", "") + gateway.metric("gengfu_reader_restarts_total", ""),
+        0.0
+    );
+    gateway.settle(SOON);
+    let found: counting::Set = first.accepted().union(&second.accepted()).cloned().collect();
+    let expected = counting::committed(&gateway.data());
+    expected.compare(&found).unwrap();
+    expected.compare(&steady.accepted()).unwrap();
+    say(&format!("reload: {} samples in two stores, one after the other, none lost", found.len()));
+}
+
+#[test]
+fn a_reload_is_not_the_end_of_a_trouble_but_the_end_of_its_link_is() {
+    const RULE: &str = "gengfu/link-down";
+    let (dir, plant) = (Folder::new("trouble"), Plant::start(1));
+    let site = |limit: f64, port: u16| {
+        let link = one_more_line(port);
+        Site::new("rig").modbus(&plant, EVERY_MS, 4).with(&rule("r", "d0/r0", &high(limit, ""))).with(&link).text
+    };
+    let nobody = [free_port(), free_port()];
+    let mut gateway = Gateway::start(&site(500.0, nobody[0]), dir.path());
+    let down = || gateway.alarms(RULE);
+    let alarm = until(Duration::from_mins(1), "the line is down for long", || down().into_iter().next());
+    for next in [site(400.0, nobody[0]), site(400.0, nobody[1])] {
+        gateway.write_site(&next);
+        assert_eq!(gateway.reload().0, 200);
+        // Its return would take a minute without a sign: the watch must go on, or begin with what stands.
+        always(Duration::from_secs(3), "it is the same alarm, and stands", || {
+            let now = down();
+            now.len() == 1 && now[0]["id"] == alarm["id"] && now[0]["state"] == "unacknowledged"
+        });
+    }
+    always(Duration::from_secs(75), "it stands however long the new address is out of reach too", || {
+        let now = down();
+        now.len() == 1 && now[0]["id"] == alarm["id"] && now[0]["state"] == "unacknowledged"
+    });
+    let text = site(400.0, nobody[1]).replace(&one_more_line(nobody[1]), "");
+    gateway.write_site(&text);
+    let (status, answer) = gateway.reload();
+    assert_eq!((status, &answer["alarms_closed"]), (200, &json!(1)), "{answer}");
+    assert!(down().is_empty() && gateway.point("gengfu/link-down.more").is_none());
+    // A restart does not bring it back either.
+    gateway.restart();
+    always(Duration::from_secs(2), "what is gone can't be down", || gateway.alarms(RULE).is_empty());
     gateway.term();
 }
 
