@@ -95,6 +95,7 @@ fn the_description_lists_every_address() {
         "ledger/dead",
         "ledger/redrive",
         "rules",
+        "reload",
         "openapi.json",
     ];
     expected.extend(api.map(|path| format!("/api/v1/{path}")));

@@ -19,6 +19,7 @@ mod lost_tail;
 mod isolation;
 mod sick_disk;
 mod ledger;
+mod reload;
 mod retention;
 mod bad_config;
 mod bad_mqtt;

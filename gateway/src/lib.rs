@@ -6,6 +6,7 @@ pub mod stop;
 mod backoff;
 mod secret;
 mod broker;
+pub mod reload;
 #[cfg(test)]
 mod scripted;
 pub mod telemetry;

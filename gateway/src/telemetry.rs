@@ -140,6 +140,11 @@ impl Stats {
         }
     }
 
+    /// The configuration no longer has the link.
+    pub fn forget(&self, name: &str) {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     /// All links by name.
     pub fn links(&self) -> BTreeMap<String, LinkStatus> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -86,6 +86,24 @@ impl Gateway {
         start.elapsed()
     }
 
+    /// Writes another site file, as an installer would, and gives all of it. Nothing is told of it.
+    pub fn write_site(&self, site: &str) -> String {
+        let text = format!("{site}\n[console]\nlisten = \"127.0.0.1:{}\"\n", self.port);
+        std::fs::write(self.dir.join("site.toml"), &text).unwrap();
+        text
+    }
+
+    /// Its site file.
+    pub fn site_file(&self) -> PathBuf {
+        self.dir.join("site.toml")
+    }
+
+    /// Asks for the site file to be read again; the answer with its status.
+    pub fn reload(&self) -> (u16, Value) {
+        let answer = self.post("/api/v1/reload", &serde_json::json!({ "by": "rig" }));
+        (answer.status, answer.json())
+    }
+
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }

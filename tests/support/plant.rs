@@ -45,6 +45,7 @@ pub enum Fault {
 pub struct Device {
     polls: AtomicU32,
     asked: AtomicU32,
+    connected: AtomicU32,
     set: AtomicU16,
     fault: Mutex<Fault>,
     answered: Mutex<Vec<(u32, Instant)>>,
@@ -80,6 +81,11 @@ impl Device {
     /// Poll numbers with the time of their answer.
     pub fn log(&self) -> Vec<(u32, Instant)> {
         self.answered.lock().unwrap().clone()
+    }
+
+    /// Connections made to its line.
+    pub fn connections(&self) -> u32 {
+        self.connected.load(Ordering::SeqCst)
     }
 
     fn register(&self, address: u16, counter: u32) -> u16 {
@@ -133,6 +139,9 @@ impl Plant {
             runtime.spawn(async move {
                 while let Ok((stream, _)) = listener.accept().await {
                     let line = line.clone();
+                    for device in &line {
+                        device.connected.fetch_add(1, Ordering::SeqCst);
+                    }
                     tokio::spawn(async move {
                         let _ = serve(stream, &line).await;
                     });

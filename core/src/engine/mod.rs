@@ -6,8 +6,10 @@
 //! wants to be called again.
 //!
 //! It owns no storage. The caller lends [`Tables`], one plain slice a kind, and may lend longer ones the next time:
-//! rules, points and bindings are indices that are only ever appended to.
+//! rules, points and bindings are indices that are only ever appended to. Where rules change, a new engine on new tables
+//! goes on where the old one stands: see [`Engine::go_on`].
 
+mod reload;
 mod tables;
 mod timers;
 
@@ -148,11 +150,15 @@ impl<'t> Engine<'t> {
     pub fn settle(&mut self, now: Now, sink: &mut impl Sink) {
         self.tables.pulse.mono = now.mono;
         for index in 0..self.tables.bindings.len() as u32 {
-            self.remember(index, now);
-            self.expire(index, now.mono);
-            self.judge(index, now, Seen::Again, sink);
-            self.rearm(index, None);
+            self.settle_one(index, now, sink);
         }
+    }
+
+    fn settle_one(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        self.remember(index, now);
+        self.expire(index, now.mono);
+        self.judge(index, now, Seen::Again, sink);
+        self.rearm(index, None);
     }
 
     /// An alarm that stands and has heard nothing new goes on standing; and what ran out while nobody listened, a silence

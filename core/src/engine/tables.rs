@@ -54,6 +54,11 @@ impl Point {
         let last = Reading { point: id, at: Wall(0), value: 0.0, quality: Quality::Bad(Reason::Comm) };
         Self { last, heard: false, spoke: Wall(i64::MIN), value: 0.0, first, count }
     }
+
+    /// Its bindings.
+    pub const fn bindings(&self) -> core::ops::Range<u32> {
+        self.first..self.first.saturating_add(self.count)
+    }
 }
 
 /// A rule on a point: its detector's slot, its alarm, its timer.

@@ -1,19 +1,25 @@
 //! Wires everything, and reads like the drawing in ARCHITECTURE.md: journal, engine, what reads the journal, and last
 //! the sources. It stops in the mirrored order, within a deadline.
 
+mod crew;
 mod deadman;
 mod field;
+pub(crate) mod good;
 mod points;
+mod reload;
 mod supervise;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gengfu_core::time::Wall;
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -22,11 +28,14 @@ use crate::driver::{self, EngineHandle};
 use crate::flow::AlarmEvent;
 use crate::forward::uplink;
 use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
+use crate::reload::{Ask, Reloads};
 use crate::source::{self, SourceTask, own};
-use crate::stop::{self, Stop, Stopper};
+use crate::stop::{self, Stop};
 use crate::telemetry::{SharedStats, Stats};
 use crate::{console, forward, journal, notify};
+use crew::Crew;
 use field::Field;
+use reload::Rooms;
 use supervise::{Keeper, Side};
 
 /// How long a stop may take, in milliseconds: 5 s are promised.
@@ -46,8 +55,8 @@ pub struct Gateway {
     writers: Writers,
     field: Field,
     engine_task: JoinHandle<()>,
-    sources: (Stopper, JoinSet<()>),
-    readers: (Stopper, JoinSet<()>),
+    rooms: Rooms,
+    asks: mpsc::Receiver<Ask>,
 }
 
 /// Why a run ended.
@@ -74,9 +83,7 @@ impl Gateway {
         let started = clock.wall().0;
         let stats: SharedStats = Arc::new(Stats::default());
         let catalog = Catalog::default();
-        let rules = own::rules(&site);
-        site.rules.extend(rules);
-        own::label(&mut site);
+        own::complete(&mut site);
         let site = Arc::new(site);
 
         let listener = bind(&site).await?;
@@ -104,18 +111,35 @@ impl Gateway {
         let field = Field::start()?;
         let engine_task = field.handle.spawn(task);
 
+        let (reloads, asks) = Reloads::channel();
         let parts = Parts {
+            shown: watch::Sender::new(Arc::clone(&site)),
             site,
             clock: clock.clone(),
             catalog,
             stats,
             journal: journal.clone(),
             engine: engine.clone(),
+            reloads,
+            address: console.clone(),
             off_since: last_seen.map(Wall),
         };
-        let readers = parts.start_readers(listener, &console, started);
-        let sources = parts.start_sources(&field, sources);
-        Ok(Self { engine, console, clock, journal, writers, field, engine_task, sources, readers })
+        let readers = parts.start_readers(listener, started);
+        let sources = parts.start_sources(&field.handle, sources);
+        let rooms = Rooms { parts, field: field.handle.clone(), sources, readers, file: None };
+        Ok(Self { engine, console, clock, journal, writers, field, engine_task, rooms, asks })
+    }
+
+    /// Says which file the site was read from, and what it said: it can be read again, and is kept as good.
+    pub async fn of_file(mut self, file: PathBuf, text: String) -> Self {
+        self.rooms.file = Some(file);
+        self.rooms.keep(text).await;
+        self
+    }
+
+    /// Where to ask for the file to be read again.
+    pub fn reloads(&self) -> Reloads {
+        self.rooms.parts.reloads.clone()
     }
 
     /// Runs until `stop` comes or something vital ends, feeding the service manager's watchdog, then stops in order.
@@ -127,6 +151,7 @@ impl Gateway {
             _ = &mut self.engine_task => Some("the engine ended"),
             () = writers_gone(&self.writers) => Some("a journal writer ended"),
             () = deadman::feed(&manager, &self.engine, &self.journal, &self.clock) => None,
+            () = self.rooms.serve(&mut self.asks) => None,
         };
         manager.say("STOPPING=1");
         match broken {
@@ -137,12 +162,13 @@ impl Gateway {
 
     /// Sources first, then the engine empties its queue, then what reads the journal, then the journal itself.
     async fn stop(self) -> bool {
-        let Self { engine, writers, field, engine_task, sources, readers, clock, .. } = self;
+        let Self { engine, writers, field, engine_task, rooms, clock, .. } = self;
+        let Rooms { parts, mut sources, mut readers, .. } = rooms;
         let due = clock.mono().plus(STOP);
-        end("sources", sources).await;
-        drop(engine);
+        sources.end(|_| true).await;
+        drop((engine, parts));
         // Readers hold doors to the engine: they go before it can end by itself.
-        end("readers", readers).await;
+        readers.end(|_| true).await;
         let drained = matches!(tokio::time::timeout(STAGE, engine_task).await, Ok(Ok(())));
         if !drained {
             tracing::warn!("engine did not empty its queue in time");
@@ -156,43 +182,60 @@ impl Gateway {
 }
 
 /// What the rooms share.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Parts {
     site: Arc<Site>,
+    /// The same for the console, which goes on when it changes.
+    shown: watch::Sender<Arc<Site>>,
     clock: Clock,
     catalog: Catalog,
     stats: SharedStats,
     journal: Journal,
     engine: EngineHandle,
+    reloads: Reloads,
+    /// Of the console.
+    address: String,
+    /// When the last run wrote its last.
     off_since: Option<Wall>,
 }
 
 impl Parts {
     /// Forward, notify, console.
-    fn start_readers(&self, listener: std::net::TcpListener, address: &str, started: i64) -> (Stopper, JoinSet<()>) {
-        let (stopper, stop) = stop::channel();
-        let keeper = self.keeper(Side::Reader, &stop);
-        let mut tasks = JoinSet::new();
-        for config in self.site.influx.clone() {
-            let (parts, stop) = (self.clone(), stop.clone());
-            let name = influx_sink(&config.name);
-            tasks.spawn(keeper.clone().keep(name, move || parts.clone().forward(config.clone(), stop.clone())));
-        }
-        for config in self.site.uplinks.clone() {
-            let (parts, stop) = (self.clone(), stop.clone());
-            let name = uplink_sink(&config.name);
-            tasks.spawn(keeper.clone().keep(name, move || parts.clone().uplink(config.clone(), stop.clone())));
-        }
-        for config in self.site.webhooks.clone() {
-            let (parts, stop, address) = (self.clone(), stop.clone(), address.to_owned());
-            let name = webhook_sink(&config.name);
-            let start = move || parts.clone().notify(config.clone(), stop.clone(), address.clone());
-            tasks.spawn(keeper.clone().keep(name, start));
-        }
+    fn start_readers(&self, listener: std::net::TcpListener, started: i64) -> Crew {
+        let mut crew = Crew::new("readers");
+        self.start_sinks(&mut crew, |_| true);
         let (parts, listener) = (self.clone(), Arc::new(listener));
-        let start = move || parts.clone().console(Arc::clone(&listener), stop.clone(), started);
-        tasks.spawn(keeper.keep("console".to_owned(), start));
-        (stopper, tasks)
+        crew.start("console".to_owned(), None, |stop| {
+            let keeper = self.keeper(Side::Reader, &stop);
+            let start = move || parts.clone().console(Arc::clone(&listener), stop.clone(), started);
+            keeper.keep("console".to_owned(), start)
+        });
+        crew
+    }
+
+    /// Those of the stores, centres and push channels that are wanted.
+    fn start_sinks(&self, crew: &mut Crew, wanted: impl Fn(&str) -> bool) {
+        for config in self.site.influx.iter().filter(|config| wanted(&influx_sink(&config.name))).cloned() {
+            let (parts, name) = (self.clone(), influx_sink(&config.name));
+            crew.start(name.clone(), None, |stop| {
+                let keeper = self.keeper(Side::Reader, &stop);
+                keeper.keep(name, move || parts.clone().forward(config.clone(), stop.clone()))
+            });
+        }
+        for config in self.site.uplinks.iter().filter(|config| wanted(&uplink_sink(&config.name))).cloned() {
+            let (parts, name) = (self.clone(), uplink_sink(&config.name));
+            crew.start(name.clone(), None, |stop| {
+                let keeper = self.keeper(Side::Reader, &stop);
+                keeper.keep(name, move || parts.clone().uplink(config.clone(), stop.clone()))
+            });
+        }
+        for config in self.site.webhooks.iter().filter(|config| wanted(&webhook_sink(&config.name))).cloned() {
+            let (parts, name) = (self.clone(), webhook_sink(&config.name));
+            crew.start(name.clone(), None, |stop| {
+                let keeper = self.keeper(Side::Reader, &stop);
+                keeper.keep(name, move || parts.clone().notify(config.clone(), stop.clone()))
+            });
+        }
     }
 
     /// Records of the journal to one store.
@@ -209,16 +252,16 @@ impl Parts {
         let sink = uplink_sink(&config.name);
         let feeds = (self.journal.feed(&sink, Lane::Alarm), self.journal.feed(&sink, Lane::Telemetry));
         let (Some(alarm), Some(telemetry)) = feeds else { return };
-        let Self { site, clock, catalog, stats, engine, journal, off_since: _ } = self;
+        let Self { site, clock, catalog, stats, engine, journal, .. } = self;
         let site = site.id.clone();
         let context = uplink::Context { config, site, clock, catalog, stats, engine, journal, alarm, telemetry, stop };
         uplink::run(context).await;
     }
 
     /// Transitions of the journal to one webhook.
-    async fn notify(self, config: WebhookConfig, stop: Stop, console: String) {
+    async fn notify(self, config: WebhookConfig, stop: Stop) {
         let Some(tap) = self.journal.tap(&webhook_sink(&config.name)) else { return };
-        let Self { site, clock, stats, .. } = self;
+        let Self { site, clock, stats, address: console, .. } = self;
         notify::run(notify::Context { config, site, clock, stats, tap, stop, console }).await;
     }
 
@@ -226,8 +269,9 @@ impl Parts {
     async fn console(self, listener: Arc<std::net::TcpListener>, stop: Stop, started: i64) {
         match listener.try_clone().and_then(TcpListener::from_std) {
             Ok(listener) => {
-                let Self { site, clock, catalog, stats, journal, engine, off_since: _ } = self;
-                let context = console::Context { site, clock, catalog, stats, engine, journal, stop, started };
+                let Self { shown, clock, catalog, stats, journal, engine, reloads, .. } = self;
+                let site = shown.subscribe();
+                let context = console::Context { site, clock, catalog, stats, engine, journal, reloads, stop, started };
                 console::serve(listener, context).await;
             }
             Err(error) => tracing::error!(%error, "console can't take its socket"),
@@ -244,42 +288,50 @@ impl Parts {
         }
     }
 
-    fn start_sources(
+    /// The links, and the gateway's own eye on itself.
+    fn start_sources(&self, field: &Handle, tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>) -> Crew {
+        let mut crew = Crew::new("sources");
+        self.start_links(&mut crew, field, tasks_of, self.off_since, |_| true);
+        // A name that no link can have.
+        crew.start(format!("{}/", own::DEVICE), Some(field), |stop| {
+            let (context, sites, journal) = (self.context(&stop), self.shown.subscribe(), self.journal.clone());
+            let own = move || own::run(context.clone(), sites.clone(), journal.clone());
+            self.keeper(Side::Source, &stop).keep(own::DEVICE.to_owned(), own)
+        });
+        crew
+    }
+
+    /// Those of the links that are wanted, and since when they have not run.
+    fn start_links(
         &self,
-        field: &Field,
+        crew: &mut Crew,
+        field: &Handle,
         tasks_of: impl FnOnce(&source::Context) -> Vec<SourceTask>,
-    ) -> (Stopper, JoinSet<()>) {
-        let (stopper, stop) = stop::channel();
-        let keeper = self.keeper(Side::Source, &stop);
-        let context = source::Context {
+        off_since: Option<Wall>,
+        wanted: impl Fn(&str) -> bool,
+    ) {
+        let (_stopper, unsaid) = stop::channel();
+        let context = source::Context { off_since, ..self.context(&unsaid) };
+        for task in tasks_of(&context).into_iter().filter(|task| wanted(&task.name)) {
+            let SourceTask { name, start } = task;
+            crew.start(name.clone(), Some(field), |stop| {
+                let keeper = self.keeper(Side::Source, &stop);
+                keeper.keep(name, move || start(stop.clone()))
+            });
+        }
+    }
+
+    fn context(&self, stop: &Stop) -> source::Context {
+        source::Context {
             clock: self.clock.clone(),
             catalog: self.catalog.clone(),
             engine: self.engine.clone(),
             stats: Arc::clone(&self.stats),
-            stop,
+            stop: stop.clone(),
             site: Arc::clone(&self.site),
             off_since: self.off_since,
             said: Arc::default(),
-        };
-        let mut tasks = JoinSet::new();
-        for task in tasks_of(&context) {
-            tasks.spawn_on(keeper.clone().keep(task.name, task.start), &field.handle);
         }
-        let journal = self.journal.clone();
-        let own = move || own::run(context.clone(), journal.clone());
-        tasks.spawn_on(keeper.keep(own::DEVICE.to_owned(), own), &field.handle);
-        (stopper, tasks)
-    }
-}
-
-/// Tells the tasks to stop and waits for them, a stage at most.
-async fn end(what: &str, (stopper, mut tasks): (Stopper, JoinSet<()>)) {
-    stopper.stop();
-    let all = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(STAGE, all).await.is_err() {
-        tracing::warn!(what, "did not end in time, cut off");
-        tasks.abort_all();
-        while tasks.join_next().await.is_some() {}
     }
 }
 

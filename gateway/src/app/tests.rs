@@ -74,10 +74,9 @@ async fn a_source_that_panics_is_started_again_with_an_alarm() {
     let dir = Dir::new("source");
     let starts = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&starts);
-    let sources = move |context: &source::Context| {
-        let stop = context.stop.clone();
-        let start = move || {
-            let (mut stop, first) = (stop.clone(), counted.fetch_add(1, Ordering::SeqCst) == 0);
+    let sources = move |_: &source::Context| {
+        let start = move |stop: Stop| {
+            let (mut stop, first) = (stop, counted.fetch_add(1, Ordering::SeqCst) == 0);
             Box::pin(async move {
                 assert!(!first, "a frame nobody thought of");
                 stop.wait().await;

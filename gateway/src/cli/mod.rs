@@ -9,6 +9,7 @@ mod export;
 mod letters;
 mod log;
 mod place;
+mod rollback;
 mod run;
 mod simulate;
 mod status;
@@ -57,6 +58,18 @@ enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Put the last good configuration back: the one in force, or where the file says that already, the one before it. 回退配置
+    ///
+    /// Shows what becomes different, writes the file, and asks a running gateway to reload it. The file that was there is
+    /// kept beside it.
+    Rollback {
+        /// The site's configuration, however broken.
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+        /// The journal's directory, where the file can't say it any more.
+        #[arg(long, value_name = "DIR")]
+        journal: Option<PathBuf>,
     },
     /// Play the devices of a configuration: Modbus servers and MQTT publishers on this machine. 模拟设备
     ///
@@ -118,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
+        Command::Rollback { config, journal } => on_runtime("warn", rollback::run(config, journal)),
         Command::Simulate { file, seed, into_running_broker } => {
             on_runtime("info", simulate::run(file, seed, into_running_broker))
         }

@@ -1,13 +1,16 @@
-//! `gengfu run`: the gateway of a site, until told to stop.
+//! `gengfu run`: the gateway of a site, until told to stop; SIGHUP lets it read the file again.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::app::{End, Gateway};
-use crate::config;
+use crate::config::{self, Complaint, Loaded};
+use crate::reload::{Reloads, Who};
 
 pub(super) async fn run(file: PathBuf) -> ExitCode {
-    let loaded = match config::load(&file) {
+    let (text, loaded) = match load(&file) {
         Ok(loaded) => loaded,
         Err(complaints) => return super::refused(&complaints),
     };
@@ -15,12 +18,19 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
         tracing::warn!("{warning}");
     }
     let stop = super::told_to_stop();
+    // From here on the signal ends nothing; one that comes early is heard when all is started.
+    let hangups = signal(SignalKind::hangup());
     let gateway = match Gateway::start(loaded.site).await {
-        Ok(gateway) => gateway,
+        Ok(gateway) => gateway.of_file(file, text).await,
         Err(why) => return super::failed(&why),
     };
     tracing::info!(console = gateway.console, "ready");
-    match gateway.run_until(stop).await {
+    let reloads = gateway.reloads();
+    let end = tokio::select! {
+        end = gateway.run_until(stop) => end,
+        () = heed(hangups, reloads) => End::Broken("the reload's ear is gone"),
+    };
+    match end {
         End::Stopped { clean: true } => ExitCode::SUCCESS,
         End::Stopped { clean: false } => {
             super::failed("stopped, but not everything could be written; see the log above")
@@ -31,4 +41,25 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn load(file: &std::path::Path) -> Result<(String, Loaded), Vec<Complaint>> {
+    let text = config::text(file)?;
+    let loaded = config::parse(&text, file)?;
+    Ok((text, loaded))
+}
+
+/// Asks for a reload at each hang-up, for ever; what comes of it is in the log.
+async fn heed(hangups: std::io::Result<Signal>, reloads: Reloads) {
+    let mut hangups = match hangups {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP is not heard; POST /api/v1/reload does the same");
+            return std::future::pending().await;
+        }
+    };
+    while hangups.recv().await.is_some() {
+        let _ = reloads.ask(Who::Signal).await;
+    }
+    std::future::pending::<()>().await;
 }

@@ -5,6 +5,7 @@
 //! A text that is not even TOML is judged as far as it can be read; complaints about what is *missing* are held back
 //! then, since the line that could not be read may hold it.
 
+pub mod change;
 pub mod checked;
 pub mod pattern;
 pub mod units;
@@ -64,11 +65,15 @@ pub struct Loaded {
 
 /// Reads and checks a site file. Errors are in the order of the file.
 pub fn load(file: &Path) -> Result<Loaded, Vec<Complaint>> {
+    parse(&text(file)?, file)
+}
+
+/// The text of a site file, unchecked.
+pub fn text(file: &Path) -> Result<String, Vec<Complaint>> {
     let bytes = std::fs::read(file).map_err(|error| {
         vec![first_line(file, format!("the file cannot be read: {error}"), "check the path and the permissions")]
     })?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| vec![not_utf8(file, &bytes, error.valid_up_to())])?;
-    parse(text, file)
+    String::from_utf8(bytes).map_err(|error| vec![not_utf8(file, error.as_bytes(), error.utf8_error().valid_up_to())])
 }
 
 /// Checks a text as if it stood in `file`; relative paths are relative to the file's directory.
@@ -88,6 +93,24 @@ pub fn parse(text: &str, file: &Path) -> Result<Loaded, Vec<Complaint>> {
         Some(site) if complaints.is_empty() => Ok(Loaded { site, warnings }),
         Some(_) | None => Err(complaints),
     }
+}
+
+/// Line and column of a key, as far as it is written: of `[site] id`, else of `[site]`, else of the beginning.
+fn place(text: &str, table: &str, key: &str) -> (usize, usize) {
+    let (tree, _) = toml::de::DeTable::parse_recoverable(text);
+    let found = tree.get_ref().get(table).map(|value| {
+        let key = value.get_ref().as_table().and_then(|table| table.get(key));
+        key.map_or(value.span().start, |key| key.span().start)
+    });
+    Lines::new(text).position(found.unwrap_or(0))
+}
+
+/// Where the journal of a site file is, however wrong the rest of it may be.
+pub fn journal_directory(text: &str, file: &Path) -> std::path::PathBuf {
+    let (tree, _) = toml::de::DeTable::parse_recoverable(text);
+    let journal = tree.get_ref().get("journal").and_then(|journal| journal.get_ref().as_table());
+    let path = journal.and_then(|journal| journal.get("path")).and_then(|path| path.get_ref().as_str());
+    directory(file).join(path.unwrap_or(site::DEFAULT_JOURNAL))
 }
 
 /// The file's directory, absolute.

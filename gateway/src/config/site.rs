@@ -21,6 +21,8 @@ pub(super) const DAY: Duration = Duration::from_hours(24);
 /// Longest line of text that is a name for people.
 pub(super) const MAX_TEXT: usize = 200;
 
+/// Beside the site file.
+pub(super) const DEFAULT_JOURNAL: &str = "data";
 const DEFAULT_TIMEZONE: &str = "Asia/Shanghai";
 const DEFAULT_CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 const DEFAULT_KEEP: Duration = Duration::from_hours(90 * 24);
@@ -124,7 +126,8 @@ fn city(zone: &str) -> &str {
 }
 
 fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> {
-    let standard = JournalConfig { path: directory.join("data"), keep: DEFAULT_KEEP, max_size: DEFAULT_MAX_SIZE };
+    let standard =
+        JournalConfig { path: directory.join(DEFAULT_JOURNAL), keep: DEFAULT_KEEP, max_size: DEFAULT_MAX_SIZE };
     let Some(table) = table else { return Some(standard) };
     let path = table.or("path", standard.path, |v| path(v, directory));
     let keep = table.or("keep", standard.keep, |v| v.duration(Duration::from_hours(1)..=DAY * 3_650));

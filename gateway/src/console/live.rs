@@ -98,7 +98,7 @@ struct News<'a> {
 fn named(readings: &[Reading], app: &App) -> serde_json::Value {
     let item = |reading: &Reading| {
         let meta = app.catalog.get(reading.point)?;
-        let present = Present::of(Some(*reading), app.site.labels.point(&meta.name()));
+        let present = Present::of(Some(*reading), app.site().labels.point(&meta.name()));
         serde_json::to_value(News { device: &meta.device, point: &meta.point, present }).ok()
     };
     json!({ "items": readings.iter().filter_map(item).collect::<Vec<_>>() })

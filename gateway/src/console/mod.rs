@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::catalog::Catalog;
@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::checked::Site;
 use crate::driver::{EngineHandle, Snapshot};
 use crate::journal::Journal;
+use crate::reload::Reloads;
 use crate::stop::Stop;
 use crate::telemetry::SharedStats;
 
@@ -46,12 +47,14 @@ const MAX_STREAMS: usize = 64;
 /// What the console is given.
 #[derive(Debug, Clone)]
 pub struct Context {
-    pub site: Arc<Site>,
+    /// As the last reload left it.
+    pub site: watch::Receiver<Arc<Site>>,
     pub clock: Clock,
     pub catalog: Catalog,
     pub stats: SharedStats,
     pub engine: EngineHandle,
     pub journal: Journal,
+    pub reloads: Reloads,
     pub stop: Stop,
     /// UTC ms of the start of this run.
     pub started: i64,
@@ -59,20 +62,21 @@ pub struct Context {
 
 /// Serves until told to stop, then ends open streams.
 pub async fn serve(listener: TcpListener, context: Context) {
-    let Context { site, clock, catalog, stats, engine, journal, stop, started } = context;
+    let Context { site, clock, catalog, stats, engine, journal, reloads, stop, started } = context;
     let history = Arc::new(journal);
-    run(listener, App::new(site, clock, catalog, stats, engine, history, stop, started)).await;
+    run(listener, App::new(site, clock, catalog, stats, engine, history, reloads, stop, started)).await;
 }
 
 /// What every request handler is given; cheap to clone.
 #[derive(Debug, Clone)]
 struct App {
-    site: Arc<Site>,
+    site: watch::Receiver<Arc<Site>>,
     clock: Clock,
     catalog: Catalog,
     stats: SharedStats,
     engine: EngineHandle,
     history: Arc<dyn history::History>,
+    reloads: Reloads,
     stop: Stop,
     started: i64,
     live: live::Live,
@@ -82,17 +86,24 @@ struct App {
 impl App {
     #[expect(clippy::too_many_arguments, reason = "the fields of Context, with the journal seen as a History")]
     fn new(
-        site: Arc<Site>,
+        site: watch::Receiver<Arc<Site>>,
         clock: Clock,
         catalog: Catalog,
         stats: SharedStats,
         engine: EngineHandle,
         history: Arc<dyn history::History>,
+        reloads: Reloads,
         stop: Stop,
         started: i64,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        Self { site, clock, catalog, stats, engine, history, stop, started, live: live::Live::default(), streams }
+        let live = live::Live::default();
+        Self { site, clock, catalog, stats, engine, history, reloads, stop, started, live, streams }
+    }
+
+    /// The site, for as long as one answer takes.
+    fn site(&self) -> Arc<Site> {
+        self.site.borrow().clone()
     }
 
     /// The present; `None` where the engine does not answer in time.
@@ -102,7 +113,7 @@ impl App {
 
     /// What is not well in it.
     fn impaired(&self, snapshot: Option<&Snapshot>) -> impaired::Impaired {
-        impaired::Impaired::of(snapshot, &self.catalog, &self.site, &self.stats)
+        impaired::Impaired::of(snapshot, &self.catalog, &self.site(), &self.stats)
     }
 }
 

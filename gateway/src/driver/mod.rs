@@ -3,6 +3,7 @@
 
 mod names;
 pub(crate) mod refusals;
+mod reload;
 mod storage;
 mod task;
 mod warm;
@@ -17,6 +18,7 @@ use crate::config::checked::PointSpec;
 use crate::flow::{AlarmEvent, Batch};
 use crate::journal::{Journal, Ticket};
 
+pub use reload::{Change, Prepared, Switched};
 pub use storage::NO_DATA_RULE;
 pub use task::{Setup, start};
 
@@ -61,6 +63,15 @@ pub enum Request {
     },
     Snapshot {
         reply: oneshot::Sender<Snapshot>,
+    },
+    /// Other rules are on their way: what is there now, and from now on what comes in.
+    Prepare {
+        reply: oneshot::Sender<reload::Old>,
+    },
+    /// Other rules from now on.
+    Switch {
+        next: Prepared,
+        reply: oneshot::Sender<Switched>,
     },
     /// Are you there? For the watchdog.
     Ping {

@@ -26,7 +26,24 @@ pub(super) struct Storage {
     heap: Vec<u32>,
     pulse: Pulse,
     /// Points that the configuration has.
-    configured: Vec<bool>,
+    configured: Vec<Option<Watched>>,
+}
+
+/// What the configuration says of a point that decides which rules it has.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Watched {
+    /// Of a life-safety point.
+    no_data: Option<absent::Params>,
+}
+
+impl Watched {
+    pub(super) fn of(spec: &PointSpec) -> Self {
+        let no_data = spec.life_safety.then(|| absent::Params {
+            bad_ms: spec.bad_after.as_millis() as u64,
+            silent_ms: spec.stale_after.map(|d| d.as_millis() as u64),
+        });
+        Self { no_data }
+    }
 }
 
 impl Storage {
@@ -64,16 +81,16 @@ impl Storage {
         &mut self,
         id: PointId,
         name: &str,
-        spec: &PointSpec,
+        watched: Watched,
         site: &checked::Site,
         now: Now,
     ) -> std::ops::Range<u32> {
         let index = id.0 as usize;
         for hole in self.points.len()..=index {
             self.points.push(Point::new(PointId(hole as u32), 0, 0));
-            self.configured.push(false);
+            self.configured.push(None);
         }
-        if self.configured.get(index).copied().unwrap_or(true) {
+        if self.configured.get(index).is_none_or(Option::is_some) {
             return 0..0;
         }
         let first = self.bindings.len() as u32;
@@ -82,14 +99,14 @@ impl Storage {
                 self.bind(RuleId(rule as u32), id, seed(&site.id, &config.id, name), now);
             }
         }
-        if spec.life_safety {
-            let rule = self.no_data_rule(spec);
+        if let Some(params) = watched.no_data {
+            let rule = self.no_data_rule(params);
             self.bind(rule, id, seed(&site.id, NO_DATA_RULE, name), now);
         }
         let end = self.bindings.len() as u32;
         if let (Some(slot), Some(known)) = (self.points.get_mut(index), self.configured.get_mut(index)) {
             *slot = Point::new(id, first, end - first);
-            *known = true;
+            *known = Some(watched);
         }
         first..end
     }
@@ -108,13 +125,48 @@ impl Storage {
         self.origins.get(rule.0 as usize).copied().flatten()
     }
 
+    /// The rule of a binding, by the name that the site gives it.
+    pub(super) fn rule_name(&self, binding: u32, site: &checked::Site) -> String {
+        let rule = self.binding(binding).and_then(|b| self.origin(b.rule));
+        rule.and_then(|index| site.rules.get(index)).map_or(NO_DATA_RULE, |rule| &rule.id).to_owned()
+    }
+
     pub(super) fn params(&self, rule: RuleId) -> Option<&Params> {
         self.rules.get(rule.0 as usize).map(|r| &r.params)
     }
 
+    pub(super) fn point(&self, id: PointId) -> Option<&Point> {
+        self.points.get(id.0 as usize)
+    }
+
     /// Points that the configuration has.
     pub(super) fn watched(&self) -> impl Iterator<Item = &Point> {
-        self.points.iter().zip(&self.configured).filter(|(_, known)| **known).map(|(point, _)| point)
+        self.points.iter().zip(&self.configured).filter(|(_, known)| known.is_some()).map(|(point, _)| point)
+    }
+
+    /// Points that the configuration has, in the order of their bindings.
+    pub(super) fn in_order(&self) -> Vec<(PointId, Watched)> {
+        let known = self.points.iter().zip(&self.configured).enumerate();
+        let known =
+            known.filter_map(|(id, (point, known))| Some((point.bindings().start, PointId(id as u32), (*known)?)));
+        let mut known: Vec<_> = known.collect();
+        known.sort_by_key(|(first, id, _)| (*first, *id));
+        known.into_iter().map(|(_, id, watched)| (id, watched)).collect()
+    }
+
+    /// The detectors of all bindings, by what they are named after.
+    pub(super) fn detectors(&self) -> Vec<(u64, Params)> {
+        self.bindings.iter().filter_map(|b| Some((b.seed, *self.params(b.rule)?))).collect()
+    }
+
+    /// Bindings in all.
+    pub(super) fn len(&self) -> u32 {
+        self.bindings.len() as u32
+    }
+
+    /// The rule of a point that is named after `seed`.
+    pub(super) fn named(&self, point: PointId, seed: u64) -> Option<u32> {
+        self.point(point)?.bindings().find(|index| self.binding(*index).is_some_and(|b| b.seed == seed))
     }
 
     fn bind(&mut self, rule: RuleId, point: PointId, seed: u64, now: Now) {
@@ -129,11 +181,8 @@ impl Storage {
         self.heap.push(0);
     }
 
-    fn no_data_rule(&mut self, spec: &PointSpec) -> RuleId {
-        let params = Params::Absent(absent::Params {
-            bad_ms: spec.bad_after.as_millis() as u64,
-            silent_ms: spec.stale_after.map(|d| d.as_millis() as u64),
-        });
+    fn no_data_rule(&mut self, params: absent::Params) -> RuleId {
+        let params = Params::Absent(params);
         let level = Level { priority: gengfu_core::alarm::Priority::High, latch: false };
         let known = self.rules.iter().zip(&self.origins).position(|(r, o)| o.is_none() && r.params == params);
         RuleId(known.unwrap_or_else(|| {

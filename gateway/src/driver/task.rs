@@ -13,7 +13,8 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::names::Deed;
 use super::refusals::Refusals;
-use super::storage::Storage;
+use super::reload::{Heard, Tee};
+use super::storage::{Storage, Watched};
 use super::{
     CommandError, Done, EngineHandle, INPUTS, Input, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
 };
@@ -57,6 +58,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         standing: HashMap::new(),
         out: Vec::new(),
         refusals: Refusals::default(),
+        tee: None,
         transitions,
         site: setup.site,
         catalog: setup.catalog,
@@ -68,22 +70,24 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
     Ok((handle, engine.run(input_end, request_end)))
 }
 
-struct Driver {
-    storage: Storage,
+pub(super) struct Driver {
+    pub(super) storage: Storage,
     /// Last transition of every alarm that is not normal, by binding.
-    standing: HashMap<u32, AlarmEvent>,
+    pub(super) standing: HashMap<u32, AlarmEvent>,
     /// Transitions of the call in hand.
-    out: Vec<Transition>,
+    pub(super) out: Vec<Transition>,
     refusals: Refusals,
+    /// Where what comes in goes besides, while other rules are on their way.
+    pub(super) tee: Option<Tee>,
     transitions: broadcast::Sender<AlarmEvent>,
-    site: Arc<Site>,
-    catalog: Catalog,
-    clock: Clock,
+    pub(super) site: Arc<Site>,
+    pub(super) catalog: Catalog,
+    pub(super) clock: Clock,
     stats: SharedStats,
-    journal: Journal,
+    pub(super) journal: Journal,
 }
 
-struct Collect<'o>(&'o mut Vec<Transition>);
+pub(super) struct Collect<'o>(pub(super) &'o mut Vec<Transition>);
 
 impl Sink for Collect<'_> {
     fn transition(&mut self, transition: &Transition) {
@@ -103,7 +107,7 @@ impl Driver {
         let mut binding_of = HashMap::new();
         for (id, spec) in points {
             let Some(meta) = self.catalog.get(*id) else { continue };
-            for binding in self.storage.watch(*id, &meta.name(), spec, &self.site, now) {
+            for binding in self.storage.watch(*id, &meta.name(), Watched::of(spec), &self.site, now) {
                 binding_of.insert((self.rule_name(binding), meta.name()), binding);
             }
         }
@@ -163,6 +167,7 @@ impl Driver {
             }
         }
         self.publish(None);
+        self.tell_tee(|| Heard::Readings(batch.readings.clone(), delivery, now));
         // The batch goes on even if nothing is left in it: it may hold a receipt.
         let told = self.refusals.over(now.mono);
         let dropped = self.refusals.thin(&mut batch.refused, now.mono);
@@ -176,12 +181,14 @@ impl Driver {
 
     fn point(&mut self, point: &NewPoint) {
         let now = self.clock.now();
-        for binding in self.storage.watch(point.id, &point.meta.name(), &point.spec, &self.site, now) {
+        let watched = Watched::of(&point.spec);
+        for binding in self.storage.watch(point.id, &point.meta.name(), watched, &self.site, now) {
             self.storage.engine().enlist(binding);
         }
+        self.tell_tee(|| Heard::Point(Box::new(point.clone())));
     }
 
-    fn event(&mut self, event: Event) {
+    pub(super) fn event(&mut self, event: Event) {
         let now = self.clock.now();
         // A tick is never refused.
         let _ = self.storage.engine().handle(event, now, &mut Collect(&mut self.out));
@@ -192,6 +199,12 @@ impl Driver {
         match request {
             Request::Snapshot { reply } => {
                 let _ = reply.send(self.snapshot());
+            }
+            Request::Prepare { reply } => {
+                let _ = reply.send(self.prepare());
+            }
+            Request::Switch { next, reply } => {
+                let _ = reply.send(self.switch(next));
             }
             Request::Ping { reply } => {
                 let _ = reply.send(());
@@ -238,7 +251,7 @@ impl Driver {
     }
 
     /// Hands the transitions in hand to the alarm lane and to whoever listens; returns the last one.
-    fn publish(&mut self, deed: Option<&Deed<'_>>) -> Option<Done> {
+    pub(super) fn publish(&mut self, deed: Option<&Deed<'_>>) -> Option<Done> {
         let mut last = None;
         for index in 0..self.out.len() {
             let Some(transition) = self.out.get(index) else { break };
@@ -277,7 +290,7 @@ impl Driver {
     }
 
     /// An alarm whose rule or point the configuration no longer has would stand for ever: it is closed, and says why.
-    fn bury(&self, orphan: AlarmEvent, now: Now) {
+    pub(super) fn bury(&self, orphan: AlarmEvent, now: Now) {
         let name = format!("{}/{}", orphan.device, orphan.point);
         let event = AlarmEvent {
             number: orphan.number + 1,
@@ -302,8 +315,7 @@ impl Driver {
     }
 
     fn rule_name(&self, binding: u32) -> String {
-        let rule = self.storage.binding(binding).and_then(|b| self.storage.origin(b.rule));
-        rule.and_then(|index| self.site.rules.get(index)).map_or(super::NO_DATA_RULE, |r| &r.id).to_owned()
+        self.storage.rule_name(binding, &self.site)
     }
 }
 

@@ -4,15 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use gengfu_core::alarm::state::Standing;
 use gengfu_core::alarm::{AlarmId, StateName};
-use gengfu_core::reading::Reading;
+use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 
 use super::storage::Storage;
 use crate::flow::AlarmEvent;
-use crate::journal::{Came, Journal, Record};
+use crate::journal::{Came, Journal, Record, Seq};
 
 /// No detector is shown more than this of the past, however long its window: the start must be quick.
-const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
+pub(super) const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
 
 /// Puts the alarms back. Returns those that no rule of today's configuration knows, and for the others the last
 /// transition by binding.
@@ -73,13 +73,33 @@ pub(super) fn replay(
     let memory = storage.memory_ms().min(MAX_REPLAY_MS);
     journal.remember(memory);
     let mut shown = 0;
-    journal.replay(memory, &mut |record: Record, came: Came| {
-        let ago = present.saturating_sub(came.at).max(0) as u64;
-        let then = Now { mono: Mono(now.mono.0.saturating_sub(ago)), wall: Wall(came.at) };
-        let at = Wall(record.at_ns.div_euclid(1_000_000));
-        let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
-        storage.engine().warm(&reading, came.delivery, then);
+    past(journal, memory, Now { wall: Wall(present), ..now }, &mut |past| {
+        storage.engine().warm(&past.reading, past.delivery, past.then);
         shown += 1;
     })?;
     Ok(shown)
+}
+
+/// A reading as it came, and when that was by both clocks.
+#[derive(Debug)]
+pub(super) struct Past {
+    pub(super) seq: Seq,
+    pub(super) reading: Reading,
+    pub(super) delivery: Delivery,
+    pub(super) then: Now,
+}
+
+/// What the journal holds of the last `memory_ms`, in the order it came.
+pub(super) fn past(journal: &Journal, memory_ms: u64, now: Now, visit: &mut dyn FnMut(Past)) -> Result<(), String> {
+    journal.replay(memory_ms, &mut |record: Record, came: Came| {
+        let at = Wall(record.at_ns.div_euclid(1_000_000));
+        let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
+        visit(Past { seq: record.seq, reading, delivery: came.delivery, then: ago(now, Wall(came.at)) });
+    })
+}
+
+/// Both clocks as they stood at a time of the past.
+pub(super) fn ago(now: Now, at: Wall) -> Now {
+    let ago = now.wall.0.saturating_sub(at.0).max(0) as u64;
+    Now { mono: Mono(now.mono.0.saturating_sub(ago)), wall: at }
 }

@@ -35,6 +35,8 @@ pub(super) struct Names {
     heads: Vec<Span>,
     by_head: HashMap<Vec<u8>, u32>,
     points: Vec<Result<Entry, String>>,
+    /// Of the catalog, when the names were made.
+    edition: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +57,16 @@ impl Names {
             heads: Vec::new(),
             by_head: HashMap::new(),
             points: Vec::new(),
+            edition: 0,
         }
     }
 
-    /// Takes in the points the catalog has got since.
+    /// Takes in the points the catalog has got since; all of them, where it describes one anew.
     pub(super) fn refresh(&mut self, catalog: &Catalog) {
+        let edition = catalog.edition();
+        if edition != self.edition {
+            *self = Self { edition, ..Self::new(&self.site) };
+        }
         for meta in catalog.tail(self.points.len()) {
             let entry = self.entry(&meta);
             self.points.push(entry);

@@ -60,6 +60,10 @@ impl AlarmLane {
         lock(&self.ring).peek(sink, seq, self.core.clock.mono())
     }
 
+    pub(super) fn leave(&self, sink: usize) {
+        lock(&self.ring).leave(sink);
+    }
+
     pub(super) fn behind(&self) -> usize {
         lock(&self.ring).behind()
     }

@@ -35,6 +35,8 @@ struct Sink {
     map: Map,
     /// Its first record is not on disk yet.
     new: bool,
+    /// The configuration no longer has it: its map stands still, and nobody counts or waits for it.
+    retired: bool,
 }
 
 /// What a transaction must write.
@@ -48,16 +50,22 @@ pub(super) struct Changes {
 
 impl Deliveries {
     pub(super) fn add(&mut self, name: &str, map: Map, new: bool, now: Mono) {
-        self.sinks.push(Sink { name: name.to_owned(), map, new });
+        self.sinks.push(Sink { name: name.to_owned(), map, new, retired: false });
         self.since.get_or_insert(now);
     }
 
     pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.sinks.iter().position(|sink| sink.name == name)
+        self.sinks.iter().position(|sink| sink.name == name && !sink.retired)
+    }
+
+    /// The sink is gone, or back again; `false` where it was never there in this run.
+    pub(super) fn retire(&mut self, name: &str, retired: bool) -> bool {
+        let sink = self.sinks.iter_mut().find(|sink| sink.name == name);
+        sink.map(|sink| sink.retired = retired).is_some()
     }
 
     pub(super) fn maps(&self) -> impl Iterator<Item = (&str, &Map)> {
-        self.sinks.iter().map(|sink| (sink.name.as_str(), &sink.map))
+        self.sinks.iter().filter(|sink| !sink.retired).map(|sink| (sink.name.as_str(), &sink.map))
     }
 
     pub(super) fn owed(&self, sink: usize, from: Seq, to: Seq) -> Vec<(Seq, Seq)> {
@@ -67,7 +75,7 @@ impl Deliveries {
     /// No sink is owed anything up to here.
     pub(super) fn settled(&self, head: Seq) -> Seq {
         let first_owed = |sink: &Sink| sink.map.holes(1, head).first().map_or(head, |(from, _)| from.saturating_sub(1));
-        self.sinks.iter().map(first_owed).min().unwrap_or(head)
+        self.sinks.iter().filter(|sink| !sink.retired).map(first_owed).min().unwrap_or(head)
     }
 
     /// Settles a range as far as it is on disk (`head`); gives the number to wait for.
@@ -100,6 +108,16 @@ impl Deliveries {
         self.since.get_or_insert(now);
     }
 
+    /// The fates of ranges in one map, where still owed. A map without room keeps them owed.
+    pub(super) fn settle_one(&mut self, name: &str, ranges: impl Iterator<Item = (Seq, Seq, Fate)>, now: Mono) {
+        if let Some(sink) = self.sinks.iter_mut().find(|sink| sink.name == name) {
+            for (from, to, fate) in ranges {
+                let _ = sink.map.settle(from, to, &fate);
+            }
+            self.since.get_or_insert(now);
+        }
+    }
+
     /// The records up to `last` go: what is still owed of them, if anything, expires, and the dead of them stay dead.
     pub(super) fn expire(&mut self, last: Seq, now: Mono) {
         self.floor = self.floor.max(last.saturating_add(1));
@@ -108,14 +126,14 @@ impl Deliveries {
 
     /// Up to here no record is a dead letter that could be sent once more.
     pub(super) fn without_letters(&self) -> Seq {
-        let first = self.sinks.iter().filter_map(|sink| sink.map.dead().find(|span| span.to >= self.floor));
+        let first = self.maps().filter_map(|(_, map)| map.dead().find(|span| span.to >= self.floor));
         first.map(|span| span.from.saturating_sub(1)).min().unwrap_or(Seq::MAX)
     }
 
     /// Every range with dead letters, its sink, and how many of them the lane still holds.
     pub(super) fn letters(&self) -> impl Iterator<Item = (&str, &Span, u64)> {
         let held = |span: &Span| (span.to + 1).saturating_sub(span.from.max(self.floor)).min(span.tally.dead);
-        self.sinks.iter().flat_map(move |sink| sink.map.dead().map(move |span| (sink.name.as_str(), span, held(span))))
+        self.maps().flat_map(move |(sink, map)| map.dead().map(move |span| (sink, span, held(span))))
     }
 
     /// Makes dead letters of a range owed again, as far as the lane still holds them; gives the number to wait for.

@@ -51,6 +51,7 @@ mod tap;
 mod letters;
 mod history;
 mod open;
+mod sinks;
 mod past;
 // Whole journals: whose, copied, put back.
 mod mark;

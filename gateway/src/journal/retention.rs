@@ -47,9 +47,16 @@ pub(super) struct Retention {
 
 impl Retention {
     pub(super) fn new(config: &JournalConfig, now: Now, alarms: Readers) -> Self {
-        let keep_ms = i64::try_from(config.keep.as_millis()).unwrap_or(i64::MAX);
         let steady = Steady { anchor: now };
-        Self { keep_ms, max_bytes: config.max_size, next: 1, steady, alarms, kept: None }
+        let mut retention = Self { keep_ms: 0, max_bytes: 0, next: 1, steady, alarms, kept: None };
+        retention.limit(config);
+        retention
+    }
+
+    /// Other limits from now on.
+    pub(super) fn limit(&mut self, config: &JournalConfig) {
+        self.keep_ms = i64::try_from(config.keep.as_millis()).unwrap_or(i64::MAX);
+        self.max_bytes = config.max_size;
     }
 
     /// There is more to drop than the last round could.

@@ -79,6 +79,13 @@ impl Ring {
         }
     }
 
+    /// A push channel is there no more: nothing waits for it. It may come back.
+    pub(super) fn leave(&mut self, sink: usize) {
+        if let Some(cursor) = self.cursors.get_mut(sink) {
+            *cursor = None;
+        }
+    }
+
     pub(super) fn append(&mut self, entry: Entry, now: Mono) -> Seq {
         let seq = self.next;
         self.next += 1;
@@ -127,6 +134,10 @@ impl Ring {
 
     /// A push channel looks at `seq`; it has handed out everything before.
     pub(super) fn peek(&mut self, sink: usize, seq: Seq, now: Mono) -> Peek {
+        // A channel that was added at run time.
+        if sink >= self.cursors.len() {
+            self.cursors.resize(sink + 1, None);
+        }
         if let Some(cursor) = self.cursors.get_mut(sink) {
             *cursor = Some(seq);
         }

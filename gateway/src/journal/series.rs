@@ -11,31 +11,34 @@ use crate::catalog::{Catalog, PointMeta};
 pub(super) struct Series {
     catalog: Catalog,
     known: Vec<Arc<PointMeta>>,
-    /// The configuration may have changed what an old point is: looked at once, with the first commit of readings.
-    compared: bool,
+    /// The configuration may have changed what an old point is: looked at with the first commit of readings after that.
+    compared: Option<u64>,
 }
 
 /// Rows to write, and all that is known once they are.
 #[derive(Debug)]
 pub(super) struct News {
     rows: Vec<(usize, Arc<PointMeta>)>,
-    compared: bool,
+    compared: Option<u64>,
 }
 
 impl Series {
     pub(super) fn new(catalog: &Catalog) -> Self {
-        Self { catalog: catalog.clone(), known: catalog.tail(0), compared: false }
+        Self { catalog: catalog.clone(), known: catalog.tail(0), compared: None }
     }
 
     /// What must be written with a commit; nothing as long as that holds no readings.
     pub(super) fn news(&self, readings: bool) -> News {
-        if !readings || (self.compared && self.catalog.len() == self.known.len()) {
+        // Before the rows are: what changes in between is looked at the next time.
+        let edition = Some(self.catalog.edition());
+        let compared = self.compared == edition;
+        if !readings || (compared && self.catalog.len() == self.known.len()) {
             return News { rows: Vec::new(), compared: self.compared };
         }
-        let from = if self.compared { self.known.len() } else { 0 };
+        let from = if compared { self.known.len() } else { 0 };
         let all = self.catalog.tail(from).into_iter().enumerate().map(|(n, meta)| (from + n, meta));
-        let rows = all.filter(|(n, meta)| self.known.get(*n).is_none_or(|known| !same(known, meta))).collect();
-        News { rows, compared: true }
+        let rows = all.filter(|(n, meta)| self.known.get(*n).is_none_or(|known| !known.same(meta))).collect();
+        News { rows, compared: edition }
     }
 
     /// The rows are on disk.
@@ -48,11 +51,6 @@ impl Series {
             }
         }
     }
-}
-
-fn same(a: &PointMeta, b: &PointMeta) -> bool {
-    let described = |meta: &PointMeta| (meta.kind.clone(), meta.area.clone(), meta.unit.clone(), meta.life_safety);
-    described(a) == described(b)
 }
 
 impl News {

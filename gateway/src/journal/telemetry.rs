@@ -19,6 +19,7 @@ use super::retention::Retention;
 use super::seal::Sealer;
 use super::series::Series;
 use super::{Seq, start};
+use crate::config::checked::JournalConfig;
 use crate::flow::{Batch, Receipt, Refused};
 use crate::telemetry::SharedStats;
 
@@ -36,11 +37,13 @@ pub(super) struct TelemetryLane {
     queue: Mutex<Queue>,
     /// How far back a warm start reads, ms; all there is until that is known.
     memory: AtomicU64,
+    /// Limits of a changed configuration, until the writer takes them.
+    limits: Mutex<Option<JournalConfig>>,
 }
 
 impl TelemetryLane {
     pub(super) fn new(core: LaneCore) -> Self {
-        Self { core, queue: Mutex::default(), memory: AtomicU64::new(i64::MAX as u64) }
+        Self { core, queue: Mutex::default(), memory: AtomicU64::new(i64::MAX as u64), limits: Mutex::default() }
     }
 
     pub(super) fn push(&self, batch: Batch) -> Result<(), Batch> {
@@ -53,6 +56,10 @@ impl TelemetryLane {
 
     pub(super) fn remember(&self, memory_ms: u64) {
         self.memory.store(memory_ms.max(LEAST_MEMORY), Ordering::Relaxed);
+    }
+
+    pub(super) fn limit(&self, config: JournalConfig) {
+        *lock(&self.limits) = Some(config);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -219,6 +226,9 @@ impl TelemetryWriter {
             self.hand.commit(core, &mut |conn| start::mark_seen(conn, wall), || ());
         }
         self.sealer.tidy(&mut self.hand, core);
+        if let Some(limits) = lock(&self.lane.limits).take() {
+            self.retention.limit(&limits);
+        }
         self.retention.tidy(&mut self.hand, core, self.lane.memory.load(Ordering::Relaxed));
     }
 

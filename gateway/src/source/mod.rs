@@ -70,13 +70,21 @@ impl Context {
     fn of_one_link(&self) -> Self {
         Self { said: Arc::default(), ..self.clone() }
     }
+
+    /// For one start of a task.
+    fn until(&self, stop: Stop) -> Self {
+        Self { stop, ..self.clone() }
+    }
 }
 
-/// One link's task, in a form that can be started again.
+/// A task that has not been started.
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One link's task, in a form that can be started again; it runs until the word is said that it is given.
 pub struct SourceTask {
     /// The link's name in the configuration.
     pub name: String,
-    pub start: Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
+    pub start: Box<dyn Fn(Stop) -> Work + Send + Sync>,
 }
 
 impl std::fmt::Debug for SourceTask {
@@ -93,14 +101,14 @@ pub fn tasks(context: &Context) -> Vec<SourceTask> {
         let (context, config) = (context.of_one_link(), Arc::new(line.clone()));
         SourceTask {
             name: line.name.clone(),
-            start: Box::new(move || Box::pin(modbus::run(context.clone(), Arc::clone(&config)))),
+            start: Box::new(move |stop| Box::pin(modbus::run(context.until(stop), Arc::clone(&config)))),
         }
     });
     let links = site.mqtt.iter().map(|link| {
         let (context, config) = (context.of_one_link(), Arc::new(link.clone()));
         SourceTask {
             name: link.name.clone(),
-            start: Box::new(move || Box::pin(mqtt::run(context.clone(), Arc::clone(&config)))),
+            start: Box::new(move |stop| Box::pin(mqtt::run(context.until(stop), Arc::clone(&config)))),
         }
     });
     lines.chain(links).collect()

@@ -2,6 +2,7 @@
 //! rules make alarms of them like of any other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
@@ -10,8 +11,9 @@ use gengfu_core::normalize::Scaling;
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Now;
+use tokio::sync::watch;
 
-use crate::catalog::PointMeta;
+use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{LevelMeta, PointLabel, PointSpec, Rule, Site};
 use crate::flow::{AlarmEvent, Batch, Text};
 use crate::journal::{Entry, Journal};
@@ -158,7 +160,7 @@ struct Outages {
     long: BTreeSet<String>,
     /// What is seen of the push channels together: one that has been gone for [`PUSH_MS`] is a trouble.
     push: Option<Sight>,
-    /// When the first look was.
+    /// When the first look was, or the first at these push channels.
     began: Option<u64>,
 }
 
@@ -171,8 +173,13 @@ impl Outages {
         }
     }
 
-    /// `channels`: how many push channels there are. One that has had nothing to say since the start is not known to be
-    /// well for as long as it takes to know that it is not.
+    /// The push channels are not those of before: it is not known anew whether they are well, and a reload ends no trouble.
+    fn other_channels(&mut self) {
+        self.began = None;
+    }
+
+    /// `channels`: how many push channels there are. One that has had nothing to say since it began is not known to be well
+    /// for as long as it takes to know that it is not.
     fn look(&mut self, links: BTreeMap<String, LinkStatus>, channels: usize, now_ms: u64) {
         let push = |name: &str| name.starts_with("webhook/");
         self.up = links.iter().filter(|(_, link)| link.state == LinkState::Up).map(|(name, _)| name.clone()).collect();
@@ -261,7 +268,7 @@ pub fn points(site: &Site) -> Vec<(PointMeta, PointSpec)> {
 }
 
 /// The rules that make alarms of them.
-pub fn rules(site: &Site) -> Vec<Rule> {
+fn rules(site: &Site) -> Vec<Rule> {
     let detector = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 0, off_ms: 0 });
     let owns = Own::of(site);
     let of = |t: &Trouble| owns.iter().filter(|own| own.trouble.point == t.point).map(Own::name).collect();
@@ -276,8 +283,15 @@ pub fn rules(site: &Site) -> Vec<Rule> {
     TROUBLES.iter().map(rule).collect()
 }
 
+/// Adds to a site what the gateway has to say about itself.
+pub fn complete(site: &mut Site) {
+    let rules = rules(site);
+    site.rules.extend(rules);
+    label(site);
+}
+
 /// What people call the gateway and its troubles.
-pub fn label(site: &mut Site) {
+fn label(site: &mut Site) {
     let owns = Own::of(site);
     site.labels.name_device(DEVICE, Text::of("本网关 / this gateway"));
     for own in owns {
@@ -341,6 +355,26 @@ impl Pace {
     }
 }
 
+/// A trouble that is watched.
+struct Eye {
+    own: Own,
+    point: Option<PointId>,
+    watch: Watch,
+}
+
+impl Eye {
+    /// All of a site. Those that there were before go on, the others begin with what stands.
+    fn all(site: &Site, catalog: &Catalog, before: &[Self], stood: &BTreeSet<String>, now_ms: u64) -> Vec<Self> {
+        let eye = |own: Own| {
+            let point = own.point();
+            let known = before.iter().find(|eye| eye.own.point() == point);
+            let watch = known.map_or_else(|| Watch::begun(stood.contains(&point), now_ms), |eye| eye.watch);
+            Self { point: catalog.find(&own.name()), watch, own }
+        };
+        Own::of(site).into_iter().map(eye).collect()
+    }
+}
+
 /// Tells a look after a standstill, and for a while afterwards.
 struct Standstill {
     looked: u64,
@@ -358,12 +392,11 @@ impl Standstill {
     }
 }
 
-/// Watches until told to stop.
-pub async fn run(mut context: Context, journal: Journal) {
-    let owns = Own::of(&context.site);
-    let ids: Vec<Option<PointId>> = owns.iter().map(|own| context.catalog.find(&own.name())).collect();
+/// Watches until told to stop; the links and push channels are those of the site of now.
+pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, journal: Journal) {
+    let mut site = sites.borrow_and_update().clone();
     let (stood, began) = (standing(&context).await, context.clock.mono().0);
-    let mut watches: Vec<Watch> = owns.iter().map(|own| Watch::begun(stood.contains(&own.point()), began)).collect();
+    let mut eyes = Eye::all(&site, &context.catalog, &[], &stood, began);
     let mut ticker = tokio::time::interval(LOOK);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut standstill = Standstill { looked: context.clock.mono().0, woke: None };
@@ -372,6 +405,14 @@ pub async fn run(mut context: Context, journal: Journal) {
         tokio::select! {
             _ = ticker.tick() => {}
             () = context.stop.wait() => return,
+        }
+        if sites.has_changed().unwrap_or(false) {
+            let old = std::mem::replace(&mut site, sites.borrow_and_update().clone());
+            let stood = standing(&context).await;
+            eyes = Eye::all(&site, &context.catalog, &eyes, &stood, context.clock.mono().0);
+            if site.webhooks != old.webhooks {
+                outages.other_channels();
+            }
         }
         let now = context.clock.now();
         if let Some(step) = pace.step(now) {
@@ -383,12 +424,12 @@ pub async fn run(mut context: Context, journal: Journal) {
         if standstill.blind(now.mono.0) {
             continue;
         }
-        outages.look(context.stats.links(), context.site.webhooks.len(), now.mono.0);
+        outages.look(context.stats.links(), site.webhooks.len(), now.mono.0);
         let mut batch = Batch::default();
-        for ((Own { trouble, link }, id), watch) in owns.iter().zip(&ids).zip(&mut watches) {
+        for Eye { own: Own { trouble, link }, point, watch } in &mut eyes {
             let sight = (trouble.sight)(&journal, &outages, link);
             let told = watch.look((trouble.signs)(&context.stats), sight, now.mono.0);
-            if let (Some(present), Some(point)) = (told, *id) {
+            if let (Some(present), Some(point)) = (told, *point) {
                 let value = f64::from(u8::from(present));
                 batch.readings.push(Reading { point, at: now.wall, value, quality: Quality::Good });
             }
@@ -452,6 +493,63 @@ mod tests {
         label(&mut site);
         let own = Own { trouble: &TROUBLES[2], link: "lora".to_owned() };
         assert_eq!(own.label(), Text { zh: "采集链路 lora".to_owned(), en: "field link lora".to_owned() });
+    }
+
+    #[test]
+    fn a_link_that_comes_is_watched_and_what_was_watched_goes_on() {
+        let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites/mall.toml");
+        let mut site = crate::config::load(&sample).unwrap().site;
+        let catalog = Catalog::default();
+        let with = |site: &Site, before: &[Eye], stood: &[String]| {
+            for (meta, _) in points(site) {
+                catalog.add(meta);
+            }
+            Eye::all(site, &catalog, before, &stood.iter().cloned().collect(), 5_000)
+        };
+        let link = site.mqtt.pop().unwrap();
+        let mut before = with(&site, &[], &["clock-off".to_owned()]);
+        assert!(before.iter().all(|eye| eye.watch.present == (eye.own.point() == "clock-off")), "as it stood");
+        for eye in &mut before {
+            eye.watch.signs = 7;
+        }
+        site.mqtt.push(link.clone());
+        let of_link = format!("link-down.{}", link.name);
+        let after = with(&site, &before, std::slice::from_ref(&of_link));
+        assert_eq!(after.len(), before.len() + 1);
+        for eye in &after {
+            let new = eye.own.link == link.name;
+            assert!(eye.point.is_some());
+            assert_eq!(eye.watch.signs, if new { 0 } else { 7 }, "{}", eye.own.point());
+            assert_eq!(eye.watch.present, new || eye.own.point() == "clock-off", "{}", eye.own.point());
+        }
+        site.mqtt.clear();
+        assert!(with(&site, &after, &[]).iter().all(|eye| eye.own.link != link.name));
+    }
+
+    #[test]
+    fn other_push_channels_are_not_known_to_be_well_before_they_have_pushed_and_none_are_well() {
+        let down = LinkStatus { state: LinkState::Down { why: "connection refused".to_owned() }, since: 1 };
+        let up = LinkStatus { state: LinkState::Up, since: 300_000 };
+        let links = |status: &LinkStatus| BTreeMap::from([("webhook/duty".to_owned(), status.clone())]);
+        let mut outages = Outages::default();
+        let mut look = |links, channels, now_ms, other: bool| {
+            if other {
+                outages.other_channels();
+            }
+            outages.look(links, channels, now_ms);
+            outages.push
+        };
+        look(links(&down), 1, 1_000, false);
+        assert_eq!(look(links(&down), 1, 200_000, false), Some(Sight::Lasts));
+        assert_eq!(
+            look(BTreeMap::new(), 1, 201_000, true),
+            Some(Sight::Unknown),
+            "a reload is no proof that it is mended"
+        );
+        assert_eq!(look(links(&up), 1, 205_000, false), Some(Sight::Well));
+        assert_eq!(look(links(&down), 1, 400_000, false), Some(Sight::Unknown));
+        assert_eq!(look(links(&down), 1, 520_000, false), Some(Sight::Lasts));
+        assert_eq!(look(BTreeMap::new(), 0, 521_000, true), Some(Sight::Well), "whom nobody pushes to misses nothing");
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Bench {
         let (clock, stats) = (Clock::start(), Arc::new(Stats::default()));
         let (catalog, said) = (Catalog::default(), Arc::default());
         let context = Context { clock, catalog, engine, stats, stop, site, off_since: None, said };
-        let running = tasks(&context).into_iter().map(|task| tokio::spawn((task.start)())).collect();
+        let running =
+            tasks(&context).into_iter().map(|task| tokio::spawn((task.start)(context.stop.clone()))).collect();
         Self { context, inputs, running, stopper }
     }
 

@@ -40,7 +40,7 @@ pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> 
         return Err(Problem::invalid(detail));
     }
     let snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
-    let standing = standing::all(&snapshot, &app.catalog, &app.site);
+    let standing = standing::all(&snapshot, &app.catalog, &app.site());
     let items = standing.into_iter().filter(|view| state == "standing" || view.alarm.state == state).collect();
     Ok(Json(Page { items, next: None }).into_response())
 }
@@ -76,7 +76,7 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
     transitions.extend(standing);
     transitions.sort_by_key(|event| event.number);
     transitions.dedup_by_key(|event| event.number);
-    if let Some(alarm) = standing::all(&snapshot, &app.catalog, &app.site).first() {
+    if let Some(alarm) = standing::all(&snapshot, &app.catalog, &app.site()).first() {
         return Ok(Json(json!({ "alarm": alarm, "transitions": transitions })).into_response());
     }
     let alarm = transitions.last().ok_or_else(|| unknown(&id))?;

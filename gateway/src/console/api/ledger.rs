@@ -24,7 +24,7 @@ pub(super) async fn ledger(State(app): State<App>) -> Json<Value> {
 
 /// All rules at once: their number is bounded by the configuration.
 pub(super) async fn rules(State(app): State<App>) -> Json<Value> {
-    let items: Vec<Value> = app.site.rules.iter().map(rule).collect();
+    let items: Vec<Value> = app.site().rules.iter().map(rule).collect();
     Json(json!({ "items": items, "next": null }))
 }
 

@@ -72,7 +72,7 @@ fn escaped(label: &str) -> String {
 
 fn process(out: &mut Exposition, app: &App, engine: bool) {
     out.family("gengfu_info", "gauge", "Version and site; always 1")
-        .sample(&[("version", env!("CARGO_PKG_VERSION")), ("site", &app.site.id)], 1);
+        .sample(&[("version", env!("CARGO_PKG_VERSION")), ("site", &app.site().id)], 1);
     out.gauge("gengfu_uptime_seconds", "Time since this run began", app.clock.up_ms() as f64 / 1000.0);
     out.gauge("gengfu_engine_alive", "Whether the engine answered within 2 s", u8::from(engine));
     if let Some(bytes) = process::resident_bytes() {

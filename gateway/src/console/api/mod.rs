@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 mod points;
 mod process;
+mod reload;
 mod status;
 
 pub(super) use status::{Failing, failing};
@@ -46,6 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/api/v1/ledger/dead", get(letters::list)),
         does("/api/v1/ledger/redrive", post(letters::redrive)),
         reads("/api/v1/rules", get(ledger::rules)),
+        does("/api/v1/reload", post(reload::reload)),
         reads("/api/v1/openapi.json", get(openapi::openapi)),
         reads("/healthz", get(health::healthz)),
         reads("/readyz", get(health::readyz)),

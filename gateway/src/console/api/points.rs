@@ -37,7 +37,7 @@ pub(super) async fn points(
     let paging = Paging::new(list.cursor.as_deref(), list.limit)?;
     let snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
     let wanted = |point: &PointView| list.device.as_ref().is_none_or(|device| *device == point.meta.device);
-    let points = view::points(&snapshot, &app.catalog, &app.site.labels).into_iter().filter(wanted);
+    let points = view::points(&snapshot, &app.catalog, &app.site().labels).into_iter().filter(wanted);
     Ok(Json(paging.cut(points.map(|point| (u64::from(point.id.0), point)))))
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn devices(
 ) -> Result<Json<Page<DeviceView>>, Problem> {
     let paging = Paging::new(list.cursor.as_deref(), list.limit)?;
     let snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
-    let devices = view::by_device(view::points(&snapshot, &app.catalog, &app.site.labels));
+    let devices = view::by_device(view::points(&snapshot, &app.catalog, &app.site().labels));
     let devices = devices.iter().filter_map(|points| view::device(points, &snapshot.alarms));
     Ok(Json(paging.cut(devices.map(|(id, device)| (u64::from(id.0), device)))))
 }
@@ -86,7 +86,7 @@ pub(super) async fn history(
         "from": from,
         "to": to,
         "step": step,
-        "lines": view::lines(&app.site.rules, &name),
+        "lines": view::lines(&app.site().rules, &name),
         "items": items,
         "next": null,
     })))

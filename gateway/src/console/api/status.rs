@@ -64,7 +64,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
         })
         .collect();
     let reasons = [failing.alive, failing.ready].concat();
-    let site = &app.site;
+    let site = &app.site();
     Json(json!({
         "site": {
             "id": site.id, "name": site.name, "street": site.street, "industry": site.industry, "timezone": site.timezone,

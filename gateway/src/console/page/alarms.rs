@@ -14,7 +14,7 @@ const CARDS_MAX: usize = 200;
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let (lang, app) = (look.lang, look.app);
     let alarms =
-        look.snapshot.as_ref().map_or_else(Vec::new, |snapshot| standing::all(snapshot, &app.catalog, &app.site));
+        look.snapshot.as_ref().map_or_else(Vec::new, |snapshot| standing::all(snapshot, &app.catalog, &app.site()));
     html! {
         section #alarms aria-labelledby="alarms-title" data-open=(alarms.iter().filter(|alarm| alarm.is_new()).count()) {
             div.head {

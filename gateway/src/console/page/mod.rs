@@ -59,7 +59,8 @@ pub(super) async fn page(
     let lang = chosen.unwrap_or_else(|| language(&headers));
     let snapshot = app.snapshot().await;
     let recent = if matches!(part, None | Some(Part::Events)) { events::recent(&app).await } else { None };
-    let look = Look { app: &app, lang, dial: Dial::new(&app.site.timezone), now: app.clock.wall().0, snapshot, recent };
+    let look =
+        Look { app: &app, lang, dial: Dial::new(&app.site().timezone), now: app.clock.wall().0, snapshot, recent };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),
         Some(Part::Events) => events::section(&look),
@@ -91,7 +92,7 @@ fn language(headers: &HeaderMap) -> Lang {
 }
 
 fn whole(look: &Look<'_>) -> Markup {
-    let (lang, site) = (look.lang, &look.app.site);
+    let (lang, site) = (look.lang, &look.app.site());
     html! {
         (DOCTYPE)
         html lang=(lang.tag()) {
@@ -127,7 +128,7 @@ fn banner(look: &Look<'_>) -> Markup {
     let lang = look.lang;
     html! {
         header.banner {
-            h1 { (look.app.site.name) }
+            h1 { (look.app.site().name) }
             span #live.live data-state="connecting" role="status" { (lang.pick("连接中…", "connecting…")) }
             span.spacer {}
             button #who.quiet type="button" hidden { }

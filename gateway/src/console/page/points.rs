@@ -14,7 +14,7 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
     let points = look
         .snapshot
         .as_ref()
-        .map(|snapshot| view::points(snapshot, &look.app.catalog, &look.app.site.labels))
+        .map(|snapshot| view::points(snapshot, &look.app.catalog, &look.app.site().labels))
         .unwrap_or_default();
     let (all, troubled) = (points.len(), points.iter().filter(|point| !point.present.now.is_good()).count());
     let shown = points.into_iter().take(ROWS_MAX).collect();
@@ -58,7 +58,7 @@ fn device_rows(look: &Look<'_>, points: &[PointView]) -> Markup {
 
 fn row(look: &Look<'_>, point: &PointView) -> Markup {
     let (lang, meta, now) = (look.lang, &point.meta, &point.present.now);
-    let full = look.app.site.labels.full(&meta.device, &meta.point);
+    let full = look.app.site().labels.full(&meta.device, &meta.point);
     html! {
         tr data-key=(meta.name()) data-quality=(now.quality) {
             th scope="row" {

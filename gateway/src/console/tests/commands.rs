@@ -65,6 +65,51 @@ async fn a_command_without_a_proper_body_reaches_nobody() {
 }
 
 #[tokio::test]
+async fn a_reload_says_what_has_changed_or_every_mistake_and_carries_a_name() {
+    use crate::config::Complaint;
+    use crate::reload::{Done, Refusal, Who};
+
+    let mut console = Console::start().await;
+    let (_, never) = mpsc::channel(1);
+    let mut asks = std::mem::replace(&mut console.reload_asks, never);
+    let served = tokio::spawn(async move {
+        let mistake = |line| Complaint {
+            file: "s.toml".to_owned(),
+            line,
+            column: 1,
+            what: "wrong".to_owned(),
+            mend: "mend it".to_owned(),
+        };
+        let done = Done {
+            file: "s.toml".to_owned(),
+            changes: vec!["rule changed: r".to_owned()],
+            warnings: Vec::new(),
+            closed: 1,
+            durable: true,
+        };
+        let answers =
+            [Ok(done), Err(Refusal::Wrong(vec![mistake(3), mistake(9)])), Err(Refusal::Failed("no".to_owned()))];
+        let mut asked = Vec::new();
+        for answer in answers {
+            let ask = asks.recv().await.unwrap();
+            asked.push(ask.who);
+            let _ = ask.reply.send(answer);
+        }
+        asked
+    });
+    let post = async |body: &str| console.post("/api/v1/reload", body).await;
+    assert_eq!(post("{}").await.0, 400, "it has no name");
+    let (status, done) = post(r#"{"by": "值班员甲", "note": "新限值"}"#).await;
+    assert_eq!((status, &done["changes"][0], &done["alarms_closed"]), (200, &"rule changed: r".into(), &1.into()));
+    let (status, problem) = post(r#"{"by": "x"}"#).await;
+    let lines: Vec<_> = problem["complaints"].as_array().unwrap().iter().map(|c| c["line"].as_u64().unwrap()).collect();
+    assert_eq!((status, lines), (422, vec![3, 9]));
+    assert_eq!(post(r#"{"by": "x"}"#).await.0, 503);
+    let asked = soon(served).await.unwrap();
+    assert_eq!(asked[0], Who::Person("值班员甲: 新限值".to_owned()));
+}
+
+#[tokio::test]
 async fn a_redrive_is_audited_and_refused_where_it_makes_no_sense() {
     const REDRIVE: &str = "/api/v1/ledger/redrive";
     let console = Console::start().await;

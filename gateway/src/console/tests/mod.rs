@@ -49,6 +49,7 @@ struct Console {
     engine: Arc<Mutex<Engine>>,
     handle: EngineHandle,
     journal: Arc<made_up::Journal>,
+    reload_asks: mpsc::Receiver<crate::reload::Ask>,
     stats: SharedStats,
     clock: Clock,
     stopper: Stopper,
@@ -72,12 +73,22 @@ impl Console {
         let (stopper, stop) = stop::channel();
         let stats: SharedStats = Arc::new(Stats::default());
         let journal = Arc::new(made_up::Journal::default());
-        let site = Arc::new(made_up::site());
+        let site = tokio::sync::watch::channel(Arc::new(made_up::site())).1;
+        let (reloads, reload_asks) = crate::reload::Reloads::channel();
         let started = clock.wall().0;
-        let app =
-            App::new(site, clock.clone(), catalog, Arc::clone(&stats), handle.clone(), journal.clone(), stop, started);
+        let app = App::new(
+            site,
+            clock.clone(),
+            catalog,
+            Arc::clone(&stats),
+            handle.clone(),
+            journal.clone(),
+            reloads,
+            stop,
+            started,
+        );
         let server = tokio::spawn(super::run(listener, app));
-        Self { address, client: Client::new(), engine, handle, journal, stats, clock, stopper, server }
+        Self { address, client: Client::new(), engine, handle, journal, reload_asks, stats, clock, stopper, server }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -134,6 +145,8 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
                 engine.note = note;
                 drop(reply.send(engine.carried_out()));
             }
+            // Nobody here reloads the engine's rules.
+            Request::Prepare { .. } | Request::Switch { .. } => {}
             Request::Reset { id, by, reply } => {
                 engine.asked.push(("reset".to_owned(), id, by));
                 drop(reply.send(engine.carried_out()));

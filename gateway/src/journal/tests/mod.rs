@@ -7,6 +7,7 @@ mod past;
 mod sealed;
 mod push;
 mod sick;
+mod sinks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

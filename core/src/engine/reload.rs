@@ -1,0 +1,69 @@
+//! Other rules at run time: a new engine on new tables takes over from the old one, in memory and between two inputs, so
+//! that no input is missed and no timer starts anew.
+//!
+//! The order is that of a warm start. The new bindings whose detector is not the old one's are shown the past
+//! ([`Engine::restore`], [`Engine::warm`]); then [`Engine::go_on`] and, binding by binding, [`Engine::take_over`] or
+//! [`Engine::take_up`].
+
+use super::{Engine, Sink};
+use crate::detect::Params;
+use crate::reading::PointId;
+use crate::time::Now;
+
+impl Engine<'_> {
+    /// The counter goes on where the old engine's stands.
+    pub fn go_on(&mut self, old: &Engine<'_>) {
+        self.tables.pulse.mono = old.tables.pulse.mono;
+    }
+
+    /// The point's present is what the old engine knows, if it has heard of it.
+    pub fn take_over_point(&mut self, old: &Engine<'_>, point: PointId) {
+        let index = point.0 as usize;
+        let known = old.tables.points.get(index).filter(|known| known.heard);
+        if let (Some(new), Some(known)) = (self.tables.points.get_mut(index), known) {
+            (new.last, new.heard, new.value) = (known.last, known.heard, known.value);
+            new.spoke = known.spoke;
+        }
+    }
+
+    /// The binding goes on as the old engine's `of` stands: alarm, detector and deadline. `false`, and nothing is
+    /// changed, where the two detectors are not the same.
+    pub fn take_over(&mut self, binding: u32, old: &Engine<'_>, of: u32) -> bool {
+        let (Some(new), Some(was)) = (self.params(binding), old.params(of)) else { return false };
+        let Some(from) = old.tables.bindings.get(of as usize) else { return false };
+        let Some(into) = self.tables.bindings.get_mut(binding as usize).filter(|_| new == was) else { return false };
+        (into.alarm, into.stood) = (from.alarm, from.stood);
+        let (into, from) = (into.slot as usize, from.slot as usize);
+        match new {
+            Params::Limit(_) => copy(self.tables.limits, into, old.tables.limits, from),
+            Params::Digital(_) => copy(self.tables.digitals, into, old.tables.digitals, from),
+            Params::Trend(_) => copy(self.tables.trends, into, old.tables.trends, from),
+            Params::Absent(_) => copy(self.tables.absents, into, old.tables.absents, from),
+        }
+        self.rearm(binding, None);
+        true
+    }
+
+    /// The binding's detector is new and has been shown the past; the alarm is that of the old engine's `of`, where there
+    /// was one. What stands now is held against it.
+    pub fn take_up(&mut self, binding: u32, old: Option<(&Engine<'_>, u32)>, now: Now, sink: &mut impl Sink) {
+        let alarm = old.and_then(|(old, of)| old.tables.bindings.get(of as usize)).map(|from| from.alarm);
+        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.alarm = alarm.unwrap_or_default();
+            let level = b.alarm.standing().filter(|_| b.alarm.active()).map(|s| b.known_level.unwrap_or(s.level));
+            b.stood = level.map_or(0, |level| level + 1);
+        }
+        self.settle_one(binding, now, sink);
+    }
+
+    fn params(&self, binding: u32) -> Option<Params> {
+        let rule = self.tables.bindings.get(binding as usize)?.rule;
+        self.tables.rules.get(rule.0 as usize).map(|rule| rule.params)
+    }
+}
+
+fn copy<S: Clone>(into: &mut [S], slot: usize, from: &[S], of: usize) {
+    if let (Some(into), Some(from)) = (into.get_mut(slot), from.get(of)) {
+        into.clone_from(from);
+    }
+}

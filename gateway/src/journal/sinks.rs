@@ -1,0 +1,69 @@
+//! Sinks that come and go while the journal is open. It is as at a start: one that was never seen is owed what is
+//! committed from now on, one that comes back all it missed; one that is gone counts no more and nothing waits for it.
+
+use super::deliveries::{self, Loaded};
+use super::delivery::{Fate, Map};
+use super::lane::lock;
+use super::{Journal, Lane, Seq, SinkSpec, start};
+use crate::config::checked::JournalConfig;
+
+impl Journal {
+    /// Adds a sink that is not declared. The error says why its delivery map can't be read; nothing is changed then.
+    pub async fn add_sink(&self, spec: &SinkSpec) -> Result<(), String> {
+        let mut found = Vec::new();
+        for lane in spec.lanes {
+            let core = self.inner.core(*lane);
+            let (name, lane, head) = (spec.name.clone(), *lane, core.head().seq);
+            let read = move |conn: &rusqlite::Connection| {
+                Ok((deliveries::load(conn, &name, head)?, start::voids(conn)?, expired(conn, lane)?))
+            };
+            found.push((lane, core.readers.spawn(read).await?));
+        }
+        for (lane, (map, voids, expired)) in found {
+            let core = self.inner.core(lane);
+            let now = core.clock.mono();
+            let mut deliveries = lock(&core.deliveries);
+            // One that left in this run has its map here, and the disk may be behind it.
+            if !deliveries.retire(&spec.name, false) {
+                let (map, new) = match map {
+                    Loaded::Known(map) => (map, false),
+                    Loaded::Reset(map) => (map, true),
+                    // Under the lock: what is committed from here on is owed.
+                    Loaded::New => (Map::new(core.head().seq + 1), true),
+                };
+                deliveries.add(&spec.name, map, new, now);
+            }
+            let voids = voids.into_iter().map(|(from, to)| (from, to, Fate::Void));
+            deliveries.settle_one(&spec.name, voids.chain(expired), now);
+        }
+        Ok(())
+    }
+
+    /// Takes a sink out whose tasks have ended. What it was owed stays in its map, should it come back.
+    pub fn remove_sink(&self, spec: &SinkSpec) {
+        for lane in spec.lanes {
+            let mut deliveries = lock(&self.inner.core(*lane).deliveries);
+            let index = deliveries.find(&spec.name);
+            deliveries.retire(&spec.name, true);
+            drop(deliveries);
+            if let Some(index) = index.filter(|_| *lane == Lane::Alarm) {
+                self.inner.alarm.leave(index);
+            }
+        }
+    }
+
+    /// Other limits on age and bytes from now on.
+    pub fn limit(&self, config: &JournalConfig) {
+        self.inner.telemetry.limit(config.clone());
+    }
+}
+
+/// What the front of the lane has lost to retention.
+fn expired(conn: &rusqlite::Connection, lane: Lane) -> rusqlite::Result<Option<(Seq, Seq, Fate)>> {
+    let oldest = match lane {
+        Lane::Alarm => "SELECT min(seq) FROM entry",
+        Lane::Telemetry => "SELECT min(first_seq) FROM batch",
+    };
+    let oldest: Option<Seq> = conn.query_row(oldest, [], |row| row.get(0))?;
+    Ok(oldest.filter(|oldest| *oldest > 1).map(|oldest| (1, oldest - 1, Fate::Expired)))
+}
