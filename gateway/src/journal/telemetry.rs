@@ -16,6 +16,7 @@ use super::instant::Instants;
 use super::lane::{Ask, Hand, IDLE, LaneCore, lock};
 use super::queue::Queue;
 use super::retention::Retention;
+use super::room::Room;
 use super::seal::Sealer;
 use super::series::Series;
 use super::{Seq, start};
@@ -36,11 +37,12 @@ pub(super) struct TelemetryLane {
     queue: Mutex<Queue>,
     /// How far back a warm start reads, ms; all there is until that is known.
     memory: AtomicU64,
+    pub room: Mutex<Room>,
 }
 
 impl TelemetryLane {
     pub(super) fn new(core: LaneCore) -> Self {
-        Self { core, queue: Mutex::default(), memory: AtomicU64::new(i64::MAX as u64) }
+        Self { core, queue: Mutex::default(), memory: AtomicU64::new(i64::MAX as u64), room: Mutex::default() }
     }
 
     pub(super) fn push(&self, batch: Batch) -> Result<(), Batch> {
@@ -219,7 +221,10 @@ impl TelemetryWriter {
             self.hand.commit(core, &mut |conn| start::mark_seen(conn, wall), || ());
         }
         self.sealer.tidy(&mut self.hand, core);
-        self.retention.tidy(&mut self.hand, core, self.lane.memory.load(Ordering::Relaxed));
+        let room = self.retention.tidy(&mut self.hand, core, self.lane.memory.load(Ordering::Relaxed));
+        if let Some(room) = room {
+            *lock(&self.lane.room) = room;
+        }
     }
 
     /// Sleeps until something is due.

@@ -16,6 +16,7 @@ mod points;
 mod process;
 mod status;
 
+pub(super) use process::written;
 pub(super) use status::{Failing, failing};
 
 /// One address.
