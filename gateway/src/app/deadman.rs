@@ -104,6 +104,7 @@ mod tests {
             ring: 0,
             queued: 0,
             bytes_on_disk: 0,
+            room: crate::journal::Room::default(),
         };
         let judge = |alarm, telemetry| lanes(&health(alarm, telemetry), 100_000, stuck.as_millis() as u64);
         assert_eq!(judge(90_000, 90_000), Ok(()));

@@ -93,6 +93,7 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
     for reason in items(status, "/impaired") {
         let _ = writeln!(out, "not all is well: {}", reason.as_str().unwrap_or("?"));
     }
+    let _ = write!(out, "{}", room(status));
     let all = items(alarms, "/items");
     let returned = all.iter().filter(|alarm| alarm.get("active") == Some(&Value::Bool(false))).count();
     let _ = writeln!(out, "{}", stand(all.len() - returned, returned));
@@ -125,6 +126,14 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
         );
     }
     out
+}
+
+/// The room for an outage, as far as the gateway tells.
+fn room(status: &Value) -> String {
+    let Some(hours) = status.pointer("/journal/room/hours_left").and_then(Value::as_f64) else { return String::new() };
+    let gives_way = status.pointer("/journal/room/gives_way") == Some(&Value::Bool(true));
+    let thinned = if gives_way { "; readings that are owed were thinned within the last hour" } else { "" };
+    format!("room for an outage of {hours:.1} h at the present rate{thinned}\n")
 }
 
 /// How many stand, and how many are over and wait for a person.

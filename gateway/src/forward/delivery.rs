@@ -16,8 +16,9 @@ pub(super) const LIVE_BATCH: usize = 10_000;
 pub(super) const BACKLOG_BATCH: usize = 20_000;
 /// Records the live cursor may be behind before it jumps: two requests.
 pub(super) const LIVE_LAG: u64 = 2 * LIVE_BATCH as u64;
-/// Ranges owed, at which the live cursor no longer jumps.
-pub(super) const MAX_RANGES: usize = 8;
+/// Ranges owed, at which the live cursor no longer jumps: far more than outages leave and than thinning makes, fewer than
+/// a delivery map can hold.
+pub(super) const MAX_RANGES: usize = 3_000;
 
 const _: () = assert!(LIVE_LAG >= LIVE_BATCH as u64, "a full live batch alone must not make the cursor jump");
 

@@ -15,6 +15,10 @@ pub(super) const RECORD_WITHIN: u64 = 50;
 /// Settlements of records that are not on disk themselves yet; more are forgotten and those records pushed again after a restart.
 const MAX_EARLY: usize = 40_000;
 
+/// Records from the first that a sink is owed, and before the head, that may be on their way: no thinning touches them.
+/// More than two requests of each cursor of a forwarder carry.
+const IN_FLIGHT: u64 = 65_536;
+
 /// One lane's maps.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
@@ -23,6 +27,8 @@ pub(super) struct Deliveries {
     early: BTreeMap<(Seq, usize), Outcome>,
     /// The first number whose record may still be in the lane.
     floor: Seq,
+    /// A range that is being thinned: its records change their numbers.
+    held: Option<(Seq, Seq)>,
     /// Since when something waits to be recorded.
     since: Option<Mono>,
     /// Counts settlements; the disk has all up to the number last published.
@@ -69,7 +75,14 @@ impl Deliveries {
     }
 
     pub(super) fn owed(&self, sink: usize, from: Seq, to: Seq) -> Vec<(Seq, Seq)> {
-        self.sinks.get(sink).map(|sink| sink.map.holes(from, to)).unwrap_or_default()
+        let owed = self.sinks.get(sink).map(|sink| sink.map.holes(from, to)).unwrap_or_default();
+        let Some((first, last)) = self.held else { return owed };
+        let without = |(from, to): (Seq, Seq)| [(from, to.min(first.saturating_sub(1))), (from.max(last + 1), to)];
+        let apart = |range: &(Seq, Seq)| range.1 < first || range.0 > last;
+        let (whole, cut): (Vec<_>, Vec<_>) = owed.into_iter().partition(apart);
+        let mut rest: Vec<_> = cut.into_iter().flat_map(without).filter(|(from, to)| from <= to).chain(whole).collect();
+        rest.sort_unstable();
+        rest
     }
 
     /// No sink is owed anything up to here.
@@ -122,6 +135,35 @@ impl Deliveries {
     pub(super) fn expire(&mut self, last: Seq, now: Mono) {
         self.floor = self.floor.max(last.saturating_add(1));
         self.for_all(1, last, &Fate::Expired, now);
+    }
+
+    /// Keeps a range from every sink while it is thinned, if at least one is owed it, every map can say exactly what
+    /// became of it, and nothing of it can be on its way.
+    pub(super) fn hold(&mut self, from: Seq, to: Seq, head: Seq) -> bool {
+        let says: Option<Vec<bool>> = self.sinks.iter().map(|sink| sink.map.thinnable(from, to, IN_FLIGHT)).collect();
+        let free = says.is_some_and(|owed| owed.contains(&true)) && to.saturating_add(IN_FLIGHT) <= head;
+        self.held = free.then_some((from, to));
+        free
+    }
+
+    /// The thinning is over.
+    pub(super) fn release(&mut self) {
+        self.held = None;
+    }
+
+    /// What of a range on [`Self::hold`] was given up.
+    pub(super) fn thin(&mut self, from: Seq, to: Seq, now: Mono) -> Result<(), MapFull> {
+        self.since.get_or_insert(now);
+        self.sinks.iter_mut().try_for_each(|sink| sink.map.settle(from, to, &Fate::Thinned))
+    }
+
+    /// The most that any sink is owed up to `head`.
+    pub(super) fn most_owed(&self, head: Seq) -> u64 {
+        let owed = |sink: &Sink| {
+            let all = (head + 1).saturating_sub(sink.map.first());
+            all.saturating_sub(sink.map.totals().all())
+        };
+        self.sinks.iter().map(owed).max().unwrap_or(0)
     }
 
     /// Up to here no record is a dead letter that could be sent once more.

@@ -17,6 +17,8 @@ pub(super) enum Fate {
     Done,
     /// The sink will never take it; why.
     Dead(String),
+    /// Given up by thinning while still owed: others of its point and minute say nearly the same.
+    Thinned,
     /// Dropped by retention, or lost with a damaged file, while still owed.
     Expired,
     /// A number that never held a record for this sink: jumped over at a repair, given way in a full ring, or held
@@ -40,6 +42,7 @@ impl Tally {
         match fate {
             Fate::Done => Self { done: n, ..zero },
             Fate::Dead(_) => Self { dead: n, ..zero },
+            Fate::Thinned => Self { thinned: n, ..zero },
             Fate::Expired => Self { expired: n, ..zero },
             Fate::Void => Self { void: n, ..zero },
         }
@@ -67,6 +70,11 @@ impl Tally {
 
     fn parts(self) -> [u64; 5] {
         [self.done, self.dead, self.thinned, self.expired, self.void]
+    }
+
+    /// All of them; numbers that were checked.
+    pub(super) fn all(self) -> u64 {
+        self.parts().into_iter().sum()
     }
 
     /// `None` where numbers from a damaged disk overflow.
@@ -186,6 +194,19 @@ impl Map {
         self.spans.values().filter(|span| span.tally.dead > 0)
     }
 
+    /// Whether thinning `from..=to` leaves this sink's balance exact: it is owed all of it, and none of that may be on its
+    /// way to it at the moment (`in_flight` from the first it is owed); or nothing, and nothing of it could be sent again.
+    /// `None`: this map says no.
+    pub(super) fn thinnable(&self, from: Seq, to: Seq, in_flight: u64) -> Option<bool> {
+        let holes = self.holes(from, to);
+        if holes.is_empty() || to < self.first {
+            return self.dead().all(|span| span.from > to || span.to < from).then_some(false);
+        }
+        let first_owed = self.holes(1, to).first().map_or(to, |(first, _)| *first);
+        let all = holes == [(from, to)] && from - first_owed >= in_flight;
+        (all && self.spans.len() < MAX_SPANS / 2).then_some(true)
+    }
+
     /// Makes the dead letters of `from..=to` owed again.
     pub(super) fn revive(&mut self, from: Seq, to: Seq) -> Revived {
         let touched: Vec<Span> = self.dead().filter(|span| span.from <= to && span.to >= from).cloned().collect();
@@ -294,8 +315,8 @@ mod tests {
 
     const HEAD: Seq = 120;
 
-    fn fates() -> [Fate; 4] {
-        [Fate::Done, Fate::Dead("refused".to_owned()), Fate::Expired, Fate::Void]
+    fn fates() -> [Fate; 5] {
+        [Fate::Done, Fate::Dead("refused".to_owned()), Fate::Expired, Fate::Void, Fate::Thinned]
     }
 
     /// Disk rows after applying changes.
@@ -312,7 +333,7 @@ mod tests {
         #[test]
         fn agrees_with_a_map_of_single_records(
             first in 1_u64..20,
-            steps in proptest::collection::vec((1_u64..=HEAD, 0_u64..30, 0_usize..5, any::<bool>()), 0..80),
+            steps in proptest::collection::vec((1_u64..=HEAD, 0_u64..30, 0_usize..6, any::<bool>()), 0..80),
         ) {
             let mut map = Map::new(first);
             let mut model = BTreeMap::new();
@@ -339,7 +360,7 @@ mod tests {
                 }
             }
             let count = |fate: usize| model.values().filter(|f| **f == fate).count() as u64;
-            let expect = Tally { done: count(0), dead: count(1), thinned: 0, expired: count(2), void: count(3) };
+            let expect = Tally { done: count(0), dead: count(1), thinned: count(4), expired: count(2), void: count(3) };
             prop_assert_eq!(map.totals(), expect);
             let owed: Vec<Seq> = map.holes(1, HEAD).into_iter().flat_map(|(a, b)| a..=b).collect();
             let missing: Vec<Seq> = (first..=HEAD).filter(|seq| !model.contains_key(seq)).collect();

@@ -44,6 +44,8 @@ mod alarm;
 mod queue;
 mod telemetry;
 mod thin;
+mod owed;
+mod room;
 mod seal;
 mod retention;
 mod feed;
@@ -70,6 +72,7 @@ pub use manifest::{LaneCopy, Manifest};
 pub use mark::{own, owner};
 pub use past::Past;
 pub use restore::restore;
+pub use room::Room;
 pub use tap::Tap;
 
 use alarm::AlarmLane;
@@ -229,6 +232,8 @@ pub struct Health {
     /// Readings waiting for their commit.
     pub queued: usize,
     pub bytes_on_disk: u64,
+    /// How long an outage may last.
+    pub room: Room,
 }
 
 /// The opened journal; cheap to clone. Every method that is not `async` returns at once.
@@ -385,6 +390,7 @@ impl Journal {
             ring: alarm.behind(),
             queued: telemetry.queued(),
             bytes_on_disk: alarm.core.bytes() + telemetry.core.bytes(),
+            room: *lane::lock(&telemetry.room),
         }
     }
 

@@ -23,8 +23,8 @@ use super::series::{self, Series};
 use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
 use super::{
-    Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, restore,
-    schema, tap,
+    Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, owed,
+    restore, schema, tap,
 };
 use crate::catalog::{Catalog, PointMeta};
 use crate::clock::Clock;
@@ -193,8 +193,8 @@ fn load(
             Ok((sink.name.clone(), map))
         })
         .collect::<rusqlite::Result<_>>()?;
-    // Holes in the middle come from repairs alone; without one only the front can be missing, by retention.
-    let limit = if before.mended() { "" } else { " LIMIT 1" };
+    // Holes in the middle come from repairs and thinning alone; else only the front can be missing, by retention.
+    let limit = if before.mended() || owed::ever(conn)? { "" } else { " LIMIT 1" };
     let mut rows = conn.prepare(&format!("{ranges}{limit}"))?;
     let kept = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let gone = holes(&kept, if limit.is_empty() { last } else { 0 });

@@ -7,7 +7,9 @@ use gengfu_core::time::Now;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::lane::{Hand, LaneCore, lock};
+use super::owed::{self, Group};
 use super::readers::Readers;
+use super::room::{Gauge, Room};
 use super::seal::Sealed;
 use super::thin::Kept;
 use super::{Seq, chunk, schema, thin};
@@ -19,11 +21,13 @@ const TRIM_ROWS: usize = 64;
 const VACUUM_PAGES: u32 = 2048;
 /// Chunks younger than this are not thinned, ms: the last day is what people look at.
 const THIN_AFTER: i64 = 86_400_000;
+/// The same where a sink is owed more than there is room for.
+const THIN_HARD: i64 = 3_600_000;
 /// What stays whole around each transition of an alarm, ms on both sides.
 const AROUND: i64 = 600_000;
 /// Newest transitions that are looked at for that, and how long the look is good for, ms.
 const TRANSITIONS: i64 = 100_000;
-const LOOKED: u64 = 3_600_000;
+const LOOKED: u64 = 60_000;
 /// How long what a store refused for good is kept for a redrive, if there is room, ms: a week for somebody to mend the store.
 const KEEP_LETTERS: i64 = 7 * 24 * 3_600_000;
 /// How often it is looked whether something must go, ms.
@@ -43,12 +47,14 @@ pub(super) struct Retention {
     /// For what stays whole around alarms, and since when (counter) it is known.
     alarms: Readers,
     kept: Option<(u64, Kept)>,
+    gauge: Gauge,
 }
 
 impl Retention {
     pub(super) fn new(config: &JournalConfig, now: Now, alarms: Readers) -> Self {
         let steady = Steady { anchor: now };
-        let mut retention = Self { keep_ms: 0, max_bytes: 0, next: 1, steady, alarms, kept: None };
+        let gauge = Gauge::default();
+        let mut retention = Self { keep_ms: 0, max_bytes: 0, next: 1, steady, alarms, kept: None, gauge };
         retention.limit(config);
         retention
     }
@@ -64,19 +70,21 @@ impl Retention {
         self.next == 0
     }
 
-    /// Drops a few rows if it must. Batches that the warm start needs no more are those older than `memory_ms`.
-    pub(super) fn tidy(&mut self, hand: &mut Hand, core: &LaneCore, memory_ms: u64) {
+    /// Drops a few rows if it must. Batches that the warm start needs no more are those older than `memory_ms`. Gives the
+    /// room for an outage now and then.
+    pub(super) fn tidy(&mut self, hand: &mut Hand, core: &LaneCore, memory_ms: u64) -> Option<Room> {
         let now = core.clock.now();
         let steady = self.steady.at(now);
         if now.mono.0 < self.next {
-            return;
+            return None;
         }
         self.next = now.mono.0 + LOOK_EVERY;
-        let ago = |ms: i64| if steady { now.wall.0.saturating_sub(ms) } else { i64::MIN };
-        let (settled, without_letters) = {
+        let head = core.head().seq;
+        let (settled, without_letters, owed) = {
             let deliveries = lock(&core.deliveries);
-            (deliveries.settled(core.head().seq), deliveries.without_letters())
+            (deliveries.settled(head), deliveries.without_letters(), deliveries.most_owed(head))
         };
+        let ago = |ms: i64| if steady { now.wall.0.saturating_sub(ms) } else { i64::MIN };
         let limits = Limits {
             before: ago(self.keep_ms),
             bytes: self.max_bytes,
@@ -85,10 +93,17 @@ impl Retention {
             thin: now.wall.0.saturating_sub(THIN_AFTER),
             without_letters,
             letters: ago(KEEP_LETTERS),
+            hard: now.wall.0.saturating_sub(THIN_HARD),
         };
         let done = match select(&hand.conn, &limits) {
-            Ok(Some(Cut::Thin { after })) => self.thin(hand, core, after, limits.thin),
-            Ok(Some(cut)) => Ok(trim(hand, core, cut)),
+            Ok(Some(Cut::Thin { after, before })) => self.thin(hand, core, after, before),
+            Ok(Some(Cut::ThinOwed(group))) => self.thin_owed(hand, core, group),
+            Ok(Some(cut)) => {
+                if matches!(cut, Cut::Batches { last, .. } if last > limits.settled) {
+                    self.gauge.gave_way(now.mono.0);
+                }
+                Ok(trim(hand, core, cut))
+            }
             Ok(None) => Ok(false),
             Err(error) => Err(error),
         };
@@ -97,17 +112,49 @@ impl Retention {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "retention put off"),
         }
+        self.gauge.look(&hand.conn, self.max_bytes, head, owed, now)
+    }
+
+    /// What stays whole around alarms; `None`: the alarm lane can't be read.
+    fn kept(&mut self, now: u64) -> Option<&Kept> {
+        if self.kept.as_ref().is_none_or(|(since, _)| now.saturating_sub(*since) > LOOKED) {
+            let moments = self.alarms.read(transitions).inspect_err(|error| tracing::warn!(error, "thinning put off"));
+            self.kept = Some((now, Kept::around(moments.ok()?, AROUND)));
+        }
+        self.kept.as_ref().map(|(_, kept)| kept)
+    }
+
+    /// Thins rows that a sink is owed.
+    fn thin_owed(&mut self, hand: &mut Hand, core: &LaneCore, group: Group) -> rusqlite::Result<bool> {
+        let now = core.clock.mono();
+        let Some(kept) = self.kept(now.0) else { return Ok(false) };
+        let free = group.fresh() && lock(&core.deliveries).hold(group.first, group.last, core.head().seq);
+        let fewer = if free { owed::fewer(&hand.conn, group, kept) } else { Ok(None) };
+        let settled = fewer.map(|fewer| fewer.filter(|fewer| fewer.settle(&mut lock(&core.deliveries), now).is_ok()));
+        let mut written = false;
+        if let Ok(fewer) = &settled {
+            let mut write = |conn: &Connection| {
+                fewer.iter().try_for_each(|fewer| fewer.write(conn))?;
+                owed::passed(conn, group.last)
+            };
+            written = hand.commit(core, &mut write, || ());
+        }
+        lock(&core.deliveries).release();
+        if let Some(fewer) = settled? {
+            self.gauge.gave_way(now.0);
+            let (from, to, gone) = (group.first, group.last, fewer.gone());
+            tracing::info!(from, to, gone, "telemetry that is owed was thinned");
+        }
+        if let Err(error) = vacuum(&hand.conn) {
+            tracing::debug!(%error, "pages are given back later");
+        }
+        Ok(written)
     }
 
     /// Thins the next few chunks after this id.
     fn thin(&mut self, hand: &mut Hand, core: &LaneCore, after: i64, before: i64) -> rusqlite::Result<bool> {
         let now = core.clock.mono().0;
-        if self.kept.as_ref().is_none_or(|(since, _)| now.saturating_sub(*since) > LOOKED) {
-            let moments = self.alarms.read(transitions).inspect_err(|error| tracing::warn!(error, "thinning put off"));
-            let Ok(moments) = moments else { return Ok(false) };
-            self.kept = Some((now, Kept::around(moments, AROUND)));
-        }
-        let Some((_, kept)) = &self.kept else { return Ok(false) };
+        let Some(kept) = self.kept(now) else { return Ok(false) };
         let (last, thinned) = thinner(&hand.conn, after, before, kept)?;
         let written = hand.commit(core, &mut |conn| rewrite(conn, last, &thinned), || ());
         if let Err(error) = vacuum(&hand.conn) {
@@ -197,6 +244,8 @@ pub(super) struct Limits {
     pub without_letters: Seq,
     /// Batches with dead letters committed since this (UTC ms) are kept for a redrive.
     pub letters: i64,
+    /// Chunks of before this (UTC ms) are thinned before any is dropped.
+    pub hard: i64,
 }
 
 /// What goes.
@@ -208,8 +257,10 @@ pub(super) enum Cut {
     Batches { first: Seq, last: Seq },
     /// Chunks up to this id.
     Chunks { last: i64 },
-    /// Readings of the chunks after this id that tell little.
-    Thin { after: i64 },
+    /// Readings that tell little, of the chunks after this id and before this time.
+    Thin { after: i64, before: i64 },
+    /// The same of rows that a sink is owed.
+    ThinOwed(Group),
 }
 
 /// The oldest few rows that must go. The newest batch stays whatever the limits say: the next seq hangs on it.
@@ -220,22 +271,34 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
     if let Some(last) = spent(conn, limits, excess)? {
         return Ok(Some(Cut::Spent { last }));
     }
-    if excess > 0 {
-        let after = schema::meta(conn, THINNED)?.and_then(|id| id.parse().ok()).unwrap_or(0);
-        let mut next = conn.prepare_cached("SELECT t_max FROM chunk WHERE id > ?1 ORDER BY id LIMIT 1")?;
-        let next = next.query_map([after], |row| row.get::<_, i64>(0))?.next().transpose()?;
-        if next.is_some_and(|t_max| t_max < limits.thin) {
-            return Ok(Some(Cut::Thin { after }));
-        }
+    if excess > 0
+        && let Some(cut) = thin_chunks(conn, limits.thin)?
+    {
+        return Ok(Some(cut));
     }
     let oldest = |sql: &str| conn.prepare_cached(sql)?.query_map([], |row| row.get::<_, i64>(0))?.next().transpose();
     let batch = oldest("SELECT stamp FROM batch ORDER BY first_seq LIMIT 1")?;
     let chunk = oldest("SELECT t_max FROM chunk ORDER BY id LIMIT 1")?;
     if chunk.is_some_and(|chunk| batch.is_none_or(|batch| chunk <= batch)) {
-        chunks(conn, limits, excess)
-    } else {
-        batches(conn, limits, excess)
+        return chunks(conn, limits, excess);
     }
+    if excess > 0 {
+        if let Some(group) = owed::next(conn, limits.needed)? {
+            return Ok(Some(Cut::ThinOwed(group)));
+        }
+        if let Some(cut) = thin_chunks(conn, limits.hard)? {
+            return Ok(Some(cut));
+        }
+    }
+    batches(conn, limits, excess)
+}
+
+/// The next chunks that are not thinned yet, if they are of before this time.
+fn thin_chunks(conn: &Connection, before: i64) -> rusqlite::Result<Option<Cut>> {
+    let after = schema::meta(conn, THINNED)?.and_then(|id| id.parse().ok()).unwrap_or(0);
+    let mut next = conn.prepare_cached("SELECT t_max FROM chunk WHERE id > ?1 ORDER BY id LIMIT 1")?;
+    let next = next.query_map([after], |row| row.get::<_, i64>(0))?.next().transpose()?;
+    Ok(next.is_some_and(|t_max| t_max < before).then_some(Cut::Thin { after, before }))
 }
 
 /// Batches that have done their work. One that the warm start or a redrive could use goes too before anything that is kept once only.
@@ -323,7 +386,7 @@ fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut) -> bool {
         Cut::Spent { last } => tracing::debug!(last, "batches are sealed, delivered and gone"),
         Cut::Batches { first, last } => tracing::info!(from = first, to = last, "telemetry expired"),
         Cut::Chunks { last } => tracing::debug!(last, "history expired"),
-        Cut::Thin { .. } => {}
+        Cut::Thin { .. } | Cut::ThinOwed(_) => {}
     }
     written
 }
@@ -339,7 +402,7 @@ fn delete(conn: &Connection, cut: Cut) -> rusqlite::Result<()> {
             conn.prepare_cached(span)?.execute([last])?;
             conn.prepare_cached("DELETE FROM chunk WHERE id <= ?1")?.execute([last])?;
         }
-        Cut::Thin { .. } => {}
+        Cut::Thin { .. } | Cut::ThinOwed(_) => {}
     }
     Ok(())
 }

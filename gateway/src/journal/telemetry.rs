@@ -16,6 +16,7 @@ use super::instant::Instants;
 use super::lane::{Ask, Hand, IDLE, LaneCore, lock};
 use super::queue::Queue;
 use super::retention::Retention;
+use super::room::Room;
 use super::seal::Sealer;
 use super::series::Series;
 use super::{Seq, start};
@@ -39,11 +40,13 @@ pub(super) struct TelemetryLane {
     memory: AtomicU64,
     /// Limits of a changed configuration, until the writer takes them.
     limits: Mutex<Option<JournalConfig>>,
+    pub room: Mutex<Room>,
 }
 
 impl TelemetryLane {
     pub(super) fn new(core: LaneCore) -> Self {
-        Self { core, queue: Mutex::default(), memory: AtomicU64::new(i64::MAX as u64), limits: Mutex::default() }
+        let memory = AtomicU64::new(i64::MAX as u64);
+        Self { core, queue: Mutex::default(), memory, limits: Mutex::default(), room: Mutex::default() }
     }
 
     pub(super) fn push(&self, batch: Batch) -> Result<(), Batch> {
@@ -229,7 +232,10 @@ impl TelemetryWriter {
         if let Some(limits) = lock(&self.lane.limits).take() {
             self.retention.limit(&limits);
         }
-        self.retention.tidy(&mut self.hand, core, self.lane.memory.load(Ordering::Relaxed));
+        let room = self.retention.tidy(&mut self.hand, core, self.lane.memory.load(Ordering::Relaxed));
+        if let Some(room) = room {
+            *lock(&self.lane.room) = room;
+        }
     }
 
     /// Sleeps until something is due.

@@ -36,17 +36,22 @@ impl Kept {
 
 /// Keeps what tells most of `items`: one point's, in order of time.
 pub(super) fn thin(items: &[Item], kept: &Kept) -> Vec<Item> {
-    let mut out = Vec::with_capacity(items.len() / 8);
+    items.iter().zip(tells(items, kept)).filter(|(_, tells)| *tells).map(|(item, _)| *item).collect()
+}
+
+/// Whether it tells much, of each of `items`: one point's, in order of time.
+pub(super) fn tells(items: &[Item], kept: &Kept) -> Vec<bool> {
+    let mut out = Vec::with_capacity(items.len());
     let mut begin = 0;
     for minute in items.chunk_by(|a, b| a.at.div_euclid(MINUTE) == b.at.div_euclid(MINUTE)) {
         let end = begin + minute.len();
         let told = Minute::of(minute);
-        let tells = |(place, item): &(usize, &Item)| {
+        let tells = |(place, item): (usize, &Item)| {
             let last = (begin + place).checked_sub(1).and_then(|n| items.get(n));
             let next = items.get(begin + place + 1);
-            told.needs(*place, item, [last, next]) || kept.holds(item.at)
+            told.needs(place, item, [last, next]) || kept.holds(item.at)
         };
-        out.extend(minute.iter().enumerate().filter(tells).map(|(_, item)| *item));
+        out.extend(minute.iter().enumerate().map(tells));
         begin = end;
     }
     out

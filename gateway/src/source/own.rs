@@ -33,6 +33,8 @@ const LINGER_MS: u64 = 60_000;
 const LINK_MS: u64 = 30_000;
 /// Pushes that reach nobody for this long are a trouble of their own.
 const PUSH_MS: u64 = 120_000;
+/// Room for an outage, in hours at the present rate, below which people are told while a sink is behind.
+const SHORT_HOURS: f64 = 6.0;
 /// A look this late means that the whole process stood still (or the machine did). Whoever looks then sees others that
 /// are as late as itself, so it waits this long before it believes what it sees.
 const STANDSTILL_MS: u64 = 3_000;
@@ -66,7 +68,7 @@ struct Trouble {
     sight: fn(&Journal, &Outages, &str) -> Sight,
 }
 
-const TROUBLES: [Trouble; 8] = [
+const TROUBLES: [Trouble; 9] = [
     Trouble {
         point: "journal-fault",
         each_link: false,
@@ -106,6 +108,16 @@ const TROUBLES: [Trouble; 8] = [
         advice: "报警推送已超过 2 分钟无法送达，值班人员可能收不到报警：检查网络与推送服务 / Pushes have reached nobody for 2 min, people may not hear of alarms: check the network and the receiver.",
         signs: |_| 0,
         sight: |_, outages, _| outages.push.unwrap_or(Sight::Unknown),
+    },
+    Trouble {
+        point: "outage-room",
+        each_link: false,
+        label: "断网存储余量 / outage room",
+        words: ["充足 / enough", "不足 / running short"],
+        priority: Priority::High,
+        advice: "转发中断，剩余空间不足 6 小时，之后待转发的数据将被抽稀：恢复网络或中心库 / Forwarding is down and there is room for less than 6 h; then what is owed will be thinned: restore the network or the store.",
+        signs: |_| 0,
+        sight: |journal, _, _| if journal.health().room.is_short(SHORT_HOURS) { Sight::Lasts } else { Sight::Well },
     },
     Trouble {
         point: "clock-off",

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use super::super::App;
 use super::process;
 use crate::driver::Snapshot;
-use crate::journal::{Health, SinkBalance};
+use crate::journal::{Health, Room, SinkBalance};
 use crate::telemetry::{LinkState, RefusedReason, Stats};
 
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
@@ -81,6 +81,10 @@ fn process(out: &mut Exposition, app: &App, engine: bool) {
     if let Some(seconds) = process::cpu_seconds() {
         out.counter("process_cpu_seconds_total", "User and system CPU time spent in seconds", seconds);
     }
+    if let Some((bytes, a_day)) = process::written(app.clock.up_ms()) {
+        out.counter("gengfu_disk_written_bytes_total", "Bytes this run had written to disks", bytes);
+        out.gauge("gengfu_disk_written_bytes_per_day", "The same a day: the wear of a flash", a_day);
+    }
 }
 
 fn alarms(out: &mut Exposition, snapshot: &Snapshot) {
@@ -138,6 +142,7 @@ fn journal(out: &mut Exposition, health: &Health, mono: u64) {
     out.gauge("gengfu_journal_bytes", "Bytes the journal takes on disk", health.bytes_on_disk);
     out.gauge("gengfu_journal_ring", "Alarm entries not on disk yet", health.ring);
     out.gauge("gengfu_journal_queue", "Readings waiting for their commit", health.queued);
+    room(out, health.room);
     let lanes = [
         ("alarm", health.alarm_progress, &health.alarm_error),
         ("telemetry", health.telemetry_progress, &health.telemetry_error),
@@ -151,6 +156,16 @@ fn journal(out: &mut Exposition, health: &Health, mono: u64) {
     for (lane, _, error) in lanes {
         family.sample(&[("lane", lane)], u8::from(error.is_some()));
     }
+}
+
+fn room(out: &mut Exposition, room: Room) {
+    if let Some(hours) = room.hours_left {
+        let help = "Hours of outage until readings that a sink is owed must be thinned, at the present rate";
+        out.gauge("gengfu_outage_hours_left", help, hours);
+    }
+    out.gauge("gengfu_outage_owed", "Readings that the sink furthest behind is owed", room.owed);
+    let help = "Whether readings that were owed were thinned or dropped within the last hour";
+    out.gauge("gengfu_outage_gives_way", help, u8::from(room.gives_way));
 }
 
 fn links(out: &mut Exposition, stats: &Stats) {

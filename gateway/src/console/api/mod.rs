@@ -17,6 +17,7 @@ mod process;
 mod reload;
 mod status;
 
+pub(super) use process::written;
 pub(super) use status::{Failing, failing};
 
 /// One address.

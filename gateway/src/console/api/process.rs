@@ -15,6 +15,20 @@ pub(super) fn cpu_seconds() -> Option<f64> {
     cpu(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
+/// Bytes this process had written to disks, and how many a day that makes over the `up_ms` it has run: the wear of a flash.
+pub(in super::super) fn written(up_ms: u64) -> Option<(u64, u64)> {
+    let bytes = written_bytes(&fs::read_to_string("/proc/self/io").ok()?)?;
+    let a_day = (bytes as f64 / (up_ms.max(1) as f64 / DAY)) as u64;
+    Some((bytes, a_day))
+}
+
+const DAY: f64 = 86_400_000.0;
+
+/// What went to the block layer; pages that were truncated before they got there are counted too (proc(5)).
+fn written_bytes(io: &str) -> Option<u64> {
+    io.lines().find_map(|line| line.strip_prefix("write_bytes:"))?.trim().parse().ok()
+}
+
 fn resident(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
@@ -40,5 +54,7 @@ mod tests {
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 100 0 0 0 150 25 0 0 20 0 4 0 100 1 1";
         assert_eq!(cpu(stat), Some(1.75));
         assert_eq!(cpu("7 (x"), None);
+        assert_eq!(written_bytes("wchar: 9\nwrite_bytes: 4096\ncancelled_write_bytes: 0\n"), Some(4096));
+        assert_eq!(written_bytes("wchar: 9\n"), None);
     }
 }

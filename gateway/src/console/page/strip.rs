@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::view::{RunBalance, Totals};
 use super::{Look, words};
-use crate::console::api::{Failing, failing};
+use crate::console::api::{Failing, failing, written};
 use crate::console::impaired::is_sink;
 use crate::journal::SinkBalance;
 use crate::telemetry::{LinkState, LinkStatus};
@@ -32,9 +32,18 @@ fn health(look: &Look<'_>) -> Markup {
     html! {
         @for reason in alive.iter().chain(&ready) { p.alert role="alert" { (lang.pick("故障：", "Failing: ")) (reason) } }
         @if journal.ring > 0 { p.alert { (lang.pick("尚未写入磁盘的报警记录：", "Alarm records not on disk yet: ")) (journal.ring) } }
+        @if journal.room.gives_way {
+            p.alert { (lang.pick("空间不足，待转发的数据已抽稀", "Readings still to be forwarded were thinned for want of room")) }
+        }
         dl.pairs {
             dt { (lang.pick("运行时间", "Up")) } dd { (words::span(lang, up)) }
             dt { (lang.pick("日志占用", "Journal")) } dd.number { (words::bytes(journal.bytes_on_disk)) }
+            @if let Some(hours) = journal.room.hours_left {
+                dt { (lang.pick("断网可存", "Outage room")) } dd.number { (words::span(lang, (hours * 3_600_000.0) as u64)) }
+            }
+            @if let Some((_, a_day)) = written(up) {
+                dt { (lang.pick("每日写盘", "Written a day")) } dd.number { (words::bytes(a_day)) }
+            }
             dt { (lang.pick("待写入", "Queued")) } dd.number { (words::count(journal.queued as u64)) }
             dt { (lang.pick("版本", "Version")) } dd { (env!("CARGO_PKG_VERSION")) }
         }
@@ -46,7 +55,7 @@ fn balance(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
     let lang = look.lang;
     let (run, totals) = (RunBalance::of(&look.app.stats), Totals::of(sinks));
     let dropped: u64 = run.refused.iter().filter(|(reason, _)| *reason != "undecodable").map(|(_, n)| n).sum();
-    let lost = dropped + totals.dead + totals.unaccounted;
+    let lost = dropped + totals.dead + totals.expired + totals.unaccounted;
     html! {
         p.verdict data-lost[lost > 0] {
             @if lost == 0 { span.mark { "✓ " (lang.pick("无丢失", "Nothing lost")) } }
@@ -56,6 +65,9 @@ fn balance(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
             dt { (lang.pick("本次读入", "Read, this run")) } dd.number { (words::count(run.read)) }
             dt { (lang.pick("已提交", "Committed")) } dd.number { (words::count(run.committed)) }
             dt { (lang.pick("处理中", "In flight")) } dd.number { (words::count(run.in_flight)) }
+            @if totals.thinned > 0 {
+                dt { (lang.pick("抽稀", "Thinned")) } dd.number { (words::count(totals.thinned)) }
+            }
             @for (reason, n) in run.refused.iter().filter(|(_, n)| *n > 0) {
                 dt { (lang.pick("拒收：", "Refused: ")) (words::refused(lang, reason)) } dd.number { (words::count(*n)) }
             }

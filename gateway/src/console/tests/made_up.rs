@@ -15,7 +15,7 @@ use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, Po
 use crate::console::history::{Answer, History};
 use crate::driver::Snapshot;
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
-use crate::journal::{Bucket, Entry, Health, Lane, Letters, Redrive, Redriven, Seq, SinkBalance};
+use crate::journal::{Bucket, Entry, Health, Lane, Letters, Redrive, Redriven, Room, Seq, SinkBalance};
 
 pub(in crate::console) fn site() -> Site {
     Site {
@@ -201,6 +201,7 @@ pub(in crate::console) fn health(progress: u64) -> Health {
         ring: 0,
         queued: 12,
         bytes_on_disk: 52_428_800,
+        room: Room { owed: 12, hourly: 3_600_000, hours_left: Some(71.6), gives_way: false },
     }
 }
 

@@ -276,6 +276,7 @@ const LIMITS: retention::Limits = retention::Limits {
     without_letters: 0,
     letters: i64::MIN,
     thin: i64::MIN,
+    hard: i64::MIN,
 };
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod backup;
 mod basics;
 mod damage;
+mod owed;
 mod past;
 mod sealed;
 mod push;

@@ -105,6 +105,7 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
         without_letters: Seq::MAX,
         letters: i64::MIN,
         thin: i64::MIN,
+        hard: i64::MIN,
     };
     let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
     assert_eq!(cut(&limits), Some(retention::Cut::Spent { last: 15_000 }));
@@ -118,7 +119,7 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
     assert_eq!(cut(&full), Some(retention::Cut::Spent { last: 15_000 }), "nor where there is no room");
     let owed = retention::Limits { settled: 20_000, ..limits };
     assert_eq!(cut(&owed), Some(retention::Cut::Spent { last: 18_000 }), "what is not sealed stays");
-    let full = retention::Limits { settled: 0, bytes: 0, ..limits };
+    let full = retention::Limits { settled: 0, bytes: 0, needed: i64::MIN, ..limits };
     assert_eq!(cut(&full), Some(retention::Cut::Chunks { last: 3 }), "chunks of the past are older than owed batches");
     let buckets = run.journal.history(point, 0, 20_000, 20_000).await.expect("history");
     assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 20_000);

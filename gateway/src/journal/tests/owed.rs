@@ -1,0 +1,103 @@
+//! An outage that outlasts the room: readings that are owed are thinned, not dropped, and every balance stays exact.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+const POINTS: i64 = 100;
+const MINUTE: i64 = 60_000;
+
+/// A run on a clock that can be hurried, with this much room.
+fn open_with(dir: &Dir, clock: &Clock, max_size: u64) -> Run {
+    let (catalog, stats) = (Catalog::default(), SharedStats::default());
+    let config = JournalConfig { max_size, ..config(dir) };
+    let Opened { journal, standing, cause, last_seen, writers } =
+        Journal::open(&config, &catalog, clock, &stats, &sinks()).expect("the journal opens");
+    journal.remember(0);
+    Run { journal, standing, cause, last_seen, writers, catalog, stats }
+}
+
+/// A minute of all points, a reading a second each, of which every value differs from the next.
+fn minute(ids: &[PointId], begin: i64) -> Vec<Reading> {
+    let value = |n: i64, second: i64| ((begin / 1_000 + second * 7_919 + n * 104_729) % 1_009) as f64;
+    let at = |second: i64| begin + second * 1_000;
+    let second = |second| ids.iter().zip(0..).map(move |(id, n)| reading(*id, at(second), value(n, second)));
+    (0..60).flat_map(second).collect()
+}
+
+/// The extremes of each point and minute.
+fn extremes(readings: impl Iterator<Item = (PointId, i64, f64)>) -> BTreeMap<(PointId, i64), (f64, f64)> {
+    let mut all = BTreeMap::new();
+    for (point, at, value) in readings {
+        let (low, high) = all.entry((point, at.div_euclid(MINUTE))).or_insert((f64::MAX, f64::MIN));
+        (*low, *high) = (value.min(*low), value.max(*high));
+    }
+    all
+}
+
+/// Pushes minutes until `hours` have gone by.
+async fn live(run: &Run, clock: &Clock, ids: &[PointId], hours: i64) -> Vec<Reading> {
+    let mut all = Vec::new();
+    for _ in 0..hours * 60 {
+        let readings = minute(ids, clock.wall().0.div_euclid(MINUTE) * MINUTE);
+        all.extend(readings.iter().copied());
+        run.commit(readings).await;
+        clock.hurry(MINUTE as u64);
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_owed_beyond_the_room_is_thinned_and_every_balance_stays_exact() {
+    let (dir, clock) = (Dir::new(), Clock::start());
+    let run = open_with(&dir, &clock, 4 << 20);
+    let ids: Vec<PointId> = (0..POINTS).map(|n| run.point(&format!("p{n}"))).collect();
+    let all = live(&run, &clock, &ids, 5).await;
+    let used = || run.journal.health().room;
+    until("the lane fits", || {
+        clock.hurry(5_000);
+        used().gives_way && used().hours_left == Some(0.0)
+    })
+    .await;
+    let balance = run.balance(STORE, Lane::Telemetry);
+    assert!(balance.thinned > 500_000 && balance.expired == 0, "{balance:?}");
+    assert_eq!(balance.committed, all.len() as u64);
+    run.close();
+
+    // What a restart finds is the same, and the rest can be sent: once each, nothing made up, and no extreme is missing.
+    let run = open_with(&dir, &clock, 4 << 20);
+    let again = run.balance(STORE, Lane::Telemetry);
+    assert!(again.thinned >= balance.thinned && again.committed == balance.committed && again.expired == 0);
+    let feed = run.feed(Lane::Telemetry);
+    let mut left = Vec::new();
+    for (from, to) in feed.owed() {
+        left.extend(feed.telemetry(from, to, usize::MAX).await.expect("records"));
+        feed.settle(from, to, Outcome::Done).await.expect("settled");
+    }
+    let end = run.balance(STORE, Lane::Telemetry);
+    assert_eq!((end.pending, end.delivered), (0, left.len() as u64));
+    assert_eq!(end.thinned + end.delivered, end.committed);
+    let seqs: std::collections::BTreeSet<Seq> = left.iter().map(|record| record.seq).collect();
+    assert_eq!(seqs.len(), left.len(), "each number once");
+    let sent: std::collections::HashSet<_> = all.iter().map(|r| (r.point, r.at.0, r.value.to_bits())).collect();
+    assert!(left.iter().all(|r| sent.contains(&(r.point, r.at_ns / 1_000_000, r.value.to_bits()))), "nothing made up");
+    let of = |all: &[Reading]| extremes(all.iter().map(|r| (r.point, r.at.0, r.value)));
+    assert_eq!(extremes(left.iter().map(|r| (r.point, r.at_ns / 1_000_000, r.value))), of(&all));
+    run.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_on_its_way_is_never_thinned() {
+    let (dir, clock) = (Dir::new(), Clock::start());
+    let run = open_with(&dir, &clock, 1 << 20);
+    let ids: Vec<PointId> = (0..POINTS).map(|n| run.point(&format!("p{n}"))).collect();
+    // Less than two requests at each end: there is nothing in between, so the oldest must go.
+    live(&run, &clock, &ids, 1).await;
+    until("the lane fits", || {
+        clock.hurry(5_000);
+        run.balance(STORE, Lane::Telemetry).expired > 0
+    })
+    .await;
+    assert_eq!(run.balance(STORE, Lane::Telemetry).thinned, 0);
+    run.close();
+}
