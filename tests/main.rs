@@ -21,6 +21,7 @@ mod sick_disk;
 mod ledger;
 mod reload;
 mod retention;
+mod two_days;
 mod bad_config;
 mod bad_mqtt;
 mod lost_link;

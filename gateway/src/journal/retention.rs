@@ -21,8 +21,9 @@ const TRIM_ROWS: usize = 64;
 const VACUUM_PAGES: u32 = 2048;
 /// Chunks younger than this are not thinned, ms: the last day is what people look at.
 const THIN_AFTER: i64 = 86_400_000;
-/// The same where a sink is owed more than there is room for.
-const THIN_HARD: i64 = 3_600_000;
+/// The same, and what is owed, where a sink is owed more than there is room for: not before every alarm that would want it
+/// whole is known.
+const THIN_HARD: i64 = AROUND + 2 * LOOKED as i64;
 /// What stays whole around each transition of an alarm, ms on both sides.
 const AROUND: i64 = 600_000;
 /// Newest transitions that are looked at for that, and how long the look is good for, ms.
@@ -283,7 +284,7 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
         return chunks(conn, limits, excess);
     }
     if excess > 0 {
-        if let Some(group) = owed::next(conn, limits.needed)? {
+        if let Some(group) = owed::next(conn, limits.needed.min(limits.hard))? {
             return Ok(Some(Cut::ThinOwed(group)));
         }
         if let Some(cut) = thin_chunks(conn, limits.hard)? {

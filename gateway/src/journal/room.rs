@@ -48,8 +48,9 @@ pub(super) struct Gauge {
     next: u64,
     /// Counter and head at the last look.
     last: Option<(u64, Seq)>,
-    /// Readings a ms.
+    /// Readings a ms, and over how many ms they were counted.
     rate: Option<f64>,
+    counted: f64,
     gave_way: Option<u64>,
 }
 
@@ -80,9 +81,10 @@ impl Gauge {
         Some(Room { owed, hourly: rate.map_or(0, |rate| (rate * HOUR) as u64), hours_left, gives_way })
     }
 
-    /// The first stretch counts whole, later ones by their length.
+    /// The plain mean at first: a start is not what comes after it.
     fn follow(&mut self, ms: f64, readings: f64) {
-        let share = 1.0 - (-ms / FOLLOWS).exp();
+        self.counted += ms;
+        let share = (1.0 - (-ms / FOLLOWS).exp()).max(ms / self.counted);
         let now = readings / ms;
         self.rate = Some(self.rate.map_or(now, |rate| rate + (now - rate) * share));
     }
@@ -111,8 +113,12 @@ mod tests {
     #[test]
     fn the_rate_follows_and_the_room_is_short_only_behind() {
         let mut gauge = Gauge::default();
-        gauge.follow(30_000.0, 30_000.0);
+        gauge.follow(30_000.0, 0.0);
+        gauge.follow(30_000.0, 60_000.0);
         assert_eq!(gauge.rate, Some(1.0));
+        for _ in 0..400 {
+            gauge.follow(30_000.0, 30_000.0);
+        }
         gauge.follow(600_000.0, 0.0);
         assert!(gauge.rate.is_some_and(|rate| (rate - (-1.0_f64).exp()).abs() < 1e-9));
         let room = Room { owed: 20_000, hourly: 60_000, hours_left: Some(2.0), gives_way: false };
