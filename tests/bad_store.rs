@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use gengfu_tests::counting::{committed, contains, journal};
-use gengfu_tests::gateway::Gateway;
+use gengfu_tests::counting::{Set, committed, contains, journal};
+use gengfu_tests::gateway::{Gateway, run};
 use gengfu_tests::http::Reply;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::stub::Stub;
+use gengfu_tests::stub::{Stub, fields};
 use gengfu_tests::wait::{eventually, now, say};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -178,6 +178,42 @@ fn bad_request_sets_aside_only_what_is_bad() {
     let sent = stub.writes().len();
     say(&format!("{refused} of {} records dead, in {sent} requests", records.len()));
     gateway.term();
+}
+
+#[test]
+fn forgets_its_bucket() {
+    let gone = "{\"code\":\"not found\",\"message\":\"bucket \\\"rig\\\" not found\"}".to_owned();
+    is_tried_again(Reply::Status(404, gone), "", "check org and bucket");
+}
+
+#[test]
+fn hangs_in_the_middle_of_its_answer() {
+    is_tried_again(Reply::Half(400), "timeout = \"500ms\"\n", "");
+}
+
+/// A store that answers 204 and keeps half, or nothing: no gateway can see that. What it was sent is counted as delivered
+/// and nothing else is, and the journal still holds it for whoever finds out.
+#[test]
+fn says_it_has_what_it_has_not() {
+    let mut bench = bench("");
+    for keeps_one_in in [2, usize::MAX] {
+        bench.stub.lies(Some(keeps_one_in));
+        bench.nothing_waits_for_it();
+    }
+    bench.stub.lies(None);
+    let from = now();
+    eventually(SOON, "it keeps records again", || bench.stub.first_after(from).is_some());
+    assert_eq!(balance(&bench.gateway, "dead"), 0);
+    bench.gateway.settle(SOON);
+    let expected = committed(&bench.gateway.data());
+    assert!(contains(&bench.stub.accepted(), &expected.must).is_err(), "it did lie");
+
+    let out = run(&["export", "-c", "site.toml", "--format", "line"], bench.dir.path());
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let again: Set = String::from_utf8(out.stdout).unwrap().lines().flat_map(fields).collect();
+    let all: Set = bench.stub.accepted().union(&again).cloned().collect();
+    expected.compare(&all).unwrap();
+    say(&format!("{} of {} samples came back out of the journal", again.len(), expected.must.len()));
 }
 
 /// Something that speaks JSON and refuses all: a wrong port, a proxy, a store that is ill.

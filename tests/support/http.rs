@@ -172,6 +172,8 @@ pub enum Reply {
     With(u16, String, String),
     /// Holds the connection and never answers.
     Hang,
+    /// Status, and the half of a body; the rest never comes.
+    Half(u16),
     /// Closes without a word.
     Close,
 }
@@ -214,7 +216,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(stream: &TcpStream, handler: &dyn Fn(Request) -> Reply, stop: &AtomicBool) {
+fn serve(mut stream: &TcpStream, handler: &dyn Fn(Request) -> Reply, stop: &AtomicBool) {
     let _ = stream.set_nodelay(true);
     let _ = stream.set_read_timeout(Some(Duration::from_mins(1)));
     let Ok(reading) = stream.try_clone() else { return };
@@ -224,6 +226,14 @@ fn serve(stream: &TcpStream, handler: &dyn Fn(Request) -> Reply, stop: &AtomicBo
         let (status, header, body) = match handler(request) {
             Reply::Status(status, body) => (status, None, body),
             Reply::With(status, header, body) => (status, Some(header), body),
+            Reply::Half(status) => {
+                let _ =
+                    stream.write_all(format!("HTTP/1.1 {status} -\r\nContent-Length: 80\r\n\r\n{{\"code\"").as_bytes());
+                while !stop.load(Ordering::Relaxed) {
+                    pause(Duration::from_millis(20));
+                }
+                break;
+            }
             Reply::Hang => {
                 while !stop.load(Ordering::Relaxed) {
                     pause(Duration::from_millis(20));

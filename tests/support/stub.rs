@@ -37,6 +37,8 @@ struct State {
     refused: Option<String>,
     token: Option<String>,
     most: Option<usize>,
+    /// Of so many lines it keeps one, whatever it answers.
+    keeps_one_in: Option<usize>,
     writes: Vec<Write>,
 }
 
@@ -57,8 +59,15 @@ impl Stub {
     /// The same, and on each connection takes `pace` lines a second: a store on a thin line, whose backlog lasts.
     pub fn paced(pace: f64) -> Self {
         let standing = Reply::Status(204, String::new());
-        let state =
-            State { script: VecDeque::new(), standing, refused: None, token: None, most: None, writes: Vec::new() };
+        let state = State {
+            script: VecDeque::new(),
+            standing,
+            refused: None,
+            token: None,
+            most: None,
+            keeps_one_in: None,
+            writes: Vec::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let answering: Arc<AtomicUsize> = Arc::default();
         let (inside, busy) = (state.clone(), answering.clone());
@@ -104,6 +113,11 @@ impl Stub {
     /// From now on answers 413 to a request of more lines.
     pub fn take_at_most(&self, lines: usize) {
         self.state.lock().unwrap().most = Some(lines);
+    }
+
+    /// From now on keeps one in so many of the lines it says it has taken; `None`: all.
+    pub fn lies(&self, keeps_one_in: Option<usize>) {
+        self.state.lock().unwrap().keeps_one_in = keeps_one_in;
     }
 
     pub fn writes(&self) -> Vec<Write> {
@@ -192,8 +206,9 @@ impl State {
             }
             _ => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
         };
-        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        let count = lines.len();
+        let count = text.lines().count();
+        let kept = self.keeps_one_in.unwrap_or(1);
+        let lines: Vec<String> = text.lines().step_by(kept).map(str::to_owned).collect();
         self.writes.push(Write {
             at: request.at,
             unix_ms: unix_ms(),
@@ -203,7 +218,7 @@ impl State {
             gzip: request.header("content-encoding") == Some("gzip"),
             status: match &reply {
                 Reply::Status(status, _) | Reply::With(status, _, _) => *status,
-                Reply::Hang | Reply::Close => 0,
+                Reply::Half(_) | Reply::Hang | Reply::Close => 0,
             },
         });
         (reply, count)
