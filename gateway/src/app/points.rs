@@ -1,5 +1,7 @@
 //! All points of the configuration, and of the devices it let in earlier.
 
+use std::collections::HashSet;
+
 use gengfu_core::reading::PointId;
 
 use crate::catalog::{Catalog, PointMeta};
@@ -12,6 +14,13 @@ use crate::source::own;
 /// journal knows their names, or an alarm of theirs stands) are among them.
 pub(super) fn enter(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> Vec<(PointId, PointSpec)> {
     let catalogued = catalog.tail(0);
+    let old: HashSet<String> = catalogued.iter().map(|meta| meta.name()).collect();
+    let alarmed: HashSet<String> = standing.iter().map(|event| format!("{}/{}", event.device, event.point)).collect();
+    // A device of another source, or our own, may have a name that the subscription would give too: it has none of its points.
+    let had = |subscription: &Subscription, device: &str| {
+        let mut names = subscription.points.iter().map(|point| format!("{device}/{}", point.spec.name));
+        device != own::DEVICE && names.any(|name| old.contains(&name) || alarmed.contains(&name))
+    };
     // Those with an alarm that stands come first: no limit on devices may push it out.
     let standing = standing.iter().map(|event| event.device.as_str());
     let known: Vec<&str> = standing.chain(catalogued.iter().map(|meta| meta.device.as_str())).collect();
@@ -27,7 +36,7 @@ pub(super) fn enter(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> 
     for link in &site.mqtt {
         for subscription in &link.subscriptions {
             let mut devices = subscription.expect.clone();
-            for device in &known {
+            for device in known.iter().filter(|device| had(subscription, device)) {
                 let room = devices.len() < subscription.max_devices;
                 if room && pattern::comes_of(&subscription.device, device) && !devices.iter().any(|d| d == device) {
                     devices.push((*device).to_owned());
