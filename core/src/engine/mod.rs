@@ -201,11 +201,12 @@ impl<'t> Engine<'t> {
     }
 
     /// Keeps the reading as the point's present; `None` if it is not, or the point is unknown. History is the present unless
-    /// the point has said something since: one sent again within the same second counts.
+    /// the point has said something since: one sent again within the same second counts. One without a date can't be held
+    /// against that: the clock it was stamped by on arrival may have been set back since the point spoke.
     #[inline]
     fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<(u32, u32)> {
         let point = self.tables.points.get_mut(reading.point.0 as usize)?;
-        if delivery == Delivery::History && reading.at < point.spoke {
+        if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
         }
         point.last = *reading;

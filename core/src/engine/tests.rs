@@ -246,6 +246,23 @@ fn a_word_that_came_late_counts_though_the_link_was_called_lost_meanwhile() {
     assert_eq!(w.points[1].last.value, 55.0);
 }
 
+/// The box came back with its clock behind: what is sent again has no date that it could be held against.
+#[test]
+fn a_word_without_a_date_is_not_held_against_the_time_of_an_earlier_one() {
+    let resent = |reason| Reading { point: GAS, at: now(1_000).wall, value: 60.0, quality: Quality::Uncertain(reason) };
+    for reason in [Reason::Clock, Reason::Stale] {
+        let mut w = World::new();
+        let before = Reading { point: GAS, at: now(3_600_000).wall, value: 1.0, quality: Quality::Good };
+        w.run(|e, log| {
+            e.warm(&before, Delivery::Live, now(500));
+            e.settle(now(900), log);
+        });
+        w.event(Event::Reading(resent(reason), Delivery::History), 1_000);
+        assert_eq!(w.words(), [(2, "raise", "unacknowledged")], "{reason:?}");
+        assert_eq!(w.points[1].last, resent(reason));
+    }
+}
+
 /// A device whose clock was set back within the tolerance: what came last is the present, in this run and in the next.
 #[test]
 fn a_restart_believes_the_order_of_arrival_not_the_stamps() {
