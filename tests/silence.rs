@@ -6,11 +6,14 @@ use gengfu_tests::broker::Broker;
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::process::Folder;
 use gengfu_tests::publisher::Publisher;
-use gengfu_tests::receiver::Receiver;
+use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, now, pause, say, until};
+use gengfu_tests::wait::{eventually, now, pause, say, unix_ms, until};
+use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(20);
+/// Ten seconds until a lost link counts, and a reconnect.
+const LOST: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_secs(2);
 /// From the message to the engine and from the engine to the receiver, on a busy machine.
 const WAY: Duration = Duration::from_secs(1);
@@ -19,13 +22,71 @@ const PACE: Duration = Duration::from_millis(250);
 const SILENT: &str = "heat-01";
 const TALKING: &str = "heat-02";
 
+/// Life-safety devices that are silent after two seconds.
+fn site(broker: &Broker, receiver: &Receiver) -> String {
+    let text = Site::new("rig").mqtt(broker.port).text;
+    let text = text.replace("value = \"/v\"", "value = \"/v\"\nlife_safety = true\nstale_after = \"2s\"");
+    Site { text }.webhook("duty", receiver.port()).text
+}
+
+/// What was pushed, in order. A key that comes again must say the same: a receiver may drop it.
+fn told(receiver: &Receiver) -> Vec<(String, String)> {
+    let said =
+        |p: &Push| [&p.body["event"], &p.body["state"], &p.body["times"]["detected_ms"]].map(ToString::to_string);
+    let (pushes, seen) = (receiver.pushes(), receiver.seen());
+    for push in pushes.iter().filter(|p| !p.key.is_empty()) {
+        let first = seen.iter().find(|p| p.key == push.key).unwrap();
+        assert_eq!(said(push), said(first), "{} says two things", push.key);
+    }
+    seen.iter().map(|p| (p.word("event").to_owned(), p.key.clone())).collect()
+}
+
+/// Neither a broker that was gone and kept our session, nor a start and the copy of its last word that the broker retains,
+/// makes a dead device live again: its alarm stands until it speaks. Its next silence is another alarm.
+#[test]
+fn a_dead_device_does_not_return_by_what_others_say_of_it() {
+    let (dir, mut broker, receiver) = (Folder::new("dead"), Broker::start(), Receiver::start());
+    let mut gateway = Gateway::start(&site(&broker, &receiver), dir.path());
+    eventually(SOON, "the gateway has subscribed", || broker.subscribed());
+    let mut publisher = Publisher::connect(broker.port);
+    let word = json!({ "v": 1, "ts": unix_ms() }).to_string();
+    publisher.raw(&format!("rig/{SILENT}/v"), word.as_bytes(), true);
+    publisher.flush();
+    drop(publisher);
+    let raise = receiver.expect(SOON, "the silence is an alarm", |p| p.word("event") == "raise");
+    let path = format!("/api/v1/alarms/{}/acknowledge", raise.word("alarm_id"));
+    assert_eq!(gateway.post(&path, &json!({ "by": "rig" })).status, 200);
+    receiver.expect(SOON, "acknowledge", |p| p.word("event") == "acknowledge");
+    let stands = [("raise".to_owned(), raise.key.clone()), ("acknowledge".to_owned(), raise.key.replace(".1", ".2"))];
+
+    let point = format!("{SILENT}/v");
+    broker.stop();
+    gateway.quality(&point, LOST, "bad", Some("comm"));
+    broker.start_again(false);
+    gateway.quality(&point, LOST, "uncertain", Some("stale"));
+    pause(STALE + WAY);
+    assert_eq!(told(&receiver), stands, "a value told for it is no word of it");
+
+    gateway.restart();
+    gateway.quality(&point, SOON, "good", None);
+    pause(STALE + WAY);
+    assert_eq!(told(&receiver), stands, "a copy of its last word is no word of now");
+    gateway.alarm("gengfu/no-data", SOON, |a| a["state"] == "acknowledged" && a["device"] == SILENT);
+
+    let mut publisher = Publisher::connect(broker.port);
+    publisher.reading(SILENT);
+    let over = receiver.expect(SOON, "it speaks", |p| p.word("event") == "return");
+    assert_eq!(over.key, raise.key.replace(".1", ".3"));
+    let other = |p: &Push| p.word("event") == "raise" && p.word("alarm_id") != raise.word("alarm_id");
+    receiver.expect(SOON, "the next silence is another alarm", other);
+    assert_eq!(told(&receiver).len(), 4);
+    gateway.term();
+}
+
 #[test]
 fn a_life_safety_device_that_falls_silent_is_an_alarm() {
     let (dir, broker, receiver) = (Folder::new("silence"), Broker::start(), Receiver::start());
-    let site = Site::new("rig").mqtt(broker.port).text;
-    let site = site.replace("value = \"/v\"", "value = \"/v\"\nlife_safety = true\nstale_after = \"2s\"");
-    let site = Site { text: site }.webhook("duty", receiver.port()).text;
-    let mut gateway = Gateway::start(&site, dir.path());
+    let mut gateway = Gateway::start(&site(&broker, &receiver), dir.path());
     eventually(SOON, "the gateway has subscribed", || broker.subscribed());
     let mut publisher = Publisher::connect(broker.port);
     let talk = |publisher: &mut Publisher, device: &str| {

@@ -82,6 +82,15 @@ impl Quality {
         }
     }
 
+    /// Whether the reading's time tells when the value was true. Where the source's own time is lacking or not believed it is
+    /// the time of arrival, which says nothing of what came before or after.
+    pub const fn is_dated(self) -> bool {
+        match self {
+            Self::Good | Self::Bad(_) => true,
+            Self::Uncertain(reason) => !matches!(reason, Reason::Clock | Reason::Stale),
+        }
+    }
+
     /// One byte for the journal: 0 good, the reason's code for bad, that plus 64 for uncertain.
     pub const fn code(self) -> u8 {
         match self {

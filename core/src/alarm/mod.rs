@@ -34,7 +34,7 @@ impl Priority {
 }
 
 /// Name of one alarm: the same before and after a crash, since it is made of the rule, the point
-/// and the onset of the condition, and of nothing a restart could change.
+/// and the onset of the condition, and of nothing a restart could change. No two alarms have the same: see [`Named`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AlarmId(pub u64);
 
@@ -46,6 +46,32 @@ impl AlarmId {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         Self(z ^ (z >> 31))
+    }
+}
+
+/// The names that the alarms of one rule on one point have had. An onset may come again (a clock that was set back, a device
+/// that repeats its stamp, a silence that began with the same word): then the name is made of the one before as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// The last one's.
+    pub last: AlarmId,
+    /// The latest onset of all.
+    pub latest: Wall,
+}
+
+impl Named {
+    /// The name of the next alarm.
+    pub const fn next(before: Option<Self>, seed: u64, onset: Wall) -> AlarmId {
+        match before {
+            Some(before) if onset.0 <= before.latest.0 => AlarmId::new(before.last.0, onset),
+            Some(_) | None => AlarmId::new(seed, onset),
+        }
+    }
+
+    /// With one more, the last.
+    #[must_use]
+    pub fn with(before: Option<Self>, last: AlarmId, onset: Wall) -> Self {
+        Self { last, latest: before.map_or(onset, |before| before.latest.max(onset)) }
     }
 }
 

@@ -19,7 +19,7 @@ mod tests;
 pub use tables::{Binding, Level, Point, Pulse, Rule, Tables};
 
 use crate::alarm::state::{Input, Refusal, Standing as Stands, State as AlarmState, Step};
-use crate::alarm::{AlarmId, Explanation, StateName, Transition};
+use crate::alarm::{AlarmId, Explanation, Named, StateName, Transition};
 use crate::detect::{Params, Standing, absent, digital, limit, trend};
 use crate::quality::{Quality, Reason};
 use crate::reading::{Delivery, Reading};
@@ -97,30 +97,42 @@ impl<'t> Engine<'t> {
         }
     }
 
+    /// Says that an alarm of this binding had this name, one after the other as they came, the ones that are over too: none
+    /// will have it again. Call it before [`Engine::restore`].
+    pub fn name(&mut self, binding: u32, id: AlarmId, onset: Wall) {
+        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.named = Some(Named::with(b.named, id, onset));
+        }
+    }
+
     /// Puts an alarm back as the journal's fold left it, before any reading of this run.
-    pub fn restore(&mut self, binding: u32, state: StateName, stands: Stands, now: Now) {
+    pub fn restore(&mut self, binding: u32, state: StateName, stands: Stands) {
+        self.name(binding, stands.id, stands.onset);
         let Some(b) = self.tables.bindings.get_mut(binding as usize) else { return };
         b.alarm = AlarmState::restore(state, stands);
         if !b.alarm.active() {
             return;
         }
         b.stood = b.known_level.unwrap_or(stands.level) + 1;
-        self.stand(binding, stands, now);
+        let (slot, onset) = (b.slot as usize, b.since(stands));
+        if let Some(Params::Absent(_)) = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params) {
+            set(self.tables.absents, slot, absent::State::standing_at(onset));
+        }
+        self.stand(binding, stands);
     }
 
     /// Puts the detector into the state in which the condition stands.
-    fn stand(&mut self, binding: u32, stands: Stands, now: Now) {
+    fn stand(&mut self, binding: u32, stands: Stands) {
         let Some(b) = self.tables.bindings.get(binding as usize) else { return };
         let (slot, rule) = (b.slot as usize, b.rule.0 as usize);
-        // The alarm is named after its first onset; the condition may have come again since.
-        let onset = b.known.max(stands.onset);
+        let onset = b.since(stands);
         let level = b.known_level.unwrap_or(stands.level);
         let tables = &mut self.tables;
         match tables.rules.get(rule).map(|r| r.params) {
             Some(Params::Limit(_)) => set(tables.limits, slot, limit::State::standing_at(level, onset)),
             Some(Params::Digital(_)) => set(tables.digitals, slot, digital::State::standing_at(onset)),
             Some(Params::Trend(_)) => on(tables.trends, slot, |s| s.stand(onset)),
-            Some(Params::Absent(_)) => set(tables.absents, slot, absent::State::standing_at(onset, now)),
+            Some(Params::Absent(_)) => on(tables.absents, slot, |s| s.stand(onset)),
             None => {}
         }
     }
@@ -132,15 +144,21 @@ impl<'t> Engine<'t> {
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
             let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
-            // A silence begins with the last good reading, which then is no news.
-            let silence = matches!(params, Some(Params::Absent(_))) && b.alarm.active();
-            let old = reading.at < b.known || (silence && reading.at == b.known);
+            let mut old = reading.at < b.known;
+            if let Some(Params::Absent(_)) = params {
+                let Some(state) = self.tables.absents.get_mut(b.slot as usize) else { return };
+                // A silence begins with the last good reading, which then is no news; nor is what had not ended it.
+                old |= b.alarm.active() && (reading.at == b.known || !is_alive(state, reading, delivery));
+                // Silence is counted from the last word, whether the condition stood then or not.
+                if old && is_alive(state, reading, delivery) {
+                    state.spoke(reading.at, now);
+                }
+            }
             b.news |= !old;
-            let trend = params.is_some_and(|p| p.predictive());
             // A trend's memory is a window, which the old readings fill; the others' is their state, which is known.
-            if !old || trend {
+            if !old || params.is_some_and(|p| p.predictive()) {
                 self.expire(index, now.mono);
-                self.feed(index, reading, now);
+                self.feed(index, reading, delivery, now);
             }
         }
     }
@@ -169,7 +187,7 @@ impl<'t> Engine<'t> {
         let over = b.known > Wall(i64::MIN) && !alarm.active();
         let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
         if let Some(stands) = alarm.standing().filter(|_| alarm.active() && !news) {
-            self.stand(index, stands, now);
+            self.stand(index, stands);
         }
         match params {
             Some(Params::Limit(p)) => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
@@ -200,18 +218,19 @@ impl<'t> Engine<'t> {
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
         let Some((first, count)) = self.note(reading, delivery) else { return };
         for index in first..first.saturating_add(count) {
-            self.feed(index, reading, now);
+            self.feed(index, reading, delivery, now);
             self.judge(index, now, Seen::Live, sink);
             self.rearm(index, None);
         }
     }
 
     /// Keeps the reading as the point's present; `None` if it is not, or the point is unknown. History is the present unless
-    /// the point has said something since: one sent again within the same second counts.
+    /// the point has said something since: one sent again within the same second counts. One without a date can't be held
+    /// against that: the clock it was stamped by on arrival may have been set back since the point spoke.
     #[inline]
     fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<(u32, u32)> {
         let point = self.tables.points.get_mut(reading.point.0 as usize)?;
-        if delivery == Delivery::History && reading.at < point.spoke {
+        if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
         }
         point.last = *reading;
@@ -226,12 +245,11 @@ impl<'t> Engine<'t> {
     }
 
     #[inline]
-    fn feed(&mut self, index: u32, reading: &Reading, now: Now) {
+    fn feed(&mut self, index: u32, reading: &Reading, delivery: Delivery, now: Now) {
         let tables = &mut self.tables;
         let Some(b) = tables.bindings.get(index as usize) else { return };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
         let (slot, at, known) = (b.slot as usize, reading.at, reading.quality.has_value());
-        let word = reading.quality.is_word();
         match &rule.params {
             Params::Limit(p) => {
                 on(
@@ -247,20 +265,16 @@ impl<'t> Engine<'t> {
             }),
             Params::Trend(p) => on(tables.trends, slot, |s| {
                 // An old value told again is no sample of now.
-                if known && word {
+                if known && reading.quality.is_word() {
                     s.value(p, reading.value, at, now);
                 }
             }),
             Params::Absent(p) => {
                 on(tables.absents, slot, |s| {
-                    if known {
-                        s.value();
-                    } else {
-                        s.unknown(p, at, now);
-                    }
-                    if word {
+                    if is_alive(s, reading, delivery) {
                         s.spoke(at, now);
                     }
+                    if known { s.value(p, now) } else { s.unknown(p, at, now) }
                 });
             }
         }
@@ -293,7 +307,7 @@ impl<'t> Engine<'t> {
         let input = match standing {
             Some(s) if stands > stood => Input::Breach {
                 level: s.level,
-                fresh: (AlarmId::new(b.seed, s.onset), s.onset),
+                fresh: (Named::next(b.named, b.seed, s.onset), s.onset),
                 risen: seen == Seen::Live,
             },
             // A level lower still stands: the alarm goes on as it is.
@@ -301,6 +315,9 @@ impl<'t> Engine<'t> {
             None => Input::Normal { latching: rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch },
         };
         if let Ok(Some(step)) = b.alarm.step(input) {
+            if b.alarm == AlarmState::Normal {
+                b.named = Some(Named::with(b.named, step.standing.id, step.standing.onset));
+            }
             b.alarm = step.state;
             let transition = self.transition(index, rule, &step, standing, now);
             sink.transition(&transition);
@@ -391,6 +408,15 @@ impl<'t> Engine<'t> {
             },
         }
     }
+}
+
+/// Whether a reading is a sign of life to an absence rule: a word of the point that comes live, or a value that is younger
+/// than all that was heard. History of unknown date is none: a copy that a broker keeps may be years old.
+#[inline]
+fn is_alive(state: &absent::State, reading: &Reading, delivery: Delivery) -> bool {
+    let quality = reading.quality;
+    let young = || quality.is_dated() && quality.has_value() && state.is_news(reading.at);
+    quality.is_word() && (delivery == Delivery::Live || young())
 }
 
 #[inline]

@@ -32,7 +32,7 @@ impl Engine<'_> {
         let (Some(new), Some(was)) = (self.params(binding), old.params(of)) else { return false };
         let Some(from) = old.tables.bindings.get(of as usize) else { return false };
         let Some(into) = self.tables.bindings.get_mut(binding as usize).filter(|_| new == was) else { return false };
-        (into.alarm, into.stood) = (from.alarm, from.stood);
+        (into.alarm, into.stood, into.named) = (from.alarm, from.stood, from.named);
         let (into, from) = (into.slot as usize, from.slot as usize);
         match new {
             Params::Limit(_) => copy(self.tables.limits, into, old.tables.limits, from),
@@ -47,9 +47,11 @@ impl Engine<'_> {
     /// The binding's detector is new and has been shown the past; the alarm is that of the old engine's `of`, where there
     /// was one. What stands now is held against it.
     pub fn take_up(&mut self, binding: u32, old: Option<(&Engine<'_>, u32)>, now: Now, sink: &mut impl Sink) {
-        let alarm = old.and_then(|(old, of)| old.tables.bindings.get(of as usize)).map(|from| from.alarm);
+        let from = old.and_then(|(old, of)| old.tables.bindings.get(of as usize));
         if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
-            b.alarm = alarm.unwrap_or_default();
+            b.alarm = from.map(|from| from.alarm).unwrap_or_default();
+            // The old engine knows every name it gave; where it has none, the alarm lane may.
+            b.named = from.and_then(|from| from.named).or(b.named);
             let level = b.alarm.standing().filter(|_| b.alarm.active()).map(|s| b.known_level.unwrap_or(s.level));
             b.stood = level.map_or(0, |level| level + 1);
         }

@@ -1,8 +1,8 @@
 //! What the caller lends: plain slices, indices for names.
 
 use super::timers::Timer;
-use crate::alarm::Priority;
-use crate::alarm::state::State as AlarmState;
+use crate::alarm::state::{Standing, State as AlarmState};
+use crate::alarm::{Named, Priority};
 use crate::detect::{Params, absent, digital, limit, trend};
 use crate::quality::{Quality, Reason};
 use crate::reading::{PointId, Reading, RuleId};
@@ -77,6 +77,8 @@ pub struct Binding {
     /// Level that stood after the last input plus one; 0 for none.
     pub(super) stood: u8,
     pub(super) timer: Timer,
+    /// What its alarms were called: none may be called so again.
+    pub(super) named: Option<Named>,
     /// Warm start: since when the condition stands (or has been over) as the alarm lane knows it; later readings are news.
     pub(super) known: Wall,
     /// Warm start: the level that stands since then; an alarm keeps its highest, so it may be lower than the alarm's.
@@ -96,10 +98,17 @@ impl Binding {
             slot,
             stood: 0,
             timer: Timer::IDLE,
+            named: None,
             known: Wall(i64::MIN),
             known_level: None,
             news: false,
         }
+    }
+
+    /// Since when the condition stands. The alarm is named after its first onset; the condition may have come again since,
+    /// and a silence that outlasts a lost link began before it.
+    pub(super) fn since(&self, stands: Standing) -> Wall {
+        if self.known > Wall(i64::MIN) { self.known } else { stands.onset }
     }
 }
 

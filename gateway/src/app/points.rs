@@ -51,9 +51,9 @@ pub(super) fn list(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> V
             let mut devices = subscription.expect.clone();
             for (device, point, source) in &known {
                 let room = devices.len() < subscription.max_devices;
-                // Not one that another link has.
+                // Not one that another link has, nor our own: a subscription's `device` may give their names too.
                 let free = source.is_none_or(|source| source == link.name || !links.contains(source));
-                let of_it = free && subscription.points.iter().any(|p| p.spec.name == *point);
+                let of_it = free && *device != own::DEVICE && subscription.points.iter().any(|p| p.spec.name == *point);
                 if room
                     && of_it
                     && pattern::comes_of(&subscription.device, device)

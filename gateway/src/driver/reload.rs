@@ -142,7 +142,7 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
             }
         }
     }
-    let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named, now);
+    let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named);
     let shown = fresh.show(&mut storage, &journal, old.head, now)?;
     Ok(Prepared(Box::new(Next { storage, site, kept, heard: old.heard, shown })))
 }

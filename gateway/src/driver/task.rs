@@ -111,7 +111,7 @@ impl Driver {
                 binding_of.insert((self.rule_name(binding), meta.name()), binding);
             }
         }
-        let (orphans, known) = warm::restore(&mut self.storage, standing, recent, &binding_of, now);
+        let (orphans, known) = warm::restore(&mut self.storage, standing, recent, &binding_of);
         self.standing = known;
         for orphan in orphans {
             self.bury(orphan, now);

@@ -21,7 +21,6 @@ pub(super) fn restore(
     standing: Vec<AlarmEvent>,
     recent: &[AlarmEvent],
     binding_of: &HashMap<(String, String), u32>,
-    now: Now,
 ) -> (Vec<AlarmEvent>, HashMap<u32, AlarmEvent>) {
     trust(storage, recent, binding_of);
     let (mut orphans, mut known) = (Vec::new(), HashMap::new());
@@ -32,7 +31,7 @@ pub(super) fn restore(
         match (binding_of.get(&key), state, id) {
             (Some(&binding), Some(state), Some(id)) => {
                 let stands = Standing { id, onset: Wall(event.onset), number: event.number, level: event.level };
-                storage.engine().restore(binding, state, stands, now);
+                storage.engine().restore(binding, state, stands);
                 known.insert(binding, event);
             }
             (_, _, _) => orphans.push(event),
@@ -41,9 +40,16 @@ pub(super) fn restore(
     (orphans, known)
 }
 
-/// Tells the engine since when each condition stands or is over, as far as the newest entries of the alarm lane know.
+/// Tells the engine what alarms were called and since when each condition stands or is over, as far as the newest entries
+/// of the alarm lane know.
 fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(String, String), u32>) {
     let mut told = HashSet::new();
+    for event in recent.iter().rev() {
+        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
+        if let (Some(&binding), Ok(id)) = (binding_of.get(&key), u64::from_str_radix(&event.id, 16)) {
+            storage.engine().name(binding, AlarmId(id), Wall(event.onset));
+        }
+    }
     for event in recent {
         let known = match event.event.as_str() {
             // A trend is judged some time after its onset; what it was judged by is what counts.
