@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days clean
+.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-fuzz clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -45,7 +45,7 @@ bench: ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
 
-long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days ## the issue's full lengths; keep the output in docs/
+long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-fuzz ## the issue's full lengths; keep the output in docs/
 long-round-trip:
 	GENGFU_LONG=1 $(RIG) --nocapture round_trip
 long-outage:
@@ -56,6 +56,8 @@ long-isolation:
 	GENGFU_LONG=1 $(RIG) --nocapture isolation
 long-sick-disk:
 	GENGFU_LONG=1 $(RIG) --nocapture sick_disk
+long-fuzz: ## every decoder that reads disk or wire, many bytes; `make check` runs few of the same
+	PROPTEST_CASES=$${FUZZ_CASES:-200000} $(CARGO) test -p gengfu --lib -- survive
 long-two-days:
 	GENGFU_LONG=1 $(RIG) --nocapture two_days
 

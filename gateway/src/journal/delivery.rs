@@ -376,7 +376,7 @@ mod tests {
         }
 
         #[test]
-        fn rows_of_a_damaged_disk_never_panic(
+        fn rows_of_a_damaged_disk_are_survived(
             rows in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<[u64; 5]>()), 0..6),
         ) {
             let rows = rows.into_iter().map(|(from, to, [done, dead, thinned, expired, void])| {

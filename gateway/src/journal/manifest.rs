@@ -82,8 +82,7 @@ impl Manifest {
         let mut text = Vec::new();
         let read = File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text));
         read.map_err(|error| told(format!("is no manifest of a backup: {error}")))?;
-        let manifest: Self =
-            serde_json::from_slice(&text).map_err(|error| told(format!("is no manifest of a backup: {error}")))?;
+        let manifest = Self::parse(&text).map_err(|error| told(format!("is no manifest of a backup: {error}")))?;
         if manifest.format > FORMAT || manifest.layout != schema::LAYOUT {
             let Self { format, layout, gengfu, .. } = &manifest;
             let what = format!("has format {format} and layout {layout}, made by gengfu {gengfu}");
@@ -93,6 +92,10 @@ impl Manifest {
             manifest.copy_of(lane).ok_or_else(|| told(format!("names no file of the {lane:?} lane")))?;
         }
         Ok(manifest)
+    }
+
+    fn parse(text: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(text)
     }
 
     /// A lane's part of it, under the only name that may be.
@@ -149,4 +152,41 @@ pub(super) fn sha256(path: &Path) -> std::io::Result<(u64, String)> {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     let sum = hash.finalize();
     Ok((length, sum.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn some() -> Manifest {
+        let epochs = vec![EpochCopy { id: "00000000000000aa".to_owned(), first_seq: 1 }];
+        let copy = |lane: Lane| {
+            let (file, sha256) = (schema::file_name(lane).to_owned(), "0".repeat(64));
+            LaneCopy { lane, file, bytes: 4096, sha256, last_seq: 9, epochs: epochs.clone() }
+        };
+        Manifest::new("rig", 1_790_000_000_000, vec![copy(Lane::Alarm), copy(Lane::Telemetry)])
+    }
+
+    proptest! {
+        #[test]
+        fn a_mutated_manifest_is_survived(
+            edits in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let mut text = serde_json::to_vec(&some()).expect("text");
+            for (at, byte) in edits {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+            let _ = Manifest::parse(&text);
+            let _ = Manifest::parse(&text[..cut.index(text.len())]);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Manifest::parse(&bytes).is_err());
+        }
+    }
 }

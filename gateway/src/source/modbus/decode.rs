@@ -149,6 +149,14 @@ mod tests {
         }
 
         #[test]
+        fn any_block_is_survived(words in prop::collection::vec(any::<u16>(), 0..6), at in 0_u16..8, which in 0_usize..4) {
+            let block = Block::Words(words);
+            for ty in [ValueType::U16, ValueType::I32, ValueType::U64, ValueType::F32, ValueType::F64] {
+                let _ = block.number(at, ty, ORDERS[which]);
+            }
+        }
+
+        #[test]
         fn small_integers_of_64_bits_are_exact(raw in -(1_i64 << 53)..(1_i64 << 53), which in 0_usize..4) {
             prop_assert_eq!(read(&raw.to_be_bytes(), ValueType::I64, ORDERS[which]) as i64, raw);
         }

@@ -53,7 +53,7 @@ fn a_refusal_says_what_is_wrong_and_names_the_command() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_survived_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(parse(&bytes).is_ok() || !parse(&bytes).expect_err("one of the two").why.is_empty());
     }
 
