@@ -19,6 +19,7 @@ use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Wall;
 use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
+use gengfu_tests::series;
 use gengfu_tests::wait::{length, now, quiet, say};
 
 const STORE: &str = "influxdb/central";
@@ -38,7 +39,7 @@ const AROUND_MS: i64 = 600_000;
 fn size() -> (u64, u64, u64) {
     let (slice, long) = (3 * HOUR / 2, 48 * HOUR);
     let seconds = length(slice, long).as_secs();
-    if seconds > slice { (seconds, 6 * HOUR, 256 << 20) } else { (seconds, 2 * HOUR / 3, 32 << 20) }
+    if seconds > slice { (seconds, 6 * HOUR, 512 << 20) } else { (seconds, 2 * HOUR / 3, 32 << 20) }
 }
 
 #[test]
@@ -143,7 +144,7 @@ impl Rig {
         for second in 0..seconds {
             let at = self.clock.wall();
             let noise = random.draw();
-            let value = |n: usize| value(n as u64, second, every, noise.rotate_left(n as u32 & 63));
+            let value = |n: usize| value(n as u64, second, every, noise);
             let reading =
                 |(n, id): (usize, &PointId)| Reading { point: *id, at, value: value(n), quality: Quality::Good };
             let readings: Vec<Reading> = self.ids.iter().enumerate().map(reading).collect();
@@ -271,14 +272,12 @@ impl Rig {
     }
 }
 
-/// Like a plant: slow waves with a little noise, some states, and a point that crosses its limit now and then.
+/// Like a plant, but for the first point, which crosses its limit now and then.
 fn value(n: u64, second: u64, every: u64, noise: u64) -> f64 {
-    let wave = ((second + n * 97) as f64 / 600.0).sin();
-    let noise = (noise % 7) as f64 - 3.0;
-    match n {
-        0 => 40.0 + 25.0 * f64::from(u8::from(second % every >= every - 100)),
-        n if n % 20 == 7 => f64::from(u8::from((second / 333 + n).is_multiple_of(11))),
-        _ => ((25.0 + 10.0 * wave) * 100.0 + noise * 5.0).round() / 100.0,
+    if n == 0 {
+        40.0 + 25.0 * f64::from(u8::from(second % every >= every - 100))
+    } else {
+        series::value(n, second, noise)
     }
 }
 

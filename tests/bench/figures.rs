@@ -5,6 +5,7 @@
 //! of each measurement (10).
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench that falls over has failed")]
 
+mod history;
 mod parts;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).and_then(|a| a.parse().ok()).unwrap_or(0);
     match arguments.first().map(String::as_str) {
+        Some("history") => history::report(),
         Some("sim") => parts::simulate(number(1)),
         Some("subscriber") => parts::subscribe(number(1) as u16, number(2) as u64),
         Some("poller") => parts::poll(&arguments[1..]),
@@ -83,6 +85,7 @@ fn report() {
         at(0.99),
         at(1.0)
     );
+    history::report();
 }
 
 fn throughput(devices: usize) -> Cost {

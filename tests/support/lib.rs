@@ -11,6 +11,7 @@
 
 pub mod wait;
 pub mod random;
+pub mod series;
 pub mod process;
 pub mod http;
 pub mod gateway;
