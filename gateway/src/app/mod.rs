@@ -265,8 +265,8 @@ impl Parts {
         for task in tasks_of(&context) {
             tasks.spawn_on(keeper.clone().keep(task.name, task.start), &field.handle);
         }
-        let journal = self.journal.clone();
-        let own = move || own::run(context.clone(), journal.clone());
+        let (journal, seen) = (self.journal.clone(), own::Seen::default());
+        let own = move || own::run(context.clone(), journal.clone(), seen.clone());
         tasks.spawn_on(keeper.keep(own::DEVICE.to_owned(), own), &field.handle);
         (stopper, tasks)
     }
