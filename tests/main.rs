@@ -17,6 +17,7 @@ mod kill9;
 mod commit_window;
 mod lost_tail;
 mod isolation;
+mod stuck_push;
 mod sick_disk;
 mod ledger;
 mod reload;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gengfu_core::time::Mono;
 use serde::Serialize;
 
 /// A counter that only grows.
@@ -104,6 +105,7 @@ pub struct Stats {
     /// The same of forward, notify and the console.
     pub reader_restarts: Counter,
     links: Mutex<BTreeMap<String, LinkStatus>>,
+    unpushed: Mutex<BTreeMap<String, Mono>>,
 }
 
 /// Shared by all rooms.
@@ -143,6 +145,21 @@ impl Stats {
     /// The configuration no longer has the link.
     pub fn forget(&self, name: &str) {
         self.links.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Since when the oldest push of the channel `name` waits to be accepted. Its link alone does not tell: a receiver may
+    /// take heartbeats and other alarms meanwhile.
+    pub fn unpushed(&self, name: &str, since: Option<Mono>) {
+        let mut unpushed = self.unpushed.lock().unwrap_or_else(PoisonError::into_inner);
+        match since {
+            Some(since) => unpushed.insert(name.to_owned(), since),
+            None => unpushed.remove(name),
+        };
+    }
+
+    /// The oldest push that waits to be accepted, of all channels.
+    pub fn oldest_unpushed(&self) -> Option<Mono> {
+        self.unpushed.lock().unwrap_or_else(PoisonError::into_inner).values().min().copied()
     }
 
     /// All links by name.

@@ -42,13 +42,20 @@ pub(super) fn report() {
     let ids: Vec<PointId> = (0..POINTS).map(|n| catalog.add(meta(n))).collect();
     let range = live(&opened.journal, &clock, &ids);
     trends(&opened.journal, &ids, range);
-    assert!(opened.writers.close(ENDS));
+    close(opened);
     grow(&config);
     let (began, bytes) = (now(), bytes_below(&config.path));
     let (opened, ..) = open(&config);
     let took = began.elapsed().as_secs_f64() * 1000.0;
     println!("| opened with {:.1} GB of sealed chunks, ms | {took:.0} | ≤ 200 to the first poll |", bytes as f64 / 1e9);
-    assert!(opened.writers.close(ENDS));
+    close(opened);
+}
+
+fn close(opened: Opened) {
+    let Opened { journal, writers, .. } = opened;
+    assert!(writers.close(ENDS));
+    // The last handle holds the lock.
+    drop(journal);
 }
 
 fn open(config: &JournalConfig) -> (Opened, Clock, Catalog) {

@@ -31,6 +31,7 @@ impl Push {
 struct State {
     script: VecDeque<Reply>,
     standing: Option<Reply>,
+    refused: Option<String>,
     pushes: Vec<Push>,
 }
 
@@ -61,6 +62,11 @@ impl Receiver {
     /// Answers so from now on; `None`: 200.
     pub fn standing(&self, reply: Option<Reply>) {
         self.state.lock().unwrap().standing = reply;
+    }
+
+    /// Answers 500 to pushes of this rule from now on, whatever else it answers; `None`: to none.
+    pub fn refuse(&self, rule: Option<&str>) {
+        self.state.lock().unwrap().refused = rule.map(str::to_owned);
     }
 
     /// All pushes, repeats and refused ones included.
@@ -99,12 +105,15 @@ impl Receiver {
 impl State {
     fn take(&mut self, request: &Request) -> Reply {
         let ok = || Reply::Status(200, "{}".to_owned());
-        let reply = self.script.pop_front().or_else(|| self.standing.clone()).unwrap_or_else(ok);
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let refused = self.refused.as_ref().filter(|rule| body["rule"] == **rule);
+        let refused = refused.map(|_| Reply::Status(500, "no".to_owned()));
+        let reply = refused.or_else(|| self.script.pop_front()).or_else(|| self.standing.clone()).unwrap_or_else(ok);
         let accepted = matches!(&reply, Reply::Status(200..=299, _) | Reply::With(200..=299, _, _));
         self.pushes.push(Push {
             at: request.at,
             key: request.header("idempotency-key").unwrap_or_default().to_owned(),
-            body: serde_json::from_slice(&request.body).unwrap_or(Value::Null),
+            body,
             raw: request.body.clone(),
             signature: request.header("gengfu-signature").map(str::to_owned),
             accepted,

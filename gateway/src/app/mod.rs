@@ -295,7 +295,8 @@ impl Parts {
         // A name that no link can have.
         crew.start(format!("{}/", own::DEVICE), Some(field), |stop| {
             let (context, sites, journal) = (self.context(&stop), self.shown.subscribe(), self.journal.clone());
-            let own = move || own::run(context.clone(), sites.clone(), journal.clone());
+            let seen = own::Seen::default();
+            let own = move || own::run(context.clone(), sites.clone(), journal.clone(), seen.clone());
             self.keeper(Side::Source, &stop).keep(own::DEVICE.to_owned(), own)
         });
         crew

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::chain::{self, Hash};
 use super::delivery::Fate;
 use super::lane::{Ask, Hand, IDLE, LaneCore, lock};
-use super::ring::{Peek, Ring};
+use super::ring::{Peek, Ring, Slot};
 use super::tap::Chunk;
 use super::{Entry, Seq, start};
 
@@ -62,6 +62,14 @@ impl AlarmLane {
 
     pub(super) fn leave(&self, sink: usize) {
         lock(&self.ring).leave(sink);
+    }
+
+    /// What memory holds of one alarm among `from..=to`, oldest first and `max` at most: see [`Ring::held`].
+    pub(super) fn held(&self, id: &str, from: Seq, to: Seq, max: usize) -> (bool, Seq, Vec<Slot>) {
+        let ring = lock(&self.ring);
+        let (whole, on_disk, slots) = ring.held(from, to);
+        let of_it = |slot: &&Slot| matches!(slot.entry.as_ref(), Entry::Alarm(event) if event.id == id);
+        (whole, on_disk, slots.filter(of_it).take(max).cloned().collect())
     }
 
     pub(super) fn behind(&self) -> usize {

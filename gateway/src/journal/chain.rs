@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 use sha2::{Digest, Sha256};
 
 use super::{Entry, Seq};
@@ -127,13 +127,19 @@ pub(super) fn verify(conn: &Connection) -> rusqlite::Result<ChainReport> {
 /// Entries of `from..=to`, oldest first. A body that can't be read any more comes as its error.
 pub(super) fn read(conn: &Connection, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
     let sql = "SELECT seq, wall, body FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3";
-    rows(conn, sql, from, to, max)
+    rows(conn, sql, (from, to, max), None)
+}
+
+/// The transitions of one alarm among `from..=to`, oldest first.
+pub(super) fn read_alarm(conn: &Connection, id: &str, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
+    let sql = "SELECT seq, wall, body FROM entry WHERE seq BETWEEN ?1 AND ?2 AND alarm = ?4 ORDER BY seq LIMIT ?3";
+    rows(conn, sql, (from, to, max), Some(id))
 }
 
 /// Entries older than `before`, newest first.
 pub(super) fn read_back(conn: &Connection, before: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
     let sql = "SELECT seq, wall, body FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC LIMIT ?3";
-    rows(conn, sql, 0, before.saturating_sub(1), max)
+    rows(conn, sql, (0, before.saturating_sub(1), max), None)
 }
 
 /// An entry as read from the disk.
@@ -144,10 +150,17 @@ pub(super) struct Kept {
     pub entry: Result<Entry, String>,
 }
 
-fn rows(conn: &Connection, sql: &str, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
-    let mut rows = conn.prepare_cached(sql)?;
+fn rows(
+    conn: &Connection,
+    sql: &str,
+    (from, to, max): (Seq, Seq, usize),
+    id: Option<&str>,
+) -> rusqlite::Result<Vec<Kept>> {
     let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
-    let rows = rows.query_map(params![signed(from), signed(to), max as i64], |row| {
+    let mut bound: Vec<Box<dyn ToSql + '_>> = vec![Box::new(signed(from)), Box::new(signed(to)), Box::new(max as i64)];
+    bound.extend(id.map(|id| Box::new(id) as Box<dyn ToSql>));
+    let mut rows = conn.prepare_cached(sql)?;
+    let rows = rows.query_map(params_from_iter(bound), |row| {
         let entry = serde_json::from_slice(text(row, 2)?).map_err(|error| error.to_string());
         Ok(Kept { seq: row.get(0)?, wall: row.get(1)?, entry })
     })?;

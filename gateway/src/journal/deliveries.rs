@@ -85,6 +85,11 @@ impl Deliveries {
         rest
     }
 
+    /// Whether one record is owed, on disk or not.
+    pub(super) fn owes(&self, sink: usize, seq: Seq) -> bool {
+        !self.early.contains_key(&(seq, sink)) && !self.owed(sink, seq, seq).is_empty()
+    }
+
     /// No sink is owed anything up to here.
     pub(super) fn settled(&self, head: Seq) -> Seq {
         let first_owed = |sink: &Sink| sink.map.holes(1, head).first().map_or(head, |(from, _)| from.saturating_sub(1));

@@ -50,6 +50,7 @@ mod seal;
 mod retention;
 mod feed;
 mod tap;
+mod look_back;
 mod letters;
 mod history;
 mod open;
@@ -68,6 +69,7 @@ pub use chain::ChainReport;
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;
 pub use letters::{Letters, Redrive, Redriven};
+pub use look_back::Found;
 pub use manifest::{LaneCopy, Manifest};
 pub use mark::{own, owner};
 pub use past::Past;
@@ -316,6 +318,15 @@ pub struct Tapped {
 pub enum TapMark {
     Seq(Seq),
     Ticket(Ticket),
+}
+
+impl TapMark {
+    /// The record's number, which it has from the moment it is appended.
+    pub const fn seq(self) -> Seq {
+        match self {
+            Self::Seq(seq) | Self::Ticket(Ticket(seq)) => seq,
+        }
+    }
 }
 
 /// One bucket of a point's history; `None` values where the bucket holds no usable value.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use gengfu_core::time::Mono;
 
-use super::{Entry, Seq};
+use super::{Entry, Seq, TapMark, Tapped, Ticket};
 
 /// Entries the ring may hold.
 pub(super) const CAPACITY: usize = 10_000;
@@ -26,6 +26,16 @@ pub(super) struct Slot {
     pub since: Mono,
     /// UTC ms of the commit, once there was one.
     pub committed: Option<i64>,
+}
+
+impl Slot {
+    /// As a push channel takes it, if it is a transition.
+    pub(super) fn tapped(&self) -> Option<Tapped> {
+        let Entry::Alarm(event) = self.entry.as_ref() else { return None };
+        let (seq, committed) = (self.seq, self.committed);
+        let mark = if committed.is_some() { TapMark::Seq(seq) } else { TapMark::Ticket(Ticket(seq)) };
+        Some(Tapped { event: event.clone(), durable: committed.is_some(), committed, passed_by: None, mark })
+    }
 }
 
 #[derive(Debug)]
@@ -141,14 +151,25 @@ impl Ring {
         if let Some(cursor) = self.cursors.get_mut(sink) {
             *cursor = Some(seq);
         }
-        let place = self.slots.partition_point(|slot| slot.seq < seq);
-        match self.slots.get(place) {
+        match self.slots.get(self.place(seq)) {
             None if seq < self.next => Peek::Gone(self.next),
             None => Peek::Empty,
             Some(slot) if slot.seq > seq => Peek::Gone(slot.seq),
             Some(slot) if slot.committed.is_some() || now.since(slot.since) >= PATIENCE => Peek::Ready(slot.clone()),
             Some(slot) => Peek::Until(slot.since.plus(PATIENCE)),
         }
+    }
+
+    /// What the ring holds of `from..=to`: whether that is all of it, up to which seq all is on disk, and the entries.
+    pub(super) fn held(&self, from: Seq, to: Seq) -> (bool, Seq, impl Iterator<Item = &Slot>) {
+        let (first, end) = (self.place(from), self.place(to.saturating_add(1)));
+        let whole = (end - first) as u64 == (to + 1).saturating_sub(from);
+        let on_disk = self.slots.get(self.first_waiting()).map_or(self.next, |slot| slot.seq) - 1;
+        (whole, on_disk, self.slots.range(first..end))
+    }
+
+    fn place(&self, seq: Seq) -> usize {
+        self.slots.partition_point(|slot| slot.seq < seq)
     }
 
     /// Entries on disk stand before those that are not.

@@ -19,7 +19,7 @@ use super::chain::{self, Kept};
 use super::deliveries::Deliveries;
 use super::lane::lock;
 use super::ring::{PATIENCE, Peek, Slot};
-use super::{Entry, Outcome, Seq, TapMark, Tapped, Ticket};
+use super::{Entry, Outcome, Seq, TapMark, Tapped};
 
 /// Entries read from the lane in one go.
 const READ: usize = 256;
@@ -34,8 +34,8 @@ const RETRY: Duration = Duration::from_millis(500);
 /// commit, or after 500 ms without one. Only `Entry::Alarm`; other entries are none of its business and settled as such here.
 #[derive(Debug)]
 pub struct Tap {
-    lane: Arc<AlarmLane>,
-    sink: usize,
+    pub(super) lane: Arc<AlarmLane>,
+    pub(super) sink: usize,
     /// The next entry of this run.
     cursor: Seq,
     /// Ranges to be read from the lane.
@@ -137,19 +137,7 @@ impl Tap {
 
     /// Settles one; recorded durably with the lane's next commit, or as soon as the record itself is on disk.
     pub fn settle(&self, mark: TapMark, outcome: Outcome) {
-        let seq = match mark {
-            TapMark::Seq(seq) | TapMark::Ticket(Ticket(seq)) => seq,
-        };
-        let core = &self.lane.core;
-        // Under the lock: the commit moves the head before it asks the maps for settlements made too early.
-        let mut deliveries = lock(&core.deliveries);
-        let head = core.head().seq;
-        let settled = deliveries.settle(self.sink, (seq, seq), outcome, head, core.clock.mono());
-        drop(deliveries);
-        if settled.is_err() {
-            tracing::warn!(seq, "delivery map is full, this push stays owed and is made again after a restart");
-        }
-        core.bell.ring();
+        settle(&self.lane, self.sink, mark.seq(), outcome);
     }
 
     /// While old entries are being read the new ones wait, but not longer than they would for a commit.
@@ -185,33 +173,22 @@ impl Tap {
         if slot.committed.is_some() && lock(&self.lane.core.deliveries).owed(self.sink, slot.seq, slot.seq).is_empty() {
             return None;
         }
-        let mark = if slot.committed.is_some() { TapMark::Seq(slot.seq) } else { TapMark::Ticket(Ticket(slot.seq)) };
-        if let Entry::Alarm(event) = slot.entry.as_ref() {
-            let (durable, committed) = (slot.committed.is_some(), slot.committed);
-            return Some(Tapped { event: event.clone(), durable, committed, passed_by: None, mark });
+        let tapped = slot.tapped();
+        if tapped.is_none() {
+            settle(&self.lane, self.sink, slot.seq, Outcome::NotForIt);
         }
-        self.settle(mark, Outcome::NotForIt);
-        None
+        tapped
     }
 
-    /// An entry read from the lane.
+    /// An entry read from the lane. One that was settled since (its alarm was read on its own) is not handed out again.
     fn old(&self, kept: Kept) -> Option<Tapped> {
-        let mark = TapMark::Seq(kept.seq);
-        match kept.entry {
-            Ok(Entry::Alarm(event)) => {
-                let passed_by = self.passed.get(&event.id).copied().filter(|newer| *newer > event.number);
-                Some(Tapped { event, durable: true, committed: Some(kept.wall), passed_by, mark })
-            }
-            Ok(_) => {
-                self.settle(mark, Outcome::NotForIt);
-                None
-            }
-            Err(error) => {
-                tracing::warn!(seq = kept.seq, error, "entry of the alarm lane can't be read and is not pushed");
-                self.settle(mark, Outcome::Dead("unreadable".to_owned()));
-                None
-            }
+        if !lock(&self.lane.core.deliveries).owes(self.sink, kept.seq) {
+            return None;
         }
+        let mut tapped = transition(&self.lane, self.sink, kept)?;
+        let newer = self.passed.get(&tapped.event.id).copied();
+        tapped.passed_by = newer.filter(|newer| *newer > tapped.event.number);
+        Some(tapped)
     }
 
     fn start_reading(&mut self) {
@@ -280,4 +257,35 @@ impl Tap {
         tracing::warn!(error, "what earlier runs owed a push channel can't be read yet");
         self.read_lane(range, RETRY);
     }
+}
+
+/// Settles one, on disk or not.
+fn settle(lane: &AlarmLane, sink: usize, seq: Seq, outcome: Outcome) {
+    let core = &lane.core;
+    // Under the lock: the commit moves the head before it asks the maps for settlements made too early.
+    let mut deliveries = lock(&core.deliveries);
+    let head = core.head().seq;
+    let settled = deliveries.settle(sink, (seq, seq), outcome, head, core.clock.mono());
+    drop(deliveries);
+    if settled.is_err() {
+        tracing::warn!(seq, "delivery map is full, this push stays owed and is made again after a restart");
+    }
+    core.bell.ring();
+}
+
+/// The transition that an entry of the lane is; another entry is none of a push channel's business and settled as such.
+pub(super) fn transition(lane: &AlarmLane, sink: usize, kept: Kept) -> Option<Tapped> {
+    let Kept { seq, wall, entry } = kept;
+    match entry {
+        Ok(Entry::Alarm(event)) => {
+            let mark = TapMark::Seq(seq);
+            return Some(Tapped { event, durable: true, committed: Some(wall), passed_by: None, mark });
+        }
+        Ok(_) => settle(lane, sink, seq, Outcome::NotForIt),
+        Err(error) => {
+            tracing::warn!(seq, error, "entry of the alarm lane can't be read and is not pushed");
+            settle(lane, sink, seq, Outcome::Dead("unreadable".to_owned()));
+        }
+    }
+    None
 }

@@ -18,6 +18,7 @@ use crate::telemetry::{LinkState, SharedStats};
 
 mod body;
 mod order;
+mod behind;
 mod secret;
 mod receiver;
 mod pushes;
@@ -84,6 +85,7 @@ async fn notify<T: pushes::Source>(
         () = heartbeat(&shared, site, config.heartbeat) => {}
         () = end(stop.clone()) => {}
     }
+    shared.stats.unpushed(&shared.name, None);
 }
 
 /// What both loops need.

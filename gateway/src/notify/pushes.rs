@@ -8,22 +8,30 @@ use std::time::Duration;
 use gengfu_core::alarm::Priority;
 use tokio::task::{JoinError, JoinSet};
 
-use super::order::{Attempt, Failure, Window};
+use super::order::{Attempt, Failure, Missing, Window};
 use super::receiver::Answer;
 use super::{Shared, body};
 use crate::backoff::{self, Backoff};
-use crate::journal::{Outcome, Tap, TapMark, Tapped};
+use crate::journal::{Found, Outcome, Seq, Tap, TapMark, Tapped};
 use crate::stop::Stop;
 
 /// Header of a transition that comes late: the number of a newer one of the same alarm that was pushed before it.
 pub(super) const PASSED_BY: &str = "Gengfu-Passed-By";
 const FLOOR: Duration = Duration::from_millis(250);
 const CEILING: Duration = Duration::from_secs(30);
+/// Alarms that are read from the journal at once.
+const READS: usize = 4;
 
 /// What this room asks of the journal; the meanings are those of [`Tap`].
 pub(super) trait Source: Send {
     fn next(&mut self) -> impl Future<Output = Option<Tapped>> + Send;
     fn settle(&self, mark: TapMark, outcome: Outcome);
+    fn look_back(
+        &self,
+        id: String,
+        range: (Seq, Seq),
+        max: usize,
+    ) -> impl Future<Output = Found> + Send + use<Self> + 'static;
 }
 
 impl Source for Tap {
@@ -34,10 +42,21 @@ impl Source for Tap {
     fn settle(&self, mark: TapMark, outcome: Outcome) {
         Tap::settle(self, mark, outcome);
     }
+
+    fn look_back(
+        &self,
+        id: String,
+        range: (Seq, Seq),
+        max: usize,
+    ) -> impl Future<Output = Found> + Send + use<> + 'static {
+        Tap::look_back(self, id, range, max)
+    }
 }
 
 /// How a push ended.
 type Landed = (Tapped, u32, Answer);
+/// What the journal had of an alarm, from this number on.
+type Read = (String, Seq, Found);
 
 struct Pushes<'a, T> {
     shared: Arc<Shared>,
@@ -46,25 +65,28 @@ struct Pushes<'a, T> {
     window: Window,
     backoff: Backoff,
     flights: JoinSet<Landed>,
+    reads: JoinSet<Read>,
 }
 
 /// Pushes until stop is said and nothing is under way.
 pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, priorities: &[Priority], mut stop: Stop) {
     let backoff = Backoff::new(FLOOR, CEILING, backoff::seed(&shared.name, &shared.clock));
-    let flights = JoinSet::new();
-    let mut pushes = Pushes { shared, tap, priorities, window: Window::default(), backoff, flights };
+    let (flights, reads) = (JoinSet::new(), JoinSet::new());
+    let mut pushes = Pushes { shared, tap, priorities, window: Window::default(), backoff, flights, reads };
     let mut open = true;
     loop {
         if !stop.said() {
+            pushes.look_back();
             pushes.launch();
         } else if pushes.flights.is_empty() {
             return;
         }
-        let wake = pushes.window.next_at();
+        let wake = pushes.window.next_at(pushes.reads.len() < READS);
         let wake_at = pushes.shared.clock.instant(wake.unwrap_or_default());
         let running = !stop.said();
         tokio::select! {
             Some(landed) = pushes.flights.join_next() => pushes.land(landed),
+            Some(read) = pushes.reads.join_next(), if running => pushes.found(read),
             tapped = pushes.tap.next(), if running && open && pushes.window.has_room() => match tapped {
                 Some(tapped) => pushes.take(tapped),
                 None => open = false,
@@ -79,11 +101,40 @@ pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, priorities: &[Pr
 impl<T: Source> Pushes<'_, T> {
     /// Takes a transition in, or settles it where nobody wants its priority here.
     fn take(&mut self, tapped: Tapped) {
-        let wanted = |priority: &Priority| priority.word() == tapped.event.priority;
-        if !self.priorities.is_empty() && !self.priorities.iter().any(wanted) {
-            return self.tap.settle(tapped.mark, Outcome::NotForIt);
+        if let Some(tapped) = self.wanted(tapped) {
+            self.window.take(tapped, self.shared.clock.mono());
         }
-        self.window.take(tapped, self.shared.clock.mono());
+    }
+
+    fn wanted(&self, tapped: Tapped) -> Option<Tapped> {
+        let wanted = |priority: &Priority| priority.word() == tapped.event.priority;
+        if self.priorities.is_empty() || self.priorities.iter().any(wanted) {
+            return Some(tapped);
+        }
+        self.tap.settle(tapped.mark, Outcome::NotForIt);
+        None
+    }
+
+    /// Reads on where an alarm has more in the journal than the window held.
+    fn look_back(&mut self) {
+        let now = self.shared.clock.mono();
+        while self.reads.len() < READS
+            && let Some(Missing { id, range, max }) = self.window.missing(now)
+        {
+            let read = self.tap.look_back(id.clone(), range, max);
+            self.reads.spawn(async move { (id, range.0, read.await) });
+        }
+    }
+
+    fn found(&mut self, read: Result<Read, JoinError>) {
+        let now = self.shared.clock.mono();
+        let Ok((id, from, mut found)) = read else {
+            tracing::error!(link = self.shared.name, "reading what is owed panicked, trying again");
+            self.reads = JoinSet::new();
+            return self.window.unread(now);
+        };
+        found.tapped = found.tapped.into_iter().filter_map(|tapped| self.wanted(tapped)).collect();
+        self.window.found(&id, from, found, now);
     }
 
     fn launch(&mut self) {
@@ -96,6 +147,7 @@ impl<T: Source> Pushes<'_, T> {
             });
         }
         self.shared.waiting.store(self.window.len(), Ordering::Relaxed);
+        self.shared.stats.unpushed(&self.shared.name, self.window.oldest());
     }
 
     fn land(&mut self, landed: Result<Landed, JoinError>) {
@@ -107,14 +159,15 @@ impl<T: Source> Pushes<'_, T> {
             return self.window.all_failed(now.plus(FLOOR.as_millis() as u64));
         };
         let id = &tapped.event.id;
+        let failures = self.window.failures(id).saturating_add(1);
         let (failure, wait, why) = match answer {
             Answer::Accepted => {
                 self.shared.pushed.fetch_add(1, Ordering::Relaxed);
                 self.tap.settle(tapped.mark, Outcome::Done);
                 return self.window.accepted(id, now);
             }
-            Answer::Away(why) => (Failure::Away, self.backoff.delay(attempts), why),
-            Answer::Busy(why) => (Failure::Busy, self.backoff.delay(attempts), why),
+            Answer::Away(why) => (Failure::Away, self.backoff.delay(failures), why),
+            Answer::Busy(why) => (Failure::Busy, self.backoff.delay(failures), why),
             Answer::Refused(why) => (Failure::Refused, self.backoff.slow(), why),
         };
         self.shared.stats.notify_failures.add(1);
@@ -124,7 +177,7 @@ impl<T: Source> Pushes<'_, T> {
         } else {
             tracing::debug!(link = self.shared.name, key, attempts, why, "push not accepted again");
         }
-        self.window.failed(id, failure, now.plus(wait.as_millis() as u64));
+        self.window.failed(id, failure, now, wait.as_millis() as u64);
         if let Some(given_up) = self.window.give_up(now) {
             let why = format!("refused again and again, given up to let newer alarms pass: {why}");
             tracing::error!(link = self.shared.name, key = given_up.event.key(), why, "push given up");

@@ -11,14 +11,15 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::order::{Attempt, Failure, IN_FLIGHT, REFUSED_ENOUGH, WINDOW, Window};
+use super::order::{Attempt, FEW, Failure, IN_FLIGHT, Missing, REFUSED_ENOUGH, SCOUT_MS, STUCK_MS, WINDOW, Window};
 use super::pushes::{PASSED_BY, Source};
 use super::{GRACE, body, notify};
 use crate::clock::Clock;
 use crate::config::checked::WebhookConfig;
 use crate::flow::{AlarmEvent, Text};
-use crate::journal::{Outcome, TapMark, Tapped};
+use crate::journal::{Found, Outcome, Seq, TapMark, Tapped};
 use crate::scripted::{Reply, Request, Server, TempFile, until, within};
+use crate::source::own::{Outages, Sight};
 use crate::stop::{self, Stopper};
 use crate::telemetry::{LinkState, SharedStats};
 
@@ -53,23 +54,46 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         raised: None,
         acknowledged: None,
     };
-    let mark = TapMark::Seq(u64::from(alarm) * 1_000 + u64::from(number));
+    let mark = TapMark::Seq(u64::from(alarm) * 1_000_000 + u64::from(number));
     Tapped { event, durable: true, committed: Some(1_700_000_000_130), passed_by: None, mark }
 }
 
-/// The tap: a channel in, a list of what was settled out.
+/// The tap: a channel in, a list of what was settled out, and a list of all that came as the journal.
 struct FakeTap {
     rx: mpsc::Receiver<Tapped>,
     settled: Arc<Mutex<Vec<(TapMark, Outcome)>>>,
+    lane: BTreeMap<Seq, Tapped>,
+}
+
+/// What a journal that can be read has of an alarm.
+fn in_lane(lane: &BTreeMap<Seq, Tapped>, wanted: &Missing, owed: impl Fn(&Tapped) -> bool) -> Found {
+    let Missing { id, range: (from, to), max } = wanted;
+    let of_it = lane.range(from..=to).map(|(_, one)| one).filter(|one| one.event.id == *id);
+    let tapped: Vec<&Tapped> = of_it.take(*max).collect();
+    let next = if tapped.len() == *max { tapped.last().map_or(*to, |last| last.mark.seq()) } else { *to } + 1;
+    Found { tapped: tapped.into_iter().filter(|one| owed(one)).cloned().collect(), next, whole: true }
 }
 
 impl Source for FakeTap {
     async fn next(&mut self) -> Option<Tapped> {
-        self.rx.recv().await
+        let tapped = self.rx.recv().await;
+        self.lane.extend(tapped.iter().map(|one| (one.mark.seq(), one.clone())));
+        tapped
     }
 
     fn settle(&self, mark: TapMark, outcome: Outcome) {
         self.settled.lock().unwrap().push((mark, outcome));
+    }
+
+    fn look_back(
+        &self,
+        id: String,
+        range: (Seq, Seq),
+        max: usize,
+    ) -> impl Future<Output = Found> + Send + use<> + 'static {
+        let settled: BTreeSet<Seq> = self.settled.lock().unwrap().iter().map(|(mark, _)| mark.seq()).collect();
+        let found = in_lane(&self.lane, &Missing { id, range, max }, |one| !settled.contains(&one.mark.seq()));
+        std::future::ready(found)
     }
 }
 
@@ -95,7 +119,7 @@ impl Rig {
         tweak(&mut config);
         let (tap, rx) = mpsc::channel(4096);
         let settled = Arc::<Mutex<Vec<_>>>::default();
-        let fake = FakeTap { rx, settled: settled.clone() };
+        let fake = FakeTap { rx, settled: settled.clone(), lane: BTreeMap::new() };
         let (stopper, stop) = stop::channel();
         let (stats, clock) = (SharedStats::default(), Clock::start());
         let (stats2, clock2) = (stats.clone(), clock.clone());
@@ -400,7 +424,7 @@ fn an_older_one_that_comes_late_goes_first_unless_the_newer_was_tried() {
     let id = window.next(Mono(0)).expect("the third").tapped.event.id;
     window.take(late(1, 1, 3), Mono(0));
     window.take(late(1, 2, 3), Mono(0));
-    window.failed(&id, Failure::Away, Mono(1));
+    window.failed(&id, Failure::Away, Mono(0), 1);
     assert_eq!(pushed(&mut window), [(3, None), (1, Some(3)), (2, Some(3)), (4, None)], "the third may have arrived");
 }
 
@@ -409,7 +433,7 @@ fn what_was_never_tried_goes_first_then_the_urgent() {
     let mut window = Window::default();
     window.take(tapped(1, 1, "critical"), Mono(0));
     assert_eq!(window.next(Mono(0)).unwrap().tapped.event.key(), tapped(1, 1, "").event.key());
-    window.failed(&tapped(1, 1, "").event.id, Failure::Busy, Mono(5));
+    window.failed(&tapped(1, 1, "").event.id, Failure::Busy, Mono(0), 5);
     window.take(tapped(2, 1, "low"), Mono(6));
     window.take(tapped(3, 1, "critical"), Mono(6));
     let order: Vec<_> =
@@ -429,19 +453,221 @@ fn a_window_full_of_refused_ones_makes_room_and_one_of_waiting_ones_does_not() {
             let attempt = window.next(Mono(0)).unwrap();
             let id = attempt.tapped.event.id.clone();
             assert!(window.give_up(Mono(0)).is_none(), "not yet");
-            window.failed(&id, failure, Mono(0));
+            window.failed(&id, failure, Mono(0), 0);
             // the same one again: all others are out of reach
             while let Some(other) = window.next(Mono(0)) {
                 if other.tapped.event.id == id {
-                    window.failed(&id, failure, Mono(0));
+                    window.failed(&id, failure, Mono(0), 0);
                     break;
                 }
-                window.failed(&other.tapped.event.id, failure, Mono(1_000_000));
+                window.failed(&other.tapped.event.id, failure, Mono(0), 1_000_000);
             }
         }
-        assert_eq!(window.give_up(Mono(0)).is_some(), failure == Failure::Refused);
+        assert!(window.give_up(Mono(STUCK_MS - 1)).is_none(), "it may move yet");
+        assert_eq!(window.give_up(Mono(STUCK_MS)).is_some(), failure == Failure::Refused);
         assert_eq!(window.has_room(), failure == Failure::Refused);
     }
+}
+
+/// The one that fails is the first alarm.
+fn first_fails(reply: Reply) -> impl FnMut(&Request) -> Reply + Send + 'static {
+    move |request: &Request| match request.header(body::KEY) {
+        Some(key) if key.starts_with("0000000000000001.") => reply.clone(),
+        _ => Reply::Status(204, ""),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_is_refused_a_thousand_times_over_keeps_no_other_waiting() {
+    const FLAPS: u32 = 3 * WINDOW as u32;
+    for reply in [Reply::Status(500, "oh"), Reply::Status(422, "no"), Reply::Hang] {
+        let server = Server::start(first_fails(reply)).await;
+        let rig = Rig::start(server.url(), |config| config.timeout = Duration::from_millis(50));
+        for number in 1..=FLAPS {
+            rig.raise(1, number);
+        }
+        until("its first failure", || rig.stats.notify_failures.get() >= 1).await;
+        rig.raise(2, 1);
+        rig.all_settled(1).await;
+        assert_eq!(rig.settled()[0].0, tapped(2, 1, "").mark);
+        // and all of the first are still owed, and come in order once they are taken
+        server.script(|_| Reply::Status(204, ""));
+        rig.raise(3, 1);
+        until("all of them", || rig.settled().len() as u32 == FLAPS + 2).await;
+        let of_it: Vec<Seq> = rig.settled().iter().map(|(mark, _)| mark.seq()).filter(|seq| *seq < 2_000_000).collect();
+        assert!(
+            of_it.into_iter().eq((1..=FLAPS).map(|number| tapped(1, number, "").mark.seq())),
+            "in order, each once"
+        );
+        rig.stop().await;
+    }
+}
+
+/// A day of an alarm that flaps once a second and is refused, on a clock of the test's: hourly another one is raised.
+#[test]
+fn a_day_of_one_refused_alarm_costs_the_others_nothing_and_nothing_is_lost() {
+    const DAY: u32 = 24 * 3_600;
+    let (mut window, mut lane) = (Window::default(), BTreeMap::new());
+    let stuck = tapped(1, 1, "").event.id;
+    let mut tries = 0;
+    let mut hourly = 0;
+    for second in 0..DAY {
+        let now = Mono(u64::from(second) * 1_000);
+        for one in std::iter::once(tapped(1, second + 1, "high"))
+            .chain((second % 3_600 == 0).then(|| tapped(9 + second, 1, "low")))
+        {
+            assert!(window.has_room(), "the tap is asked on");
+            lane.insert(one.mark.seq(), one.clone());
+            window.take(one, now);
+        }
+        assert!(window.missing(now).is_none(), "nothing is read for one that is stuck");
+        while let Some(Attempt { tapped, number }) = window.next(now) {
+            if tapped.event.id == stuck {
+                assert_eq!((tapped.event.number, number), (1, tries + 1));
+                tries = number;
+                window.failed(&stuck, Failure::Busy, now, 30_000);
+            } else {
+                hourly += 1;
+                window.accepted(&tapped.event.id, now);
+            }
+        }
+        assert_eq!(window.oldest(), Some(Mono(0)), "it is known how long it waits");
+    }
+    assert_eq!((hourly, window.len()), (24, DAY as usize));
+    assert!((DAY / 30..DAY / 30 + 30).contains(&tries), "asked again at the slow end: {tries}");
+    let (now, mut accepted) = (Mono(u64::from(DAY) * 1_000), 0);
+    while window.len() > 0 {
+        while let Some(wanted) = window.missing(now) {
+            assert!(wanted.max <= FEW);
+            let found = in_lane(&lane, &wanted, |one| one.event.number > accepted);
+            window.found(&wanted.id, wanted.range.0, found, now);
+        }
+        let attempt = window.next(now.plus(30_000)).unwrap();
+        assert_eq!(attempt.tapped.event.number, accepted + 1);
+        accepted += 1;
+        window.accepted(&stuck, now);
+    }
+    assert_eq!((accepted, window.oldest()), (DAY, None));
+}
+
+#[test]
+fn what_the_disk_does_not_give_lets_what_memory_holds_pass_and_comes_later() {
+    let (mut window, mut lane) = (Window::default(), BTreeMap::new());
+    for number in 1..=9 {
+        let one = tapped(1, number, "high");
+        lane.insert(one.mark.seq(), one.clone());
+        window.take(one, Mono(0));
+    }
+    let mut seen = Vec::new();
+    let mut push = |window: &mut Window, now| {
+        while let Some(Attempt { tapped, .. }) = window.next(now) {
+            seen.push((tapped.event.number, tapped.passed_by));
+            window.accepted(&tapped.event.id, now);
+        }
+        seen.clone()
+    };
+    assert_eq!(push(&mut window, Mono(0)).len(), FEW);
+    let wanted = window.missing(Mono(0)).unwrap();
+    let found = Found { tapped: vec![lane[&tapped(1, 8, "").mark.seq()].clone()], next: wanted.range.0, whole: false };
+    window.found(&wanted.id, wanted.range.0, found, Mono(0));
+    assert_eq!(push(&mut window, Mono(0)).last(), Some(&(8, None)));
+    assert!(window.missing(Mono(0)).is_none(), "not at once again");
+    while let Some(wanted) = window.missing(Mono(1_000)) {
+        let found = in_lane(&lane, &wanted, |one| one.event.number != 8);
+        window.found(&wanted.id, wanted.range.0, found, Mono(1_000));
+        push(&mut window, Mono(1_000));
+    }
+    assert_eq!(seen[FEW..], [(8, None), (5, Some(8)), (6, Some(8)), (7, Some(8)), (9, None)]);
+    assert_eq!(window.len(), 0);
+}
+
+#[test]
+fn only_an_alarm_that_fails_while_others_pass_waits_alone() {
+    let mut window = Window::default();
+    let id = |alarm: u32| tapped(alarm, 1, "").event.id;
+    let tries = |window: &mut Window, now| {
+        std::iter::from_fn(|| window.next(Mono(now)).map(|a| a.tapped.event.id)).collect::<Vec<_>>()
+    };
+    for alarm in 1..=3 {
+        window.take(tapped(alarm, 1, "high"), Mono(0));
+    }
+    for now in 0..20 {
+        for failed in tries(&mut window, now * 30_000) {
+            window.failed(&failed, Failure::Busy, Mono(now * 30_000), 30_000);
+        }
+    }
+    let back = 20 * 30_000;
+    assert_eq!(tries(&mut window, back), [id(1), id(2), id(3)]);
+    window.failed(&id(1), Failure::Busy, Mono(back), 30_000);
+    window.failed(&id(2), Failure::Busy, Mono(back), 30_000);
+    window.accepted(&id(3), Mono(back));
+    assert_eq!(tries(&mut window, back), [id(1), id(2)], "it takes again: nobody waits for his turn");
+    window.accepted(&id(1), Mono(back));
+    for alarm in 4..9 {
+        window.failed(&id(2), Failure::Busy, Mono(back), 30_000);
+        window.take(tapped(alarm, 1, "high"), Mono(back));
+        assert_eq!(tries(&mut window, back), [id(alarm)]);
+        window.accepted(&id(alarm), Mono(back));
+        if alarm == 4 {
+            assert_eq!(tries(&mut window, back), [id(2)], "once may be chance");
+        } else {
+            assert!(tries(&mut window, back + 29_999).is_empty(), "then it is its own trouble");
+            assert_eq!(tries(&mut window, back + 30_000), [id(2)]);
+        }
+    }
+}
+
+#[test]
+fn one_asks_for_a_receiver_that_is_away_and_the_others_wait_longer() {
+    let mut window = Window::default();
+    for alarm in 1..=3 {
+        window.take(tapped(alarm, 1, "high"), Mono(0));
+    }
+    let mut tries = 0;
+    for now in (0..60_000).step_by(100).map(Mono) {
+        while let Some(attempt) = window.next(now) {
+            tries += 1;
+            window.failed(&attempt.tapped.event.id, Failure::Away, now, 30_000);
+        }
+        assert!(window.next_at(true).is_some_and(|at| at.since(now) <= SCOUT_MS), "back for all within a second");
+    }
+    assert!(tries < 3 * 2 + 60_000 / SCOUT_MS as u32 + 1, "{tries}");
+}
+
+/// What the gateway says of itself, on a clock that is two minutes ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn heartbeats_and_other_alarms_hide_no_push_that_is_refused() {
+    const LONG_MS: u64 = 121_000;
+    let server = Server::start(|request: &Request| match request.header(body::KEY) {
+        Some(key) if key.starts_with("0000000000000001.") => Reply::Status(500, "oh"),
+        _ => Reply::Status(204, ""),
+    })
+    .await;
+    let rig = Rig::start(server.url(), |config| config.heartbeat = Some(Duration::from_millis(10)));
+    let mut outages = Outages::default();
+    let mut look = |ahead: u64| {
+        outages.look(rig.stats.links(), 1, rig.stats.oldest_unpushed(), rig.clock.mono().0 + ahead);
+        outages.push
+    };
+    until("a beat", || !server.accepted().is_empty() && look(0) == Some(Sight::Well)).await;
+    rig.raise(1, 1);
+    until("a failure", || rig.stats.notify_failures.get() >= 1).await;
+    assert_ne!(look(0), Some(Sight::Lasts), "not yet");
+    for (alarm, ahead) in [(2, LONG_MS / 3), (3, LONG_MS * 2 / 3)] {
+        let (beats, failures) = (server.accepted().len(), rig.stats.notify_failures.get());
+        rig.raise(alarm, 1);
+        until("beats, acceptances and failures by turns", || {
+            server.accepted().len() > beats + 2 && rig.stats.notify_failures.get() > failures
+        })
+        .await;
+        assert_eq!(look(ahead), Some(Sight::Unknown), "there is a doubt");
+    }
+    until("up", || rig.stats.links()["webhook/duty-room"].state == LinkState::Up).await;
+    assert_eq!(look(LONG_MS), Some(Sight::Lasts));
+    server.script(|_| Reply::Status(204, ""));
+    rig.all_settled(3).await;
+    until("over", || look(LONG_MS) == Some(Sight::Well)).await;
+    rig.stop().await;
 }
 
 proptest! {
@@ -451,12 +677,14 @@ proptest! {
         alarms in proptest::collection::vec(0..6_u32, 1..80),
         ends in proptest::collection::vec((0..4_u8, 0..16_usize), 1..400),
     ) {
-        let mut window = Window::default();
+        let (mut window, mut lane) = (Window::default(), BTreeMap::new());
         let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
         for alarm in &alarms {
             let number = numbers.entry(*alarm).or_default();
             *number += 1;
-            window.take(tapped(*alarm, *number, "high"), Mono(0));
+            let one = tapped(*alarm, *number, "high");
+            lane.insert(one.mark.seq(), one.clone());
+            window.take(one, Mono(0));
         }
         let mut now = 0;
         let mut flying: Vec<Tapped> = Vec::new();
@@ -471,7 +699,13 @@ proptest! {
             }
             prop_assert!(flying.len() <= IN_FLIGHT);
             if flying.is_empty() {
-                now = window.next_at().unwrap().0;
+                now = window.next_at(true).unwrap().0.max(now);
+                while let Some(wanted) = window.missing(Mono(now)) {
+                    let found = in_lane(&lane, &wanted, |one| {
+                        one.event.number > accepted.get(&one.event.id).copied().unwrap_or(0)
+                    });
+                    window.found(&wanted.id, wanted.range.0, found, Mono(now));
+                }
                 continue;
             }
             let (end, which) = ends.next().unwrap();
@@ -481,9 +715,9 @@ proptest! {
                     accepted.insert(done.id.clone(), done.number);
                     window.accepted(&done.id, Mono(now));
                 }
-                1 => window.failed(&done.id, Failure::Away, Mono(now + 7)),
-                2 => window.failed(&done.id, Failure::Busy, Mono(now + 3)),
-                _ => window.failed(&done.id, Failure::Refused, Mono(now + 100)),
+                1 => window.failed(&done.id, Failure::Away, Mono(now), 7),
+                2 => window.failed(&done.id, Failure::Busy, Mono(now), 3),
+                _ => window.failed(&done.id, Failure::Refused, Mono(now), 100),
             }
         }
         let expected: BTreeMap<_, _> = numbers.iter().map(|(alarm, n)| (format!("{alarm:016x}"), *n)).collect();

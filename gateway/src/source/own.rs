@@ -2,7 +2,7 @@
 //! rules make alarms of them like of any other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
@@ -10,7 +10,7 @@ use gengfu_core::detect::{Params, digital};
 use gengfu_core::normalize::Scaling;
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{PointId, Reading};
-use gengfu_core::time::Now;
+use gengfu_core::time::{Mono, Now};
 use tokio::sync::watch;
 
 use crate::catalog::{Catalog, PointMeta};
@@ -35,6 +35,9 @@ const LINK_MS: u64 = 30_000;
 const PUSH_MS: u64 = 120_000;
 /// Room for an outage, in hours at the present rate, below which people are told while a sink is behind.
 const SHORT_HOURS: f64 = 6.0;
+/// A push that has waited for less than this is on its way; for longer, and nobody knows yet whether it gets through.
+const PUSH_DOUBT_MS: u64 = 30_000;
+const _: () = assert!(PUSH_DOUBT_MS < LINGER_MS, "a start must not end a trouble before there is a doubt");
 /// A look this late means that the whole process stood still (or the machine did). Whoever looks then sees others that
 /// are as late as itself, so it waits this long before it believes what it sees.
 const STANDSTILL_MS: u64 = 3_000;
@@ -45,7 +48,7 @@ const REPEAT_MS: u64 = 60_000;
 
 /// What is seen of a trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
+pub(crate) enum Sight {
     Lasts,
     Well,
     /// Neither is known yet: what was told before stays as it is, be it of the run before.
@@ -105,7 +108,7 @@ const TROUBLES: [Trouble; 9] = [
         label: "报警推送 / alarm push",
         words: ["正常 / fine", "无法送达 / not delivered"],
         priority: Priority::High,
-        advice: "报警推送已超过 2 分钟无法送达，值班人员可能收不到报警：检查网络与推送服务 / Pushes have reached nobody for 2 min, people may not hear of alarms: check the network and the receiver.",
+        advice: "有报警推送超过 2 分钟未被接收，值班人员可能收不到报警：检查网络与推送服务 / A push has not been accepted for 2 min, people may not hear of alarms: check the network and the receiver.",
         signs: |_| 0,
         sight: |_, outages, _| outages.push.unwrap_or(Sight::Unknown),
     },
@@ -164,14 +167,15 @@ const TROUBLES: [Trouble; 9] = [
 /// Lines, brokers and push channels out of reach, by name: the wall time that says which outage it is, and the counter when
 /// it was first seen, since a clock that is set must neither make an outage long nor keep it short.
 #[derive(Default)]
-struct Outages {
+pub(crate) struct Outages {
     seen: BTreeMap<String, (i64, u64)>,
     /// Links that are up: only that ends an outage. One that is down anew, or not up yet after a start, is not well.
     up: BTreeSet<String>,
     /// Those that have lasted longer than a reconnect takes.
     long: BTreeSet<String>,
-    /// What is seen of the push channels together: one that has been gone for [`PUSH_MS`] is a trouble.
-    push: Option<Sight>,
+    /// What is seen of the push channels together: one that has been gone for [`PUSH_MS`] is a trouble, and so is one push
+    /// that waits for so long to be accepted, whatever else gets through.
+    pub(crate) push: Option<Sight>,
     /// When the first look was, or the first at these push channels.
     began: Option<u64>,
 }
@@ -191,8 +195,14 @@ impl Outages {
     }
 
     /// `channels`: how many push channels there are. One that has had nothing to say since it began is not known to be well
-    /// for as long as it takes to know that it is not.
-    fn look(&mut self, links: BTreeMap<String, LinkStatus>, channels: usize, now_ms: u64) {
+    /// for as long as it takes to know that it is not. `unpushed`: since when the oldest push waits.
+    pub(crate) fn look(
+        &mut self,
+        links: BTreeMap<String, LinkStatus>,
+        channels: usize,
+        unpushed: Option<Mono>,
+        now_ms: u64,
+    ) {
         let push = |name: &str| name.starts_with("webhook/");
         self.up = links.iter().filter(|(_, link)| link.state == LinkState::Up).map(|(name, _)| name.clone()).collect();
         let down = |link: &LinkStatus| matches!(link.state, LinkState::Down { .. });
@@ -209,8 +219,9 @@ impl Outages {
         let young = !lasts(*self.began.get_or_insert(now_ms), PUSH_MS);
         let mut gone =
             self.seen.iter().filter(|(name, _)| push(name)).map(|(_, (_, begun))| lasts(*begun, PUSH_MS)).peekable();
+        let waits = |limit: u64| unpushed.is_some_and(|since| lasts(since.0, limit));
         let unproven = gone.peek().is_some() || (young && self.up.iter().filter(|name| push(name)).count() < channels);
-        self.push = Some(match (gone.any(|long| long), unproven) {
+        self.push = Some(match (gone.any(|long| long) || waits(PUSH_MS), unproven || waits(PUSH_DOUBT_MS)) {
             (true, _) => Sight::Lasts,
             (false, true) => Sight::Unknown,
             (false, false) => Sight::Well,
@@ -324,8 +335,9 @@ struct Watch {
 
 impl Watch {
     /// Of a trouble that stood when the watch began: that counts as a sign of it, so a start is not the end of a trouble.
-    fn begun(stood: bool, now_ms: u64) -> Self {
-        Self { signs: 0, last_sign: stood.then_some(now_ms), present: stood, told: None }
+    /// `signs` were told of before.
+    fn begun(stood: bool, signs: u64, now_ms: u64) -> Self {
+        Self { signs, last_sign: stood.then_some(now_ms), present: stood, told: None }
     }
 
     /// The value to tell, if it is time to tell one.
@@ -376,11 +388,19 @@ struct Eye {
 
 impl Eye {
     /// All of a site. Those that there were before go on, the others begin with what stands.
-    fn all(site: &Site, catalog: &Catalog, before: &[Self], stood: &BTreeSet<String>, now_ms: u64) -> Vec<Self> {
+    fn all(
+        site: &Site,
+        catalog: &Catalog,
+        before: &[Self],
+        seen: &Seen,
+        stood: &BTreeSet<String>,
+        now_ms: u64,
+    ) -> Vec<Self> {
         let eye = |own: Own| {
             let point = own.point();
             let known = before.iter().find(|eye| eye.own.point() == point);
-            let watch = known.map_or_else(|| Watch::begun(stood.contains(&point), now_ms), |eye| eye.watch);
+            let fresh = || Watch::begun(stood.contains(&point), seen.of(own.trouble), now_ms);
+            let watch = known.map_or_else(fresh, |eye| eye.watch);
             Self { point: catalog.find(&own.name()), watch, own }
         };
         Own::of(site).into_iter().map(eye).collect()
@@ -404,11 +424,26 @@ impl Standstill {
     }
 }
 
+/// The signs of each trouble that were told of in this run: a task that panicked and is started again tells none twice,
+/// and misses none that came before its start.
+#[derive(Debug, Clone, Default)]
+pub struct Seen(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Seen {
+    fn of(&self, trouble: &Trouble) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(trouble.point).copied().unwrap_or(0)
+    }
+
+    fn note(&self, trouble: &Trouble, signs: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(trouble.point, signs);
+    }
+}
+
 /// Watches until told to stop; the links and push channels are those of the site of now.
-pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, journal: Journal) {
+pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, journal: Journal, seen: Seen) {
     let mut site = sites.borrow_and_update().clone();
     let (stood, began) = (standing(&context).await, context.clock.mono().0);
-    let mut eyes = Eye::all(&site, &context.catalog, &[], &stood, began);
+    let mut eyes = Eye::all(&site, &context.catalog, &[], &seen, &stood, began);
     let mut ticker = tokio::time::interval(LOOK);
     ticker.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut standstill = Standstill { looked: context.clock.mono().0, woke: None };
@@ -421,7 +456,7 @@ pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, jo
         if sites.has_changed().unwrap_or(false) {
             let old = std::mem::replace(&mut site, sites.borrow_and_update().clone());
             let stood = standing(&context).await;
-            eyes = Eye::all(&site, &context.catalog, &eyes, &stood, context.clock.mono().0);
+            eyes = Eye::all(&site, &context.catalog, &eyes, &seen, &stood, context.clock.mono().0);
             if site.webhooks != old.webhooks {
                 outages.other_channels();
             }
@@ -436,7 +471,8 @@ pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, jo
         if standstill.blind(now.mono.0) {
             continue;
         }
-        outages.look(context.stats.links(), site.webhooks.len(), now.mono.0);
+        let (links, unpushed) = (context.stats.links(), context.stats.oldest_unpushed());
+        outages.look(links, site.webhooks.len(), unpushed, now.mono.0);
         let mut batch = Batch::default();
         for Eye { own: Own { trouble, link }, point, watch } in &mut eyes {
             let sight = (trouble.sight)(&journal, &outages, link);
@@ -448,6 +484,9 @@ pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, jo
         }
         if !batch.readings.is_empty() && context.hand_over(batch).await.is_err() {
             return;
+        }
+        for Eye { own, watch, .. } in &eyes {
+            seen.note(own.trouble, watch.signs);
         }
     }
 }
@@ -473,7 +512,7 @@ mod tests {
         let links = |name: &str, since: i64| BTreeMap::from([(name.to_owned(), down(since))]);
         let mut outages = Outages::default();
         let mut look = |links, now_ms| {
-            outages.look(links, 0, now_ms);
+            outages.look(links, 0, None, now_ms);
             !outages.long.is_empty()
         };
         // the wall clock may do what it likes: only which outage it is hangs on it
@@ -490,8 +529,8 @@ mod tests {
     fn each_link_has_an_outage_of_its_own() {
         let down = |since: i64| LinkStatus { state: LinkState::Down { why: String::new() }, since };
         let mut outages = Outages::default();
-        outages.look(BTreeMap::from([("lora".to_owned(), down(1))]), 0, 0);
-        outages.look(BTreeMap::from([("lora".to_owned(), down(1)), ("pumps".to_owned(), down(2))]), 0, LINK_MS);
+        outages.look(BTreeMap::from([("lora".to_owned(), down(1))]), 0, None, 0);
+        outages.look(BTreeMap::from([("lora".to_owned(), down(1)), ("pumps".to_owned(), down(2))]), 0, None, LINK_MS);
         assert_eq!(outages.long.iter().collect::<Vec<_>>(), ["lora"]);
 
         let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites/mall.toml");
@@ -516,7 +555,7 @@ mod tests {
             for (meta, _) in points(site) {
                 catalog.add(meta);
             }
-            Eye::all(site, &catalog, before, &stood.iter().cloned().collect(), 5_000)
+            Eye::all(site, &catalog, before, &Seen::default(), &stood.iter().cloned().collect(), 5_000)
         };
         let link = site.mqtt.pop().unwrap();
         let mut before = with(&site, &[], &["clock-off".to_owned()]);
@@ -548,7 +587,7 @@ mod tests {
             if other {
                 outages.other_channels();
             }
-            outages.look(links, channels, now_ms);
+            outages.look(links, channels, None, now_ms);
             outages.push
         };
         look(links(&down), 1, 1_000, false);
@@ -569,14 +608,14 @@ mod tests {
         let link = |state, since| BTreeMap::from([("webhook/duty".to_owned(), LinkStatus { state, since })]);
         let down = || LinkState::Down { why: "connection refused".to_owned() };
         let mut outages = Outages::default();
-        outages.look(link(down(), 5), 1, 1_000);
-        outages.look(link(down(), 5), 1, 120_999);
+        outages.look(link(down(), 5), 1, None, 1_000);
+        outages.look(link(down(), 5), 1, None, 120_999);
         assert_eq!(outages.push, Some(Sight::Unknown));
-        outages.look(link(down(), 5), 1, 121_000);
+        outages.look(link(down(), 5), 1, None, 121_000);
         assert!(outages.push == Some(Sight::Lasts) && outages.long.is_empty(), "it is no field link");
-        outages.look(link(LinkState::Up, 9), 1, 122_000);
+        outages.look(link(LinkState::Up, 9), 1, None, 122_000);
         assert_eq!(outages.push, Some(Sight::Well), "a push or a heartbeat was accepted");
-        outages.look(link(LinkState::Up, 9), 2, 123_000);
+        outages.look(link(LinkState::Up, 9), 2, None, 123_000);
         assert_eq!(outages.push, Some(Sight::Well), "the other had nothing to say, and nothing was refused");
     }
 
@@ -587,11 +626,11 @@ mod tests {
             let status = LinkStatus { state: LinkState::Connecting, since: 1 };
             BTreeMap::from([("webhook/duty".to_owned(), status)])
         };
-        outages.look(BTreeMap::new(), 1, 1_000);
+        outages.look(BTreeMap::new(), 1, None, 1_000);
         assert_eq!(outages.push, Some(Sight::Unknown), "its task has not begun");
-        outages.look(connecting(), 1, 120_999);
+        outages.look(connecting(), 1, None, 120_999);
         assert_eq!(outages.push, Some(Sight::Unknown));
-        outages.look(connecting(), 1, 121_000);
+        outages.look(connecting(), 1, None, 121_000);
         assert_eq!(outages.push, Some(Sight::Well), "nothing was to be pushed");
     }
 
@@ -606,7 +645,7 @@ mod tests {
 
     #[test]
     fn a_trouble_is_told_when_it_comes_lingers_and_goes() {
-        let mut watch = Watch::begun(false, 0);
+        let mut watch = Watch::begun(false, 0, 0);
         assert_eq!(watch.look(0, Sight::Well, 1_000), Some(false), "said once at the start");
         assert_eq!(watch.look(0, Sight::Well, 2_000), None);
         assert_eq!(watch.look(3, Sight::Well, 3_000), Some(true));
@@ -616,8 +655,34 @@ mod tests {
     }
 
     #[test]
+    fn a_watch_that_begins_again_tells_no_sign_twice_and_misses_none() {
+        let seen = Seen::default();
+        let of = |point: &str| TROUBLES.iter().find(|trouble| trouble.point == point).unwrap();
+        let (clock, restarted) = (of("clock-off"), of("source-restarted"));
+        seen.note(clock, 3);
+        let begun = |trouble: &Trouble| Watch::begun(false, seen.of(trouble), 0);
+        assert_eq!(begun(clock).look(3, Sight::Well, 1_000), Some(false), "told before the panic");
+        assert_eq!(begun(restarted).look(1, Sight::Well, 1_000), Some(true), "the panic itself");
+    }
+
+    #[test]
+    fn a_push_that_waits_for_two_minutes_is_a_trouble_on_a_channel_that_is_up() {
+        let up = || BTreeMap::from([("webhook/duty".to_owned(), LinkStatus { state: LinkState::Up, since: 1 })]);
+        let mut outages = Outages::default();
+        let mut look = |unpushed: Option<u64>, now_ms| {
+            outages.look(up(), 1, unpushed.map(Mono), now_ms);
+            outages.push.unwrap()
+        };
+        assert_eq!(look(Some(1_000), 30_999), Sight::Well, "on its way");
+        assert_eq!(look(Some(1_000), 31_000), Sight::Unknown, "what stood before a start stands on");
+        assert_eq!(look(Some(1_000), 121_000), Sight::Lasts);
+        assert_eq!(look(Some(120_000), 122_000), Sight::Well, "a newer one");
+        assert_eq!(look(None, 123_000), Sight::Well);
+    }
+
+    #[test]
     fn a_trouble_that_lasts_is_present_however_long() {
-        let mut watch = Watch::begun(false, 0);
+        let mut watch = Watch::begun(false, 0, 0);
         assert_eq!(watch.look(0, Sight::Lasts, 1_000), Some(true));
         for minute in 1..10 {
             assert_eq!(watch.look(0, Sight::Lasts, 1_000 + minute * 60_000), Some(true), "minute {minute}");
@@ -627,16 +692,16 @@ mod tests {
 
     #[test]
     fn a_start_is_not_the_end_of_a_trouble() {
-        let mut watch = Watch::begun(true, 1_000);
+        let mut watch = Watch::begun(true, 0, 1_000);
         assert_eq!(watch.look(0, Sight::Unknown, 1_000), Some(true), "told anew, as it stood");
         assert_eq!(watch.look(0, Sight::Unknown, 300_000), Some(true), "until it is known to be over");
         assert_eq!(watch.look(0, Sight::Well, 301_000), None);
         assert_eq!(watch.look(0, Sight::Well, 360_000), Some(false));
         assert_eq!(watch.look(0, Sight::Unknown, 361_000), None, "down again, for a second");
-        let mut chatty = Watch::begun(true, 1_000);
+        let mut chatty = Watch::begun(true, 0, 1_000);
         assert_eq!(chatty.look(0, Sight::Well, 2_000), Some(true), "what only shows in signs may show one yet");
         assert_eq!(chatty.look(0, Sight::Well, 61_000), Some(false));
-        let mut fresh = Watch::begun(false, 1_000);
+        let mut fresh = Watch::begun(false, 0, 1_000);
         assert_eq!(fresh.look(0, Sight::Unknown, 2_000), None, "not well before it is known");
         assert_eq!(fresh.look(0, Sight::Well, 3_000), Some(false));
     }

@@ -278,3 +278,46 @@ async fn what_could_not_be_read_in_time_is_handed_out_once_and_says_what_passed_
     until("settled", || run.balance(DUTY, Lane::Alarm).pending == 0).await;
     run.close();
 }
+
+#[tokio::test]
+async fn what_was_left_of_one_alarm_is_read_from_the_disk_or_from_memory() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let mut tap = run.journal.tap(DUTY).expect("declared");
+    // more than the ring keeps, two alarms by turns
+    for number in 1..=300 {
+        run.journal.append(alarm("a", number, "unacknowledged"));
+        run.journal.append(alarm("b", number, "unacknowledged"));
+    }
+    run.record(alarm("a", 301, "unacknowledged")).await;
+    let mut seqs = Vec::new();
+    for _ in 0..601 {
+        let tapped = next(&mut tap).await;
+        if tapped.event.rule == "a" {
+            seqs.push(tapped.mark.seq());
+        }
+        if tapped.event.rule == "b" || tapped.event.number == 3 {
+            tap.settle(tapped.mark, Outcome::Done);
+        }
+    }
+    let (last, id) = (seqs[300], format!("{:0>16}", "a"));
+    let numbers = |found: &Found| found.tapped.iter().map(|tapped| tapped.event.number).collect::<Vec<_>>();
+    let found = tap.look_back(id.clone(), (seqs[1], last), 4).await;
+    assert_eq!((numbers(&found), found.next, found.whole), (vec![2, 4, 5], seqs[4] + 1, true), "the third is settled");
+    let found = tap.look_back(id.clone(), (seqs[298], last), 4).await;
+    assert_eq!((numbers(&found), found.next), (vec![299, 300, 301], last + 1));
+    assert!(found.tapped.iter().all(|tapped| tapped.durable && tapped.passed_by.is_none()));
+
+    run.close();
+    let run = open(&dir);
+    let gone = Unreadable::new(&dir);
+    let tap = run.journal.tap(DUTY).expect("declared");
+    run.journal.append(alarm("a", 302, "unacknowledged"));
+    let found = tap.look_back(id.clone(), (seqs[1], last + 2), 4).await;
+    assert_eq!((found.next, found.whole), (seqs[1], false), "the disk gives nothing");
+    assert!(numbers(&found).iter().all(|number| *number == 302), "memory what it has");
+    drop(gone);
+    let found = tap.look_back(id, (seqs[1], last), 1).await;
+    assert_eq!((numbers(&found), found.whole), (vec![2], true));
+    run.close();
+}

@@ -62,11 +62,11 @@ impl Grid {
         Self { unit: slot.unit, period, phase, due, first: true }
     }
 
-    /// Moves on to the first line of the grid after `now`; says how many were passed over. After the first poll not to one
-    /// less than half a period away, which would ask twice for the same.
+    /// Moves on to the first line of the grid after `now`; says how many were passed over. Not to one less than an eighth of
+    /// a period away (a half after the first poll), which would ask twice for the same.
     fn advance(&mut self, now: Mono) -> u64 {
         let late = now.since(self.due) / self.period;
-        let from = if std::mem::take(&mut self.first) { now.plus(self.period / 2) } else { now };
+        let from = now.plus(self.period / if std::mem::take(&mut self.first) { 2 } else { 8 });
         // `phase < period`: one period is added so that the difference stays above zero.
         let into = (from.0 + self.period - self.phase) % self.period;
         self.due = from.plus(self.period - into);
