@@ -23,6 +23,7 @@ use gengfu_tests::wait::{quiet, say, times};
 use classes::{
     Lost, MOST_POLLS_LOST, READINGS_A_POLL, not_in_the_lane, polled_loss, pushed_is_the_alarm_lane, transitions,
 };
+use damage::Damage;
 use faults::Fault;
 use rig::{BY, Rig};
 use table::{ACKNOWLEDGED, ALARMS, Cell, Counts, MESSAGES, Outcome, POLLED};
@@ -37,7 +38,7 @@ fn the_matrix() {
     let asked = std::env::var("GENGFU_FAULTS").ok();
     let wanted = |name: &str| asked.as_ref().is_none_or(|asked| asked.split(',').any(|word| word.trim() == name));
     let mut failed = false;
-    let rows = Fault::ALL.map(Fault::name).into_iter().chain([damage::NAME]);
+    let rows = Fault::ALL.map(Fault::name).into_iter().chain(Damage::ALL.map(Damage::name));
     let left_out = Outcome::NotRun("not among GENGFU_FAULTS".to_owned());
     let mut cells: Vec<Cell> = rows.filter(|name| !wanted(name)).flat_map(|name| table::row(name, &left_out)).collect();
     // the long form gives each fault a rig of its own; the slice takes them in turn on one
@@ -51,11 +52,11 @@ fn the_matrix() {
             done.unwrap_or_else(|_| faults.iter().flat_map(|f| table::row(f.name(), &Outcome::Failed)).collect()),
         );
     }
-    if wanted(damage::NAME) {
-        let done =
-            catch_unwind(AssertUnwindSafe(|| damage::campaign(Random::new(seed.wrapping_add(99)), times(2, 100))));
+    for damage in Damage::ALL.into_iter().filter(|damage| wanted(damage.name())) {
+        let random = Random::new(seed.wrapping_add(100 + damage as u64));
+        let done = catch_unwind(AssertUnwindSafe(|| damage::campaign(damage, random)));
         failed |= done.is_err();
-        cells.extend(done.unwrap_or_else(|_| table::row(damage::NAME, &Outcome::Failed)));
+        cells.extend(done.unwrap_or_else(|_| table::row(damage.name(), &Outcome::Failed)));
     }
     table::print(&cells);
     assert!(!failed, "a campaign failed, see above");

@@ -13,7 +13,7 @@ use gengfu_tests::gateway::Gateway;
 use gengfu_tests::http;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
-use gengfu_tests::proxy::Proxy;
+use gengfu_tests::proxy::{Line, Proxy};
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::random::Random;
 use gengfu_tests::receiver::{Push, Receiver};
@@ -21,7 +21,7 @@ use gengfu_tests::shim::SickDisk;
 use gengfu_tests::site::Site;
 use gengfu_tests::store::Store;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, now, pause};
+use gengfu_tests::wait::{eventually, now, pause, unix_ms};
 use serde_json::json;
 
 use super::classes::{DEVICES, EVERY_MS, Kill, REGISTERS};
@@ -43,15 +43,15 @@ pub(super) struct Rig {
     pub plant: Plant,
     _broker: Broker,
     pub store: Store,
-    /// Between the gateway and the store.
-    pub way: Proxy,
     /// A second store, which tells two readings of one millisecond apart.
     pub stub: Stub,
+    /// Between the gateway and each store.
+    ways: [Proxy; 2],
     pub receiver: Receiver,
     pub sick: Option<SickDisk>,
     /// What the journal lies on, where it may be mounted.
     pub disk: Result<Disk, String>,
-    pub dir: Folder,
+    _dir: Folder,
     pub random: Random,
     pub edges: Edges,
     pub rounds: Vec<Round>,
@@ -73,12 +73,12 @@ impl Rig {
         let dir = Folder::new(&format!("crash-{name}"));
         let (plant, broker, store, stub, receiver) =
             (Plant::start(DEVICES), Broker::start(), Store::start(), Stub::start(), Receiver::start());
-        let way = Proxy::before(store.port);
+        let ways = [store.port, stub.port()].map(Proxy::before);
         let data = dir.join("data");
         let disk = Disk::ext4(&data);
         let sick = SickDisk::new(&data, dir.path());
         let site = Site::new("rig").modbus(&plant, EVERY_MS, REGISTERS).patient().flips(0, DEVICES).mqtt(broker.port);
-        let site = site.influx("central", way.port).influx("stub", stub.port()).webhook("duty", receiver.port()).text;
+        let site = site.influx("central", ways[0].port).influx("stub", ways[1].port).webhook("duty", receiver.port()).text;
         let environment = sick.as_ref().map(SickDisk::environment).unwrap_or_default();
         let pairs: Vec<(&str, &str)> =
             environment.iter().map(|(k, v)| (&**k, &**v)).filter(|(k, _)| !k.is_empty()).collect();
@@ -92,12 +92,12 @@ impl Rig {
             plant,
             _broker: broker,
             store,
-            way,
             stub,
+            ways,
             receiver,
             sick,
             disk,
-            dir,
+            _dir: dir,
             random,
             edges: Edges::default(),
             rounds: Vec::new(),
@@ -137,6 +137,11 @@ impl Rig {
         let topics = self.topics();
         let count = self.random.between(0, 60);
         (0..count).for_each(|n| self.publisher.reading(&format!("{topics}{}", n as usize % TOPICS)));
+    }
+
+    /// Whether the stores can be reached.
+    pub(super) fn stores(&self, line: Line) {
+        self.ways.iter().for_each(|way| way.set(line));
     }
 
     /// Topics of the fault that is on begin so.
@@ -210,6 +215,8 @@ pub(super) fn topics(number: u64) -> String {
 struct Crossing {
     event: &'static str,
     at: Instant,
+    /// UTC ms.
+    wall: i64,
     number: u64,
 }
 
@@ -218,7 +225,6 @@ struct Crossing {
 pub(super) struct Pushed {
     pub number: u64,
     pub key: String,
-    pub device: usize,
     pub late: Duration,
     pub durable: bool,
 }
@@ -232,6 +238,9 @@ pub(super) struct Edges {
     /// Pushes that nothing called for.
     pub odd: Vec<String>,
     pub driven: BTreeMap<u64, u64>,
+    /// Where the alarm lane may lose its end, what comes after it may be numbered as what is gone, and what still stands is
+    /// said again: a push belongs to a crossing if it was decided after it.
+    pub numbers_may_come_again: bool,
     /// Every push that was accepted, but for re-sent ones.
     keys: BTreeSet<String>,
     seen: usize,
@@ -247,7 +256,7 @@ impl Edges {
             self.high.insert(device);
         }
         let event = if high { "raise" } else { "return" };
-        self.pending.insert(device, Crossing { event, at: now(), number });
+        self.pending.insert(device, Crossing { event, at: now(), wall: unix_ms(), number });
         *self.driven.entry(number).or_default() += 1;
         plant.devices[device].set(if high { 900 } else { 0 });
     }
@@ -256,15 +265,19 @@ impl Edges {
         self.seen += news.len();
         for push in news.iter().filter(|push| push.accepted) {
             let flip = push.word("rule").starts_with("flip-") && ["raise", "return"].contains(&push.word("event"));
-            if !flip || !self.keys.insert(push.key.clone()) {
+            let new = self.keys.insert(push.key.clone());
+            if !flip || !(new || self.numbers_may_come_again) {
                 continue;
             }
             let device = push.word("device").trim_start_matches('d').parse().unwrap();
+            let decided = push.body["times"]["detected_ms"].as_i64().unwrap_or_default();
+            if self.numbers_may_come_again && self.pending.get(&device).is_none_or(|crossing| decided < crossing.wall) {
+                continue;
+            }
             match self.pending.remove(&device) {
                 Some(crossing) if crossing.event == push.word("event") => self.pushed.push(Pushed {
                     number: crossing.number,
                     key: push.key.clone(),
-                    device,
                     late: push.at.saturating_duration_since(crossing.at),
                     durable: push.body["durable"] == true,
                 }),
