@@ -78,7 +78,8 @@ impl Rig {
         let disk = Disk::ext4(&data);
         let sick = SickDisk::new(&data, dir.path());
         let site = Site::new("rig").modbus(&plant, EVERY_MS, REGISTERS).patient().flips(0, DEVICES).mqtt(broker.port);
-        let site = site.influx("central", ways[0].port).influx("stub", ways[1].port).webhook("duty", receiver.port()).text;
+        let site =
+            site.influx("central", ways[0].port).influx("stub", ways[1].port).webhook("duty", receiver.port()).text;
         let environment = sick.as_ref().map(SickDisk::environment).unwrap_or_default();
         let pairs: Vec<(&str, &str)> =
             environment.iter().map(|(k, v)| (&**k, &**v)).filter(|(k, _)| !k.is_empty()).collect();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use super::holes::Hole;
 use super::lane::{file_bytes, suspect_path};
 use super::start::Repaired;
 use super::{Lane, OpenError, repair, schema};
@@ -45,7 +46,7 @@ pub(super) fn open<T>(
     repair::take_up(&path)?;
     if !path.exists() {
         let told = format!("{}: was missing; begun anew", path.display());
-        let repaired = (!alone).then_some(Repaired { told, skip: 0, copied: None });
+        let repaired = (!alone).then_some(Repaired { told, skip: 0, copied: None, holes: vec![Hole::ALL] });
         make(&path, lane, repaired.as_ref())?;
     }
     let take = || patiently(&path, PAUSE, || take(&path, lane, &load));
@@ -141,14 +142,14 @@ fn look_over(path: &Path, lane: Lane) -> Result<Connection, Trouble> {
     if !schema::is_ours(&conn, lane).map_err(told)? {
         return Err(Trouble::Damaged("has tables that are not ours".to_owned()));
     }
-    check_pages(&conn, path).map_err(told)?.map_or(Ok(()), |why| Err(Trouble::Damaged(why)))?;
+    check_pages(&conn, path, lane).map_err(told)?.map_or(Ok(()), |why| Err(Trouble::Damaged(why)))?;
     // A header that says "read only" would only show at the first commit.
     conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(told)?;
     Ok(conn)
 }
 
 /// What SQLite finds wrong with the file, as far as its size allows to look.
-fn check_pages(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String>> {
+fn check_pages(conn: &Connection, path: &Path, lane: Lane) -> rusqlite::Result<Option<String>> {
     let clean = schema::meta(conn, "clean")?.as_deref() == Some("yes");
     let bytes = file_bytes(path, "") + file_bytes(path, "-wal");
     let limit = if clean { CHECK_ALWAYS } else { CHECK_UNCLEAN };
@@ -157,7 +158,11 @@ fn check_pages(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String
     }
     // The quick check would not see a key out of order, and the row behind it would never be found again.
     let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    Ok((verdict != "ok").then_some(verdict))
+    if verdict != "ok" {
+        return Ok(Some(verdict));
+    }
+    // A page says nothing of what is written on it.
+    repair::unsound(conn, lane)
 }
 
 fn trouble(path: &Path, error: &rusqlite::Error) -> Trouble {
