@@ -1,7 +1,7 @@
 //! A journal's file that was cut or has flipped bits, at random places. What lay there is destroyed, so "lost 0" can't be the
 //! claim. What is claimed, after each damage:
 //!
-//! - the gateway starts, and every crossing of a line is pushed, those of alarms that stood as well;
+//! - the gateway starts, every alarm whose condition holds stands, and every crossing of a line is pushed;
 //! - of the telemetry lane, each reading (polled, or a message that was acknowledged) is in the journal as it was, or at the store
 //!   already, or its time lies in a gap that the start has told of;
 //! - of the alarm lane, each transition and each acknowledgement is there word for word, or its time lies in such a gap of its
@@ -25,7 +25,7 @@ use gengfu_tests::random::Random;
 use gengfu_tests::wait::{say, times};
 
 use super::DRAIN;
-use super::rig::Rig;
+use super::rig::{Rig, SOON};
 use super::table::{ACKNOWLEDGED, ALARMS, CLASSES, Cell, Counts, MESSAGES, Outcome, POLLED};
 
 /// What a gap says that is one of the alarm lane.
@@ -94,7 +94,7 @@ impl Books {
         let at = |entry: &Entry| match entry {
             Entry::Alarm(alarm) => Some(alarm.detected),
             Entry::Audit { at, .. } => Some(*at),
-            _ => None,
+            Entry::Start { .. } | Entry::Stop { .. } | Entry::Gap { .. } | Entry::Maintenance { .. } => None,
         };
         let kept = lane.iter().filter_map(|entry| Some((at(entry)?, serde_json::to_string(entry).unwrap())));
         let entries = kept.collect();
@@ -166,11 +166,13 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
     }
     let length = Duration::from_millis(rig.random.between(200, 700));
     rig.load(length);
+    // an alarm that the damage takes can't return, so nothing is left half way
+    rig.all_pushed();
     // by a coin all is moved from the log into the file, as a stop does
     if rig.random.between(0, 2) == 0 {
         let _ = rig.gateway.term();
     } else {
-        rig.gateway.kill9()
+        rig.gateway.kill9();
     }
     let data = rig.gateway.data();
     let before = Books::of(&data);
@@ -184,7 +186,8 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
         counting::copy(&data)
     };
     let after = Books::of(&copy.join("data"));
-    sums.repaired += usize::from(rig.gateway.metric("gengfu_journal_repairs_total", "") > 0.0);
+    let repaired = rig.gateway.metric("gengfu_journal_repairs_total", "") > 0.0;
+    sums.repaired += usize::from(repaired);
     let missing = readings(rig, &before, &after, sums, excused);
     let entries = entries(&before, &after, sums);
     if missing + entries.len() > 0 {
@@ -193,7 +196,24 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
         say(&format!("  {entries:?}"));
     }
     rig.stores(Line::Open);
-    rig.all_pushed();
+    for device in &rig.edges.high {
+        rig.gateway.alarm(&format!("flip-d{device}"), SOON, |alarm| alarm["active"] == true);
+    }
+    if repaired {
+        begin_anew(rig, excused);
+    }
+}
+
+/// Each damage is to meet a journal that is whole: where a repair took an entry out, the one behind it follows from nothing.
+fn begin_anew(rig: &mut Rig, excused: &mut Set) {
+    rig.gateway.term();
+    let data = rig.gateway.data();
+    let (readings, stored) = (Books::of(&data).readings, rig.stub.accepted());
+    excused.extend(readings.difference(&stored).cloned());
+    for file in std::fs::read_dir(&data).unwrap().flatten().filter(|file| file.path().is_file()) {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    rig.gateway.restart();
 }
 
 /// How many readings are neither found nor told.

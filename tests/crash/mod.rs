@@ -102,7 +102,8 @@ fn count(mut rig: Rig, faults: &[Fault]) -> Vec<Cell> {
     rig.gateway.settle(DRAIN);
     let found = rig.store.export();
     let committed = counting::committed(&rig.gateway.data());
-    committed.compare(&rig.stub.accepted()).unwrap();
+    let exact = rig.stub.accepted();
+    committed.compare(&exact).unwrap();
     committed.compare_by_ms(&found).unwrap();
     let acked = rig.publisher.acked();
     let stored = of(&found, "device_v,");
@@ -110,7 +111,7 @@ fn count(mut rig: Rig, faults: &[Fault]) -> Vec<Cell> {
     assert_eq!(stored.difference(&acked).count(), 0, "the store has messages that nobody sent");
 
     let kills: Vec<classes::Kill> = rig.rounds.iter().map(|round| round.kill.clone()).collect();
-    let polls = polled_loss(&rig.plant, &kills, &found);
+    let polls = polled_loss(&rig.plant, &kills, &exact);
     let lane =
         counting::open(&counting::copy(&rig.gateway.data()).join("data"), |journal, _| counting::entries(journal));
     let (once, pushes) = pushed_is_the_alarm_lane(&rig.receiver, &lane);

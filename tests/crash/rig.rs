@@ -275,18 +275,17 @@ impl Edges {
             if self.numbers_may_come_again && self.pending.get(&device).is_none_or(|crossing| decided < crossing.wall) {
                 continue;
             }
-            match self.pending.remove(&device) {
-                Some(crossing) if crossing.event == push.word("event") => self.pushed.push(Pushed {
-                    number: crossing.number,
-                    key: push.key.clone(),
-                    late: push.at.saturating_duration_since(crossing.at),
-                    durable: push.body["durable"] == true,
-                }),
-                other => {
-                    self.odd.push(format!("{} of d{device}: {}", push.word("event"), push.key));
-                    other.into_iter().for_each(|crossing| drop(self.pending.insert(device, crossing)));
-                }
-            }
+            let called = self.pending.get(&device).is_some_and(|crossing| crossing.event == push.word("event"));
+            let Some(crossing) = called.then(|| self.pending.remove(&device)).flatten() else {
+                self.odd.push(format!("{} of d{device}: {}", push.word("event"), push.key));
+                continue;
+            };
+            self.pushed.push(Pushed {
+                number: crossing.number,
+                key: push.key.clone(),
+                late: push.at.saturating_duration_since(crossing.at),
+                durable: push.body["durable"] == true,
+            });
         }
     }
 }

@@ -36,6 +36,9 @@ use crate::telemetry::SharedStats;
 /// Newest batches that are looked at, so that a reading sent again after a restart keeps its distance: one full blob each at most.
 const SEED_BATCHES: u64 = 16;
 
+/// Held by the gateway that runs on the directory.
+const LOCK: &str = "journal.lock";
+
 /// What both files tell.
 #[derive(Debug)]
 struct Found {
@@ -88,7 +91,7 @@ pub(super) fn open(
     let cause = cause(&alarm.found.before, &telemetry.found.before);
     let seen = |found: &Found| found.last_wall.max(found.before.seen);
     let last_seen = seen(&alarm.found).max(seen(&telemetry.found));
-    let tales = tales(&alarm.found, &telemetry.found, cause, now);
+    let tales = tales(&alarm.found, &telemetry.found, cause, (first_start(dir), now));
     series::fill(catalog, telemetry.series);
 
     let (core, boot) = core(Lane::Alarm, dir, clock, &alarm.found, cause);
@@ -119,6 +122,12 @@ pub(super) fn open(
     Ok(Opened { journal: Journal { inner }, standing: alarm.standing, cause, last_seen, writers })
 }
 
+/// When the directory was first used, UTC ms: nothing is ever written to the lock, and a damaged lane may have forgotten.
+fn first_start(dir: &Path) -> Option<i64> {
+    let made = fs::metadata(dir.join(LOCK)).and_then(|about| about.modified()).ok()?;
+    i64::try_from(made.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
 /// The first of what each push channel is owed, read while nobody waits for it. Stores read for themselves.
 fn ahead(conn: &Connection, core: &LaneCore, sinks: &[SinkSpec]) -> HashMap<usize, Vec<tap::Chunk>> {
     let deliveries = lane::lock(&core.deliveries);
@@ -129,7 +138,7 @@ fn ahead(conn: &Connection, core: &LaneCore, sinks: &[SinkSpec]) -> HashMap<usiz
 
 /// Two gateways on one journal would each undo what the other holds; the lock ends with the process, however it ends.
 pub(super) fn lock_dir(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join("journal.lock");
+    let path = dir.join(LOCK);
     let told = |error: std::io::Error| {
         file::refuse(&path, &format!("can't be opened: {error}"), "see to the rights of the directory")
     };
@@ -256,7 +265,7 @@ fn cause(alarm: &Before, telemetry: &Before) -> StartCause {
 }
 
 /// What the alarm lane is told about the last run's end.
-fn tales(alarm: &Found, telemetry: &Found, cause: StartCause, now: i64) -> Vec<Entry> {
+fn tales(alarm: &Found, telemetry: &Found, cause: StartCause, (first, now): (Option<i64>, i64)) -> Vec<Entry> {
     let remade = [(Lane::Alarm, alarm), (Lane::Telemetry, telemetry)];
     let remade = remade.into_iter().filter_map(|(lane, found)| Some((lane, found.before.repaired.as_ref()?)));
     let tale = |(lane, Repaired { told, copied, .. }): (Lane, &Repaired)| match copied {
@@ -266,7 +275,7 @@ fn tales(alarm: &Found, telemetry: &Found, cause: StartCause, now: i64) -> Vec<E
     let mut tales: Vec<Entry> =
         remade.map(tale).map(|(what, detail)| Entry::Maintenance { at: now, what: what.to_owned(), detail }).collect();
     // What is not known is taken as far back as the journal goes.
-    let began = alarm.began.into_iter().chain(telemetry.began).min().unwrap_or(0);
+    let began = alarm.began.into_iter().chain(telemetry.began).chain(first).min().unwrap_or(0);
     // More than the queue and the commit under way can't have been in memory.
     let in_memory = (WINDOW_READINGS + QUEUE_READINGS) as u64;
     if alarm.before.mended() {

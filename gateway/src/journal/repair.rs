@@ -4,6 +4,7 @@
 //! In order: `<lane>.new` is filled, becomes `<lane>.ready`, the old file becomes `<lane>.db.damaged-<time>`, the ready one takes
 //! its place. A crash anywhere in between is taken up by [`take_up`].
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -136,12 +137,26 @@ fn forget_oldest(path: &Path) {
     old.iter().take(many).for_each(|name| remove(&dir.join(name)));
 }
 
+/// What a row is held against.
+struct Around<'a> {
+    old: &'a Connection,
+    /// Points that have a name; none are looked at where `None`.
+    named: Option<HashSet<u32>>,
+}
+
+impl Around<'_> {
+    /// A reading without its name would pass for that of whichever point comes next.
+    fn names(&self, point: u32) -> bool {
+        self.named.as_ref().is_none_or(|named| named.contains(&point))
+    }
+}
+
 /// A table to copy.
 struct Table {
     name: &'static str,
     /// Integer key to walk along; none: walk forward only.
     key: Option<&'static str>,
-    sound: fn(&Connection, &[Value]) -> bool,
+    sound: fn(&Around<'_>, &[Value]) -> bool,
     /// What a row is in a lane; `None` where it is no record.
     record: fn(&[Value]) -> Option<Row>,
 }
@@ -182,23 +197,27 @@ const fn tables(lane: Lane) -> &'static [Table] {
 }
 
 /// The blob knows its first seq and its length; both must be what the row says.
-fn sound_batch(_: &Connection, row: &[Value]) -> bool {
+fn sound_batch(around: &Around<'_>, row: &[Value]) -> bool {
     let [Value::Integer(first), Value::Integer(n), .., Value::Blob(body)] = row else { return false };
-    codec::decode(body, |_, _| ()).is_ok_and(|extent| extent.first as i64 == *first && extent.n as i64 == *n)
+    let mut named = true;
+    let extent = codec::decode(body, |_, item| named &= around.names(item.point));
+    named && extent.is_ok_and(|extent| extent.first as i64 == *first && extent.n as i64 == *n)
 }
 
-fn sound_chunk(_: &Connection, row: &[Value]) -> bool {
-    let [_, Value::Integer(_), Value::Integer(t_min), Value::Integer(t_max), .., Value::Blob(body)] = row else {
+fn sound_chunk(around: &Around<'_>, row: &[Value]) -> bool {
+    let [_, Value::Integer(point), Value::Integer(t_min), Value::Integer(t_max), .., Value::Blob(body)] = row else {
         return false;
     };
-    chunk::decode(body, 0).is_ok_and(|items| {
-        let sum = chunk::summary(&items);
-        (sum.t_min, sum.t_max) == (*t_min, *t_max) && t_min.div_euclid(chunk::HOUR) == t_max.div_euclid(chunk::HOUR)
-    })
+    let named = u32::try_from(*point).is_ok_and(|point| around.names(point));
+    named
+        && chunk::decode(body, 0).is_ok_and(|items| {
+            let sum = chunk::summary(&items);
+            (sum.t_min, sum.t_max) == (*t_min, *t_max) && t_min.div_euclid(chunk::HOUR) == t_max.div_euclid(chunk::HOUR)
+        })
 }
 
 /// What was written follows from the entry before by its hash. Where that one is gone, it must at least make sense.
-fn sound_entry(conn: &Connection, row: &[Value]) -> bool {
+fn sound_entry(around: &Around<'_>, row: &[Value]) -> bool {
     let [Value::Integer(seq), Value::Integer(wall), _, _, Value::Text(body), Value::Blob(hash)] = row else {
         return false;
     };
@@ -209,7 +228,7 @@ fn sound_entry(conn: &Connection, row: &[Value]) -> bool {
         let mut before = conn.prepare_cached("SELECT hash FROM entry WHERE seq = ?1")?;
         before.query_row([seq - 1], |row| row.get(0)).optional()
     };
-    match before(conn) {
+    match before(around.old) {
         Ok(Some(before)) => chain::link(&before, seq.unsigned_abs(), *wall, body.as_bytes())[..] == hash[..],
         Ok(None) if *seq == 1 => chain::link(&Hash::default(), 1, *wall, body.as_bytes())[..] == hash[..],
         Ok(None) | Err(_) => serde_json::from_str::<Entry>(body).is_ok(),
@@ -218,13 +237,14 @@ fn sound_entry(conn: &Connection, row: &[Value]) -> bool {
 
 /// The first record of the lane that is not what was written, in words.
 pub(super) fn unsound(conn: &Connection, lane: Lane) -> rusqlite::Result<Option<String>> {
+    let around = Around { old: conn, named: None };
     for table in tables(lane).iter().filter(|table| table.key.is_some()) {
         let mut rows = conn.prepare(&format!("SELECT * FROM {}", table.name))?;
         let columns = rows.column_count();
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let values = (0..columns).map(|n| row.get(n)).collect::<rusqlite::Result<Vec<Value>>>()?;
-            if !(table.sound)(conn, &values) {
+            if !(table.sound)(&around, &values) {
                 return Ok(Some(format!("a row of {} is not what was written: {:?}", table.name, values.first())));
             }
         }
@@ -266,6 +286,11 @@ impl Copied {
             holes: [self.holes, other.holes].concat(),
         }
     }
+}
+
+/// Points whose names have been saved.
+fn named(fresh: &Connection) -> rusqlite::Result<HashSet<u32>> {
+    fresh.prepare("SELECT id FROM series")?.query_map([], |row| row.get(0))?.collect()
 }
 
 fn copy(old: &Connection, fresh: &Connection, table: &Table) -> Copied {
@@ -313,6 +338,8 @@ fn try_walk(
     copied: &mut Copied,
     watch: &mut Watch,
 ) -> rusqlite::Result<()> {
+    // the alarm lane has no points
+    let around = Around { old, named: named(fresh).ok() };
     let mut rows = old.prepare(&format!("SELECT * FROM {} {order}", table.name))?;
     let columns = rows.column_count();
     let marks = vec!["?"; columns].join(", ");
@@ -334,7 +361,7 @@ fn try_walk(
         copied.bytes += values.iter().map(weight).sum::<usize>();
         // The strict tables refuse a value of another type, which a damaged page can hold.
         let record = (table.record)(&values);
-        let taken = (table.sound)(old, &values) && insert.execute(params_from_iter(values)).is_ok_and(|n| n == 1);
+        let taken = (table.sound)(&around, &values) && insert.execute(params_from_iter(values)).is_ok_and(|n| n == 1);
         match record {
             Some(record) if taken => watch.saved(record),
             Some(_) | None if !taken => watch.refused(),

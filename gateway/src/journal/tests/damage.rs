@@ -242,7 +242,22 @@ async fn where_nothing_could_be_saved_all_since_the_beginning_may_be_missing() {
     let told = gaps(&run, "telemetry was repaired").await;
     let began = rusqlite::Connection::open(dir.0.join("alarm.db")).expect("the file");
     let began: i64 = began.query_row("SELECT min(started) FROM epoch", [], |row| row.get(0)).expect("an epoch");
-    assert!(matches!(told[..], [(from, to, _)] if from == began && to >= from), "{told:?}, began {began}");
+    assert!(matches!(told[..], [(from, to, _)] if from <= began && to >= from), "{told:?}, began {began}");
+    run.close();
+}
+
+#[tokio::test]
+async fn a_reading_whose_point_lost_its_name_is_not_given_to_another() {
+    let dir = template(true).await;
+    // a page says nothing of it, and a repair for another reason comes across it
+    change(&dir, "telemetry.db", "DELETE FROM series WHERE id = (SELECT max(id) FROM series)");
+    change(&dir, "telemetry.db", "UPDATE batch SET body = x'00' WHERE first_seq = 1");
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::Repair);
+    let all = run.all().await;
+    let other = run.point("other");
+    assert!(!all.is_empty() && all.iter().all(|record| record.point != other), "{} saved", all.len());
+    assert!(gaps(&run, "telemetry was repaired").await.len() > 2, "each is told");
     run.close();
 }
 
