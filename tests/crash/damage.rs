@@ -13,7 +13,7 @@
 //! not claimed: the name of a point has no checksum, so a bit that flips in it renames the point and nobody can know. Such
 //! readings are there with time and value; they are counted apart.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use gengfu::journal::Entry;
 use gengfu_tests::counting::{self, Sample, Set, contains, of, to_ms};
 use gengfu_tests::proxy::Line;
 use gengfu_tests::random::Random;
-use gengfu_tests::wait::{say, times};
+use gengfu_tests::wait::{eventually, say, times};
 
 use super::DRAIN;
 use super::rig::{Rig, SOON};
@@ -196,9 +196,7 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
         say(&format!("  {entries:?}"));
     }
     rig.stores(Line::Open);
-    for device in &rig.edges.high {
-        rig.gateway.alarm(&format!("flip-d{device}"), SOON, |alarm| alarm["active"] == true);
-    }
+    stands_as_driven(rig);
     if repaired {
         begin_anew(rig, excused);
     }
@@ -214,6 +212,18 @@ fn begin_anew(rig: &mut Rig, excused: &mut Set) {
         std::fs::remove_file(file.path()).unwrap();
     }
     rig.gateway.restart();
+    stands_as_driven(rig);
+}
+
+/// What is in alarm is an alarm, whatever the lane has forgotten; and nothing else is.
+fn stands_as_driven(rig: &Rig) {
+    let rule = |device: &usize| format!("flip-d{device}");
+    let driven: BTreeSet<String> = rig.edges.high.iter().map(rule).collect();
+    eventually(SOON, "the alarms that stand are those of lines that are crossed", || {
+        let alarms = rig.gateway.items("alarms");
+        let active = alarms.iter().filter(|alarm| alarm["active"] == true && alarm["device"] != "gengfu");
+        active.filter_map(|alarm| alarm["rule"].as_str().map(str::to_owned)).collect::<BTreeSet<_>>() == driven
+    });
 }
 
 /// How many readings are neither found nor told.
