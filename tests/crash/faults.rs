@@ -64,7 +64,10 @@ impl Fault {
         }
         let felt = match self {
             Self::Kill => false,
-            Self::PowerCut => cut(rig),
+            Self::PowerCut => {
+                cut(rig);
+                false
+            }
             Self::Full | Self::Stall | Self::Errors => self.falls_sick(rig),
         };
         rig.gateway.kill9();
@@ -133,12 +136,11 @@ impl Fault {
 
 /// The power goes, between any two calls to the disk. Not in the midst of one: ext4's shutdown lets an `fdatasync` that it
 /// overtakes return success for what is then gone, in any program with two threads that sync, and no real power cut does.
-fn cut(rig: &mut Rig) -> bool {
+fn cut(rig: &mut Rig) {
     let held = rig.gateway.process().hold();
     rig.disk.as_ref().unwrap().cut().expect("the power can be cut");
     // it dies as it stands
     std::mem::forget(held);
-    true
 }
 
 /// Mounted anew. By a coin the journal is told that the machine was booted meanwhile, as after a real cut; else it is left

@@ -180,7 +180,7 @@ fn alarms(rig: &Rig, fault: Fault, lane: &[gengfu::journal::Entry]) -> Cell {
     let early = pushed.iter().filter(|push| !push.durable).count();
     let felt = rig.rounds.iter().filter(|round| round.number == fault.number() && round.felt).count();
     let note = format!(
-        "all pushed, at worst {} after the change, {early} with durable = false (in {felt} repetitions)",
+        "all pushed, at worst {} after the change, {early} with durable = false, in {felt} of the repetitions",
         table::ms(late)
     );
     cell(rig, fault, ALARMS, driven, lost, note)
