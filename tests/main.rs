@@ -14,6 +14,7 @@ mod foreign_modbus;
 mod outage;
 mod uplink;
 mod kill9;
+mod crash;
 mod commit_window;
 mod lost_tail;
 mod isolation;

@@ -2,12 +2,12 @@
 //! with the same id once the disk is back. What is owed an acknowledgement waits for it; telemetry goes on.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use gengfu::journal::Entry;
 use gengfu_tests::broker::Broker;
 use gengfu_tests::counting::{self, contains, poll_numbers};
+use gengfu_tests::disk::Disk;
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::http;
 use gengfu_tests::plant::Plant;
@@ -154,9 +154,8 @@ fn a_disk_that_is_really_full() {
     let _quiet = quiet();
     let bench = Bench::new("tmpfs");
     let data = bench.dir.join("data");
-    let Some(_mounted) = Mounted::on(&data) else { return };
-    let filler = data.join("filler");
-    bench.survives(&[], length(3, 10), || fill(&filler), || std::fs::remove_file(&filler).unwrap());
+    let Some(disk) = tmpfs(&data) else { return };
+    bench.survives(&[], length(3, 10), || disk.fill(), || disk.free());
 }
 
 /// Without a file to hold the index of the WAL, as a stop leaves it with nobody reading, and with no room for a new one.
@@ -165,7 +164,7 @@ fn a_start_on_a_disk_that_is_really_full() {
     let _quiet = quiet();
     let bench = Bench::new("tmpfs-start");
     let data = bench.dir.join("data");
-    let Some(_mounted) = Mounted::on(&data) else { return };
+    let Some(disk) = tmpfs(&data) else { return };
     let mut gateway = bench.gateway(&[]);
     bench.raise(0);
     gateway.alarm_lane_on_disk();
@@ -173,8 +172,7 @@ fn a_start_on_a_disk_that_is_really_full() {
     for lane in ["alarm", "telemetry"] {
         let _ = std::fs::remove_file(data.join(format!("{lane}.db-shm")));
     }
-    let filler = data.join("filler");
-    fill(&filler);
+    disk.fill();
 
     gateway.relaunch();
     eventually(SOON, "it starts", || http::get(gateway.port, "/api/v1/status").is_ok());
@@ -185,7 +183,7 @@ fn a_start_on_a_disk_that_is_really_full() {
     assert_eq!(push.body["durable"], false);
     gateway.alarm("gengfu/journal-fault", SOON, |a| a["priority"] == "high");
 
-    std::fs::remove_file(&filler).unwrap();
+    disk.free();
     let back = eventually(SOON, "the alarm is in the journal", || journaled(&gateway, &push.key));
     say(&format!("started on a full disk; journaled {back:?} after there was room"));
     assert_eq!(bench.raise(2).body["durable"], true, "the disk is back");
@@ -257,28 +255,8 @@ fn hung_disk_and_a_broker_that_reconnects() {
     nothing_is_missing(&gateway, &publisher, &polls);
 }
 
-fn fill(file: &Path) {
-    let dd = Command::new("dd").args(["if=/dev/zero", "bs=4096"]).arg(format!("of={}", file.display())).output();
-    assert!(!dd.unwrap().status.success(), "dd stops at the end of the disk");
-}
-
-/// A small disk of its own.
-struct Mounted<'a>(&'a Path);
-
-impl<'a> Mounted<'a> {
-    fn on(data: &'a Path) -> Option<Self> {
-        std::fs::create_dir_all(data).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(data).output();
-        if mounted.is_ok_and(|out| out.status.success()) {
-            return Some(Self(data));
-        }
-        not_allowed("a tmpfs of limited size needs the right to mount");
-        None
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
+fn tmpfs(data: &Path) -> Option<Disk> {
+    Disk::tmpfs(data)
+        .map_err(|why| not_allowed(&format!("a tmpfs of limited size needs the right to mount: {why}")))
+        .ok()
 }

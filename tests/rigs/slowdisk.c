@@ -1,12 +1,14 @@
 /* A disk that is sick on command, for tests. Preloaded into the program under test:
  * while the file $SLOWDISK_HANG exists, writes and syncs of files below $SLOWDISK_BELOW wait for it to go;
- * while $SLOWDISK_FULL exists, writes fail with ENOSPC. Everything else passes through. */
+ * while $SLOWDISK_FULL exists, writes fail with ENOSPC; while $SLOWDISK_ERRORS exists, reads, writes and syncs fail with EIO,
+ * as many in a hundred as the file has bytes. Everything else passes through. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -31,19 +33,31 @@ static int there(const char *name)
     return file && access(file, F_OK) == 0;
 }
 
-/* waits while the disk hangs; true if the write is to fail */
-static int sick(int fd, int writes)
+/* of a hundred calls so many fail */
+static int errors(void)
 {
-    int saved = errno, full = 0;
-    if (there("SLOWDISK_HANG") || there("SLOWDISK_FULL")) {
-        if (below(fd)) {
-            while (there("SLOWDISK_HANG"))
-                usleep(2000);
-            full = writes && there("SLOWDISK_FULL");
-        }
+    const char *file = getenv("SLOWDISK_ERRORS");
+    struct stat about;
+    return file && stat(file, &about) == 0 ? (int)about.st_size : 0;
+}
+
+enum { READS, WRITES, SYNCS };
+
+/* waits while the disk hangs; true if the call is to fail */
+static int sick(int fd, int what)
+{
+    int saved = errno, fails = 0;
+    int percent = errors(), hang = what != READS && there("SLOWDISK_HANG"), full = what == WRITES && there("SLOWDISK_FULL");
+    if ((percent || hang || full) && below(fd)) {
+        while (what != READS && there("SLOWDISK_HANG"))
+            usleep(2000);
+        if (what == WRITES && there("SLOWDISK_FULL"))
+            fails = ENOSPC;
+        else if (random() % 100 < errors())
+            fails = EIO;
     }
-    errno = full ? ENOSPC : saved;
-    return full;
+    errno = fails ? fails : saved;
+    return fails;
 }
 
 #define REAL(name) \
@@ -51,11 +65,14 @@ static int sick(int fd, int writes)
     if (!real) \
         real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 
-ssize_t write(int fd, const void *p, size_t n) { REAL(write); return sick(fd, 1) ? -1 : real(fd, p, n); }
-ssize_t pwrite(int fd, const void *p, size_t n, off_t at) { REAL(pwrite); return sick(fd, 1) ? -1 : real(fd, p, n, at); }
-ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) { REAL(pwrite64); return sick(fd, 1) ? -1 : real(fd, p, n, at); }
-ssize_t writev(int fd, const struct iovec *v, int n) { REAL(writev); return sick(fd, 1) ? -1 : real(fd, v, n); }
-int fsync(int fd) { REAL(fsync); sick(fd, 0); return real(fd); }
-int fdatasync(int fd) { REAL(fdatasync); sick(fd, 0); return real(fd); }
-int ftruncate(int fd, off_t n) { REAL(ftruncate); sick(fd, 0); return real(fd, n); }
-int ftruncate64(int fd, off64_t n) { REAL(ftruncate64); sick(fd, 0); return real(fd, n); }
+ssize_t write(int fd, const void *p, size_t n) { REAL(write); return sick(fd, WRITES) ? -1 : real(fd, p, n); }
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at) { REAL(pwrite); return sick(fd, WRITES) ? -1 : real(fd, p, n, at); }
+ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) { REAL(pwrite64); return sick(fd, WRITES) ? -1 : real(fd, p, n, at); }
+ssize_t writev(int fd, const struct iovec *v, int n) { REAL(writev); return sick(fd, WRITES) ? -1 : real(fd, v, n); }
+ssize_t read(int fd, void *p, size_t n) { REAL(read); return sick(fd, READS) ? -1 : real(fd, p, n); }
+ssize_t pread(int fd, void *p, size_t n, off_t at) { REAL(pread); return sick(fd, READS) ? -1 : real(fd, p, n, at); }
+ssize_t pread64(int fd, void *p, size_t n, off64_t at) { REAL(pread64); return sick(fd, READS) ? -1 : real(fd, p, n, at); }
+int fsync(int fd) { REAL(fsync); return sick(fd, SYNCS) ? -1 : real(fd); }
+int fdatasync(int fd) { REAL(fdatasync); return sick(fd, SYNCS) ? -1 : real(fd); }
+int ftruncate(int fd, off_t n) { REAL(ftruncate); return sick(fd, SYNCS) ? -1 : real(fd, n); }
+int ftruncate64(int fd, off64_t n) { REAL(ftruncate64); return sick(fd, SYNCS) ? -1 : real(fd, n); }

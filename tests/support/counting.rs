@@ -76,6 +76,15 @@ impl Expected {
         list(&mut text, "extra", extra);
         Err(text)
     }
+
+    /// Compares with a store that keeps one value of a series in a millisecond, whichever of them that is.
+    pub fn compare_by_ms(&self, found: &Set) -> Result<(), String> {
+        let (must, may) = (to_ms(&self.must), to_ms(&self.may));
+        let there: HashSet<(&str, i64)> = found.iter().map(|s| (s.series.as_str(), s.at_ns)).collect();
+        let must = must.iter().filter(|s| found.contains(*s) || !there.contains(&(s.series.as_str(), s.at_ns)));
+        let may = to_ms(&self.must).into_iter().chain(may).collect();
+        Expected { must: must.cloned().collect(), may }.compare(found)
+    }
 }
 
 /// `must` is a part of `found`.

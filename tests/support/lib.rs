@@ -26,6 +26,7 @@ pub mod receiver;
 pub mod centre;
 pub mod proxy;
 pub mod shim;
+pub mod disk;
 pub mod notify_socket;
 pub mod browser;
 pub mod counting;

@@ -74,8 +74,10 @@ impl Process {
     /// Stops every thread of it until the guard is dropped: its files then are what a crash would leave.
     pub fn hold(&self) -> Held<'_> {
         self.signal("STOP");
-        let stat = format!("/proc/{}/stat", self.pid());
-        let stopped = || std::fs::read_to_string(&stat).is_ok_and(|text| text.contains(") T "));
+        let tasks = format!("/proc/{}/task", self.pid());
+        // each thread by itself: one that is in the midst of a sync ends that first
+        let still = |task: PathBuf| std::fs::read_to_string(task.join("stat")).is_ok_and(|text| text.contains(") T "));
+        let stopped = || std::fs::read_dir(&tasks).is_ok_and(|all| all.flatten().all(|task| still(task.path())));
         eventually(Duration::from_secs(5), "process stands still", stopped);
         Held(self)
     }

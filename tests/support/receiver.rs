@@ -74,6 +74,11 @@ impl Receiver {
         self.state.lock().unwrap().pushes.clone()
     }
 
+    /// Those that came after the first `count`; for a reader that keeps up with many.
+    pub fn pushes_after(&self, count: usize) -> Vec<Push> {
+        self.state.lock().unwrap().pushes.iter().skip(count).cloned().collect()
+    }
+
     /// Accepted pushes, each key once, in the order of their first coming; heartbeats left out.
     pub fn seen(&self) -> Vec<Push> {
         let mut keys = HashSet::new();

@@ -1,5 +1,5 @@
 //! A disk and a name service that are sick on command. The disk: a preloaded library (rigs/slowdisk.c) that makes writes
-//! and syncs below one folder hang, or fail for lack of space, while a control file exists.
+//! and syncs below one folder hang, or fail for lack of space or at random, while a control file exists.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,7 @@ pub struct SickDisk {
     below: String,
     hang: PathBuf,
     full: PathBuf,
+    errors: PathBuf,
 }
 
 impl SickDisk {
@@ -19,16 +20,18 @@ impl SickDisk {
     pub fn new(below: &Path, control: &Path) -> Option<Self> {
         let library = library()?.display().to_string();
         let below = below.display().to_string();
-        Some(Self { library, below, hang: control.join("disk.hang"), full: control.join("disk.full") })
+        let [hang, full, errors] = ["hang", "full", "errors"].map(|what| control.join(format!("disk.{what}")));
+        Some(Self { library, below, hang, full, errors })
     }
 
     /// What the gateway's environment needs.
-    pub fn environment(&self) -> [(String, String); 4] {
+    pub fn environment(&self) -> [(String, String); 5] {
         [
             ("LD_PRELOAD".to_owned(), self.library.clone()),
             ("SLOWDISK_BELOW".to_owned(), self.below.clone()),
             ("SLOWDISK_HANG".to_owned(), self.hang.display().to_string()),
             ("SLOWDISK_FULL".to_owned(), self.full.display().to_string()),
+            ("SLOWDISK_ERRORS".to_owned(), self.errors.display().to_string()),
         ]
     }
 
@@ -42,9 +45,15 @@ impl SickDisk {
         std::fs::write(&self.full, "").unwrap();
     }
 
+    /// Reads, writes and syncs fail with EIO until healed, so many in a hundred, each by chance.
+    pub fn errors(&self, percent: usize) {
+        std::fs::write(&self.errors, vec![b'.'; percent]).unwrap();
+    }
+
     pub fn heal(&self) {
-        let _ = std::fs::remove_file(&self.hang);
-        let _ = std::fs::remove_file(&self.full);
+        for file in [&self.hang, &self.full, &self.errors] {
+            let _ = std::fs::remove_file(file);
+        }
     }
 }
 
@@ -65,7 +74,7 @@ impl SickNames {
     /// The control file lies in `control`. `None` without a C compiler.
     pub fn new(control: &Path) -> Option<Self> {
         static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-        let library = LIBRARY.get_or_init(|| compile("slowname")).as_ref()?.display().to_string();
+        let library = LIBRARY.get_or_init(|| compile("slowname", &SHARED)).as_ref()?.display().to_string();
         Some(Self { library, hang: control.join("names.hang") })
     }
 
@@ -82,13 +91,16 @@ impl SickNames {
 
 fn library() -> Option<&'static PathBuf> {
     static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    LIBRARY.get_or_init(|| compile("slowdisk")).as_ref()
+    LIBRARY.get_or_init(|| compile("slowdisk", &SHARED)).as_ref()
 }
 
-fn compile(name: &str) -> Option<PathBuf> {
+const SHARED: [&str; 2] = ["-shared", "-fPIC"];
+
+/// Compiles `rigs/<name>.c`; `None` without a C compiler.
+pub(crate) fn compile(name: &str, how: &[&str]) -> Option<PathBuf> {
     let source = crate::root().join(format!("tests/rigs/{name}.c"));
     let out = std::env::temp_dir().join(format!("gengfu-{name}-{}.so", std::process::id()));
     let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&out).arg(&source).arg("-ldl");
+    cc.args(how).args(["-O1", "-Wall", "-Werror", "-o"]).arg(&out).arg(&source).arg("-ldl");
     cc.status().is_ok_and(|status| status.success()).then_some(out)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use super::holes::Hole;
 use super::lane::{file_bytes, suspect_path};
 use super::start::Repaired;
 use super::{Lane, OpenError, repair, schema};
@@ -46,7 +47,7 @@ pub(super) fn open<T>(
     repair::take_up(&path)?;
     if !path.exists() {
         let told = format!("{}: was missing; begun anew", path.display());
-        let repaired = (!alone).then_some(Repaired { told, skip: 0, copied: None });
+        let repaired = (!alone).then_some(Repaired { told, skip: 0, copied: None, holes: vec![Hole::ALL] });
         make(&path, lane, repaired.as_ref())?;
     }
     let take = || patiently(&path, PAUSE, || take(&path, lane, &load));
@@ -142,14 +143,14 @@ fn look_over(path: &Path, lane: Lane) -> Result<Connection, Trouble> {
     if !schema::is_ours(&conn, lane).map_err(told)? {
         return Err(Trouble::Damaged("has tables that are not ours".to_owned()));
     }
-    check_pages(&conn, path).map_err(told)?.map_or(Ok(()), |why| Err(Trouble::Damaged(why)))?;
+    check_pages(&conn, path, lane).map_err(told)?.map_or(Ok(()), |why| Err(Trouble::Damaged(why)))?;
     // A header that says "read only" would only show at the first commit.
     conn.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(told)?;
     Ok(conn)
 }
 
 /// What SQLite finds wrong with the file, as far as its size allows to look.
-fn check_pages(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String>> {
+fn check_pages(conn: &Connection, path: &Path, lane: Lane) -> rusqlite::Result<Option<String>> {
     let clean = schema::meta(conn, "clean")?.as_deref() == Some("yes");
     let bytes = file_bytes(path, "") + file_bytes(path, "-wal");
     let limit = if clean { CHECK_ALWAYS } else { CHECK_UNCLEAN };
@@ -157,14 +158,18 @@ fn check_pages(conn: &Connection, path: &Path) -> rusqlite::Result<Option<String
         return Ok(None);
     }
     // The quick check would not see a key out of order, and the row behind it would never be found again.
-    let check = || conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    let check = || {
+        let verdict: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        // A page says nothing of what is written on it.
+        if verdict == "ok" { repair::unsound(conn, lane) } else { Ok(Some(verdict)) }
+    };
     match within(conn, CHECK_LIMIT, check) {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
             let whole = format!("the whole file can't be checked within {} s", CHECK_LIMIT.as_secs());
             tracing::warn!(path = %path.display(), "{whole}");
             Ok(suspect_path(path).exists().then(|| format!("a page is damaged, and {whole}")))
         }
-        verdict => verdict.map(|verdict| (verdict != "ok").then_some(verdict)),
+        verdict => verdict,
     }
 }
 

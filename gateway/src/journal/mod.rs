@@ -27,6 +27,7 @@ use crate::telemetry::SharedStats;
 // From the disk upwards: the file, what is in it, what is in memory, the threads, the views.
 mod schema;
 mod file;
+mod holes;
 mod repair;
 mod start;
 mod readers;
@@ -128,7 +129,8 @@ pub enum Entry {
     Stop {
         at: i64,
     },
-    /// Polled readings between these times may be missing, `at_most` of them.
+    /// Records between these times may be missing, `at_most` of them: polled readings after an unclean stop; whatever the lane
+    /// holds that `why` names, where a file was repaired.
     Gap {
         from: i64,
         to: i64,

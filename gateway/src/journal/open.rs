@@ -15,6 +15,7 @@ use super::alarm::{AlarmLane, AlarmWriter};
 use super::chain::{self, Hash};
 use super::deliveries::{self, Deliveries, Loaded};
 use super::delivery::{Fate, Map};
+use super::holes::Hole;
 use super::instant::Instants;
 use super::lane::{Hand, LaneCore};
 use super::queue::{QUEUE_READINGS, WINDOW_READINGS};
@@ -35,13 +36,20 @@ use crate::telemetry::SharedStats;
 /// Newest batches that are looked at, so that a reading sent again after a restart keeps its distance: one full blob each at most.
 const SEED_BATCHES: u64 = 16;
 
+/// Held by the gateway that runs on the directory.
+const LOCK: &str = "journal.lock";
+
 /// What both files tell.
 #[derive(Debug)]
 struct Found {
     before: Before,
     last: Seq,
-    /// Wall time of the last record.
+    /// Wall time of the last record's commit.
     last_wall: Option<i64>,
+    /// What is newer than this may be missing: readings came while the last commit was under way.
+    sure: Option<i64>,
+    /// When the lane began, UTC ms.
+    began: Option<i64>,
     /// Stretches that hold no record any more, up to `last`.
     gone: Vec<(Seq, Seq)>,
     voids: Vec<(Seq, Seq)>,
@@ -82,8 +90,8 @@ pub(super) fn open(
     let (telemetry_conn, telemetry) = file::open(dir, Lane::Telemetry, alone, now, |conn| load_telemetry(conn, sinks))?;
     let cause = cause(&alarm.found.before, &telemetry.found.before);
     let seen = |found: &Found| found.last_wall.max(found.before.seen);
-    let (last_seen, last_reading) = (seen(&alarm.found).max(seen(&telemetry.found)), seen(&telemetry.found));
-    let tales = tales(&alarm.found.before, &telemetry.found.before, cause, last_reading, now);
+    let last_seen = seen(&alarm.found).max(seen(&telemetry.found));
+    let tales = tales(&alarm.found, &telemetry.found, cause, (first_start(dir), now));
     series::fill(catalog, telemetry.series);
 
     let (core, boot) = core(Lane::Alarm, dir, clock, &alarm.found, cause);
@@ -114,6 +122,12 @@ pub(super) fn open(
     Ok(Opened { journal: Journal { inner }, standing: alarm.standing, cause, last_seen, writers })
 }
 
+/// When the directory was first used, UTC ms: nothing is ever written to the lock, and a damaged lane may have forgotten.
+fn first_start(dir: &Path) -> Option<i64> {
+    let made = fs::metadata(dir.join(LOCK)).and_then(|about| about.modified()).ok()?;
+    i64::try_from(made.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
+}
+
 /// The first of what each push channel is owed, read while nobody waits for it. Stores read for themselves.
 fn ahead(conn: &Connection, core: &LaneCore, sinks: &[SinkSpec]) -> HashMap<usize, Vec<tap::Chunk>> {
     let deliveries = lane::lock(&core.deliveries);
@@ -124,7 +138,7 @@ fn ahead(conn: &Connection, core: &LaneCore, sinks: &[SinkSpec]) -> HashMap<usiz
 
 /// Two gateways on one journal would each undo what the other holds; the lock ends with the process, however it ends.
 pub(super) fn lock_dir(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join("journal.lock");
+    let path = dir.join(LOCK);
     let told = |error: std::io::Error| {
         file::refuse(&path, &format!("can't be opened: {error}"), "see to the rights of the directory")
     };
@@ -155,21 +169,25 @@ fn load_alarm(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundAl
 fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundTelemetry> {
     let mut instants = Instants::default();
     let mut newest = None;
-    let mut rows = conn.prepare("SELECT first_seq, stamp, body FROM batch ORDER BY first_seq DESC LIMIT ?1")?;
+    let mut rows =
+        conn.prepare("SELECT first_seq, stamp, body, iif(history, stamp, min(stamp, t_max)) FROM batch ORDER BY first_seq DESC LIMIT ?1")?;
     let mut rows = rows.query([SEED_BATCHES])?;
     while let Some(row) = rows.next()? {
         let (first, stamp, body): (Seq, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let extent = codec::decode(&body, |_, item| instants.seen(item.point, item.at, item.offset));
         match extent {
-            Ok(extent) if newest.is_none() && extent.first == first => newest = Some((first + extent.n - 1, stamp)),
+            Ok(extent) if newest.is_none() && extent.first == first => {
+                newest = Some((first + extent.n - 1, stamp, row.get(3)?));
+            }
             // The newest batch says where the numbers go on: it must be whole.
             Ok(_) | Err(_) if newest.is_none() => return Err(rusqlite::Error::QueryReturnedNoRows),
             Ok(_) | Err(_) => {}
         }
     }
-    let (last, stamp) = (newest.map_or(0, |(last, _)| last), newest.map(|(_, stamp)| stamp));
+    let (last, stamp) = (newest.map_or(0, |(last, ..)| last), newest.map(|(_, stamp, _)| stamp));
     let ranges = "SELECT first_seq, first_seq + n - 1 FROM batch ORDER BY first_seq";
     let found = load(conn, Lane::Telemetry, sinks, (last, stamp), ranges)?;
+    let found = Found { sure: newest.map(|(.., sure)| sure), ..found };
     Ok(FoundTelemetry { found, series: series::load(conn)?, instants })
 }
 
@@ -198,7 +216,16 @@ fn load(
     let mut rows = conn.prepare(&format!("{ranges}{limit}"))?;
     let kept = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let gone = holes(&kept, if limit.is_empty() { last } else { 0 });
-    Ok(Found { before, last, last_wall, gone, voids: start::voids(conn)?, maps })
+    Ok(Found {
+        before,
+        last,
+        last_wall,
+        sure: last_wall,
+        began: start::began(conn)?,
+        gone,
+        voids: start::voids(conn)?,
+        maps,
+    })
 }
 
 /// Where a sink begins anew whose map is lost. A store is sent all that is left, since a record sent again overwrites
@@ -238,27 +265,44 @@ fn cause(alarm: &Before, telemetry: &Before) -> StartCause {
 }
 
 /// What the alarm lane is told about the last run's end.
-fn tales(alarm: &Before, telemetry: &Before, cause: StartCause, last_reading: Option<i64>, now: i64) -> Vec<Entry> {
+fn tales(alarm: &Found, telemetry: &Found, cause: StartCause, (first, now): (Option<i64>, i64)) -> Vec<Entry> {
     let remade = [(Lane::Alarm, alarm), (Lane::Telemetry, telemetry)];
-    let remade = remade.into_iter().filter_map(|(lane, before)| Some((lane, before.repaired.as_ref()?)));
+    let remade = remade.into_iter().filter_map(|(lane, found)| Some((lane, found.before.repaired.as_ref()?)));
     let tale = |(lane, Repaired { told, copied, .. }): (Lane, &Repaired)| match copied {
         None => ("journal-repaired", told.clone()),
         Some(_) => ("journal-restored", format!("{} {told}", schema::file_name(lane))),
     };
     let mut tales: Vec<Entry> =
         remade.map(tale).map(|(what, detail)| Entry::Maintenance { at: now, what: what.to_owned(), detail }).collect();
-    let torn = telemetry.repaired.is_some() || (telemetry.epoch.is_some() && !telemetry.clean);
-    if torn && cause != StartCause::FirstStart {
-        // More than the queue and the commit under way can't have been in memory.
-        let in_memory = (WINDOW_READINGS + QUEUE_READINGS) as u64;
-        let (at_most, why) = match &telemetry.repaired {
-            None => (in_memory, "the last run did not end as asked"),
-            Some(Repaired { copied: None, .. }) => (in_memory, "telemetry was repaired"),
-            Some(Repaired { skip, .. }) => (*skip, "restored from a backup, which ends there"),
-        };
-        tales.push(Entry::Gap { from: last_reading.unwrap_or(now), to: now, at_most, why: why.to_owned() });
+    // What is not known is taken as far back as the journal goes.
+    let began = alarm.began.into_iter().chain(telemetry.began).chain(first).min().unwrap_or(0);
+    // More than the queue and the commit under way can't have been in memory.
+    let in_memory = (WINDOW_READINGS + QUEUE_READINGS) as u64;
+    if alarm.before.mended() {
+        tales.extend(gaps(alarm, began, now, alarm.before.skip().max(1), "alarms and audit were repaired"));
+    }
+    if telemetry.before.mended() {
+        tales.extend(gaps(telemetry, began, now, in_memory, "telemetry was repaired"));
+    } else if telemetry.before.restored() {
+        let why = "restored from a backup, which ends there";
+        tales.extend(gaps(telemetry, began, now, telemetry.before.skip(), why));
+    } else if telemetry.before.epoch.is_some() && !telemetry.before.clean && cause != StartCause::FirstStart {
+        tales.extend(gaps(telemetry, began, now, in_memory, "the last run did not end as asked"));
     }
     tales
+}
+
+/// What may be missing of a lane: what a repair could not save, and whatever came after the last record.
+fn gaps(found: &Found, began: i64, now: i64, at_most: u64, why: &str) -> Vec<Entry> {
+    let gap = |from: i64, to: i64, at_most| Entry::Gap { from: from.min(to), to, at_most, why: why.to_owned() };
+    // a sign of life is written when nothing waits
+    let last = found.sure.max(found.before.seen).unwrap_or(began);
+    let holes = found.before.repaired.as_ref().map_or(&[][..], |repaired| &repaired.holes);
+    let unknown = found.before.skip().max(at_most);
+    let hole = |hole: &Hole| gap(hole.from.unwrap_or(began), hole.to.unwrap_or(now), hole.records.unwrap_or(unknown));
+    // one that goes up to now has said it
+    let tail = (!holes.iter().any(|hole| hole.to.is_none())).then(|| gap(last, now, at_most));
+    holes.iter().map(hole).chain(tail).collect()
 }
 
 /// The shared half of a lane, with its maps brought up to what the file holds.

@@ -4,13 +4,16 @@
 //! In order: `<lane>.new` is filled, becomes `<lane>.ready`, the old file becomes `<lane>.db.damaged-<time>`, the ready one takes
 //! its place. A crash anywhere in between is taken up by [`take_up`].
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
+use super::chain::Hash;
 use super::file::{beside, make, refuse, remove, rename};
+use super::holes::{Hole, Row, Watch};
 use super::lane::file_bytes;
 use super::start::Repaired;
 use super::{Entry, Lane, OpenError, chain, chunk, codec, schema, seal};
@@ -42,7 +45,7 @@ pub(super) fn take_up(path: &Path) -> Result<(), OpenError> {
 /// Saves what can be read.
 pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<(), OpenError> {
     replace(path, lane, why, now, |fresh| {
-        let Ok(old) = schema::reader(path) else { return Copied::default() };
+        let Ok(old) = schema::reader(path) else { return Copied::nothing() };
         let clock = Clock::start();
         tables(lane).iter().map(|table| copy(&old, fresh, table, &clock)).fold(Copied::default(), Copied::plus)
     })
@@ -50,7 +53,7 @@ pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<()
 
 /// Saves nothing.
 pub(super) fn abandon(path: &Path, lane: Lane, why: &str, now: i64) -> Result<(), OpenError> {
-    replace(path, lane, why, now, |_| Copied::default())
+    replace(path, lane, why, now, |_| Copied::nothing())
 }
 
 fn replace(
@@ -67,7 +70,8 @@ fn replace(
     make(&filling, lane, None)?;
     let fresh = schema::writer(&filling).map_err(|error| refuse(path, &format!("can't be repaired: {error}"), mend))?;
     let copied = fill(&fresh);
-    let repaired = Repaired { told: tell(path, &aside, why, copied), skip: most_records(path), copied: None };
+    let told = tell(path, &aside, why, &copied);
+    let repaired = Repaired { told, skip: most_records(path), copied: None, holes: copied.holes };
     let finished = finish(&fresh, lane).and_then(|()| repaired.write(&fresh)).and_then(|()| schema::checkpoint(&fresh));
     finished.map_err(|error| refuse(path, &format!("can't be repaired: {error}"), mend))?;
     drop(fresh);
@@ -76,7 +80,7 @@ fn replace(
     rename(&ready, path)
 }
 
-fn tell(path: &Path, aside: &Path, why: &str, copied: Copied) -> String {
+fn tell(path: &Path, aside: &Path, why: &str, copied: &Copied) -> String {
     let whole = if copied.whole { "to the end" } else { "as far as they could be read" };
     let (path, aside) = (path.display(), aside.display());
     format!(
@@ -137,17 +141,37 @@ fn forget_oldest(path: &Path) {
     old.iter().take(many).for_each(|name| remove(&dir.join(name)));
 }
 
+/// What a row is held against.
+struct Around<'a> {
+    old: &'a Connection,
+    /// Points that have a name; none are looked at where `None`.
+    named: Option<HashSet<u32>>,
+}
+
+impl Around<'_> {
+    /// A reading without its name would pass for that of whichever point comes next.
+    fn names(&self, point: u32) -> bool {
+        self.named.as_ref().is_none_or(|named| named.contains(&point))
+    }
+}
+
 /// A table to copy.
 struct Table {
     name: &'static str,
     /// Integer key to walk along; none: walk forward only.
     key: Option<&'static str>,
-    sound: fn(&[Value]) -> bool,
+    sound: fn(&Around<'_>, &[Value]) -> bool,
+    /// What a row is in a lane; `None` where it is no record.
+    record: fn(&[Value]) -> Option<Row>,
 }
 
 impl Table {
     const fn plain(name: &'static str, key: Option<&'static str>) -> Self {
-        Self { name, key, sound: |_| true }
+        Self { name, key, sound: |_, _| true, record: |_| None }
+    }
+
+    fn is_of_records(&self) -> bool {
+        ["entry", "batch"].contains(&self.name)
     }
 }
 
@@ -155,7 +179,7 @@ const ALARM: [Table; 4] = [
     Table::plain("epoch", Some("first_seq")),
     Table::plain("sink", None),
     Table::plain("delivery", None),
-    Table { name: "entry", key: Some("seq"), sound: sound_entry },
+    Table { name: "entry", key: Some("seq"), sound: sound_entry, record: Row::entry },
 ];
 
 const TELEMETRY: [Table; 8] = [
@@ -164,9 +188,9 @@ const TELEMETRY: [Table; 8] = [
     Table::plain("delivery", None),
     Table::plain("series", Some("id")),
     Table::plain("refused", Some("id")),
-    Table { name: "batch", key: Some("first_seq"), sound: sound_batch },
+    Table { name: "batch", key: Some("first_seq"), sound: sound_batch, record: Row::batch },
     Table::plain("sealed", Some("one")),
-    Table { name: "chunk", key: Some("id"), sound: sound_chunk },
+    Table { name: "chunk", key: Some("id"), sound: sound_chunk, record: |_| None },
 ];
 
 const fn tables(lane: Lane) -> &'static [Table] {
@@ -177,71 +201,138 @@ const fn tables(lane: Lane) -> &'static [Table] {
 }
 
 /// The blob knows its first seq and its length; both must be what the row says.
-fn sound_batch(row: &[Value]) -> bool {
+fn sound_batch(around: &Around<'_>, row: &[Value]) -> bool {
     let [Value::Integer(first), Value::Integer(n), .., Value::Blob(body)] = row else { return false };
-    codec::decode(body, |_, _| ()).is_ok_and(|extent| extent.first as i64 == *first && extent.n as i64 == *n)
+    let mut named = true;
+    let extent = codec::decode(body, |_, item| named &= around.names(item.point));
+    named && extent.is_ok_and(|extent| extent.first as i64 == *first && extent.n as i64 == *n)
 }
 
-fn sound_chunk(row: &[Value]) -> bool {
-    let [_, Value::Integer(_), Value::Integer(t_min), Value::Integer(t_max), .., Value::Blob(body)] = row else {
+fn sound_chunk(around: &Around<'_>, row: &[Value]) -> bool {
+    let [_, Value::Integer(point), Value::Integer(t_min), Value::Integer(t_max), .., Value::Blob(body)] = row else {
         return false;
     };
-    chunk::decode(body, 0).is_ok_and(|items| {
-        let sum = chunk::summary(&items);
-        (sum.t_min, sum.t_max) == (*t_min, *t_max) && t_min.div_euclid(chunk::HOUR) == t_max.div_euclid(chunk::HOUR)
-    })
+    let named = u32::try_from(*point).is_ok_and(|point| around.names(point));
+    named
+        && chunk::decode(body, 0).is_ok_and(|items| {
+            let sum = chunk::summary(&items);
+            (sum.t_min, sum.t_max) == (*t_min, *t_max) && t_min.div_euclid(chunk::HOUR) == t_max.div_euclid(chunk::HOUR)
+        })
 }
 
-fn sound_entry(row: &[Value]) -> bool {
-    let [Value::Integer(seq), _, _, _, Value::Text(body), Value::Blob(hash)] = row else { return false };
-    *seq > 0 && hash.len() == 32 && serde_json::from_str::<Entry>(body).is_ok()
+/// What was written follows from the entry before by its hash. Where that one is gone, it must at least make sense.
+fn sound_entry(around: &Around<'_>, row: &[Value]) -> bool {
+    let [Value::Integer(seq), Value::Integer(wall), _, _, Value::Text(body), Value::Blob(hash)] = row else {
+        return false;
+    };
+    if *seq <= 0 || hash.len() != size_of::<Hash>() {
+        return false;
+    }
+    let before = |conn: &Connection| -> rusqlite::Result<Option<Hash>> {
+        let mut before = conn.prepare_cached("SELECT hash FROM entry WHERE seq = ?1")?;
+        before.query_row([seq - 1], |row| row.get(0)).optional()
+    };
+    match before(around.old) {
+        Ok(Some(before)) => chain::link(&before, seq.unsigned_abs(), *wall, body.as_bytes())[..] == hash[..],
+        Ok(None) if *seq == 1 => chain::link(&Hash::default(), 1, *wall, body.as_bytes())[..] == hash[..],
+        Ok(None) | Err(_) => serde_json::from_str::<Entry>(body).is_ok(),
+    }
+}
+
+/// The first record of the lane that is not what was written, in words.
+pub(super) fn unsound(conn: &Connection, lane: Lane) -> rusqlite::Result<Option<String>> {
+    let around = Around { old: conn, named: None };
+    for table in tables(lane).iter().filter(|table| table.key.is_some()) {
+        let mut rows = conn.prepare(&format!("SELECT * FROM {}", table.name))?;
+        let columns = rows.column_count();
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let values = (0..columns).map(|n| row.get(n)).collect::<rusqlite::Result<Vec<Value>>>()?;
+            if !(table.sound)(&around, &values) {
+                return Ok(Some(format!("a row of {} is not what was written: {:?}", table.name, values.first())));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// How far the copying came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Copied {
     rows: u64,
     refused: u64,
     bytes: usize,
     whole: bool,
+    /// A limit of the copying ended it.
+    limited: bool,
     /// Key of the last row.
     key: i64,
+    /// What is missing of the lane's records.
+    holes: Vec<Hole>,
 }
 
 impl Default for Copied {
     fn default() -> Self {
-        Self { rows: 0, refused: 0, bytes: 0, whole: true, key: i64::MAX }
+        Self { rows: 0, refused: 0, bytes: 0, whole: true, limited: false, key: i64::MAX, holes: Vec::new() }
     }
 }
 
 impl Copied {
+    fn nothing() -> Self {
+        Self { whole: false, holes: vec![Hole::ALL], ..Self::default() }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             rows: self.rows + other.rows,
             refused: self.refused + other.refused,
             bytes: self.bytes + other.bytes,
             whole: self.whole && other.whole,
+            limited: self.limited || other.limited,
             key: other.key,
+            holes: [self.holes, other.holes].concat(),
         }
     }
 }
 
-fn copy(old: &Connection, fresh: &Connection, table: &Table, clock: &Clock) -> Copied {
-    let walk = |order: &str, until| walk(old, fresh, table, order, until, clock);
-    let Some(key) = table.key else { return walk("", i64::MAX) };
-    let back = walk(&format!("ORDER BY {key} DESC"), i64::MAX);
-    if back.whole || back.bytes >= COPY_BYTES {
-        return back;
-    }
-    let on = walk(&format!("ORDER BY {key}"), back.key);
-    Copied { whole: false, ..back.plus(on) }
+/// Points whose names have been saved.
+fn named(fresh: &Connection) -> rusqlite::Result<HashSet<u32>> {
+    fresh.prepare("SELECT id FROM series")?.query_map([], |row| row.get(0))?.collect()
 }
 
-/// Copies row by row until the end, the first that can't be read, or the key `until`.
-fn walk(old: &Connection, fresh: &Connection, table: &Table, order: &str, until: i64, clock: &Clock) -> Copied {
+fn copy(old: &Connection, fresh: &Connection, table: &Table, clock: &Clock) -> Copied {
+    let (mut newer, mut older) = (Watch::new(true), Watch::new(false));
+    let walk = |along: (&str, i64), watch: &mut Watch| walk(old, fresh, table, along, clock, watch);
+    let Some(key) = table.key else { return walk(("", i64::MAX), &mut older) };
+    let back = walk((&format!("ORDER BY {key} DESC"), i64::MAX), &mut newer);
+    let on = if back.limited {
+        newer.broke_off();
+        Copied::default()
+    } else if back.whole {
+        newer.reached_the_beginning();
+        Copied::default()
+    } else {
+        let on = walk((&format!("ORDER BY {key}"), back.key), &mut older);
+        newer.met(older);
+        on
+    };
+    // of what is no record nobody is told but by numbers of rows
+    let holes = if table.is_of_records() { newer.holes } else { Vec::new() };
+    Copied { whole: back.whole, holes, ..back.plus(on) }
+}
+
+/// Copies row by row, in an order, until the end, a limit, the first that can't be read, or a key.
+fn walk(
+    old: &Connection,
+    fresh: &Connection,
+    table: &Table,
+    along: (&str, i64),
+    clock: &Clock,
+    watch: &mut Watch,
+) -> Copied {
     let mut copied = Copied::default();
     let goes_on = |bytes: usize| bytes < COPY_BYTES && clock.up_ms() < COPY_LIMIT;
-    let walked = try_walk(old, fresh, table, (order, until), &goes_on, &mut copied);
+    let walked = try_walk(old, fresh, table, along, &goes_on, &mut copied, watch);
     if let Err(error) = walked {
         tracing::warn!(table = table.name, %error, rows = copied.rows, "salvage ends here");
         copied.whole = false;
@@ -262,7 +353,10 @@ fn try_walk(
     (order, until): (&str, i64),
     goes_on: &dyn Fn(usize) -> bool,
     copied: &mut Copied,
+    watch: &mut Watch,
 ) -> rusqlite::Result<()> {
+    // the alarm lane has no points
+    let around = Around { old, named: named(fresh).ok() };
     let mut rows = old.prepare(&format!("SELECT * FROM {} {order}", table.name))?;
     let columns = rows.column_count();
     let marks = vec!["?"; columns].join(", ");
@@ -271,7 +365,7 @@ fn try_walk(
     fresh.execute_batch("BEGIN")?;
     while let Some(row) = rows.next()? {
         if !goes_on(copied.bytes) {
-            copied.whole = false;
+            (copied.whole, copied.limited) = (false, true);
             break;
         }
         let values = (0..columns).map(|n| row.get(n)).collect::<rusqlite::Result<Vec<Value>>>()?;
@@ -285,7 +379,13 @@ fn try_walk(
         }
         copied.bytes += values.iter().map(weight).sum::<usize>();
         // The strict tables refuse a value of another type, which a damaged page can hold.
-        let taken = (table.sound)(&values) && insert.execute(params_from_iter(values)).is_ok_and(|n| n == 1);
+        let record = (table.record)(&values);
+        let taken = (table.sound)(&around, &values) && insert.execute(params_from_iter(values)).is_ok_and(|n| n == 1);
+        match record {
+            Some(record) if taken => watch.saved(record),
+            Some(_) | None if !taken => watch.refused(),
+            Some(_) | None => {}
+        }
         copied.rows += u64::from(taken);
         copied.refused += u64::from(!taken);
         if (copied.rows + copied.refused).is_multiple_of(COPY_ROWS) {

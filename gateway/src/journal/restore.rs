@@ -84,7 +84,7 @@ fn prepare(from: &Path, journal: &Path, lane: Lane, manifest: &Manifest) -> Resu
         from.display(),
         time(manifest.at)
     );
-    let restored = Repaired { told, skip: SKIP, copied: Some(manifest.at) };
+    let restored = Repaired { told, skip: SKIP, copied: Some(manifest.at), holes: Vec::new() };
     let prepared = schema::writer(&filling)
         .and_then(|conn| restored.write(&conn).and_then(|()| schema::checkpoint(&conn)))
         .map_err(|error| error.to_string())

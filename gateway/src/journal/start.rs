@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::holes::{self, Hole};
 use super::{Head, Seq, StartCause, Stretch, schema};
 
 /// A stretch of seq that one epoch covers.
@@ -29,7 +30,7 @@ impl Boot {
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
         schema::put_meta(conn, "clean", "no")?;
         schema::put_meta(conn, "boot", &machine_boot().unwrap_or_default())?;
-        conn.execute("DELETE FROM meta WHERE key IN ('repaired', 'skip', 'copied')", [])?;
+        conn.execute("DELETE FROM meta WHERE key IN ('repaired', 'skip', 'copied', 'holes')", [])?;
         let Some(epoch) = self.epoch else { return Ok(()) };
         let mut insert = conn.prepare("INSERT OR REPLACE INTO epoch VALUES(?1, ?2, ?3, ?4, ?5)")?;
         let cause = format!("{:?}", self.cause);
@@ -61,6 +62,8 @@ pub(super) struct Repaired {
     pub skip: u64,
     /// When the backup was made that the file comes from, UTC ms; `None` after a repair.
     pub copied: Option<i64>,
+    /// What a repair could not save.
+    pub holes: Vec<Hole>,
 }
 
 impl Repaired {
@@ -69,13 +72,15 @@ impl Repaired {
         if let Some(at) = self.copied {
             schema::put_meta(conn, "copied", &at.to_string())?;
         }
+        schema::put_meta(conn, "holes", &holes::write(&self.holes))?;
         schema::put_meta(conn, "repaired", &self.told)
     }
 
     fn read(conn: &Connection) -> rusqlite::Result<Option<Self>> {
         let number = |key| Ok::<_, rusqlite::Error>(schema::meta(conn, key)?.and_then(|text| text.parse::<i64>().ok()));
         let (skip, copied) = (number("skip")?.map_or(0, i64::unsigned_abs), number("copied")?);
-        Ok(schema::meta(conn, "repaired")?.map(|told| Self { told, skip, copied }))
+        let holes = schema::meta(conn, "holes")?.map_or_else(Vec::new, |text| holes::read(&text));
+        Ok(schema::meta(conn, "repaired")?.map(|told| Self { told, skip, copied, holes }))
     }
 }
 
@@ -100,6 +105,11 @@ impl Before {
         self.repaired.as_ref().is_some_and(|repaired| repaired.copied.is_none())
     }
 
+    /// Numbers that a repair or a restore leaves out.
+    pub(super) fn skip(&self) -> u64 {
+        self.repaired.as_ref().map_or(0, |repaired| repaired.skip)
+    }
+
     /// The file is that of a backup.
     pub(super) fn restored(&self) -> bool {
         self.repaired.as_ref().is_some_and(|repaired| repaired.copied.is_some())
@@ -118,7 +128,7 @@ impl Before {
         match self.epoch {
             Some(epoch) if proved => (Head { epoch: epoch.id, seq: last }, None),
             _ => {
-                let seq = last.saturating_add(self.repaired.as_ref().map_or(0, |repaired| repaired.skip));
+                let seq = last.saturating_add(self.skip());
                 let epoch = Epoch { id: random(), first_seq: seq + 1, last_before: last };
                 (Head { epoch: epoch.id, seq }, Some(epoch))
             }
@@ -146,6 +156,11 @@ pub(super) fn stretches(conn: &Connection) -> rusqlite::Result<Vec<Stretch>> {
         stretches.push(Stretch { epoch: id as u64, first: row.get(1)?, last: None, started: row.get(3)? });
     }
     Ok(stretches)
+}
+
+/// When the lane began, UTC ms.
+pub(super) fn began(conn: &Connection) -> rusqlite::Result<Option<i64>> {
+    conn.query_row("SELECT min(started) FROM epoch", [], |row| row.get(0))
 }
 
 /// Marks the stop as asked for; the last thing a run writes.
@@ -190,7 +205,7 @@ mod tests {
         let new = new.expect("a power cut begins an epoch");
         assert_eq!((new.first_seq, new.last_before), (42, 41));
         assert_ne!(new.id, 7);
-        let repaired = Some(Repaired { told: String::new(), skip: 1000, copied: None });
+        let repaired = Some(Repaired { told: String::new(), skip: 1000, copied: None, holes: Vec::new() });
         let (head, new) = Before { repaired, ..before(epoch, true, true) }.go_on(41);
         assert_eq!(head.seq, 1041, "what may have been lost is jumped over");
         assert_eq!(new.map(|epoch| (epoch.first_seq, epoch.last_before)), Some((1042, 41)));

@@ -175,6 +175,92 @@ async fn what_can_be_read_of_a_broken_file_is_saved_and_no_number_comes_again() 
     run.close();
 }
 
+/// The gaps that a start has told of a lane: from, to, at most.
+async fn gaps(run: &Run, why: &str) -> Vec<(i64, i64, u64)> {
+    // what a start tells comes before what follows it
+    run.record(alarm("later", 1, "unacknowledged")).await;
+    let entries = run.journal.entries(None, 500).await.expect("entries");
+    let gap = |(_, entry): &(Seq, Entry)| {
+        let Entry::Gap { from, to, at_most, why: said } = entry else { return None };
+        (said == why).then_some((*from, *to, *at_most))
+    };
+    entries.iter().rev().filter_map(gap).collect()
+}
+
+/// A bit of what was written, where no page says that it is wrong.
+fn change(dir: &Dir, name: &str, sql: &str) {
+    let conn = rusqlite::Connection::open(dir.0.join(name)).expect("the file");
+    assert_eq!(conn.execute(sql, []).expect("changed"), 1);
+}
+
+#[tokio::test]
+async fn a_reading_that_is_not_what_was_written_is_told_with_its_time() {
+    let dir = template(true).await;
+    change(
+        &dir,
+        "telemetry.db",
+        "UPDATE batch SET body = CAST(substr(body, 1, 40) || x'ff' || substr(body, 42) AS BLOB) \
+         WHERE first_seq = 1101",
+    );
+    let run = open(&dir);
+    assert_eq!((run.cause, run.all().await.len()), (StartCause::Repair, 2900));
+    let told = gaps(&run, "telemetry was repaired").await;
+    assert_eq!(told.len(), 2, "what is missing in the midst, and what may have come after the last: {told:?}");
+    let (from, to, at_most) = told[0];
+    assert!(from <= 1_100 && to >= 1_199 && at_most == 100, "{told:?}");
+    run.close();
+    let run = open(&dir);
+    assert_eq!((run.cause, gaps(&run, "telemetry was repaired").await.len()), (StartCause::CleanStop, 2), "once");
+    run.close();
+}
+
+#[tokio::test]
+async fn an_entry_that_is_not_what_was_written_is_told_with_its_time() {
+    let dir = template(true).await;
+    change(
+        &dir,
+        "alarm.db",
+        "UPDATE entry SET body = replace(body, 'pressure is low', 'pressure is fine') WHERE seq = 9",
+    );
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::Repair);
+    let entries = run.journal.entries(Some(31), 100).await.expect("entries");
+    assert_eq!(entries.len(), 29, "the others are there");
+    let told = gaps(&run, "alarms and audit were repaired").await;
+    assert!(told.len() == 2 && told[0].0 <= told[0].1 && told[0].2 == 1, "{told:?}");
+    run.close();
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::CleanStop, "what was taken out is no damage the next time");
+    run.close();
+}
+
+#[tokio::test]
+async fn where_nothing_could_be_saved_all_since_the_beginning_may_be_missing() {
+    let dir = template(true).await;
+    fs::write(dir.0.join("telemetry.db"), b"not a database at all").expect("written");
+    let run = open(&dir);
+    let told = gaps(&run, "telemetry was repaired").await;
+    let began = rusqlite::Connection::open(dir.0.join("alarm.db")).expect("the file");
+    let began: i64 = began.query_row("SELECT min(started) FROM epoch", [], |row| row.get(0)).expect("an epoch");
+    assert!(matches!(told[..], [(from, to, _)] if from <= began && to >= from), "{told:?}, began {began}");
+    run.close();
+}
+
+#[tokio::test]
+async fn a_reading_whose_point_lost_its_name_is_not_given_to_another() {
+    let dir = template(true).await;
+    // a page says nothing of it, and a repair for another reason comes across it
+    change(&dir, "telemetry.db", "DELETE FROM series WHERE id = (SELECT max(id) FROM series)");
+    change(&dir, "telemetry.db", "UPDATE batch SET body = x'00' WHERE first_seq = 1");
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::Repair);
+    let all = run.all().await;
+    let other = run.point("other");
+    assert!(!all.is_empty() && all.iter().all(|record| record.point != other), "{} saved", all.len());
+    assert!(gaps(&run, "telemetry was repaired").await.len() > 2, "each is told");
+    run.close();
+}
+
 #[tokio::test]
 async fn an_interrupted_repair_is_taken_up() {
     let dir = template(true).await;

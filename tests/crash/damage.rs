@@ -1,0 +1,289 @@
+//! A journal's file that was cut or has flipped bits, at random places. What lay there is destroyed, so "lost 0" can't be the
+//! claim. What is claimed, after each damage:
+//!
+//! - the gateway starts, every alarm whose condition holds stands, and every crossing of a line is pushed;
+//! - of the telemetry lane, each reading (polled, or a message that was acknowledged) is in the journal as it was, or at the store
+//!   already, or its time lies in a gap that the start has told of;
+//! - of the alarm lane, each transition and each acknowledgement is there word for word, or its time lies in such a gap of its
+//!   own lane, or it was at the very end, where a log was cut: the entry before and the start after it, which says that the last
+//!   run did not end as asked, then say from when to when;
+//! - at the end the store has every acknowledged message that was not told as missing, and none that nobody sent.
+//!
+//! Items are what the journal held at the damage. "Lost" are those that are neither found nor told: none may be. One thing is
+//! not claimed: the name of a point has no checksum, so a bit that flips in it renames the point and nobody can know. Such
+//! readings are there with time and value; they are counted apart.
+
+use std::collections::{BTreeSet, HashSet};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gengfu::journal::Entry;
+use gengfu_tests::counting::{self, Sample, Set, contains, of, to_ms};
+use gengfu_tests::proxy::Line;
+use gengfu_tests::random::Random;
+use gengfu_tests::wait::{eventually, say, times};
+
+use super::DRAIN;
+use super::rig::{Rig, SOON};
+use super::table::{ACKNOWLEDGED, ALARMS, CLASSES, Cell, Counts, MESSAGES, Outcome, POLLED};
+
+/// What a gap says that is one of the alarm lane.
+const ALARMS_TOLD: &str = "alarms and audit were repaired";
+/// Bits that flip at once, at most.
+const MOST_BITS: u64 = 16;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Damage {
+    Cut,
+    Flip,
+}
+
+impl Damage {
+    pub(super) const ALL: [Self; 2] = [Self::Cut, Self::Flip];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Cut => "truncation",
+            Self::Flip => "bit flips",
+        }
+    }
+
+    fn strike(self, file: &Path, random: &mut Random) -> String {
+        let length = file.metadata().unwrap().len();
+        let open = std::fs::File::options().read(true).write(true).open(file).unwrap();
+        let name = file.file_name().unwrap().display().to_string();
+        match self {
+            Self::Cut => {
+                let at = random.between(0, length);
+                open.set_len(at).unwrap();
+                format!("{name} of {length} bytes cut at {at}")
+            }
+            Self::Flip => {
+                let bits = random.between(1, MOST_BITS + 1);
+                let places: Vec<u64> = (0..bits).map(|_| random.between(0, length * 8)).collect();
+                for place in &places {
+                    let mut byte = [0];
+                    open.read_exact_at(&mut byte, place / 8).unwrap();
+                    open.write_all_at(&[byte[0] ^ 1 << (place % 8)], place / 8).unwrap();
+                }
+                format!(
+                    "{name} of {length} bytes, bits flipped in {:?}",
+                    places.iter().map(|p| p / 8).collect::<Vec<_>>()
+                )
+            }
+        }
+    }
+}
+
+/// What a journal holds.
+struct Books {
+    readings: Set,
+    /// Transitions and audits, word for word.
+    /// With the time each was written.
+    entries: Vec<(i64, String)>,
+    gaps: Vec<(i64, i64, u64, String)>,
+}
+
+impl Books {
+    fn of(data: &Path) -> Self {
+        let readings = counting::committed(data).must;
+        let copy = counting::copy(data);
+        let lane = counting::open(&copy.join("data"), |journal, _| counting::entries(journal));
+        let gaps = counting::gaps(&lane).into_iter().map(|(from, to, n, why)| (from, to, n, why.to_owned())).collect();
+        let at = |entry: &Entry| match entry {
+            Entry::Alarm(alarm) => Some(alarm.detected),
+            Entry::Audit { at, .. } => Some(*at),
+            Entry::Start { .. } | Entry::Stop { .. } | Entry::Gap { .. } | Entry::Maintenance { .. } => None,
+        };
+        let kept = lane.iter().filter_map(|entry| Some((at(entry)?, serde_json::to_string(entry).unwrap())));
+        let entries = kept.collect();
+        Self { readings, entries, gaps }
+    }
+
+    /// What the start has told since `before`: of the alarm lane, or of the telemetry.
+    fn news(&self, before: &Self, alarm: bool) -> Vec<&(i64, i64, u64, String)> {
+        let new = |gap: &&(i64, i64, u64, String)| !before.gaps.contains(gap) && (gap.3 == ALARMS_TOLD) == alarm;
+        self.gaps.iter().filter(new).collect()
+    }
+}
+
+/// Sums over the repetitions, in the order of [`CLASSES`].
+#[derive(Debug, Default)]
+struct Sums {
+    items: [u64; 4],
+    told: [u64; 4],
+    lost: [u64; 4],
+    renamed: [u64; 4],
+    repaired: usize,
+}
+
+fn class(sample: &Sample) -> usize {
+    place(if sample.series.starts_with("device_v,") { MESSAGES } else { POLLED })
+}
+
+fn place(class: &str) -> usize {
+    CLASSES.iter().position(|c| *c == class).unwrap()
+}
+
+pub(super) fn campaign(damage: Damage, random: Random) -> Vec<Cell> {
+    let mut rig = Rig::start(damage.name().split(' ').next().unwrap(), random);
+    rig.edges.numbers_may_come_again = true;
+    let mut sums = Sums::default();
+    let mut excused = Set::new();
+    let repetitions = times(2, 100);
+    for _ in 0..repetitions {
+        repeat(damage, &mut rig, &mut sums, &mut excused);
+    }
+    rig.calm();
+    rig.gateway.settle(DRAIN);
+    let acked = rig.publisher.acked();
+    let owed: Set = acked.difference(&to_ms(&excused)).cloned().collect();
+    let stored = to_ms(&of(&rig.stub.accepted(), "device_v,"));
+    contains(&stored, &owed).unwrap();
+    let extra = stored.difference(&acked).count();
+    assert!(extra == 0 || sums.renamed.iter().sum::<u64>() > 0, "the store has {extra} messages that nobody sent");
+    say(&format!("{}: {} of {repetitions} found in the file and repaired", damage.name(), sums.repaired));
+    let cell = |(index, class): (usize, &'static str)| {
+        let driven: u64 = rig.edges.driven.values().sum();
+        let mut note = format!("{} destroyed and told", sums.told[index]);
+        if class == ALARMS {
+            note += &format!("; all {driven} crossings of a line pushed");
+        }
+        if sums.renamed[index] > 0 {
+            note += &format!("; {} under a damaged name", sums.renamed[index]);
+        }
+        let counts = Counts { repetitions, items: sums.items[index], lost: sums.lost[index], note };
+        Cell { fault: damage.name().to_owned(), class, outcome: Outcome::Counted(counts) }
+    };
+    CLASSES.into_iter().enumerate().map(cell).collect()
+}
+
+fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
+    // by a coin the store is out of reach, so that the journal alone has what came
+    if rig.random.between(0, 2) == 0 {
+        rig.stores(Line::Shut);
+    }
+    let length = Duration::from_millis(rig.random.between(200, 700));
+    rig.load(length);
+    // an alarm that the damage takes can't return, so nothing is left half way
+    rig.all_pushed();
+    // by a coin all is moved from the log into the file, as a stop does
+    if rig.random.between(0, 2) == 0 {
+        let _ = rig.gateway.term();
+    } else {
+        rig.gateway.kill9();
+    }
+    let data = rig.gateway.data();
+    let before = Books::of(&data);
+    let files = journal_files(&data);
+    let file = &files[rig.random.between(0, files.len() as u64) as usize];
+    let what = damage.strike(file, &mut rig.random);
+    rig.gateway.restart();
+    rig.gateway.alarm_lane_on_disk();
+    let copy = {
+        let _held = rig.gateway.process().hold();
+        counting::copy(&data)
+    };
+    let after = Books::of(&copy.join("data"));
+    let repaired = rig.gateway.metric("gengfu_journal_repairs_total", "") > 0.0;
+    sums.repaired += usize::from(repaired);
+    let missing = readings(rig, &before, &after, sums, excused);
+    let entries = entries(&before, &after, sums);
+    if missing + entries.len() > 0 {
+        say(&format!("{what}: {missing} readings and {} entries neither found nor told", entries.len()));
+        say(&format!("  told: {:?} {:?}", after.news(&before, false), after.news(&before, true)));
+        say(&format!("  {entries:?}"));
+    }
+    rig.stores(Line::Open);
+    stands_as_driven(rig);
+    if repaired {
+        begin_anew(rig, excused);
+    }
+}
+
+/// Each damage is to meet a journal that is whole: where a repair took an entry out, the one behind it follows from nothing.
+fn begin_anew(rig: &mut Rig, excused: &mut Set) {
+    rig.gateway.term();
+    let data = rig.gateway.data();
+    let (readings, stored) = (Books::of(&data).readings, rig.stub.accepted());
+    excused.extend(readings.difference(&stored).cloned());
+    for file in std::fs::read_dir(&data).unwrap().flatten().filter(|file| file.path().is_file()) {
+        std::fs::remove_file(file.path()).unwrap();
+    }
+    rig.gateway.restart();
+    stands_as_driven(rig);
+}
+
+/// What is in alarm is an alarm, whatever the lane has forgotten; and nothing else is.
+fn stands_as_driven(rig: &Rig) {
+    let rule = |device: &usize| format!("flip-d{device}");
+    let driven: BTreeSet<String> = rig.edges.high.iter().map(rule).collect();
+    eventually(SOON, "the alarms that stand are those of lines that are crossed", || {
+        let alarms = rig.gateway.items("alarms");
+        let active = alarms.iter().filter(|alarm| alarm["active"] == true && alarm["device"] != "gengfu");
+        active.filter_map(|alarm| alarm["rule"].as_str().map(str::to_owned)).collect::<BTreeSet<_>>() == driven
+    });
+}
+
+/// How many readings are neither found nor told.
+fn readings(rig: &Rig, before: &Books, after: &Books, sums: &mut Sums, excused: &mut Set) -> usize {
+    before.readings.iter().for_each(|sample| sums.items[class(sample)] += 1);
+    let stored = rig.stub.accepted();
+    let gone = before.readings.difference(&after.readings).filter(|sample| !stored.contains(*sample));
+    let renamed: HashSet<(i64, u64)> =
+        after.readings.difference(&before.readings).map(|s| (s.at_ns, s.value().to_bits())).collect();
+    let gaps = after.news(before, false);
+    let mut missing = 0;
+    for sample in gone {
+        let (class, at) = (class(sample), sample.at_ns / 1_000_000);
+        if gaps.iter().any(|(from, to, ..)| (*from..=*to).contains(&at)) {
+            sums.told[class] += 1;
+        } else if renamed.contains(&(sample.at_ns, sample.value().to_bits())) {
+            sums.renamed[class] += 1;
+        } else {
+            say(&format!("  {} at {at} is not told of", sample.series));
+            sums.lost[class] += 1;
+            missing += 1;
+        }
+        excused.insert(sample.clone());
+    }
+    missing
+}
+
+/// Entries that are neither found nor told.
+fn entries<'a>(before: &'a Books, after: &Books, sums: &mut Sums) -> Vec<&'a str> {
+    let class = |text: &str| place(if text.starts_with("{\"type\":\"audit\"") { ACKNOWLEDGED } else { ALARMS });
+    let kept: HashSet<&str> = after.entries.iter().map(|(_, text)| text.as_str()).collect();
+    let end = before.entries.iter().rposition(|(_, text)| kept.contains(text.as_str())).map_or(0, |last| last + 1);
+    let gaps = after.news(before, true);
+    let mut missing = Vec::new();
+    for (place, (at, text)) in before.entries.iter().enumerate() {
+        sums.items[class(text)] += 1;
+        if kept.contains(text.as_str()) {
+            continue;
+        }
+        if place >= end || gaps.iter().any(|(from, to, ..)| (*from..=*to).contains(at)) {
+            sums.told[class(text)] += 1;
+        } else {
+            sums.lost[class(text)] += 1;
+            missing.push(text.as_str());
+        }
+    }
+    missing
+}
+
+/// Files worth damaging: whatever the journal has, but empty ones, those set aside before, and SQLite's shared memory, which
+/// is rebuilt.
+fn journal_files(data: &Path) -> Vec<PathBuf> {
+    let worth = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let some = path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0);
+        some && !name.ends_with("-shm") && !name.contains(".damaged-")
+    };
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()).filter(worth).collect();
+    files.sort();
+    assert!(!files.is_empty(), "a journal has files");
+    files
+}
