@@ -20,7 +20,7 @@ use gengfu_core::time::Wall;
 use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
 use gengfu_tests::series;
-use gengfu_tests::wait::{length, now, quiet, say};
+use gengfu_tests::wait::{eventually, length, now, quiet, say};
 
 const STORE: &str = "influxdb/central";
 /// Half of what may wait for the journal's next commit.
@@ -39,7 +39,7 @@ const AROUND_MS: i64 = 600_000;
 fn size() -> (u64, u64, u64) {
     let (slice, long) = (3 * HOUR / 2, 48 * HOUR);
     let seconds = length(slice, long).as_secs();
-    if seconds > slice { (seconds, 6 * HOUR, 512 << 20) } else { (seconds, 2 * HOUR / 3, 32 << 20) }
+    if seconds > slice { (seconds, 6 * HOUR, 512 << 20) } else { (seconds, 2 * HOUR / 3, 40 << 20) }
 }
 
 #[test]
@@ -153,9 +153,9 @@ impl Rig {
             }
             self.engine.submit(Input::Batch(Batch { readings, ..Batch::default() })).await.unwrap();
             self.clock.hurry(1_000);
-            self.keep_up((second + 1) * POINTS).await;
-            if second.is_multiple_of(60) {
-                self.tidied(room).await;
+            self.keep_up((second + 1) * POINTS);
+            if second.is_multiple_of(15) {
+                self.tidied(room);
             }
             let room = self.journal.health().room;
             if second == seconds / 24 {
@@ -166,40 +166,30 @@ impl Rig {
                 say(&format!("thinning began after {:.1} h", second as f64 / HOUR as f64));
             }
         }
-        let last = async {
-            while self.stats.committed.get() < seconds * POINTS {
-                self.clock.hurry(1_000);
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        assert!(tokio::time::timeout(SOON, last).await.is_ok(), "committed {}", self.stats.committed.get());
+        eventually(SOON, "all is committed", || {
+            self.clock.hurry(1_000);
+            self.stats.committed.get() == seconds * POINTS
+        });
         truth
     }
 
     /// Waits until of `made` readings no more than the queue can hold are on their way: on a hurried clock they come faster
     /// than in life.
-    async fn keep_up(&self, made: u64) {
-        let behind = async {
-            while made - self.stats.committed.get() > ON_THE_WAY {
-                tokio::time::sleep(Duration::from_micros(500)).await;
-            }
-        };
-        assert!(
-            tokio::time::timeout(SOON, behind).await.is_ok(),
-            "of {made} were committed {}",
-            self.stats.committed.get()
-        );
+    fn keep_up(&self, made: u64) {
+        let behind = || made - self.stats.committed.get();
+        if behind() > ON_THE_WAY {
+            eventually(SOON, "the journal keeps up", || behind() <= ON_THE_WAY);
+        }
     }
 
-    /// Gives the journal's housekeeping the turns that it would have in life: until the lane fits or, where nothing more can
-    /// give way yet, for a moment.
-    async fn tidied(&self, room: u64) {
-        let fits = async {
-            while self.journal.health().bytes_on_disk > room {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_millis(50), fits).await;
+    /// Gives the journal the time that it would have in life: until its alarms are written and its lane fits the room or,
+    /// where nothing more can give way yet, for a moment.
+    fn tidied(&self, room: u64) {
+        eventually(SOON, "alarms are written", || self.journal.health().ring == 0);
+        let began = now();
+        let moment = Duration::from_millis(50);
+        let fits = || self.journal.health().bytes_on_disk <= room || began.elapsed() > moment;
+        eventually(SOON, "the lane fits", fits);
     }
 
     fn balance(&self) -> SinkBalance {
