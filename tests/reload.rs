@@ -384,3 +384,45 @@ fn a_rollback_puts_the_last_good_configuration_back() {
     assert!(told.contains("does not run"), "{told}");
     assert_eq!(std::fs::read_to_string(gateway.site_file()).unwrap(), original);
 }
+
+/// A slip in the file must not leave a building unwatched, neither at a reload nor at the start that comes some day after.
+#[test]
+fn a_broken_file_is_told_and_the_last_good_one_watches_on() {
+    let (dir, plant) = (Folder::new("broken-file"), Plant::start(1));
+    let site = Site::new("rig").modbus(&plant, EVERY_MS, 3).with(&rule("hot", "d0/r0", &high(500.0, ""))).text;
+    let mut gateway = Gateway::start(&site, dir.path());
+    let file = gateway.site_file();
+    gateway.write_site(&format!("{site}\ncolour = 3\n"));
+    let told = |gateway: &Gateway| {
+        let status = gateway.api("status");
+        let reasons = status["impaired"].as_array().cloned().unwrap_or_default();
+        reasons.iter().any(|why| why.as_str().is_some_and(|why| why.contains("site file") && why.contains("colour")))
+    };
+    assert!(!told(&gateway), "nobody has read it yet");
+    assert_eq!(gateway.reload().0, 422);
+    eventually(SOON, "a refused file is told", || told(&gateway));
+    gateway.alarm("gengfu/site-file", SOON, |_| true);
+
+    plant.devices[0].set(900);
+    gateway.alarm("hot", SOON, |_| true);
+    gateway.kill9();
+    gateway.restart();
+    assert!(told(&gateway), "{}", gateway.log());
+    assert!(gateway.log().contains("last good one"));
+    gateway.alarm("hot", SOON, |alarm| alarm["active"] == true);
+    plant.devices[0].set(0);
+    gateway.alarm("hot", SOON, |alarm| alarm["active"] == false);
+    let status = run(&["status", "-c", "site.toml"], dir.path());
+    let said = String::from_utf8_lossy(&status.stdout).into_owned() + &String::from_utf8_lossy(&status.stderr);
+    assert_eq!(status.status.code(), Some(2), "{said}");
+    assert!(said.contains("colour") && said.contains("not in force"), "{said}");
+
+    gateway.write_site(&site);
+    assert_eq!(gateway.reload().0, 200);
+    eventually(SOON, "mended", || !told(&gateway));
+    // without a good one there is nothing to run on
+    let broken = std::fs::read_to_string(&file).unwrap() + "\ncolour = 3\n";
+    let fresh = Folder::new("broken-first");
+    std::fs::write(fresh.path().join("site.toml"), broken).unwrap();
+    assert_eq!(run(&["run", "-c", "site.toml"], fresh.path()).status.code(), Some(2));
+}

@@ -5,6 +5,8 @@ import { clock, now, tell, the, words } from "./page.ts";
 
 /** The server says something at least every 10 s. */
 const STALE_MS = 15_000;
+/** A stream that broke is opened anew within this, or the gateway is gone. */
+const GONE_MS = 4_000;
 /** How long to wait before a broken stream is opened anew. */
 const RETRY_MS = 2_000;
 
@@ -19,6 +21,8 @@ export interface Listener {
 let heard = performance.now();
 let heardAt = now();
 let connected = false;
+/** Since when the stream has been broken. */
+let broken: number | undefined;
 
 export function listen(to: Listener): void {
   const source = new EventSource("/api/v1/events");
@@ -31,6 +35,7 @@ export function listen(to: Listener): void {
     });
   on<Beat>("hello", (beat) => {
     connected = true;
+    broken = undefined;
     engine(beat);
     to.fresh();
   });
@@ -40,6 +45,7 @@ export function listen(to: Listener): void {
   on("resync", () => to.fresh());
   source.onerror = () => {
     connected = false;
+    broken ??= performance.now();
     show();
     // Left to itself the browser gives up for good on some errors.
     source.close();
@@ -58,7 +64,8 @@ function engine(beat: Beat): void {
 }
 
 export function isStale(): boolean {
-  return performance.now() - heard > STALE_MS;
+  const at = performance.now();
+  return at - heard > STALE_MS || (broken !== undefined && at - broken > GONE_MS);
 }
 
 /** Called every second and at every event. */
@@ -71,6 +78,8 @@ export function show(): void {
     badge.textContent = words[state] ?? state;
     document.body.dataset["stale"] = String(stale);
     the("stale").hidden = !stale;
+    const title = document.title.replace(/^⚠ /, "");
+    document.title = stale ? `⚠ ${title}` : title;
   }
   if (stale) the("stale-since").textContent = clock(heardAt);
 }

@@ -130,9 +130,11 @@ impl Gateway {
         Ok(Self { engine, console, clock, journal, writers, field, engine_task, rooms, asks })
     }
 
-    /// Says which file the site was read from, and what it said: it can be read again, and is kept as good.
-    pub async fn of_file(mut self, file: PathBuf, text: String) -> Self {
+    /// Says which file the site was read from, and what it said: it can be read again, and is kept as good. `trouble`: why
+    /// the file itself was not taken, where this is the last good one.
+    pub async fn of_file(mut self, file: PathBuf, text: String, trouble: Option<String>) -> Self {
         self.rooms.file = Some(file);
+        self.rooms.parts.stats.file(trouble);
         self.rooms.keep(text).await;
         self
     }

@@ -1,18 +1,26 @@
 //! `gengfu run`: the gateway of a site, until told to stop; SIGHUP lets it read the file again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::app::good::IN_FORCE;
 use crate::app::{End, Gateway};
 use crate::config::{self, Complaint, Loaded};
 use crate::reload::{Reloads, Who};
 
 pub(super) async fn run(file: PathBuf) -> ExitCode {
-    let (text, loaded) = match load(&file) {
-        Ok(loaded) => loaded,
-        Err(complaints) => return super::refused(&complaints),
+    let (text, loaded, trouble) = match load(&file) {
+        Ok((text, loaded)) => (text, loaded, None),
+        Err(complaints) => match last_good(&file) {
+            Some((text, loaded)) => {
+                let _ = super::refused(&complaints);
+                tracing::error!("the site file is wrong: this run is on the last good one; mend it and reload");
+                (text, loaded, complaints.first().map(ToString::to_string))
+            }
+            None => return super::refused(&complaints),
+        },
     };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -21,7 +29,7 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
     // From here on the signal ends nothing; one that comes early is heard when all is started.
     let hangups = signal(SignalKind::hangup());
     let gateway = match Gateway::start(loaded.site).await {
-        Ok(gateway) => gateway.of_file(file, text).await,
+        Ok(gateway) => gateway.of_file(file, text, trouble).await,
         Err(why) => return super::failed(&why),
     };
     tracing::info!(console = gateway.console, "ready");
@@ -43,10 +51,19 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
     }
 }
 
-fn load(file: &std::path::Path) -> Result<(String, Loaded), Vec<Complaint>> {
+fn load(file: &Path) -> Result<(String, Loaded), Vec<Complaint>> {
     let text = config::text(file)?;
     let loaded = config::parse(&text, file)?;
     Ok((text, loaded))
+}
+
+/// The configuration that was in force last: a building is not left unwatched for a slip in its file.
+pub(super) fn last_good(file: &Path) -> Option<(String, Loaded)> {
+    let now = std::fs::read(file).unwrap_or_default();
+    let dir = config::journal_directory(&String::from_utf8_lossy(&now), file);
+    let text = std::fs::read_to_string(dir.join(IN_FORCE)).ok()?;
+    let loaded = config::parse(&text, file).ok()?;
+    Some((text, loaded))
 }
 
 /// Asks for a reload at each hang-up, for ever; what comes of it is in the log.

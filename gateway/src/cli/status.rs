@@ -12,11 +12,18 @@ use crate::config;
 const LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitCode {
+    let at = |site: config::checked::Site| (format!("http://{}", site.console.listen), Some(site.id));
+    let mut broken = false;
     let (url, wanted) = match file.as_ref().map(|file| config::load(file)) {
-        Some(Ok(loaded)) => (format!("http://{}", loaded.site.console.listen), Some(loaded.site.id)),
+        Some(Ok(loaded)) => at(loaded.site),
         Some(Err(complaints)) => {
             let _ = super::refused(&complaints);
-            return ExitCode::FAILURE;
+            // What runs was started on a good one.
+            let Some((_, loaded)) = file.as_ref().and_then(|file| super::run::last_good(file)) else {
+                return ExitCode::FAILURE;
+            };
+            broken = true;
+            at(loaded.site)
         }
         None => (url, None),
     };
@@ -40,7 +47,10 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
     } else {
         print!("{}", text(&url, &status, &alarms, &ledger));
     }
-    ExitCode::from(verdict(&status, &alarms))
+    match verdict(&status, &alarms) {
+        0 if broken => ExitCode::from(2),
+        verdict => ExitCode::from(verdict),
+    }
 }
 
 /// The id of the site that answers, where it is not the one that is meant.

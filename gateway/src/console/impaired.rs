@@ -21,6 +21,8 @@ pub(super) struct Impaired {
     links: Vec<(String, String)>,
     /// Stores and push channels, likewise.
     sinks: Vec<(String, String)>,
+    /// Why the site file on disk is not in force, if it is not.
+    file: Option<String>,
 }
 
 impl Impaired {
@@ -41,11 +43,11 @@ impl Impaired {
             LinkState::Up | LinkState::Connecting => None,
         });
         let (sinks, links) = down.partition(|(name, _)| is_sink(name));
-        Self { points: points.collect(), links, sinks }
+        Self { points: points.collect(), links, sinks, file: stats.file_trouble() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.points.is_empty() && self.links.is_empty() && self.sinks.is_empty()
+        self.points.is_empty() && self.links.is_empty() && self.sinks.is_empty() && self.file.is_none()
     }
 
     /// Each in words, for programs and logs.
@@ -62,7 +64,8 @@ impl Impaired {
             }
             all => Some(format!("{all} watched points have no value to believe: {}", named.join(", "))),
         };
-        links.chain(points).collect()
+        let file = self.file.as_ref().map(|why| format!("the site file on disk is not in force: {why}"));
+        links.chain(points).chain(file).collect()
     }
 
     /// The same at a glance, for the head of the page: `3 处数据不可信、1 条链路中断`.
@@ -87,6 +90,12 @@ impl Impaired {
                 "个推送或转发目标不可达",
                 "push or store is out of reach",
                 "pushes or stores are out of reach",
+            ),
+            part(
+                usize::from(self.file.is_some()),
+                "份站点配置有误",
+                "site file is not in force",
+                "site files are not in force",
             ),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(lang.pick("、", ", "))

@@ -221,9 +221,11 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Renames and makes the directory say so after a power cut.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), OpenError> {
-    let synced = fs::rename(from, to).and_then(|()| match to.parent() {
-        Some(dir) => fs::File::open(dir)?.sync_all(),
-        None => Ok(()),
+    let synced = fs::rename(from, to).and_then(|()| {
+        match to.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir }) {
+            Some(dir) => fs::File::open(dir)?.sync_all(),
+            None => Ok(()),
+        }
     });
     synced.map_err(|error| refuse(to, &format!("can't be put in place: {error}"), "see to the rights of the directory"))
 }

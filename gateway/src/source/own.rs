@@ -71,7 +71,7 @@ struct Trouble {
     sight: fn(&Journal, &Outages, &str) -> Sight,
 }
 
-const TROUBLES: [Trouble; 9] = [
+const TROUBLES: [Trouble; 10] = [
     Trouble {
         point: "journal-fault",
         each_link: false,
@@ -121,6 +121,16 @@ const TROUBLES: [Trouble; 9] = [
         advice: "转发中断，剩余空间不足 6 小时，之后待转发的数据将被抽稀：恢复网络或中心库 / Forwarding is down and there is room for less than 6 h; then what is owed will be thinned: restore the network or the store.",
         signs: |_| 0,
         sight: |journal, _, _| if journal.health().room.is_short(SHORT_HOURS) { Sight::Lasts } else { Sight::Well },
+    },
+    Trouble {
+        point: "site-file",
+        each_link: false,
+        label: "站点配置文件 / site file",
+        words: ["有效 / in force", "有误，未采用 / not in force"],
+        priority: Priority::Medium,
+        advice: "磁盘上的站点配置文件有误，网关按上次有效的配置运行：用 gengfu check 查看并改正后重新加载，或 gengfu rollback / The site file on disk is wrong, the gateway runs on the last good one: see gengfu check, mend and reload it, or gengfu rollback.",
+        signs: |_| 0,
+        sight: |_, outages, _| if outages.file { Sight::Lasts } else { Sight::Well },
     },
     Trouble {
         point: "clock-off",
@@ -176,6 +186,8 @@ pub(crate) struct Outages {
     /// What is seen of the push channels together: one that has been gone for [`PUSH_MS`] is a trouble, and so is one push
     /// that waits for so long to be accepted, whatever else gets through.
     pub(crate) push: Option<Sight>,
+    /// The site file on disk is not in force.
+    file: bool,
     /// When the first look was, or the first at these push channels.
     began: Option<u64>,
 }
@@ -473,6 +485,7 @@ pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, jo
         }
         let (links, unpushed) = (context.stats.links(), context.stats.oldest_unpushed());
         outages.look(links, site.webhooks.len(), unpushed, now.mono.0);
+        outages.file = context.stats.file_trouble().is_some();
         let mut batch = Batch::default();
         for Eye { own: Own { trouble, link }, point, watch } in &mut eyes {
             let sight = (trouble.sight)(&journal, &outages, link);
