@@ -5,17 +5,20 @@ use maud::{Markup, html};
 use super::view::{self, PointView};
 use super::{Look, words};
 use crate::flow::Text;
+use crate::source::own;
 
 /// Rows on the page; what lies beyond can be had from the API.
 const ROWS_MAX: usize = 2_000;
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let lang = look.lang;
-    let points = look
+    let mut points = look
         .snapshot
         .as_ref()
         .map(|snapshot| view::points(snapshot, &look.app.catalog, &look.app.site().labels))
         .unwrap_or_default();
+    // The building first, what the gateway says of itself behind it.
+    points.sort_by_key(|point| point.meta.device == own::DEVICE);
     let (all, troubled) = (points.len(), points.iter().filter(|point| !point.present.now.is_good()).count());
     let shown = points.into_iter().take(ROWS_MAX).collect();
     html! {

@@ -35,10 +35,10 @@ fn extremes(readings: impl Iterator<Item = (PointId, i64, f64)>) -> BTreeMap<(Po
     all
 }
 
-/// Pushes minutes until `hours` have gone by.
-async fn live(run: &Run, clock: &Clock, ids: &[PointId], hours: i64) -> Vec<Reading> {
+/// Pushes so many minutes, and lives through them.
+async fn live(run: &Run, clock: &Clock, ids: &[PointId], minutes: usize) -> Vec<Reading> {
     let mut all = Vec::new();
-    for _ in 0..hours * 60 {
+    for _ in 0..minutes {
         let readings = minute(ids, clock.wall().0.div_euclid(MINUTE) * MINUTE);
         all.extend(readings.iter().copied());
         run.commit(readings).await;
@@ -52,7 +52,7 @@ async fn what_is_owed_beyond_the_room_is_thinned_and_every_balance_stays_exact()
     let (dir, clock) = (Dir::new(), Clock::start());
     let run = open_with(&dir, &clock, 4 << 20);
     let ids: Vec<PointId> = (0..POINTS).map(|n| run.point(&format!("p{n}"))).collect();
-    let all = live(&run, &clock, &ids, 5).await;
+    let all = live(&run, &clock, &ids, 5 * 60).await;
     let used = || run.journal.health().room;
     until("the lane fits", || {
         clock.hurry(5_000);
@@ -89,10 +89,12 @@ async fn what_is_owed_beyond_the_room_is_thinned_and_every_balance_stays_exact()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_be_on_its_way_is_never_thinned() {
     let (dir, clock) = (Dir::new(), Clock::start());
-    let run = open_with(&dir, &clock, 1 << 20);
+    let run = open_with(&dir, &clock, 1 << 19);
     let ids: Vec<PointId> = (0..POINTS).map(|n| run.point(&format!("p{n}"))).collect();
-    // Less than two requests at each end: there is nothing in between, so the oldest must go.
-    live(&run, &clock, &ids, 1).await;
+    // 120,000 readings: what is 65,536 from the one end is nearer to the other, so the oldest must go.
+    live(&run, &clock, &ids, 20).await;
+    // Long enough that all of it is sealed and old.
+    clock.hurry(2 * 3_600_000);
     until("the lane fits", || {
         clock.hurry(5_000);
         run.balance(STORE, Lane::Telemetry).expired > 0
