@@ -27,7 +27,7 @@ const THIN_HARD: i64 = AROUND + 2 * LOOKED as i64;
 /// What stays whole around each transition of an alarm, ms on both sides.
 const AROUND: i64 = 600_000;
 /// Newest transitions that are looked at for that, and how long the look is good for, ms.
-const TRANSITIONS: i64 = 100_000;
+const TRANSITIONS: i64 = 20_000;
 const LOOKED: u64 = 60_000;
 /// How long what a store refused for good is kept for a redrive, if there is room, ms: a week for somebody to mend the store.
 const KEEP_LETTERS: i64 = 7 * 24 * 3_600_000;
@@ -166,9 +166,12 @@ impl Retention {
     }
 }
 
-/// When alarms changed, newest first.
+/// When alarms changed, newest first: a sick disk may have written it down much later.
 fn transitions(conn: &Connection) -> rusqlite::Result<Vec<i64>> {
-    let mut rows = conn.prepare("SELECT wall FROM entry WHERE kind = 'alarm' ORDER BY seq DESC LIMIT ?1")?;
+    let mut rows = conn.prepare(
+        "SELECT coalesce(iif(json_valid(body), json_extract(body, '$.detected'), NULL), wall) FROM entry
+         WHERE kind = 'alarm' ORDER BY seq DESC LIMIT ?1",
+    )?;
     rows.query_map([TRANSITIONS], |row| row.get(0))?.collect()
 }
 
