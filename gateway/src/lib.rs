@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod stop;
 mod backoff;
+mod disk;
 mod secret;
 mod broker;
 pub mod reload;

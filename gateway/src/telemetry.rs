@@ -105,7 +105,7 @@ pub struct Stats {
     /// The same of forward, notify and the console.
     pub reader_restarts: Counter,
     links: Mutex<BTreeMap<String, LinkStatus>>,
-    file: Mutex<Option<String>>,
+    site_file: Mutex<Option<String>>,
     unpushed: Mutex<BTreeMap<String, Mono>>,
 }
 
@@ -149,13 +149,13 @@ impl Stats {
     }
 
     /// Why the site file on disk is not in force; `None` while it is.
-    pub fn file(&self, why: Option<String>) {
-        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    pub fn site_file(&self, why: Option<String>) {
+        *self.site_file.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// What [`Stats::file`] was told last.
-    pub fn file_trouble(&self) -> Option<String> {
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What [`Stats::site_file`] was told last.
+    pub fn site_file_trouble(&self) -> Option<String> {
+        self.site_file.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Since when the oldest push of the channel `name` waits to be accepted. Its link alone does not tell: a receiver may

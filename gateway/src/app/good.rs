@@ -5,6 +5,9 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::config::{self, Loaded};
+use crate::disk;
+
 /// The site file as it was when it was last applied.
 pub(crate) const IN_FORCE: &str = "site.good.toml";
 /// The one that was in force before it.
@@ -22,6 +25,15 @@ pub(crate) fn keep(dir: &Path, text: &str) -> io::Result<()> {
     write(&in_force, text)
 }
 
+/// The configuration that was in force last, in place of a file that is wrong: a building is not left unwatched for a slip.
+pub(crate) fn last(file: &Path) -> Option<(String, Loaded)> {
+    let now = fs::read(file).unwrap_or_default();
+    let dir = config::journal_directory(&String::from_utf8_lossy(&now), file);
+    let text = fs::read_to_string(dir.join(IN_FORCE)).ok()?;
+    let loaded = config::parse(&text, file).ok()?;
+    Some((text, loaded))
+}
+
 /// Writes a file whole or not at all, and brings it to disk. Who may read it stays as it was.
 pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
     let mut name = file.as_os_str().to_owned();
@@ -36,9 +48,7 @@ pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
     }
     out.write_all(text.as_bytes())?;
     out.sync_all()?;
-    fs::rename(new, file)?;
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(dir)?.sync_all()
+    disk::rename(new, file)
 }
 
 #[cfg(test)]

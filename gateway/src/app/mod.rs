@@ -134,7 +134,7 @@ impl Gateway {
     /// the file itself was not taken, where this is the last good one.
     pub async fn of_file(mut self, file: PathBuf, text: String, trouble: Option<String>) -> Self {
         self.rooms.file = Some(file);
-        self.rooms.parts.stats.file(trouble);
+        self.rooms.parts.stats.site_file(trouble);
         self.rooms.keep(text).await;
         self
     }
@@ -388,14 +388,7 @@ async fn recent(journal: &Journal) -> Vec<AlarmEvent> {
         tracing::warn!(error, "alarm lane can't be read back, detectors start from the telemetry alone");
         Vec::new()
     });
-    let events = entries.into_iter().filter_map(|(_, entry)| match entry {
-        Entry::Alarm(event) => Some(event),
-        Entry::Audit { .. }
-        | Entry::Start { .. }
-        | Entry::Stop { .. }
-        | Entry::Gap { .. }
-        | Entry::Maintenance { .. } => None,
-    });
+    let events = entries.into_iter().filter_map(|(_, entry)| entry.into_alarm());
     events.collect()
 }
 

@@ -62,7 +62,14 @@ impl Rooms {
     pub(super) async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask>) {
         while let Some(Ask { who, reply }) = asks.recv().await {
             let mut result = self.reload().await;
-            self.parts.stats.file(trouble(&result));
+            match &result {
+                Ok(_) => self.parts.stats.site_file(None),
+                Err(Refusal::Wrong(complaints)) => {
+                    self.parts.stats.site_file(complaints.first().map(ToString::to_string));
+                }
+                // Says nothing of the file.
+                Err(Refusal::Failed(_)) => {}
+            }
             let durable = self.tell(&who, &result).await;
             if let Ok(done) = &mut result {
                 done.durable = durable;
@@ -225,15 +232,6 @@ impl Rooms {
         };
         let ticket = self.parts.journal.append(entry);
         self.parts.journal.committed(ticket, COMMIT).await
-    }
-}
-
-/// Why the file on disk is not in force.
-fn trouble(result: &Result<Done, Refusal>) -> Option<String> {
-    match result {
-        Ok(_) => None,
-        Err(Refusal::Wrong(complaints)) => complaints.first().map(ToString::to_string),
-        Err(Refusal::Failed(why)) => Some(why.clone()),
     }
 }
 

@@ -102,7 +102,7 @@ fn to_file(path: &Path, work: impl FnOnce(BufWriter<&File>) -> Result<String, St
     let told = |error: std::io::Error| format!("{}: {error}; see to space and rights there", path.display());
     let written = File::create(&partial).map_err(told).and_then(|file| {
         let told_work = work(BufWriter::new(&file))?;
-        file.sync_all().and_then(|()| std::fs::rename(&partial, path)).map_err(told)?;
+        file.sync_all().and_then(|()| crate::disk::rename(&partial, path)).map_err(told)?;
         Ok(told_work)
     });
     if written.is_err() {

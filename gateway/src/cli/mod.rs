@@ -181,10 +181,15 @@ fn failed(why: &str) -> ExitCode {
 }
 
 /// Prints all complaints about a configuration.
-fn refused(complaints: &[crate::config::Complaint]) -> ExitCode {
+fn complain(complaints: &[crate::config::Complaint]) {
     for complaint in complaints {
         eprintln!("{complaint}");
     }
+}
+
+/// The same, and that is the end.
+fn refused(complaints: &[crate::config::Complaint]) -> ExitCode {
+    complain(complaints);
     ExitCode::from(2)
 }
 

@@ -5,17 +5,16 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::good::IN_FORCE;
-use crate::app::{End, Gateway};
+use crate::app::{End, Gateway, good};
 use crate::config::{self, Complaint, Loaded};
 use crate::reload::{Reloads, Who};
 
 pub(super) async fn run(file: PathBuf) -> ExitCode {
     let (text, loaded, trouble) = match load(&file) {
         Ok((text, loaded)) => (text, loaded, None),
-        Err(complaints) => match last_good(&file) {
+        Err(complaints) => match good::last(&file) {
             Some((text, loaded)) => {
-                let _ = super::refused(&complaints);
+                super::complain(&complaints);
                 tracing::error!("the site file is wrong: this run is on the last good one; mend it and reload");
                 (text, loaded, complaints.first().map(ToString::to_string))
             }
@@ -55,15 +54,6 @@ fn load(file: &Path) -> Result<(String, Loaded), Vec<Complaint>> {
     let text = config::text(file)?;
     let loaded = config::parse(&text, file)?;
     Ok((text, loaded))
-}
-
-/// The configuration that was in force last: a building is not left unwatched for a slip in its file.
-pub(super) fn last_good(file: &Path) -> Option<(String, Loaded)> {
-    let now = std::fs::read(file).unwrap_or_default();
-    let dir = config::journal_directory(&String::from_utf8_lossy(&now), file);
-    let text = std::fs::read_to_string(dir.join(IN_FORCE)).ok()?;
-    let loaded = config::parse(&text, file).ok()?;
-    Some((text, loaded))
 }
 
 /// Asks for a reload at each hang-up, for ever; what comes of it is in the log.

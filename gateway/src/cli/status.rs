@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::app::good;
 use crate::config;
 
 /// A gateway that does not answer within this is not well.
@@ -17,9 +18,9 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
     let (url, wanted) = match file.as_ref().map(|file| config::load(file)) {
         Some(Ok(loaded)) => at(loaded.site),
         Some(Err(complaints)) => {
-            let _ = super::refused(&complaints);
+            super::complain(&complaints);
             // What runs was started on a good one.
-            let Some((_, loaded)) = file.as_ref().and_then(|file| super::run::last_good(file)) else {
+            let Some((_, loaded)) = file.as_ref().and_then(|file| good::last(file)) else {
                 return ExitCode::FAILURE;
             };
             broken = true;

@@ -43,7 +43,7 @@ impl Impaired {
             LinkState::Up | LinkState::Connecting => None,
         });
         let (sinks, links) = down.partition(|(name, _)| is_sink(name));
-        Self { points: points.collect(), links, sinks, file: stats.file_trouble() }
+        Self { points: points.collect(), links, sinks, file: stats.site_file_trouble() }
     }
 
     pub(super) fn is_empty(&self) -> bool {

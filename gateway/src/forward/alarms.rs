@@ -60,7 +60,7 @@ async fn deliver<L: Lane, S: TsSink>(
     stop: &mut Stop,
 ) -> Option<Duration> {
     // Known without the store, which may be away.
-    let leading = entries.iter().zip(from..).take_while(|((seq, entry), due)| seq == due && !is_alarm(entry)).count();
+    let leading = entries.iter().zip(from..).take_while(|((seq, entry), due)| seq == due && !entry.is_alarm()).count();
     let (leading, entries) = entries.split_at(leading);
     let numbers: Vec<Seq> = leading.iter().map(|(seq, _)| *seq).collect();
     settle_all(lane, link.name(), runs(&numbers)).await;
@@ -70,7 +70,7 @@ async fn deliver<L: Lane, S: TsSink>(
     let from = from + leading.len() as Seq;
     let lines = alarm::encode(entries);
     let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece));
-    let others: Vec<Seq> = entries.iter().filter(|(_, entry)| !is_alarm(entry)).map(|(seq, _)| *seq).collect();
+    let others: Vec<Seq> = entries.iter().filter(|(_, entry)| !entry.is_alarm()).map(|(seq, _)| *seq).collect();
     let mut job = Job::new(from, lines, None);
     let sent = loop {
         let sent = link.send(&mut job).await;
@@ -98,17 +98,6 @@ async fn deliver<L: Lane, S: TsSink>(
         }
         Err(Stopped::Retry(_)) => Some(pace.failed()),
         Err(Stopped::Hold(_) | Stopped::Doubt(_)) => Some(Pace::HOLD),
-    }
-}
-
-fn is_alarm(entry: &Entry) -> bool {
-    match entry {
-        Entry::Alarm(_) => true,
-        Entry::Audit { .. }
-        | Entry::Start { .. }
-        | Entry::Stop { .. }
-        | Entry::Gap { .. }
-        | Entry::Maintenance { .. } => false,
     }
 }
 

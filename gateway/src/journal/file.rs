@@ -11,6 +11,7 @@ use super::holes::Hole;
 use super::lane::{file_bytes, suspect_path};
 use super::start::Repaired;
 use super::{Lane, OpenError, repair, schema};
+use crate::disk;
 
 /// A file up to this size is checked page by page at every start, bytes: some 10 ms.
 const CHECK_ALWAYS: u64 = 4 << 20;
@@ -221,13 +222,8 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Renames and makes the directory say so after a power cut.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), OpenError> {
-    let synced = fs::rename(from, to).and_then(|()| {
-        match to.parent().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir }) {
-            Some(dir) => fs::File::open(dir)?.sync_all(),
-            None => Ok(()),
-        }
-    });
-    synced.map_err(|error| refuse(to, &format!("can't be put in place: {error}"), "see to the rights of the directory"))
+    disk::rename(from, to)
+        .map_err(|error| refuse(to, &format!("can't be put in place: {error}"), "see to the rights of the directory"))
 }
 
 #[cfg(test)]

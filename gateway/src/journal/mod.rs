@@ -145,6 +145,24 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The transition that it is, if it is one.
+    pub fn into_alarm(self) -> Option<AlarmEvent> {
+        match self {
+            Self::Alarm(event) => Some(event),
+            Self::Audit { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Gap { .. }
+            | Self::Maintenance { .. } => None,
+        }
+    }
+
+    pub fn is_alarm(&self) -> bool {
+        matches!(self, Self::Alarm(_))
+    }
+}
+
 /// Why the process started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -157,8 +157,7 @@ pub(super) fn lock_dir(dir: &Path) -> Result<File, OpenError> {
 fn load_alarm(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundAlarm> {
     let end = chain::end(conn)?;
     let last = end.map_or(0, |(seq, ..)| seq);
-    let ranges = "SELECT seq, seq FROM entry ORDER BY seq";
-    let found = load(conn, Lane::Alarm, sinks, (last, end.map(|(_, wall, _)| wall)), ranges)?;
+    let found = load(conn, Lane::Alarm, sinks, (last, end.map(|(_, wall, _)| wall)))?;
     let standing = match chain::standing(conn)? {
         Some(standing) => standing,
         None => chain::fold(conn)?.into_iter().map(|(_, event)| event).collect(),
@@ -185,8 +184,7 @@ fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<Fou
         }
     }
     let (last, stamp) = (newest.map_or(0, |(last, ..)| last), newest.map(|(_, stamp, _)| stamp));
-    let ranges = "SELECT first_seq, first_seq + n - 1 FROM batch ORDER BY first_seq";
-    let found = load(conn, Lane::Telemetry, sinks, (last, stamp), ranges)?;
+    let found = load(conn, Lane::Telemetry, sinks, (last, stamp))?;
     let found = Found { sure: newest.map(|(.., sure)| sure), ..found };
     Ok(FoundTelemetry { found, series: series::load(conn)?, instants })
 }
@@ -196,7 +194,6 @@ fn load(
     lane: Lane,
     sinks: &[SinkSpec],
     (last, last_wall): (Seq, Option<i64>),
-    ranges: &str,
 ) -> rusqlite::Result<Found> {
     let before = Before::read(conn)?;
     let head = last.max(before.floor());
@@ -212,10 +209,8 @@ fn load(
         })
         .collect::<rusqlite::Result<_>>()?;
     // Holes in the middle come from repairs and thinning alone; else only the front can be missing, by retention.
-    let limit = if before.mended() || owed::ever(conn)? { "" } else { " LIMIT 1" };
-    let mut rows = conn.prepare(&format!("{ranges}{limit}"))?;
-    let kept = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let gone = holes(&kept, if limit.is_empty() { last } else { 0 });
+    let middle = before.mended() || owed::ever(conn)?;
+    let gone = gone(conn, lane, middle.then_some(last))?;
     Ok(Found {
         before,
         last,
@@ -235,6 +230,17 @@ fn owed_from(conn: &Connection, sink: &SinkSpec, head: Seq) -> rusqlite::Result<
         return Ok(1);
     }
     Ok(chain::fold(conn)?.first().map_or(head + 1, |(seq, _)| *seq))
+}
+
+/// Stretches that hold no record any more: up to `last`, or only at the front.
+pub(super) fn gone(conn: &Connection, lane: Lane, last: Option<Seq>) -> rusqlite::Result<Vec<(Seq, Seq)>> {
+    let ranges = match lane {
+        Lane::Alarm => "SELECT seq, seq FROM entry ORDER BY seq LIMIT ?1",
+        Lane::Telemetry => "SELECT first_seq, first_seq + n - 1 FROM batch ORDER BY first_seq LIMIT ?1",
+    };
+    let mut rows = conn.prepare(ranges)?;
+    let kept = rows.query_map([last.map_or(1, |_| i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(holes(&kept.collect::<rusqlite::Result<Vec<_>>>()?, last.unwrap_or(0)))
 }
 
 /// What lies before and between the ranges, and after them up to `last`.

@@ -4,7 +4,7 @@
 use super::deliveries::{self, Loaded};
 use super::delivery::{Fate, Map};
 use super::lane::lock;
-use super::{Journal, Lane, Seq, SinkSpec, start};
+use super::{Journal, Lane, Seq, SinkSpec, open, start};
 use crate::config::checked::JournalConfig;
 
 impl Journal {
@@ -15,11 +15,11 @@ impl Journal {
             let core = self.inner.core(*lane);
             let (name, lane, head) = (spec.name.clone(), *lane, core.head().seq);
             let read = move |conn: &rusqlite::Connection| {
-                Ok((deliveries::load(conn, &name, head)?, start::voids(conn)?, expired(conn, lane)?))
+                Ok((deliveries::load(conn, &name, head)?, start::voids(conn)?, open::gone(conn, lane, Some(head))?))
             };
             found.push((lane, core.readers.spawn(read).await?));
         }
-        for (lane, (map, voids, expired)) in found {
+        for (lane, (map, voids, gone)) in found {
             let core = self.inner.core(lane);
             let now = core.clock.mono();
             let mut deliveries = lock(&core.deliveries);
@@ -33,8 +33,10 @@ impl Journal {
                 };
                 deliveries.add(&spec.name, map, new, now);
             }
-            let voids = voids.into_iter().map(|(from, to)| (from, to, Fate::Void));
-            deliveries.settle_one(&spec.name, voids.chain(expired), now);
+            // First what never was: the rest of what is not there was lost to retention, thinning or a repair.
+            let as_fate = |fate: Fate| move |(from, to): (Seq, Seq)| (from, to, fate.clone());
+            let voids = voids.into_iter().map(as_fate(Fate::Void));
+            deliveries.settle_one(&spec.name, voids.chain(gone.into_iter().map(as_fate(Fate::Expired))), now);
         }
         Ok(())
     }
@@ -56,14 +58,4 @@ impl Journal {
     pub fn limit(&self, config: &JournalConfig) {
         self.inner.telemetry.limit(config.clone());
     }
-}
-
-/// What the front of the lane has lost to retention.
-fn expired(conn: &rusqlite::Connection, lane: Lane) -> rusqlite::Result<Option<(Seq, Seq, Fate)>> {
-    let oldest = match lane {
-        Lane::Alarm => "SELECT min(seq) FROM entry",
-        Lane::Telemetry => "SELECT min(first_seq) FROM batch",
-    };
-    let oldest: Option<Seq> = conn.query_row(oldest, [], |row| row.get(0))?;
-    Ok(oldest.filter(|oldest| *oldest > 1).map(|oldest| (1, oldest - 1, Fate::Expired)))
 }

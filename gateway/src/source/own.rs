@@ -126,9 +126,9 @@ const TROUBLES: [Trouble; 10] = [
         point: "site-file",
         each_link: false,
         label: "站点配置文件 / site file",
-        words: ["有效 / in force", "有误，未采用 / not in force"],
+        words: ["已采用 / in force", "未采用 / not in force"],
         priority: Priority::Medium,
-        advice: "磁盘上的站点配置文件有误，网关按上次有效的配置运行：用 gengfu check 查看并改正后重新加载，或 gengfu rollback / The site file on disk is wrong, the gateway runs on the last good one: see gengfu check, mend and reload it, or gengfu rollback.",
+        advice: "磁盘上的站点配置文件未被采用（有误，或须重启才生效），网关按上次有效的配置运行：用 gengfu check 查看并改正后重新加载，或 gengfu rollback / The site file on disk was not taken up (it is wrong, or wants a restart), the gateway runs on the last good one: see gengfu check, mend and reload it, or gengfu rollback.",
         signs: |_| 0,
         sight: |_, outages, _| if outages.file { Sight::Lasts } else { Sight::Well },
     },
@@ -485,7 +485,7 @@ pub async fn run(mut context: Context, mut sites: watch::Receiver<Arc<Site>>, jo
         }
         let (links, unpushed) = (context.stats.links(), context.stats.oldest_unpushed());
         outages.look(links, site.webhooks.len(), unpushed, now.mono.0);
-        outages.file = context.stats.file_trouble().is_some();
+        outages.file = context.stats.site_file_trouble().is_some();
         let mut batch = Batch::default();
         for Eye { own: Own { trouble, link }, point, watch } in &mut eyes {
             let sight = (trouble.sight)(&journal, &outages, link);

@@ -53,14 +53,7 @@ async fn past(app: &App, paging: Paging) -> Result<Page<AlarmEvent>, Problem> {
 }
 
 fn alarms(entries: Vec<(Seq, Entry)>) -> impl Iterator<Item = AlarmEvent> {
-    entries.into_iter().filter_map(|(_, entry)| match entry {
-        Entry::Alarm(event) => Some(event),
-        Entry::Audit { .. }
-        | Entry::Start { .. }
-        | Entry::Stop { .. }
-        | Entry::Gap { .. }
-        | Entry::Maintenance { .. } => None,
-    })
+    entries.into_iter().filter_map(|(_, entry)| entry.into_alarm())
 }
 
 /// One alarm as it is now (its last transition, where it stands no more), and all transitions that the newest entries of

@@ -7,7 +7,6 @@ use maud::{Markup, html};
 use super::super::App;
 use super::{Look, words};
 use crate::flow::AlarmEvent;
-use crate::journal::Entry;
 
 /// Steps on the page; what lies further back can be had from the API.
 const STEPS: usize = 20;
@@ -19,14 +18,7 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 /// The last steps, newest first; `None` where the journal can't be read now.
 pub(super) async fn recent(app: &App) -> Option<Vec<AlarmEvent>> {
     let entries = tokio::time::timeout(LIMIT, app.history.entries(None, SEARCH)).await.ok()?.ok()?;
-    let steps = entries.into_iter().filter_map(|(_, entry)| match entry {
-        Entry::Alarm(event) => Some(event),
-        Entry::Audit { .. }
-        | Entry::Start { .. }
-        | Entry::Stop { .. }
-        | Entry::Gap { .. }
-        | Entry::Maintenance { .. } => None,
-    });
+    let steps = entries.into_iter().filter_map(|(_, entry)| entry.into_alarm());
     Some(steps.take(STEPS).collect())
 }
 

@@ -99,6 +99,26 @@ async fn dead_letters_of_one_that_left_are_nobodys_and_its_own_again_when_it_is_
 }
 
 #[tokio::test]
+async fn one_that_comes_back_is_not_owed_what_is_gone_from_the_middle() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    run.journal.add_sink(&second()).await.expect("added");
+    for n in 0..3 {
+        run.commit(readings(run.point("a"), n * 50, 50)).await;
+    }
+    run.journal.remove_sink(&second());
+    run.close();
+    let conn = crate::journal::schema::writer(&dir.0.join("telemetry.db")).expect("the file");
+    conn.execute("DELETE FROM batch WHERE first_seq = 51", []).expect("as thinning, or a repair, would");
+    drop(conn);
+    let run = open(&dir);
+    run.journal.add_sink(&second()).await.expect("back");
+    assert_eq!(run.journal.feed(NEW, Lane::Telemetry).expect("declared").owed(), [(1, 50), (101, 150)]);
+    assert_eq!(run.balance(NEW, Lane::Telemetry).expired, 50);
+    run.close();
+}
+
+#[tokio::test]
 async fn a_backup_knows_what_one_that_left_was_owed_and_the_numbers_left_out_are_not() {
     let (dir, place, new) = (Dir::new(), Dir::new(), Dir::new());
     let run = open(&dir);
