@@ -52,7 +52,7 @@ impl Keeper {
         }
     }
 
-    /// The counter makes the alarm (`source/own.rs`), the entry says which task it was and why.
+    /// The counter makes the alarm (`source/own/`), the entry says which task it was and why.
     fn tell(&self, name: &str, why: &str) {
         tracing::error!(task = name, why, "task failed, starting it again");
         let (what, counter): (_, &Counter) = match self.side {
