@@ -81,8 +81,10 @@ fn process(out: &mut Exposition, app: &App, engine: bool) {
     if let Some(seconds) = process::cpu_seconds() {
         out.counter("process_cpu_seconds_total", "User and system CPU time spent in seconds", seconds);
     }
-    if let Some((bytes, a_day)) = process::written(app.clock.up_ms()) {
+    if let Some(bytes) = process::written() {
         out.counter("gengfu_disk_written_bytes_total", "Bytes this run had written to disks", bytes);
+    }
+    if let Some(a_day) = process::written_a_day(app.clock.up_ms()) {
         out.gauge("gengfu_disk_written_bytes_per_day", "The same a day: the wear of a flash", a_day);
     }
 }

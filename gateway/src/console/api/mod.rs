@@ -17,7 +17,7 @@ mod process;
 mod reload;
 mod status;
 
-pub(super) use process::written;
+pub(super) use process::written_a_day;
 pub(super) use status::{Failing, failing};
 
 /// One address.

@@ -15,13 +15,18 @@ pub(super) fn cpu_seconds() -> Option<f64> {
     cpu(&fs::read_to_string("/proc/self/stat").ok()?)
 }
 
-/// Bytes this process had written to disks, and how many a day that makes over the `up_ms` it has run: the wear of a flash.
-pub(in super::super) fn written(up_ms: u64) -> Option<(u64, u64)> {
-    let bytes = written_bytes(&fs::read_to_string("/proc/self/io").ok()?)?;
-    let a_day = (bytes as f64 / (up_ms.max(1) as f64 / DAY)) as u64;
-    Some((bytes, a_day))
+/// Bytes this process had written to disks.
+pub(super) fn written() -> Option<u64> {
+    written_bytes(&fs::read_to_string("/proc/self/io").ok()?)
 }
 
+/// How many a day that makes over the `up_ms` it has run: the wear of a flash. A start is not like what comes after it, so
+/// nothing is said in the first hour.
+pub(in super::super) fn written_a_day(up_ms: u64) -> Option<u64> {
+    (up_ms >= HOUR).then(written)?.map(|bytes| (bytes as f64 * DAY / up_ms as f64) as u64)
+}
+
+const HOUR: u64 = 3_600_000;
 const DAY: f64 = 86_400_000.0;
 
 /// What went to the block layer; pages that were truncated before they got there are counted too (proc(5)).

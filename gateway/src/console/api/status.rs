@@ -63,7 +63,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
             link
         })
         .collect();
-    let written = super::process::written(app.clock.up_ms());
+    let (written, a_day) = (super::process::written(), super::process::written_a_day(app.clock.up_ms()));
     let reasons = [failing.alive, failing.ready].concat();
     let site = &app.site();
     Json(json!({
@@ -76,7 +76,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
         "clock": { "now": now.wall.0, "mono": now.mono.0 },
         "engine": { "alive": snapshot.is_some(), "mono": snapshot.map(|s| s.mono) },
         "journal": journal,
-        "disk": written.map(|(bytes, a_day)| json!({ "written": bytes, "written_a_day": a_day })),
+        "disk": written.map(|bytes| json!({ "written": bytes, "written_a_day": a_day })),
         "links": links,
         "failing": reasons,
         "impaired": impaired,

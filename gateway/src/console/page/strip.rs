@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::view::{RunBalance, Totals};
 use super::{Look, words};
-use crate::console::api::{Failing, failing, written};
+use crate::console::api::{Failing, failing, written_a_day};
 use crate::console::impaired::is_sink;
 use crate::journal::SinkBalance;
 use crate::telemetry::{LinkState, LinkStatus};
@@ -41,7 +41,7 @@ fn health(look: &Look<'_>) -> Markup {
             @if let Some(hours) = journal.room.hours_left {
                 dt { (lang.pick("断网可存", "Outage room")) } dd.number { (words::span(lang, (hours * 3_600_000.0) as u64)) }
             }
-            @if let Some((_, a_day)) = written(up) {
+            @if let Some(a_day) = written_a_day(up) {
                 dt { (lang.pick("每日写盘", "Written a day")) } dd.number { (words::bytes(a_day)) }
             }
             dt { (lang.pick("待写入", "Queued")) } dd.number { (words::count(journal.queued as u64)) }
