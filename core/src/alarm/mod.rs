@@ -1,9 +1,12 @@
-//! The alarm object of ISA-18.2: what stands, who knows, what happened. Its life is in [`state`].
+//! The alarm object of ISA-18.2 / IEC 62682: what stands, who knows, what happened. States A to F are in [`life`]; what keeps
+//! an alarm from being announced (G to I) lies over it, in [`state`].
 
+pub mod life;
 pub mod state;
 
 use crate::quality::Quality;
 use crate::time::{Now, Wall};
+use state::Veils;
 
 /// Urgency of an alarm for the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,7 +78,7 @@ impl Named {
     }
 }
 
-/// The words of the alarm's state (ISA-18.2 letters A to F; G to I come with shelving).
+/// The words of the alarm's state: the letters of ISA-18.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StateName {
     /// A: nothing stands.
@@ -90,17 +93,26 @@ pub enum StateName {
     Latched = 4,
     /// F: gone and seen, held until reset.
     LatchedAcknowledged = 5,
+    /// G: a person has put it aside for a while.
+    Shelved = 6,
+    /// H: another alarm explains it.
+    Suppressed = 7,
+    /// I: a person has taken it out of service, for a reason and a time.
+    OutOfService = 8,
 }
 
 impl StateName {
     /// All states, in the order of their letters.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Normal,
         Self::Unacknowledged,
         Self::Acknowledged,
         Self::Returned,
         Self::Latched,
         Self::LatchedAcknowledged,
+        Self::Shelved,
+        Self::Suppressed,
+        Self::OutOfService,
     ];
 
     /// The word of API, journal and pushes.
@@ -112,6 +124,24 @@ impl StateName {
             Self::Returned => "returned",
             Self::Latched => "latched",
             Self::LatchedAcknowledged => "latched-acknowledged",
+            Self::Shelved => "shelved",
+            Self::Suppressed => "suppressed",
+            Self::OutOfService => "out-of-service",
+        }
+    }
+
+    /// Its letter in the diagram of ISA-18.2.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Normal => 'A',
+            Self::Unacknowledged => 'B',
+            Self::Acknowledged => 'C',
+            Self::Returned => 'D',
+            Self::Latched => 'E',
+            Self::LatchedAcknowledged => 'F',
+            Self::Shelved => 'G',
+            Self::Suppressed => 'H',
+            Self::OutOfService => 'I',
         }
     }
 }
@@ -119,7 +149,7 @@ impl StateName {
 /// What happened to an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventName {
-    /// The condition came.
+    /// The condition came; or a test is over and it stands.
     Raise,
     /// A person has seen it.
     Acknowledge,
@@ -129,11 +159,41 @@ pub enum EventName {
     Reset,
     /// A higher level of the same rule was reached.
     Escalate,
+    /// It was seen long ago and stands still.
+    ReAlarm,
+    /// A person put it aside for a while.
+    Shelve,
+    /// The while is over, or a person took it back.
+    Unshelve,
+    /// What explains it has come.
+    Suppress,
+    /// What explained it is gone.
+    Unsuppress,
+    /// A person took it out of service.
+    OutOfService,
+    /// It is in service again: its time is over, or a person said so.
+    ReturnToService,
+    /// A person wrote something down.
+    Note,
 }
 
 impl EventName {
     /// All events.
-    pub const ALL: [Self; 5] = [Self::Raise, Self::Acknowledge, Self::Return, Self::Reset, Self::Escalate];
+    pub const ALL: [Self; 13] = [
+        Self::Raise,
+        Self::Acknowledge,
+        Self::Return,
+        Self::Reset,
+        Self::Escalate,
+        Self::ReAlarm,
+        Self::Shelve,
+        Self::Unshelve,
+        Self::Suppress,
+        Self::Unsuppress,
+        Self::OutOfService,
+        Self::ReturnToService,
+        Self::Note,
+    ];
 
     /// The word of API, journal and pushes.
     pub const fn word(self) -> &'static str {
@@ -143,6 +203,39 @@ impl EventName {
             Self::Return => "return",
             Self::Reset => "reset",
             Self::Escalate => "escalate",
+            Self::ReAlarm => "re-alarm",
+            Self::Shelve => "shelve",
+            Self::Unshelve => "unshelve",
+            Self::Suppress => "suppress",
+            Self::Unsuppress => "unsuppress",
+            Self::OutOfService => "out-of-service",
+            Self::ReturnToService => "return-to-service",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// What an area may be in for a while. What is raised in it meanwhile is a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModeName {
+    /// Somebody walks from point to point and trips each.
+    WalkTest,
+    /// People practise; they are to be called.
+    Drill,
+    /// Somebody works on the devices.
+    Maintenance,
+}
+
+impl ModeName {
+    /// All modes.
+    pub const ALL: [Self; 3] = [Self::WalkTest, Self::Drill, Self::Maintenance];
+
+    /// The word of API, journal and pushes.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::WalkTest => "walk-test",
+            Self::Drill => "drill",
+            Self::Maintenance => "maintenance",
         }
     }
 }
@@ -175,6 +268,14 @@ pub struct Transition {
     pub event: EventName,
     /// The state it led to.
     pub state: StateName,
+    /// The letter A to F under what lies over it; the same as `state` where nothing does.
+    pub life: StateName,
+    /// What lies over it.
+    pub veils: Veils,
+    /// Raised as a test in an area that is in this mode.
+    pub test: Option<ModeName>,
+    /// The first of its group: what came before the others and may have caused them.
+    pub first: bool,
     /// Level of the rule that stands, 0 the first.
     pub level: u8,
     /// Priority of that level.

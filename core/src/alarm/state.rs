@@ -1,90 +1,208 @@
-//! The life of an alarm, the states A to F of ISA-18.2 / IEC 62682:
+//! An alarm whole: its life (A to F, see [`super::life`]) and what lies over it and keeps it from being announced.
 //!
 //! ```text
-//!               raise                     acknowledge
-//!  A normal ───────────▶ B unacknowledged ───────────▶ C acknowledged
-//!     ▲                     │  ▲      ▲                   │      │
-//!     │                     │  │      └──── escalate ─────┘      │
-//!     │            return   │  │ raise                           │ return
-//!     │          ┌──────────┴──┴──────────┐                      │
-//!     │          ▼ (plain)                ▼ (latching)           │
-//!     │◀─── D returned               E latched ──▶ F latched-    │
-//!     │   acknowledge              acknowledge     acknowledged ◀┤ (latching)
-//!     │◀───────────────────────────────────────────── reset      │
-//!     │◀─────────────────────────────────────────────────────────┘ (plain)
+//!              shelve          ┌─ G shelved ──────────┐  unshelve, time over, one-shot: condition over
+//!  A ‥ F ──────────────────────┤─ H suppressed ───────├───────────────▶ B if the condition stands
+//!       suppress,              └─ I out of service ───┘                 E if it is latched, else A
+//!       out-of-service           the life goes on below, unannounced
 //! ```
-//! D, E and F go back to B by `raise` when the condition comes again: the same alarm, one transition more.
-//! Reset without acknowledgement is refused: acknowledge first. Shelving, suppression and out-of-service (G to I) come
-//! with their issue; no `match` here has a wildcard, so the compiler will list every place.
+//! The three veils are flags of their own (as in OPC UA Part 9) and may lie over each other; the letter is that of the
+//! uppermost, I over H over G. A life that goes on below is journaled like any other. Only when the last veil is lifted is
+//! the alarm announced anew. A person's veil has an end, always; an alarm that is normal and has none of a person's veils is
+//! no alarm: [`State::Normal`].
 
-use super::{AlarmId, EventName, StateName};
-use crate::time::Wall;
+use super::life::Life;
+use super::{AlarmId, EventName, ModeName, StateName};
+use crate::time::{Mono, Wall};
 
-/// What every alarm that is not normal carries.
+/// What every open alarm carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The alarm.
     pub id: AlarmId,
-    /// When the condition began that raised it first.
+    /// When the condition began that raised it first, or when a person put a veil over one that was normal.
     pub onset: Wall,
     /// Transitions so far.
     pub number: u32,
     /// Highest level since the raise: an alarm never grows quieter by itself.
     pub level: u8,
+    /// Raised as a test, in this mode.
+    pub test: Option<ModeName>,
+    /// The first of its group.
+    pub first: bool,
+}
+
+/// A person has put it aside until then at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shelf {
+    /// When it ends by itself.
+    pub until: Mono,
+    /// It also ends when the condition is over.
+    pub one_shot: bool,
+}
+
+/// What keeps an alarm from being announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Veils {
+    /// G
+    pub shelf: Option<Shelf>,
+    /// H
+    pub suppressed: bool,
+    /// I, and when it ends by itself.
+    pub out_until: Option<Mono>,
+}
+
+impl Veils {
+    /// Nothing lies over it.
+    pub const NONE: Self = Self { shelf: None, suppressed: false, out_until: None };
+
+    const fn any(self) -> bool {
+        self.suppressed || self.persons()
+    }
+
+    /// Whether a person has put one there.
+    const fn persons(self) -> bool {
+        self.shelf.is_some() || self.out_until.is_some()
+    }
+}
+
+/// An alarm that is not simply normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    /// Who it is.
+    pub standing: Standing,
+    /// A to F.
+    pub life: Life,
+    /// G to I.
+    pub veils: Veils,
 }
 
 /// The state, with the data that is valid in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum State {
-    /// A
+    /// Nothing stands, nobody owes it anything.
     #[default]
     Normal,
-    /// B
-    Unacknowledged(Standing),
-    /// C
-    Acknowledged(Standing),
-    /// D
-    Returned(Standing),
-    /// E
-    Latched(Standing),
-    /// F
-    LatchedAcknowledged(Standing),
+    /// Everything else.
+    Open(Open),
 }
 
 /// What may happen to an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// The condition stands at `level`; `fresh` names the alarm it would be if none is open.
-    Breach {
-        /// Level of the rule.
-        level: u8,
-        /// Id and onset of a new alarm.
-        fresh: (AlarmId, Wall),
-        /// The level was reached anew (not merely seen again after a restart).
-        risen: bool,
-    },
+    /// The condition stands.
+    Breach(Breach),
     /// The condition is over; `latching` says whether the alarm's level holds it.
     Normal {
         /// Hold until reset.
         latching: bool,
     },
-    /// A person has seen it.
-    Acknowledge,
+    /// A person has seen it; it rings again at `again` if it stands then.
+    Acknowledge {
+        /// From the rule's re-alarm time.
+        again: Option<Mono>,
+    },
     /// A person releases the latch.
     Reset,
+    /// The time of [`Input::Acknowledge`] has come.
+    ReAlarm,
+    /// A person puts it aside.
+    Shelve(Shelf, Fresh),
+    /// A person takes it back, its time is over, or its one shot is.
+    Unshelve,
+    /// What explains it has come.
+    Suppress,
+    /// What explained it is gone.
+    Unsuppress,
+    /// A person takes it out of service until then.
+    OutOfService(Mono, Fresh),
+    /// A person or its time brings it back.
+    ReturnToService,
+    /// The test it was raised in is over: what stands is real.
+    TestOver,
+    /// A person writes something down.
+    Note,
+}
+
+/// Id and onset of the alarm it would be if none is open.
+pub type Fresh = (AlarmId, Wall);
+
+/// How a condition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breach {
+    /// Level of the rule.
+    pub level: u8,
+    /// A new alarm's.
+    pub fresh: Fresh,
+    /// The level was reached anew (not merely seen again after a restart).
+    pub risen: bool,
+    /// What explains it stands: a new alarm is suppressed from the start.
+    pub hidden: bool,
+    /// The area is in this mode: a new alarm is a test.
+    pub test: Option<ModeName>,
+    /// None of its group stands: a new alarm is the first.
+    pub first: bool,
+    /// The level may lie on a shelf. One that may not ends a shelf by reaching it.
+    pub shelvable: bool,
 }
 
 /// Why a person's command was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// No alarm with this id stands.
+    /// No alarm with this id is open.
     NoSuchAlarm,
+    /// It is normal under what lies over it.
+    NothingToAcknowledge,
     /// It is acknowledged already.
     AlreadyAcknowledged,
     /// A latched alarm is acknowledged before it is reset.
     AcknowledgeFirst,
     /// It is not latched, or its condition still stands.
     NotLatched,
+    /// Its rule says that it may not lie on a shelf.
+    NotShelvable,
+    /// It lies on a shelf already.
+    AlreadyShelved,
+    /// It lies on none.
+    NotShelved,
+    /// It is out of service already.
+    AlreadyOut,
+    /// It is in service.
+    NotOut,
+    /// The time has no end, or is none.
+    NoEnd,
+    /// The time is longer than this, in milliseconds.
+    TooLong(u64),
+    /// No such area.
+    NoSuchArea,
+    /// The area is in a mode already.
+    ModeRuns,
+    /// It is in none.
+    NoModeRuns,
+}
+
+/// A step taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// What it is called.
+    pub event: EventName,
+    /// The alarm after it. Where that is normal without a person's veil, it is open no more.
+    pub open: Open,
+}
+
+impl Step {
+    /// The state it led to.
+    pub const fn state(&self) -> State {
+        match self.open.life {
+            Life::Normal if !self.open.veils.persons() => State::Normal,
+            Life::Normal
+            | Life::Unacknowledged
+            | Life::Acknowledged { .. }
+            | Life::Returned
+            | Life::Latched
+            | Life::LatchedAcknowledged => State::Open(self.open),
+        }
+    }
 }
 
 impl State {
@@ -92,209 +210,203 @@ impl State {
     pub const fn name(&self) -> StateName {
         match self {
             Self::Normal => StateName::Normal,
-            Self::Unacknowledged(_) => StateName::Unacknowledged,
-            Self::Acknowledged(_) => StateName::Acknowledged,
-            Self::Returned(_) => StateName::Returned,
-            Self::Latched(_) => StateName::Latched,
-            Self::LatchedAcknowledged(_) => StateName::LatchedAcknowledged,
+            Self::Open(open) => open.name(),
         }
     }
 
-    /// Its data, unless normal.
-    pub const fn standing(&self) -> Option<Standing> {
+    /// The open alarm.
+    pub const fn open(&self) -> Option<Open> {
         match *self {
             Self::Normal => None,
-            Self::Unacknowledged(s)
-            | Self::Acknowledged(s)
-            | Self::Returned(s)
-            | Self::Latched(s)
-            | Self::LatchedAcknowledged(s) => Some(s),
+            Self::Open(open) => Some(open),
+        }
+    }
+
+    /// Who it is, unless normal.
+    pub const fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::Normal => None,
+            Self::Open(open) => Some(open.standing),
         }
     }
 
     /// Whether the condition stands as far as the alarm knows.
     pub const fn active(&self) -> bool {
         match self {
-            Self::Unacknowledged(_) | Self::Acknowledged(_) => true,
-            Self::Normal | Self::Returned(_) | Self::Latched(_) | Self::LatchedAcknowledged(_) => false,
+            Self::Normal => false,
+            Self::Open(open) => open.life.active(),
         }
     }
 
-    /// The state of this name; how a journal's fold becomes a state again.
-    pub const fn restore(name: StateName, standing: Standing) -> Self {
-        match name {
-            StateName::Normal => Self::Normal,
-            StateName::Unacknowledged => Self::Unacknowledged(standing),
-            StateName::Acknowledged => Self::Acknowledged(standing),
-            StateName::Returned => Self::Returned(standing),
-            StateName::Latched => Self::Latched(standing),
-            StateName::LatchedAcknowledged => Self::LatchedAcknowledged(standing),
+    /// When something is to happen by itself: it rings again, a shelf or a time out of service ends.
+    #[inline]
+    pub const fn deadline(&self) -> Option<Mono> {
+        match self {
+            Self::Normal => None,
+            Self::Open(open) => open.deadline(),
         }
     }
 
-    /// One step: the next state and what to call it, `None` if nothing changes.
+    /// What is to happen by `mono` by itself, the earliest first; nothing once all of it has.
+    pub fn due(&self, mono: Mono) -> Option<Input> {
+        let open = self.open()?;
+        let again = open.again().map(|at| (at, Input::ReAlarm));
+        let shelf = open.veils.shelf.map(|shelf| (shelf.until, Input::Unshelve));
+        let out = open.veils.out_until.map(|until| (until, Input::ReturnToService));
+        let all = [shelf, out, again];
+        all.into_iter().flatten().filter(|(at, _)| *at <= mono).min_by_key(|(at, _)| *at).map(|(_, input)| input)
+    }
+
+    /// One step: what it is called and where it leads, `None` if nothing changes.
     ///
     /// # Errors
     /// A person's command that does not fit the state.
-    pub const fn step(self, input: Input) -> Result<Option<Step>, Refusal> {
+    pub fn step(self, input: Input) -> Result<Option<Step>, Refusal> {
+        match (self, input) {
+            (Self::Normal, Input::Breach(breach)) => Ok(Some(Step::raise(&breach))),
+            (Self::Normal, Input::Shelve(shelf, fresh)) => {
+                Ok(Some(Step::veil(fresh, EventName::Shelve, Veils { shelf: Some(shelf), ..Veils::NONE })))
+            }
+            (Self::Normal, Input::OutOfService(until, fresh)) => {
+                Ok(Some(Step::veil(fresh, EventName::OutOfService, Veils { out_until: Some(until), ..Veils::NONE })))
+            }
+            (Self::Normal, Input::Normal { .. } | Input::ReAlarm) => Ok(None),
+            (Self::Normal, Input::Suppress | Input::Unsuppress | Input::TestOver) => Ok(None),
+            (Self::Normal, Input::Acknowledge { .. } | Input::Reset | Input::Note) => Err(Refusal::NoSuchAlarm),
+            (Self::Normal, Input::Unshelve | Input::ReturnToService) => Err(Refusal::NoSuchAlarm),
+            (Self::Open(open), input) => open.step(input),
+        }
+    }
+}
+
+impl Step {
+    fn raise(breach: &Breach) -> Self {
+        let (id, onset) = breach.fresh;
+        let standing =
+            Standing { id, onset, number: 1, level: breach.level, test: breach.test, first: breach.first };
+        let veils = Veils { suppressed: breach.hidden, ..Veils::NONE };
+        Self { event: EventName::Raise, open: Open { standing, life: Life::Unacknowledged, veils } }
+    }
+
+    /// A veil over an alarm that is normal: it begins with it.
+    const fn veil((id, onset): Fresh, event: EventName, veils: Veils) -> Self {
+        let standing = Standing { id, onset, number: 1, level: 0, test: None, first: false };
+        Self { event, open: Open { standing, life: Life::Normal, veils } }
+    }
+}
+
+impl Open {
+    /// The letter of the uppermost veil, else of the life.
+    pub const fn name(&self) -> StateName {
+        match self.veils {
+            Veils { out_until: Some(_), .. } => StateName::OutOfService,
+            Veils { suppressed: true, .. } => StateName::Suppressed,
+            Veils { shelf: Some(_), .. } => StateName::Shelved,
+            Veils { .. } => self.life.name(),
+        }
+    }
+
+    /// When it rings again: not while it is not announced at all.
+    const fn again(&self) -> Option<Mono> {
+        if self.veils.any() { None } else { self.life.deadline() }
+    }
+
+    const fn deadline(&self) -> Option<Mono> {
+        let shelf = match self.veils.shelf {
+            Some(shelf) => Some(shelf.until),
+            None => None,
+        };
+        earlier(earlier(self.again(), shelf), self.veils.out_until)
+    }
+
+    fn step(self, input: Input) -> Result<Option<Step>, Refusal> {
         match input {
-            Input::Breach { level, fresh, risen } => Ok(self.breach(level, fresh, risen)),
-            Input::Normal { latching } => Ok(self.over(latching)),
-            Input::Acknowledge => self.acknowledge(),
-            Input::Reset => self.reset(),
+            Input::Breach(breach) => Ok(self.breach(&breach)),
+            Input::Normal { latching } => Ok(self.life.over(latching).map(|(life, event)| self.to(event, life, self.veils))),
+            Input::Acknowledge { again } => Ok(Some(self.lives(EventName::Acknowledge, self.life.acknowledge(again)?))),
+            Input::Reset => Ok(Some(self.lives(EventName::Reset, self.life.reset()?))),
+            Input::ReAlarm => Ok(self.re_alarm()),
+            Input::Shelve(shelf, _) => match self.veils.shelf {
+                Some(_) => Err(Refusal::AlreadyShelved),
+                None => Ok(Some(self.veiled(EventName::Shelve, Veils { shelf: Some(shelf), ..self.veils }))),
+            },
+            Input::Unshelve => match self.veils.shelf {
+                Some(_) => Ok(Some(self.veiled(EventName::Unshelve, Veils { shelf: None, ..self.veils }))),
+                None => Err(Refusal::NotShelved),
+            },
+            Input::OutOfService(until, _) => match self.veils.out_until {
+                Some(_) => Err(Refusal::AlreadyOut),
+                None => {
+                    let veils = Veils { out_until: Some(until), ..self.veils };
+                    Ok(Some(self.veiled(EventName::OutOfService, veils)))
+                }
+            },
+            Input::ReturnToService => match self.veils.out_until {
+                Some(_) => Ok(Some(self.veiled(EventName::ReturnToService, Veils { out_until: None, ..self.veils }))),
+                None => Err(Refusal::NotOut),
+            },
+            Input::Suppress if self.veils.suppressed => Ok(None),
+            Input::Suppress => Ok(Some(self.veiled(EventName::Suppress, Veils { suppressed: true, ..self.veils }))),
+            Input::Unsuppress if self.veils.suppressed => {
+                Ok(Some(self.veiled(EventName::Unsuppress, Veils { suppressed: false, ..self.veils })))
+            }
+            Input::Unsuppress => Ok(None),
+            Input::TestOver => Ok(self.test_over()),
+            Input::Note => Ok(Some(self.to(EventName::Note, self.life, self.veils))),
         }
     }
 
-    const fn breach(self, level: u8, fresh: (AlarmId, Wall), risen: bool) -> Option<Step> {
-        match self {
-            Self::Normal => {
-                let standing = Standing { id: fresh.0, onset: fresh.1, number: 1, level };
-                Some(Step { state: Self::Unacknowledged(standing), event: EventName::Raise, standing })
-            }
-            Self::Returned(s) | Self::Latched(s) | Self::LatchedAcknowledged(s) => {
-                let standing = s.next(level);
-                Some(Step { state: Self::Unacknowledged(standing), event: EventName::Raise, standing })
-            }
-            Self::Unacknowledged(s) if level > s.level => Some(Self::escalated(s, level)),
-            Self::Acknowledged(s) if level > s.level || (risen && level > 0) => Some(Self::escalated(s, level)),
-            Self::Unacknowledged(_) | Self::Acknowledged(_) => None,
+    fn breach(self, breach: &Breach) -> Option<Step> {
+        let higher = breach.level > self.standing.level;
+        let louder = higher || (breach.risen && breach.level > 0);
+        let (life, event) = self.life.breach(higher, louder)?;
+        let mut open = self;
+        open.standing.level = open.standing.level.max(breach.level);
+        if !breach.shelvable {
+            open.veils.shelf = None;
         }
-    }
-
-    const fn escalated(s: Standing, level: u8) -> Step {
-        let standing = s.next(level);
-        Step { state: Self::Unacknowledged(standing), event: EventName::Escalate, standing }
-    }
-
-    const fn over(self, latching: bool) -> Option<Step> {
-        let (state, standing) = match (self, latching) {
-            (Self::Unacknowledged(s), false) => (Self::Returned(s.next(s.level)), s.next(s.level)),
-            (Self::Unacknowledged(s), true) => (Self::Latched(s.next(s.level)), s.next(s.level)),
-            (Self::Acknowledged(s), false) => (Self::Normal, s.next(s.level)),
-            (Self::Acknowledged(s), true) => (Self::LatchedAcknowledged(s.next(s.level)), s.next(s.level)),
-            (Self::Normal | Self::Returned(_) | Self::Latched(_) | Self::LatchedAcknowledged(_), _) => return None,
-        };
-        Some(Step { state, event: EventName::Return, standing })
-    }
-
-    const fn acknowledge(self) -> Result<Option<Step>, Refusal> {
-        let (state, standing) = match self {
-            Self::Normal => return Err(Refusal::NoSuchAlarm),
-            Self::Acknowledged(_) | Self::LatchedAcknowledged(_) => return Err(Refusal::AlreadyAcknowledged),
-            Self::Unacknowledged(s) => (Self::Acknowledged(s.next(s.level)), s.next(s.level)),
-            Self::Returned(s) => (Self::Normal, s.next(s.level)),
-            Self::Latched(s) => (Self::LatchedAcknowledged(s.next(s.level)), s.next(s.level)),
-        };
-        Ok(Some(Step { state, event: EventName::Acknowledge, standing }))
-    }
-
-    const fn reset(self) -> Result<Option<Step>, Refusal> {
-        match self {
-            Self::Normal => Err(Refusal::NoSuchAlarm),
-            Self::Latched(_) => Err(Refusal::AcknowledgeFirst),
-            Self::Unacknowledged(_) | Self::Acknowledged(_) | Self::Returned(_) => Err(Refusal::NotLatched),
-            Self::LatchedAcknowledged(s) => {
-                Ok(Some(Step { state: Self::Normal, event: EventName::Reset, standing: s.next(s.level) }))
-            }
+        if open.life == Life::Normal {
+            // Only a veil was there before: whether it is a test, hidden or the first is decided now.
+            open.standing = Standing { test: breach.test, first: breach.first, level: breach.level, ..open.standing };
+            open.veils.suppressed = breach.hidden;
         }
+        Some(open.to(event, life, open.veils))
+    }
+
+    fn re_alarm(self) -> Option<Step> {
+        self.again().map(|_| self.to(EventName::ReAlarm, Life::Unacknowledged, self.veils))
+    }
+
+    /// What stood as a test stands for real; what is over was a test and stays one.
+    fn test_over(self) -> Option<Step> {
+        (self.standing.test.is_some() && self.life.active()).then(|| {
+            let open = Self { standing: Standing { test: None, ..self.standing }, ..self };
+            open.to(EventName::Raise, Life::Unacknowledged, self.veils)
+        })
+    }
+
+    fn lives(self, event: EventName, life: Life) -> Step {
+        self.to(event, life, self.veils)
+    }
+
+    /// A veil comes or goes; with the last of them the alarm is announced anew.
+    fn veiled(self, event: EventName, veils: Veils) -> Step {
+        let life = if veils.any() { self.life } else { self.life.announced() };
+        self.to(event, life, veils)
+    }
+
+    fn to(self, event: EventName, life: Life, veils: Veils) -> Step {
+        // Of an alarm that is over nothing is left to hide.
+        let veils = if life == Life::Normal { Veils { suppressed: false, ..veils } } else { veils };
+        let standing = Standing { number: self.standing.number.saturating_add(1), ..self.standing };
+        Step { event, open: Self { standing, life, veils } }
     }
 }
 
-/// A step taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// Where it led.
-    pub state: State,
-    /// What it is called.
-    pub event: EventName,
-    /// The alarm's data after it (also when the state is normal again).
-    pub standing: Standing,
-}
-
-impl Standing {
-    const fn next(self, level: u8) -> Self {
-        let level = if level > self.level { level } else { self.level };
-        Self { number: self.number + 1, level, ..self }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use EventName as E;
-    use StateName as S;
-
-    const ALARM: Standing = Standing { id: AlarmId(7), onset: Wall(5), number: 3, level: 0 };
-    const ONE: Input = Input::Breach { level: 0, fresh: (AlarmId(9), Wall(8)), risen: true };
-    const TWO: Input = Input::Breach { level: 1, fresh: (AlarmId(9), Wall(8)), risen: true };
-    const OVER: Input = Input::Normal { latching: false };
-    const HELD: Input = Input::Normal { latching: true };
-
-    type Row = (S, Input, Option<(E, S)>);
-
-    /// The table of ISA-18.2 for states A to F: from, input, event and state, or `None` where nothing happens.
-    const TABLE: &[Row] = &[
-        (S::Normal, ONE, Some((E::Raise, S::Unacknowledged))),
-        (S::Normal, OVER, None),
-        (S::Normal, HELD, None),
-        (S::Unacknowledged, ONE, None),
-        (S::Unacknowledged, TWO, Some((E::Escalate, S::Unacknowledged))),
-        (S::Unacknowledged, OVER, Some((E::Return, S::Returned))),
-        (S::Unacknowledged, HELD, Some((E::Return, S::Latched))),
-        (S::Unacknowledged, Input::Acknowledge, Some((E::Acknowledge, S::Acknowledged))),
-        (S::Acknowledged, ONE, None),
-        (S::Acknowledged, TWO, Some((E::Escalate, S::Unacknowledged))),
-        (S::Acknowledged, OVER, Some((E::Return, S::Normal))),
-        (S::Acknowledged, HELD, Some((E::Return, S::LatchedAcknowledged))),
-        (S::Returned, ONE, Some((E::Raise, S::Unacknowledged))),
-        (S::Returned, OVER, None),
-        (S::Returned, Input::Acknowledge, Some((E::Acknowledge, S::Normal))),
-        (S::Latched, ONE, Some((E::Raise, S::Unacknowledged))),
-        (S::Latched, HELD, None),
-        (S::Latched, Input::Acknowledge, Some((E::Acknowledge, S::LatchedAcknowledged))),
-        (S::LatchedAcknowledged, ONE, Some((E::Raise, S::Unacknowledged))),
-        (S::LatchedAcknowledged, HELD, None),
-        (S::LatchedAcknowledged, Input::Reset, Some((E::Reset, S::Normal))),
-    ];
-
-    #[test]
-    fn the_table_holds() {
-        for (from, input, expected) in TABLE {
-            let step = State::restore(*from, ALARM).step(*input).expect("no row is refused");
-            assert_eq!(step.map(|s| (s.event, s.state.name())), *expected, "{from:?} {input:?}");
-            let number = if *from == S::Normal { 1 } else { ALARM.number + 1 };
-            assert!(step.is_none_or(|s| s.standing.number == number), "{from:?} {input:?}: one transition, one number");
-        }
-    }
-
-    #[test]
-    fn commands_that_do_not_fit_are_refused_with_the_mend() {
-        let refused = [
-            (S::Normal, Input::Acknowledge, Refusal::NoSuchAlarm),
-            (S::Normal, Input::Reset, Refusal::NoSuchAlarm),
-            (S::Acknowledged, Input::Acknowledge, Refusal::AlreadyAcknowledged),
-            (S::LatchedAcknowledged, Input::Acknowledge, Refusal::AlreadyAcknowledged),
-            (S::Latched, Input::Reset, Refusal::AcknowledgeFirst),
-            (S::Unacknowledged, Input::Reset, Refusal::NotLatched),
-            (S::Acknowledged, Input::Reset, Refusal::NotLatched),
-            (S::Returned, Input::Reset, Refusal::NotLatched),
-        ];
-        for (from, input, refusal) in refused {
-            assert_eq!(State::restore(from, ALARM).step(input), Err(refusal), "{from:?} {input:?}");
-        }
-    }
-
-    #[test]
-    fn a_condition_seen_again_after_a_restart_pushes_nothing() {
-        let same = Input::Breach { level: 1, fresh: (AlarmId(9), Wall(8)), risen: false };
-        let known = State::Acknowledged(Standing { level: 1, ..ALARM });
-        assert_eq!(known.step(same), Ok(None));
-        assert_eq!(known.step(TWO).map(|s| s.map(|s| s.event)), Ok(Some(E::Escalate)), "reached anew it rings again");
-    }
-
-    #[test]
-    fn a_recurrence_is_the_same_alarm() {
-        let step = State::Returned(ALARM).step(ONE).expect("allowed").expect("a step");
-        assert_eq!((step.standing.id, step.standing.onset, step.standing.number), (AlarmId(7), Wall(5), 4));
+const fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
+        (Some(one), None) | (None, Some(one)) => Some(one),
+        (None, None) => None,
     }
 }

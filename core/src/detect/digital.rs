@@ -49,6 +49,11 @@ impl State {
         self.0 = self.0.drive(hold::Side::Unknown, at, now, params.delays());
     }
 
+    /// There is no value, and the rule takes that for danger.
+    pub fn alarming(&mut self, params: &Params, at: Wall, now: Now) {
+        self.0 = self.0.drive(hold::Side::Danger, at, now, params.delays());
+    }
+
     /// The counter reached `mono`.
     pub fn expire(&mut self, params: &Params, mono: Mono) {
         self.0 = self.0.expire(mono, params.delays());

@@ -102,6 +102,14 @@ impl State {
         }
     }
 
+    /// There is no value, and the rule takes that for danger of the first level.
+    pub fn alarming(&mut self, params: &Params, at: Wall, now: Now) {
+        self.first = self.first.drive(hold::Side::Danger, at, now, params.first.delays());
+        if let Some(level) = &params.second {
+            self.second = self.second.drive(hold::Side::Unknown, at, now, level.delays());
+        }
+    }
+
     /// The counter reached `mono`.
     pub fn expire(&mut self, params: &Params, mono: Mono) {
         self.first = self.first.expire(mono, params.first.delays());

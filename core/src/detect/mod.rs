@@ -10,6 +10,7 @@ pub mod limit;
 pub mod digital;
 pub mod trend;
 pub mod absent;
+pub mod vote;
 
 use crate::time::Wall;
 
@@ -24,6 +25,8 @@ pub enum Params {
     Trend(trend::Params),
     /// No usable value for too long.
     Absent(absent::Params),
+    /// k of n conditions of other rules.
+    Vote(vote::Params),
 }
 
 impl Params {
@@ -34,6 +37,7 @@ impl Params {
             Self::Digital(p) => p.on_ms.max(p.off_ms),
             Self::Trend(p) => p.window_ms,
             Self::Absent(p) => p.bad_ms.max(p.silent_ms.unwrap_or(0)),
+            Self::Vote(p) => p.within_ms.max(p.on_ms).max(p.off_ms),
         }
     }
 
@@ -43,6 +47,7 @@ impl Params {
             Self::Limit(p) => Some(p.second.filter(|_| level > 0).unwrap_or(p.first).limit),
             Self::Digital(p) => Some(p.is),
             Self::Trend(p) => Some(p.limit),
+            Self::Vote(p) => Some(f64::from(p.need)),
             Self::Absent(_) => None,
         }
     }

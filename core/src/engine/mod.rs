@@ -9,32 +9,57 @@
 //! rules, points and bindings are indices that are only ever appended to. Where rules change, a new engine on new tables
 //! goes on where the old one stands: see [`Engine::go_on`].
 
+mod areas;
+mod groups;
+mod persons;
 mod reload;
 mod tables;
 mod timers;
+mod votes;
+mod warm;
 
+#[cfg(test)]
+mod lifecycle;
 #[cfg(test)]
 mod tests;
 
-pub use tables::{Binding, Level, Point, Pulse, Rule, Tables};
+pub use areas::{Area, Change, Mode, ModeChange};
+pub use groups::Group;
+pub use persons::{Command, Target};
+pub use tables::{Binding, Level, Point, Policy, Pulse, Rule, Tables, Unknown};
+pub use votes::Wire;
 
-use crate::alarm::state::{Input, Refusal, Standing as Stands, State as AlarmState, Step};
-use crate::alarm::{AlarmId, Explanation, Named, StateName, Transition};
-use crate::detect::{Params, Standing, absent, digital, limit, trend};
+use crate::alarm::state::{Breach, Input, Open, Refusal, State as AlarmState, Step};
+use crate::alarm::{EventName, Explanation, ModeName, Named, Transition};
+use crate::detect::{Params, Standing, absent};
 use crate::quality::{Quality, Reason};
 use crate::reading::{Delivery, Reading};
-use crate::time::{Mono, Now, Wall};
+use crate::time::{Mono, Now};
+use tables::NONE;
 use timers::Timers;
+use votes::Told;
 
 /// What comes in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
     /// A reading, and how it came.
     Reading(Reading, Delivery),
-    /// A person's command on the alarm of this id.
-    Acknowledge(AlarmId),
-    /// As above.
-    Reset(AlarmId),
+    /// What a person does to an alarm.
+    Command(Target, Command),
+    /// A person begins a mode of an area, for so many milliseconds at most.
+    Begin {
+        /// Index of the area.
+        area: u16,
+        /// Which.
+        mode: ModeName,
+        /// How long.
+        for_ms: u64,
+    },
+    /// A person ends it.
+    End {
+        /// Index of the area.
+        area: u16,
+    },
     /// Nothing but the time.
     Tick,
 }
@@ -50,6 +75,8 @@ enum Seen {
 pub trait Sink {
     /// One step in an alarm's life.
     fn transition(&mut self, transition: &Transition);
+    /// A mode of an area began or ended. Comes before the transitions that follow from it.
+    fn mode(&mut self, change: &ModeChange);
 }
 
 /// A view over lent tables; making one costs nothing.
@@ -75,152 +102,72 @@ impl<'t> Engine<'t> {
                 self.reading(&reading, delivery, now, sink);
                 Ok(())
             }
-            Event::Acknowledge(id) => self.command(id, Input::Acknowledge, now, sink),
-            Event::Reset(id) => self.command(id, Input::Reset, now, sink),
+            Event::Command(target, command) => self.command(target, command, now, sink),
+            Event::Begin { area, mode, for_ms } => self.begin(area, mode, for_ms, now, sink),
+            Event::End { area } => self.end(area, now, sink),
             Event::Tick => Ok(()),
         }
     }
 
     /// When to call again at the latest. May be earlier than needed, never later.
     pub fn next_deadline(&self) -> Option<Mono> {
-        self.first_due().map(|(due, _)| due)
-    }
-
-    /// Says that the alarm lane knows the condition to stand since the reading of `known`, or to have been over since
-    /// then. The telemetry lane may end before that (its last window can be lost in a power cut): older readings are no
-    /// proof against it. `limit` is the line that was crossed: it tells the level. Call it before [`Engine::restore`].
-    pub fn trust(&mut self, binding: u32, known: Wall, limit: Option<f64>) {
-        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
-            b.known = known;
-            let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
-            b.known_level = params.and_then(|p| (0..2).find(|level| p.limit(*level) == limit));
+        let timer = self.first_due().map(|(due, _)| due);
+        match (timer, self.tables.pulse.mode_due) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
         }
     }
 
-    /// Says that an alarm of this binding had this name, one after the other as they came, the ones that are over too: none
-    /// will have it again. Call it before [`Engine::restore`].
-    pub fn name(&mut self, binding: u32, id: AlarmId, onset: Wall) {
-        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
-            b.named = Some(Named::with(b.named, id, onset));
-        }
-    }
-
-    /// Puts an alarm back as the journal's fold left it, before any reading of this run.
-    pub fn restore(&mut self, binding: u32, state: StateName, stands: Stands) {
-        self.name(binding, stands.id, stands.onset);
-        let Some(b) = self.tables.bindings.get_mut(binding as usize) else { return };
-        b.alarm = AlarmState::restore(state, stands);
-        if !b.alarm.active() {
-            return;
-        }
-        b.stood = b.known_level.unwrap_or(stands.level) + 1;
-        let (slot, onset) = (b.slot as usize, b.since(stands));
-        if let Some(Params::Absent(_)) = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params) {
-            set(self.tables.absents, slot, absent::State::standing_at(onset));
-        }
-        self.stand(binding, stands);
-    }
-
-    /// Puts the detector into the state in which the condition stands.
-    fn stand(&mut self, binding: u32, stands: Stands) {
-        let Some(b) = self.tables.bindings.get(binding as usize) else { return };
-        let (slot, rule) = (b.slot as usize, b.rule.0 as usize);
-        let onset = b.since(stands);
-        let level = b.known_level.unwrap_or(stands.level);
-        let tables = &mut self.tables;
-        match tables.rules.get(rule).map(|r| r.params) {
-            Some(Params::Limit(_)) => set(tables.limits, slot, limit::State::standing_at(level, onset)),
-            Some(Params::Digital(_)) => set(tables.digitals, slot, digital::State::standing_at(onset)),
-            Some(Params::Trend(_)) => on(tables.trends, slot, |s| s.stand(onset)),
-            Some(Params::Absent(_)) => on(tables.absents, slot, |s| s.stand(onset)),
-            None => {}
-        }
-    }
-
-    /// Shows a reading of an earlier run to the detectors, without judging it: their memory comes back, no alarm moves.
-    /// `now` is when it came.
-    pub fn warm(&mut self, reading: &Reading, delivery: Delivery, now: Now) {
-        let Some((first, count)) = self.note(reading, delivery) else { return };
-        for index in first..first.saturating_add(count) {
-            let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
-            let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
-            let mut old = reading.at < b.known;
-            if let Some(Params::Absent(_)) = params {
-                let Some(state) = self.tables.absents.get_mut(b.slot as usize) else { return };
-                // A silence begins with the last good reading, which then is no news; nor is what had not ended it.
-                old |= b.alarm.active() && (reading.at == b.known || !is_alive(state, reading, delivery));
-                // Silence is counted from the last word, whether the condition stood then or not.
-                if old && is_alive(state, reading, delivery) {
-                    state.spoke(reading.at, now);
-                }
-            }
-            b.news |= !old;
-            // A trend's memory is a window, which the old readings fill; the others' is their state, which is known.
-            if !old || params.is_some_and(|p| p.predictive()) {
-                self.expire(index, now.mono);
-                self.feed(index, reading, delivery, now);
-            }
-        }
-    }
-
-    /// Ends the warm start: what stands now is held against what the alarms say, and deadlines are armed. A condition
-    /// that stands already is an alarm; one that was acknowledged stays so and is not pushed again.
-    pub fn settle(&mut self, now: Now, sink: &mut impl Sink) {
-        self.tables.pulse.mono = now.mono;
-        for index in 0..self.tables.bindings.len() as u32 {
-            self.settle_one(index, now, sink);
-        }
-    }
-
-    fn settle_one(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
-        self.remember(index, now);
-        self.expire(index, now.mono);
-        self.judge(index, now, Seen::Again, sink);
-        self.rearm(index, None);
-    }
-
-    /// An alarm that stands and has heard nothing new goes on standing; and what ran out while nobody listened, a silence
-    /// or an off-delay, proves nothing.
-    fn remember(&mut self, index: u32, now: Now) {
-        let Some(b) = self.tables.bindings.get(index as usize) else { return };
-        let (news, slot, alarm) = (b.news, b.slot as usize, b.alarm);
-        let over = b.known > Wall(i64::MIN) && !alarm.active();
-        let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
-        if let Some(stands) = alarm.standing().filter(|_| alarm.active() && !news) {
-            self.stand(index, stands);
-        }
-        match params {
-            Some(Params::Limit(p)) => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
-            Some(Params::Digital(p)) => on(self.tables.digitals, slot, |s| s.doubt(&p, now.mono)),
-            Some(Params::Absent(p)) => on(self.tables.absents, slot, |s| s.listen_again(&p, now)),
-            Some(Params::Trend(_)) if over && !news => on(self.tables.trends, slot, trend::State::rest),
-            Some(Params::Trend(_)) | None => {}
-        }
-    }
-
-    /// Arms a binding that was appended while running.
+    /// Arms a binding that was appended while running. What it votes for has a voter more, who has not been heard.
     pub fn enlist(&mut self, binding: u32) {
-        self.rearm(binding, None);
+        let now = Now { mono: self.tables.pulse.mono, ..Now::default() };
+        self.rearm(binding, now.mono);
+        self.tell_of(binding, now, Told::Live);
     }
 
     fn advance(&mut self, now: Now, sink: &mut impl Sink) -> Now {
-        let now = if now.mono < self.tables.pulse.mono { Now { mono: self.tables.pulse.mono, ..now } } else { now };
+        let now = self.onward(now);
         self.tables.pulse.mono = now.mono;
-        while let Some((due, index)) = self.first_due().filter(|(due, _)| *due <= now.mono) {
-            self.pop();
-            self.expire(index, due);
-            self.judge(index, now.at(due), Seen::Live, sink);
-            self.rearm(index, Some(due));
+        while let Some(due) = self.next_deadline().filter(|due| *due <= now.mono) {
+            if self.tables.pulse.mode_due == Some(due) {
+                self.expire_modes(due, now, sink);
+            } else {
+                self.serve(due, now.at(due), sink);
+            }
         }
         now
     }
 
+    /// Time that runs backwards stands still.
+    fn onward(&self, now: Now) -> Now {
+        Now { mono: now.mono.max(self.tables.pulse.mono), ..now }
+    }
+
+    /// The first of the timers, which is due.
+    fn serve(&mut self, due: Mono, now: Now, sink: &mut impl Sink) {
+        let Some((_, index)) = self.first_due() else { return };
+        self.pop();
+        self.expire(index, now);
+        self.judge(index, now, Seen::Live, sink);
+        self.lapse(index, now, sink);
+        self.rearm_after(index, due);
+    }
+
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
+        let health =
+            |engine: &Self| engine.tables.points.get(reading.point.0 as usize).map(|p| (p.heard, p.is_bad()));
+        let before = health(self);
         let Some((first, count)) = self.note(reading, delivery) else { return };
-        for index in first..first.saturating_add(count) {
+        let all = first..first.saturating_add(count);
+        for index in all.clone() {
             self.feed(index, reading, delivery, now);
             self.judge(index, now, Seen::Live, sink);
-            self.rearm(index, None);
+            self.rearm(index, now.mono);
+        }
+        if before != health(self) {
+            for index in all {
+                self.signal(index, now, Seen::Live, sink);
+            }
         }
     }
 
@@ -250,18 +197,17 @@ impl<'t> Engine<'t> {
         let Some(b) = tables.bindings.get(index as usize) else { return };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
         let (slot, at, known) = (b.slot as usize, reading.at, reading.quality.has_value());
+        let held = rule.unknown == Unknown::Hold;
         match &rule.params {
-            Params::Limit(p) => {
-                on(
-                    tables.limits,
-                    slot,
-                    |s| {
-                        if known { s.value(p, reading.value, at, now) } else { s.unknown(p, at, now) }
-                    },
-                );
-            }
-            Params::Digital(p) => on(tables.digitals, slot, |s| {
-                if known { s.value(p, reading.value, at, now) } else { s.unknown(p, at, now) }
+            Params::Limit(p) => on(tables.limits, slot, |s| match (known, held) {
+                (true, _) => s.value(p, reading.value, at, now),
+                (false, true) => s.unknown(p, at, now),
+                (false, false) => s.alarming(p, at, now),
+            }),
+            Params::Digital(p) => on(tables.digitals, slot, |s| match (known, held) {
+                (true, _) => s.value(p, reading.value, at, now),
+                (false, true) => s.unknown(p, at, now),
+                (false, false) => s.alarming(p, at, now),
             }),
             Params::Trend(p) => on(tables.trends, slot, |s| {
                 // An old value told again is no sample of now.
@@ -277,51 +223,132 @@ impl<'t> Engine<'t> {
                     if known { s.value(p, now) } else { s.unknown(p, at, now) }
                 });
             }
+            // Fed by its voters.
+            Params::Vote(_) => {}
         }
     }
 
-    fn expire(&mut self, index: u32, mono: Mono) {
+    fn expire(&mut self, index: u32, now: Now) {
         let tables = &mut self.tables;
         let Some(b) = tables.bindings.get(index as usize) else { return };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
-        let slot = b.slot as usize;
+        let (slot, mono) = (b.slot as usize, now.mono);
         match &rule.params {
             Params::Limit(p) => on(tables.limits, slot, |s| s.expire(p, mono)),
             Params::Digital(p) => on(tables.digitals, slot, |s| s.expire(p, mono)),
             Params::Trend(_) => {}
             Params::Absent(p) => on(tables.absents, slot, |s| s.expire(p, mono)),
+            Params::Vote(p) => on(tables.votes, slot, |s| s.expire(p, now)),
         }
     }
 
-    /// Holds what stands against what stood; moves the alarm where it changed.
+    /// What happens to an alarm by itself when its time comes: a shelf ends, it rings again.
+    fn lapse(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        while let Some(input) = self.tables.bindings.get(index as usize).and_then(|b| b.alarm.due(now.mono)) {
+            if !self.step(index, input, now, sink).is_ok_and(|moved| moved) {
+                return;
+            }
+        }
+    }
+
+    /// Holds what stands against what stood; moves the alarm where it changed, and what hangs on it.
     #[inline]
     fn judge(&mut self, index: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
         let standing = self.standing(index);
         let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
         let stands = standing.map_or(0, |s| s.level + 1);
         let stood = core::mem::replace(&mut b.stood, stands);
-        if stands == stood {
+        if stands != stood {
+            self.changed(index, standing, stood, now, seen, sink);
+        }
+    }
+
+    fn changed(
+        &mut self,
+        index: u32,
+        standing: Option<Standing>,
+        stood: u8,
+        now: Now,
+        seen: Seen,
+        sink: &mut impl Sink,
+    ) {
+        let Some(b) = self.tables.bindings.get(index as usize).copied() else { return };
+        let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return };
+        let level = rule.level(standing.map_or(0, |s| s.level));
+        let latching = rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch;
+        let mode = self.mode_of(b.point.0);
+        let input = match standing {
+            Some(s) if s.level + 1 > stood => {
+                if mode == Some(ModeName::WalkTest) {
+                    on(self.tables.points, b.point.0 as usize, |point| point.tripped = true);
+                }
+                Some(Input::Breach(Breach {
+                    level: s.level,
+                    fresh: (Named::next(b.named, b.seed, s.onset), s.onset),
+                    risen: seen == Seen::Live,
+                    hidden: self.is_hidden(&b),
+                    test: mode,
+                    first: self.is_first(&b),
+                    shelvable: level.shelvable,
+                }))
+            }
+            // A level lower still stands: the alarm goes on as it is.
+            Some(_) => None,
+            None => Some(Input::Normal { latching }),
+        };
+        if let Some(input) = input {
+            self.follow(index, input, now, sink);
+        }
+        if (stood == 0) == standing.is_none() {
             return;
         }
-        let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return };
-        let input = match standing {
-            Some(s) if stands > stood => Input::Breach {
-                level: s.level,
-                fresh: (Named::next(b.named, b.seed, s.onset), s.onset),
-                risen: seen == Seen::Live,
-            },
-            // A level lower still stands: the alarm goes on as it is.
-            Some(_) => return,
-            None => Input::Normal { latching: rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch },
-        };
-        if let Ok(Some(step)) = b.alarm.step(input) {
-            if b.alarm == AlarmState::Normal {
-                b.named = Some(Named::with(b.named, step.standing.id, step.standing.onset));
-            }
-            b.alarm = step.state;
-            let transition = self.transition(index, rule, &step, standing, now);
-            sink.transition(&transition);
+        if b.hides != NONE {
+            self.explain(b.hides, standing.is_some(), now, sink);
         }
+        if b.wires != NONE {
+            self.signal(index, now, seen, sink);
+        }
+    }
+
+    /// A step that nobody asked for: what follows by itself is never refused.
+    fn follow(&mut self, index: u32, input: Input, now: Now, sink: &mut impl Sink) {
+        let _ = self.step(index, input, now, sink);
+    }
+
+    /// One step of an alarm, told; whether it moved.
+    fn step(&mut self, index: u32, input: Input, now: Now, sink: &mut impl Sink) -> Result<bool, Refusal> {
+        let standing = self.standing(index);
+        let Some(b) = self.tables.bindings.get_mut(index as usize) else { return Ok(false) };
+        let was = b.alarm;
+        let Some(step) = was.step(input)? else { return Ok(false) };
+        if was == AlarmState::Normal {
+            b.named = Some(Named::with(b.named, step.open.standing.id, step.open.standing.onset));
+        }
+        b.alarm = step.state();
+        let b = *b;
+        self.opened(b.first_of, was.open().map(|open| open.life), Some(step.open.life));
+        if let Some(rule) = self.tables.rules.get(b.rule.0 as usize) {
+            sink.transition(&self.transition(index, rule, &step, standing, now));
+        }
+        match step.event {
+            EventName::OutOfService | EventName::ReturnToService => self.signal(index, now, Seen::Live, sink),
+            EventName::Return => {
+                if b.alarm.open().is_some_and(|open| open.veils.shelf.is_some_and(|shelf| shelf.one_shot)) {
+                    self.follow(index, Input::Unshelve, now, sink);
+                }
+            }
+            EventName::Raise
+            | EventName::Acknowledge
+            | EventName::Reset
+            | EventName::Escalate
+            | EventName::ReAlarm
+            | EventName::Shelve
+            | EventName::Unshelve
+            | EventName::Suppress
+            | EventName::Unsuppress
+            | EventName::Note => {}
+        }
+        Ok(true)
     }
 
     #[inline]
@@ -334,26 +361,45 @@ impl<'t> Engine<'t> {
             Params::Digital(p) => tables.digitals.get(slot)?.standing(p),
             Params::Trend(p) => tables.trends.get(slot)?.standing(p),
             Params::Absent(_) => tables.absents.get(slot)?.standing(),
+            Params::Vote(p) => tables.votes.get(slot)?.standing(p),
         }
     }
 
-    fn deadline(&self, index: u32) -> Option<Mono> {
+    #[inline]
+    fn deadline(&self, index: u32, present: Mono) -> Option<Mono> {
         let tables = &self.tables;
         let b = tables.bindings.get(index as usize)?;
         let slot = b.slot as usize;
-        match &tables.rules.get(b.rule.0 as usize)?.params {
+        let detector = match &tables.rules.get(b.rule.0 as usize)?.params {
             Params::Limit(p) => tables.limits.get(slot)?.deadline(p),
             Params::Digital(p) => tables.digitals.get(slot)?.deadline(p),
             Params::Trend(_) => None,
             Params::Absent(p) => tables.absents.get(slot)?.deadline(p),
+            Params::Vote(p) => tables.votes.get(slot)?.deadline(p, present),
+        };
+        match (detector, b.alarm.deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
         }
     }
 
-    /// Arms the binding's deadline; never again at or before `after`, so that time always gets on.
+    /// Arms the binding's deadline as it is at `present`.
     #[inline]
-    fn rearm(&mut self, index: u32, after: Option<Mono>) {
-        let Some(due) = self.deadline(index) else { return };
-        let due = after.map_or(due, |after| due.max(after.plus(1)));
+    fn rearm(&mut self, index: u32, present: Mono) {
+        if let Some(due) = self.deadline(index, present) {
+            self.arm(index, due);
+        }
+    }
+
+    /// The same once a deadline was served: never again at or before it, so that time always gets on.
+    fn rearm_after(&mut self, index: u32, served: Mono) {
+        if let Some(due) = self.deadline(index, served) {
+            self.arm(index, due.max(served.plus(1)));
+        }
+    }
+
+    #[inline]
+    fn arm(&mut self, index: u32, due: Mono) {
         let tables = &mut self.tables;
         let mut timers = Timers { heap: tables.heap, len: &mut tables.pulse.armed };
         timers.arm(tables.bindings, index, due);
@@ -369,43 +415,57 @@ impl<'t> Engine<'t> {
         Timers { heap: tables.heap, len: &mut tables.pulse.armed }.pop(tables.bindings);
     }
 
-    fn command(&mut self, id: AlarmId, input: Input, now: Now, sink: &mut impl Sink) -> Result<(), Refusal> {
-        let found = self.tables.bindings.iter().position(|b| b.alarm.standing().is_some_and(|s| s.id == id));
-        let index = found.ok_or(Refusal::NoSuchAlarm)? as u32;
-        let standing = self.standing(index);
-        let b = self.tables.bindings.get_mut(index as usize).ok_or(Refusal::NoSuchAlarm)?;
-        let rule = self.tables.rules.get(b.rule.0 as usize).ok_or(Refusal::NoSuchAlarm)?;
-        if let Some(step) = b.alarm.step(input)? {
-            b.alarm = step.state;
-            let transition = self.transition(index, rule, &step, standing, now);
-            sink.transition(&transition);
-        }
-        Ok(())
-    }
-
     fn transition(&self, index: u32, rule: &Rule, step: &Step, standing: Option<Standing>, now: Now) -> Transition {
-        let point = self.tables.bindings.get(index as usize).and_then(|b| self.tables.points.get(b.point.0 as usize));
-        let last = point.map(|p| p.last);
-        let occurred = last.map_or(now.wall, |r| r.at);
-        let absent = matches!(rule.params, Params::Absent(_));
+        let Open { standing: stands, life, veils } = step.open;
         Transition {
             binding: index,
-            id: step.standing.id,
-            number: step.standing.number,
+            id: stands.id,
+            number: stands.number,
             event: step.event,
-            state: step.state.name(),
-            level: step.standing.level,
-            priority: rule.level(step.standing.level).priority,
-            onset: step.standing.onset,
-            occurred,
+            state: step.state().name(),
+            life: life.name(),
+            veils,
+            test: stands.test,
+            first: stands.first,
+            level: stands.level,
+            priority: rule.level(stands.level).priority,
+            onset: stands.onset,
+            occurred: self.occurred(index, rule, now).0,
             detected: now,
-            explanation: Explanation {
-                value: point.filter(|p| p.heard && !(absent && standing.is_some())).map(|p| p.value),
-                quality: last.map_or(Quality::Bad(Reason::Comm), |r| r.quality),
-                limit: standing.map_or_else(|| rule.params.limit(step.standing.level), |s| s.limit),
-                since: standing.map_or(occurred, |s| s.onset),
-                time_to_limit: standing.and_then(|s| s.time_to_limit),
-            },
+            explanation: self.explanation(index, rule, stands.level, standing, now),
+        }
+    }
+
+    /// Time and quality of the reading that decided; a vote is decided when it is counted.
+    fn occurred(&self, index: u32, rule: &Rule, now: Now) -> (crate::time::Wall, Quality) {
+        let point = self.tables.bindings.get(index as usize).and_then(|b| self.tables.points.get(b.point.0 as usize));
+        match (&rule.params, point.map(|point| point.last)) {
+            (Params::Vote(_), _) => (now.wall, Quality::Good),
+            (_, Some(last)) => (last.at, last.quality),
+            (_, None) => (now.wall, Quality::Bad(Reason::Comm)),
+        }
+    }
+
+    fn explanation(&self, index: u32, rule: &Rule, level: u8, standing: Option<Standing>, now: Now) -> Explanation {
+        let b = self.tables.bindings.get(index as usize);
+        let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize)).filter(|point| point.heard);
+        let value = match &rule.params {
+            Params::Absent(_) if standing.is_some() => None,
+            Params::Vote(p) => {
+                let state = b.and_then(|b| self.tables.votes.get(b.slot as usize));
+                state.map(|state| p.shown(state.tally(p, now.mono)))
+            }
+            Params::Limit(_) | Params::Digital(_) | Params::Trend(_) | Params::Absent(_) => {
+                point.map(|point| point.value)
+            }
+        };
+        let (occurred, quality) = self.occurred(index, rule, now);
+        Explanation {
+            value,
+            quality,
+            limit: standing.map_or_else(|| rule.params.limit(level), |s| s.limit),
+            since: standing.map_or(occurred, |s| s.onset),
+            time_to_limit: standing.and_then(|s| s.time_to_limit),
         }
     }
 }

@@ -2,8 +2,8 @@
 //! that no input is missed and no timer starts anew.
 //!
 //! The order is that of a warm start. The new bindings whose detector is not the old one's are shown the past
-//! ([`Engine::restore`], [`Engine::warm`]); then [`Engine::go_on`] and, binding by binding, [`Engine::take_over`] or
-//! [`Engine::take_up`].
+//! ([`Engine::restore`], [`Engine::warm`]); then [`Engine::go_on`] and, binding by binding, [`Engine::take_over`]; then
+//! [`Engine::gather`] and, for the others, [`Engine::take_up`]; at the end [`Engine::regard_all`].
 
 use super::{Engine, Sink};
 use crate::detect::Params;
@@ -16,6 +16,22 @@ impl Engine<'_> {
         self.tables.pulse.mono = old.tables.pulse.mono;
     }
 
+    /// The mode of an area goes on.
+    pub fn take_over_area(&mut self, area: u16, old: &Engine<'_>, of: u16) {
+        if let Some(mode) = old.tables.areas.get(usize::from(of)).and_then(super::Area::mode) {
+            self.resume(area, mode);
+        }
+    }
+
+    /// What other rules explain, or explain no longer, is hidden or announced.
+    pub fn regard_all(&mut self, now: Now, sink: &mut impl Sink) {
+        let now = self.onward(now);
+        for index in 0..self.tables.bindings.len() as u32 {
+            self.regard(index, now, sink);
+        }
+        self.believe(now);
+    }
+
     /// The point's present is what the old engine knows, if it has heard of it.
     pub fn take_over_point(&mut self, old: &Engine<'_>, point: PointId) {
         let index = point.0 as usize;
@@ -23,6 +39,7 @@ impl Engine<'_> {
         if let (Some(new), Some(known)) = (self.tables.points.get_mut(index), known) {
             (new.last, new.heard, new.value) = (known.last, known.heard, known.value);
             new.spoke = known.spoke;
+            new.tripped = known.tripped;
         }
     }
 
@@ -39,8 +56,9 @@ impl Engine<'_> {
             Params::Digital(_) => copy(self.tables.digitals, into, old.tables.digitals, from),
             Params::Trend(_) => copy(self.tables.trends, into, old.tables.trends, from),
             Params::Absent(_) => copy(self.tables.absents, into, old.tables.absents, from),
+            Params::Vote(_) => copy(self.tables.votes, into, old.tables.votes, from),
         }
-        self.rearm(binding, None);
+        self.rearm(binding, self.tables.pulse.mono);
         true
     }
 

@@ -1,9 +1,12 @@
 //! What the caller lends: plain slices, indices for names.
 
 use super::timers::Timer;
+use super::areas::Area;
+use super::groups::Group;
+use super::votes::Wire;
 use crate::alarm::state::{Standing, State as AlarmState};
 use crate::alarm::{Named, Priority};
-use crate::detect::{Params, absent, digital, limit, trend};
+use crate::detect::{Params, absent, digital, limit, trend, vote};
 use crate::quality::{Quality, Reason};
 use crate::reading::{PointId, Reading, RuleId};
 use crate::time::{Mono, Wall};
@@ -15,6 +18,17 @@ pub struct Level {
     pub priority: Priority,
     /// Held until reset.
     pub latch: bool,
+    /// A person may put it on a shelf.
+    pub shelvable: bool,
+}
+
+/// What the lack of a value means to a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// It neither raises nor clears.
+    Hold,
+    /// It is danger of the first level, after the level's delay: for circuits whose break is the danger.
+    Danger,
 }
 
 /// A rule as the engine needs it: a detector and what its levels mean.
@@ -24,9 +38,18 @@ pub struct Rule {
     pub params: Params,
     /// First and second level; the second equals the first where there is only one.
     pub levels: [Level; 2],
+    /// What the lack of a value means; absence rules and votes have their own law.
+    pub unknown: Unknown,
+    /// An acknowledged alarm that still stands after so many milliseconds rings again.
+    pub re_alarm_ms: Option<u64>,
 }
 
 impl Rule {
+    /// A rule with these levels: unknown is held, nothing rings again.
+    pub const fn new(params: Params, levels: [Level; 2]) -> Self {
+        Self { params, levels, unknown: Unknown::Hold, re_alarm_ms: None }
+    }
+
     pub(super) fn level(&self, level: u8) -> Level {
         let [first, second] = self.levels;
         if level == 0 { first } else { second }
@@ -46,13 +69,28 @@ pub struct Point {
     pub(super) value: f64,
     pub(super) first: u32,
     pub(super) count: u32,
+    /// The area it stands in.
+    pub(super) area: u16,
+    /// A rule on it has been tripped in the last walk-test of its area.
+    pub tripped: bool,
 }
 
 impl Point {
     /// A point whose bindings are `first .. first + count`.
     pub const fn new(id: PointId, first: u32, count: u32) -> Self {
         let last = Reading { point: id, at: Wall(0), value: 0.0, quality: Quality::Bad(Reason::Comm) };
-        Self { last, heard: false, spoke: Wall(i64::MIN), value: 0.0, first, count }
+        Self { last, heard: false, spoke: Wall(i64::MIN), value: 0.0, first, count, area: 0, tripped: false }
+    }
+
+    /// In this area; where nothing is said, in the first.
+    #[must_use]
+    pub const fn in_area(self, area: u16) -> Self {
+        Self { area, ..self }
+    }
+
+    /// Whether it was heard of, and has no value to use.
+    pub const fn is_bad(&self) -> bool {
+        self.heard && !self.last.quality.has_value()
     }
 
     /// Its bindings.
@@ -85,7 +123,19 @@ pub struct Binding {
     pub(super) known_level: Option<u8>,
     /// Warm start: whether any came that were news.
     pub(super) news: bool,
+    /// Group whose alarms explain this one, `NONE` for none; and the next one in it.
+    pub(super) hidden_by: u32,
+    pub(super) sibling: u32,
+    /// Group that this one's condition counts in: it hides others.
+    pub(super) hides: u32,
+    /// Group in which the first alarm is told from the rest.
+    pub(super) first_of: u32,
+    /// The first vote it has, in the list of wires.
+    pub(super) wires: u32,
 }
+
+/// No index.
+pub(super) const NONE: u32 = u32::MAX;
 
 impl Binding {
     /// A binding whose detector's state is number `slot` in the slice of its kind.
@@ -102,13 +152,55 @@ impl Binding {
             known: Wall(i64::MIN),
             known_level: None,
             news: false,
+            hidden_by: NONE,
+            sibling: NONE,
+            hides: NONE,
+            first_of: NONE,
+            wires: NONE,
         }
+    }
+
+    /// Its condition hides the alarms of this group.
+    #[must_use]
+    pub const fn hiding(self, group: Option<u32>) -> Self {
+        Self { hides: or_none(group), ..self }
+    }
+
+    /// The first alarm of this group is told from the rest.
+    #[must_use]
+    pub const fn first_in(self, group: Option<u32>) -> Self {
+        Self { first_of: or_none(group), ..self }
     }
 
     /// Since when the condition stands. The alarm is named after its first onset; the condition may have come again since,
     /// and a silence that outlasts a lost link began before it.
     pub(super) fn since(&self, stands: Standing) -> Wall {
         if self.known > Wall(i64::MIN) { self.known } else { stands.onset }
+    }
+}
+
+const fn or_none(group: Option<u32>) -> u32 {
+    match group {
+        Some(group) => group,
+        None => NONE,
+    }
+}
+
+/// How long a person may keep an alarm from being announced, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// On a shelf.
+    pub max_shelf_ms: u64,
+    /// Out of service.
+    pub max_out_ms: u64,
+    /// A mode of an area.
+    pub max_mode_ms: u64,
+}
+
+impl Default for Policy {
+    /// A shift; a month; half a day.
+    fn default() -> Self {
+        Self { max_shelf_ms: 8 * 3_600_000, max_out_ms: 30 * 86_400_000, max_mode_ms: 12 * 3_600_000 }
     }
 }
 
@@ -129,6 +221,16 @@ pub struct Tables<'t> {
     pub trends: &'t mut [trend::State],
     /// States of absence rules.
     pub absents: &'t mut [absent::State],
+    /// States of votes.
+    pub votes: &'t mut [vote::State],
+    /// Who votes where.
+    pub wires: &'t [Wire],
+    /// What hides what, and who came first.
+    pub groups: &'t mut [Group],
+    /// What is being tested; at least one.
+    pub areas: &'t mut [Area],
+    /// Never changed by the engine.
+    pub policy: Policy,
     /// As long as `bindings`.
     pub heap: &'t mut [u32],
     /// What else the engine remembers.
@@ -138,6 +240,8 @@ pub struct Tables<'t> {
 /// The engine's own few bytes between calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pulse {
+    /// When the first mode of an area ends by itself.
+    pub(super) mode_due: Option<Mono>,
     pub(super) armed: u32,
     /// The latest `now`; time that runs backwards is taken as standing still.
     pub(super) mono: Mono,

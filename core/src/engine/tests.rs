@@ -3,52 +3,67 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::alarm::EventName;
-use crate::alarm::Priority;
+use crate::alarm::{AlarmId, EventName, Priority, StateName};
 use crate::detect::limit::Side;
+use crate::detect::{digital, limit, trend, vote};
 use crate::reading::{PointId, RuleId};
+use crate::time::Wall;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Log(Vec<Transition>);
+pub(super) struct Log(pub(super) Vec<Transition>, pub(super) Vec<ModeChange>);
 
 impl Sink for Log {
     fn transition(&mut self, transition: &Transition) {
         self.0.push(*transition);
     }
+
+    fn mode(&mut self, change: &ModeChange) {
+        self.1.push(*change);
+    }
 }
 
-/// Three points: pressure (low, 5 s on, 3 s off), gas (two levels, the second latches), door (digital, 10 s); gas is
-/// life-safety and has an absence rule; pressure has a trend rule.
+/// Four points: pressure (low, 5 s on, 3 s off), gas (two levels, the second latches), door (digital, 10 s), mains; gas is
+/// life-safety and has an absence rule; pressure has a trend rule. While the mains are off, the pressure's alarms are
+/// hidden. Low pressure, gas and door vote, two of three within 10 s; the vote and the health of its voters are shown on the
+/// door. Gas and door tell which came first. Pressure stands in area 1. What was acknowledged rings again after 40 s.
 #[derive(Debug, Clone)]
-struct World {
-    rules: Vec<Rule>,
-    points: Vec<Point>,
-    bindings: Vec<Binding>,
+pub(super) struct World {
+    pub(super) rules: Vec<Rule>,
+    pub(super) points: Vec<Point>,
+    pub(super) bindings: Vec<Binding>,
     limits: Vec<limit::State>,
     digitals: Vec<digital::State>,
     trends: Vec<trend::State>,
     absents: Vec<absent::State>,
+    pub(super) votes: Vec<vote::State>,
+    wires: Vec<Wire>,
+    groups: Vec<Group>,
+    pub(super) areas: Vec<Area>,
     heap: Vec<u32>,
     pulse: Pulse,
-    log: Log,
+    pub(super) log: Log,
     /// The readings that were taken, as the telemetry lane would keep them.
     shown: Vec<Shown>,
 }
 
-const PRESSURE: PointId = PointId(0);
-const GAS: PointId = PointId(1);
-const DOOR: PointId = PointId(2);
+pub(super) const PRESSURE: PointId = PointId(0);
+pub(super) const GAS: PointId = PointId(1);
+pub(super) const DOOR: PointId = PointId(2);
 
-fn level(priority: Priority, latch: bool) -> Level {
-    Level { priority, latch }
+pub(super) const MAINS: PointId = PointId(3);
+/// The binding of the vote.
+pub(super) const VOTE: u32 = 5;
+
+pub(super) fn level(priority: Priority, latch: bool) -> Level {
+    Level { priority, latch, shelvable: !(latch && priority == Priority::Critical) }
 }
 
-fn now(ms: u64) -> Now {
+pub(super) fn now(ms: u64) -> Now {
     Now { mono: Mono(BASE + ms), wall: Wall(1_700_000_000_000 + ms as i64) }
 }
 
 /// The counter starts well above zero, so that readings of an earlier run have a place on it.
-const BASE: u64 = 1 << 32;
+pub(super) const BASE: u64 = 1 << 32;
 
 impl World {
     fn new() -> Self {
@@ -62,36 +77,74 @@ impl World {
         let door = digital::Params { is: 1.0, negate: false, on_ms: 10_000, off_ms: 0 };
         let lost = absent::Params { bad_ms: 4_000, silent_ms: Some(30_000) };
         let leak = trend::Params { limit: 0.15, side: Side::Low, within_ms: 60_000, window_ms: 32_000 };
-        let one = |params, l| Rule { params, levels: [l, l] };
+        let mains = digital::Params { on_ms: 0, ..door };
+        let two_of_three = vote::Params {
+            need: 2,
+            of: 3,
+            within_ms: 10_000,
+            degraded: vote::Degraded::Fewer,
+            watch: vote::Watch::Danger,
+            on_ms: 0,
+            off_ms: 0,
+            voters: 1,
+        };
+        let healthy = vote::Params { watch: vote::Watch::Health, on_ms: 20_000, ..two_of_three };
         let (medium, high, critical) = (Priority::Medium, Priority::High, Priority::Critical);
-        Self {
+        let one = |params, l| Rule { re_alarm_ms: Some(40_000), ..Rule::new(params, [l, l]) };
+        let mut world = Self {
             rules: vec![
                 one(Params::Limit(low), level(critical, false)),
                 one(Params::Trend(leak), level(medium, false)),
-                Rule { params: Params::Limit(gas), levels: [level(high, false), level(critical, true)] },
-                one(Params::Absent(lost), level(high, false)),
+                Rule::new(Params::Limit(gas), [level(high, false), level(critical, true)]),
+                Rule::new(Params::Absent(lost), [level(high, false); 2]),
                 one(Params::Digital(door), level(high, true)),
+                one(Params::Vote(two_of_three), level(critical, true)),
+                one(Params::Vote(healthy), level(medium, false)),
+                one(Params::Digital(mains), level(high, false)),
             ],
-            points: vec![Point::new(PRESSURE, 0, 2), Point::new(GAS, 2, 2), Point::new(DOOR, 4, 1)],
-            bindings: vec![
-                Binding::new(RuleId(0), PRESSURE, 11, 0),
-                Binding::new(RuleId(1), PRESSURE, 12, 0),
-                Binding::new(RuleId(2), GAS, 13, 1),
-                Binding::new(RuleId(3), GAS, 14, 0),
-                Binding::new(RuleId(4), DOOR, 15, 0),
+            points: vec![
+                Point::new(PRESSURE, 0, 2).in_area(1),
+                Point::new(GAS, 2, 2),
+                Point::new(DOOR, 4, 3),
+                Point::new(MAINS, 7, 1),
             ],
+            bindings: Vec::new(),
             limits: vec![limit::State::default(); 2],
-            digitals: vec![digital::State::default()],
+            digitals: vec![digital::State::default(); 2],
             trends: vec![trend::State::default()],
             absents: vec![absent::State::listening(now(0))],
-            heap: vec![0; 5],
+            votes: vec![vote::State::default(); 2],
+            wires: Vec::new(),
+            groups: vec![Group::default(); 2],
+            areas: vec![Area::default(); 2],
+            heap: vec![0; 8],
             pulse: Pulse::default(),
             log: Log::default(),
             shown: Vec::new(),
+        };
+        let bind = |rule, point, seed, slot| Binding::new(RuleId(rule), point, seed, slot);
+        for binding in [bind(0, PRESSURE, 11, 0), bind(1, PRESSURE, 12, 0)] {
+            world.bindings.push(binding);
+            Group::hide(&mut world.groups, &mut world.bindings, 0);
         }
+        world.bindings.extend([
+            bind(2, GAS, 13, 1).first_in(Some(1)),
+            bind(3, GAS, 14, 0),
+            bind(4, DOOR, 15, 0).first_in(Some(1)),
+            bind(5, DOOR, 16, 0),
+            bind(6, DOOR, 17, 1),
+            bind(7, MAINS, 18, 1).hiding(Some(0)),
+        ]);
+        for vote in [VOTE, VOTE + 1] {
+            for (voter, from) in [0, 2, 4].into_iter().enumerate() {
+                let len = world.wires.len();
+                world.wires.extend(Wire::lay(&mut world.bindings, len, from, vote, voter as u8));
+            }
+        }
+        world
     }
 
-    fn run<T>(&mut self, f: impl FnOnce(&mut Engine<'_>, &mut Log) -> T) -> T {
+    pub(super) fn run<T>(&mut self, f: impl FnOnce(&mut Engine<'_>, &mut Log) -> T) -> T {
         let mut engine = Engine::new(Tables {
             rules: &self.rules,
             points: &mut self.points,
@@ -100,19 +153,24 @@ impl World {
             digitals: &mut self.digitals,
             trends: &mut self.trends,
             absents: &mut self.absents,
+            votes: &mut self.votes,
+            wires: &self.wires,
+            groups: &mut self.groups,
+            areas: &mut self.areas,
+            policy: Policy::default(),
             heap: &mut self.heap,
             pulse: &mut self.pulse,
         });
         f(&mut engine, &mut self.log)
     }
 
-    fn started() -> Self {
+    pub(super) fn started() -> Self {
         let mut world = Self::new();
         world.run(|e, log| e.settle(now(0), log));
         world
     }
 
-    fn take(&mut self, input: &In) {
+    pub(super) fn take(&mut self, input: &In) {
         match *input {
             In::Value(point, value, ms) => {
                 let reading = Reading { point, at: now(ms).wall, value, quality: Quality::Good };
@@ -148,15 +206,19 @@ impl World {
                 let at = now(ms.saturating_sub(by)).wall;
                 self.show(Reading { point, at, value, quality: how.0 }, how.1, ms);
             }
-            In::Acknowledge(nth, ms) | In::Reset(nth, ms) => {
+            In::Command(nth, command, ms) => {
                 // A person names an alarm that is on the screen: what was due by now has happened.
                 self.tick(ms);
                 let ids: Vec<_> = self.bindings.iter().filter_map(|b| b.alarm.standing().map(|s| s.id)).collect();
-                if let Some(id) = ids.get(nth % ids.len().max(1)) {
-                    let reset = matches!(input, In::Reset(..));
-                    self.event(if reset { Event::Reset(*id) } else { Event::Acknowledge(*id) }, ms);
+                let veil = matches!(command, Command::Shelve { .. } | Command::OutOfService { .. });
+                if veil {
+                    self.event(Event::Command(Target::Binding((nth % 8) as u32), command), ms);
+                } else if let Some(id) = ids.get(nth % ids.len().max(1)) {
+                    self.event(Event::Command(Target::Alarm(*id), command), ms);
                 }
             }
+            In::Mode(area, Some((mode, for_ms)), ms) => self.event(Event::Begin { area, mode, for_ms }, ms),
+            In::Mode(area, None, ms) => self.event(Event::End { area }, ms),
         }
     }
 
@@ -165,19 +227,19 @@ impl World {
         self.event(Event::Reading(reading, delivery), ms);
     }
 
-    fn event(&mut self, event: Event, ms: u64) {
+    pub(super) fn event(&mut self, event: Event, ms: u64) {
         let _refused = self.run(|e, log| e.handle(event, now(ms), log));
     }
 
-    fn value(&mut self, point: PointId, value: f64, ms: u64) {
+    pub(super) fn value(&mut self, point: PointId, value: f64, ms: u64) {
         self.take(&In::Value(point, value, ms));
     }
 
-    fn tick(&mut self, ms: u64) {
+    pub(super) fn tick(&mut self, ms: u64) {
         self.event(Event::Tick, ms);
     }
 
-    fn words(&self) -> Vec<(u32, &'static str, &'static str)> {
+    pub(super) fn words(&self) -> Vec<(u32, &'static str, &'static str)> {
         self.log.0.iter().map(|t| (t.binding, t.event.word(), t.state.word())).collect()
     }
 }
@@ -186,7 +248,7 @@ impl World {
 type Shown = (Reading, Delivery, u64);
 
 #[derive(Debug, Clone, PartialEq)]
-enum In {
+pub(super) enum In {
     Value(PointId, f64, u64),
     Bad(PointId, u64),
     /// The last value told again by the gateway, once a link is back.
@@ -197,9 +259,14 @@ enum In {
     Late(PointId, f64, u64, u64),
     /// Anything else, stamped so much earlier than it comes.
     Stamped(PointId, f64, u64, (Quality, Delivery), u64),
-    Acknowledge(usize, u64),
-    Reset(usize, u64),
+    /// What a person does to one of the alarms on the screen; or to one of the rules, where it needs no alarm.
+    Command(usize, Command, u64),
+    /// A mode begins, or ends.
+    Mode(u16, Option<(ModeName, u64)>, u64),
 }
+
+pub(super) const ACK: Command = Command::Acknowledge;
+pub(super) const RESET: Command = Command::Reset;
 
 #[test]
 fn a_deadline_is_served_before_the_event_and_stamped_with_itself() {
@@ -216,13 +283,13 @@ fn a_deadline_is_served_before_the_event_and_stamped_with_itself() {
 fn gas_escalates_latches_and_wants_a_reset() {
     let mut w = World::started();
     w.value(GAS, 30.0, 1_000);
-    w.take(&In::Acknowledge(0, 2_000));
+    w.take(&In::Command(0, ACK, 2_000));
     w.value(GAS, 60.0, 3_000);
     w.tick(5_000);
     w.value(GAS, 0.0, 6_000);
-    w.take(&In::Reset(0, 7_000));
-    w.take(&In::Acknowledge(0, 8_000));
-    w.take(&In::Reset(0, 9_000));
+    w.take(&In::Command(0, RESET, 7_000));
+    w.take(&In::Command(0, ACK, 8_000));
+    w.take(&In::Command(0, RESET, 9_000));
     let expected = [
         (2, "raise", "unacknowledged"),
         (2, "acknowledge", "acknowledged"),
@@ -297,7 +364,7 @@ fn a_silence_that_is_overdue_ends_with_a_word_of_the_point() {
     let mut w = World::started();
     w.value(GAS, 1.0, 1_000);
     w.tick(31_000);
-    w.take(&In::Acknowledge(0, 32_000));
+    w.take(&In::Command(0, ACK, 32_000));
     let told = [In::Bad(GAS, 40_000), In::Stale(GAS, 55_000), In::Copy(GAS, 56_000)];
     let unsure = (Quality::Uncertain(Reason::Clock), Delivery::History);
     let told = told.into_iter().chain([In::Stamped(GAS, 1.0, 0, unsure, 57_000)]);
@@ -305,6 +372,7 @@ fn a_silence_that_is_overdue_ends_with_a_word_of_the_point() {
         w.take(&input);
     }
     w.tick(120_000);
+    w.log.0.retain(|t| t.binding == 3);
     assert_eq!(w.words(), [(3, "raise", "unacknowledged"), (3, "acknowledge", "acknowledged")]);
 
     let mut again = restarted(&w, 0, 130_000);
@@ -313,6 +381,7 @@ fn a_silence_that_is_overdue_ends_with_a_word_of_the_point() {
             world.take(&input);
         }
         world.tick(180_000);
+        world.log.0.retain(|t| t.binding == 3);
         let ends = world.log.0.len() - 2;
         assert_eq!(world.words()[ends..], [(3, "return", "normal"), (3, "raise", "unacknowledged")]);
         assert_eq!(world.log.0[ends].detected, now(150_000));
@@ -326,7 +395,7 @@ fn a_condition_that_comes_again_with_the_same_stamp_is_another_alarm() {
     for n in 0..3 {
         let stamp = Reading { point: GAS, at: now(0).wall, value: 1.0, quality: Quality::Good };
         w.show(stamp, Delivery::Live, n * 40_000 + 1);
-        w.take(&In::Acknowledge(0, n * 40_000 + 35_000));
+        w.take(&In::Command(0, ACK, n * 40_000 + 35_000));
     }
     let raised: Vec<_> = w.log.0.iter().filter(|t| t.event == EventName::Raise).map(|t| (t.id, t.onset)).collect();
     assert_eq!(raised.len(), 3);
@@ -364,7 +433,7 @@ fn a_restart_believes_the_order_of_arrival_not_the_stamps() {
     let mut again = World::new();
     again.run(|e, log| {
         e.trust(2, raise.explanation.since, raise.explanation.limit);
-        e.restore(2, StateName::Unacknowledged, w.bindings[2].alarm.standing().unwrap());
+        e.restore(2, w.bindings[2].alarm.open().unwrap());
         e.warm(&first, Delivery::Live, now(20_000));
         e.warm(&second, Delivery::Live, now(21_000));
         e.settle(now(22_000), log);
@@ -387,12 +456,12 @@ fn time_running_backwards_stands_still() {
 #[test]
 fn commands_for_what_does_not_stand_are_refused() {
     let mut w = World::started();
-    let refused = w.run(|e, log| e.handle(Event::Acknowledge(AlarmId(1)), now(1), log));
+    let refused = w.run(|e, log| e.handle(Event::Command(Target::Alarm(AlarmId(1)), ACK), now(1), log));
     assert_eq!(refused, Err(Refusal::NoSuchAlarm));
 }
 
 fn inputs() -> impl Strategy<Value = Vec<In>> {
-    let point = prop_oneof![Just(PRESSURE), Just(GAS), Just(DOOR)];
+    let point = prop_oneof![3 => Just(PRESSURE), 3 => Just(GAS), 3 => Just(DOOR), 1 => Just(MAINS)];
     let value =
         prop_oneof![Just(0.0), Just(1.0), 0.1..0.3f64, Just(23.0), Just(26.0), Just(47.0), Just(55.0), Just(0.16),];
     // A restart is not told of how long a late word of the life-safety point had been in coming when it was lost.
@@ -402,9 +471,25 @@ fn inputs() -> impl Strategy<Value = Vec<In>> {
         1 => point.clone().prop_map(|p| In::Stale(p, 0)),
         1 => point.prop_map(|p| In::Copy(p, 0)),
         1 => (other, value, 0..8_000u64).prop_map(|(p, v, by)| In::Late(p, v, by, 0)),
-        1 => (0..5usize).prop_map(|n| In::Acknowledge(n, 0)),
-        1 => (0..5usize).prop_map(|n| In::Reset(n, 0))];
+        1 => (0..8usize, persons()).prop_map(|(n, command)| In::Command(n, command, 0)),
+        1 => (0..2u16, prop::option::of((mode(), 1..60_000u64))).prop_map(|(area, mode)| In::Mode(area, mode, 0)),
+        1 => (0..5usize).prop_map(|n| In::Command(n, ACK, 0)),
+        1 => (0..5usize).prop_map(|n| In::Command(n, RESET, 0))];
     timed(step, 1..4_000u64)
+}
+
+fn persons() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        (1..60_000u64, any::<bool>()).prop_map(|(for_ms, one_shot)| Command::Shelve { for_ms, one_shot }),
+        Just(Command::Unshelve),
+        (1..60_000u64).prop_map(|for_ms| Command::OutOfService { for_ms }),
+        Just(Command::ReturnToService),
+        Just(Command::Note),
+    ]
+}
+
+fn mode() -> impl Strategy<Value = ModeName> {
+    prop::sample::select(ModeName::ALL.to_vec())
 }
 
 /// One after the other, so many milliseconds apart.
@@ -432,8 +517,8 @@ fn wild() -> impl Strategy<Value = Vec<In>> {
         6 => (point.clone(), value, 0..20u64, how).prop_map(|(p, v, by, how)| In::Stamped(p, v, by * 500, how, 0)),
         2 => point.clone().prop_map(|p| In::Stale(p, 0)),
         2 => point.prop_map(|p| In::Copy(p, 0)),
-        4 => (0..5usize).prop_map(|n| In::Acknowledge(n, 0)),
-        2 => (0..5usize).prop_map(|n| In::Reset(n, 0))];
+        4 => (0..5usize).prop_map(|n| In::Command(n, ACK, 0)),
+        2 => (0..5usize).prop_map(|n| In::Command(n, RESET, 0))];
     timed(step, prop::sample::select(vec![500u64, 1_000, 5_000]))
 }
 
@@ -441,7 +526,7 @@ fn wild() -> impl Strategy<Value = Vec<In>> {
 fn restarted(whole: &World, lost: usize, at: u64) -> World {
     let mut again = World::new();
     for (index, binding) in whole.bindings.iter().enumerate() {
-        let moved = |t: &&Transition| !matches!(t.event, EventName::Acknowledge | EventName::Reset);
+        let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
         let last = whole.log.0.iter().filter(moved).rfind(|t| t.binding == index as u32);
         again.run(|e, _| {
             for t in whole.log.0.iter().filter(|t| t.binding == index as u32) {
@@ -453,14 +538,26 @@ fn restarted(whole: &World, lost: usize, at: u64) -> World {
                 let known = if judged { last.occurred } else { last.explanation.since };
                 e.trust(index as u32, known, last.explanation.limit);
             }
-            if let Some(stands) = binding.alarm.standing() {
-                e.restore(index as u32, binding.alarm.name(), stands);
+            if let Some(open) = binding.alarm.open() {
+                e.restore(index as u32, open);
             }
         });
+    }
+    for (area, of) in whole.areas.iter().enumerate() {
+        if let Some(mode) = of.mode() {
+            again.run(|e, _| e.resume(area as u16, mode));
+        }
     }
     again.shown = whole.shown[..whole.shown.len().saturating_sub(lost)].to_vec();
     for (reading, delivery, ms) in again.shown.clone() {
         again.run(|e, _| e.warm(&reading, delivery, now(ms)));
+    }
+    for index in 0..whole.bindings.len() as u32 {
+        let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
+        let last = whole.log.0.iter().filter(moved).rfind(|t| t.binding == index);
+        if let Some(last) = last.filter(|t| t.event == EventName::Return) {
+            again.run(|e, _| e.ended(index, last.detected));
+        }
     }
     again.run(|e, log| e.settle(now(at), log));
     again
@@ -469,7 +566,8 @@ fn restarted(whole: &World, lost: usize, at: u64) -> World {
 /// The log but for since when the first level stands under a second: the alarm lane remembers one onset, not two.
 fn told(log: &Log) -> Log {
     let mut log = log.clone();
-    for transition in log.0.iter_mut().filter(|t| t.level > 0) {
+    // Nor does it remember when a voter was taken out of service.
+    for transition in log.0.iter_mut().filter(|t| t.level > 0 || t.binding == VOTE) {
         transition.explanation.since = Wall(0);
     }
     log
@@ -487,8 +585,8 @@ fn ms_of_mut(input: &mut In) -> &mut u64 {
         | In::Copy(_, ms)
         | In::Late(_, _, _, ms)
         | In::Stamped(_, _, _, _, ms)
-        | In::Acknowledge(_, ms)
-        | In::Reset(_, ms) => ms,
+        | In::Command(_, _, ms)
+        | In::Mode(_, _, ms) => ms,
     }
 }
 
@@ -508,8 +606,8 @@ fn reloaded(old: &World, change: impl FnOnce(&mut World), shown: &[Shown], at: u
         .collect();
     for index in &fresh {
         let was = of(&old, new.bindings[*index as usize].seed).map(|of| old.bindings[of as usize].alarm);
-        if let Some((alarm, stands)) = was.and_then(|alarm| Some((alarm.name(), alarm.standing()?))) {
-            new.run(|e, _| e.restore(*index, alarm, stands));
+        if let Some(open) = was.and_then(|alarm| alarm.open()) {
+            new.run(|e, _| e.restore(*index, open));
         }
     }
     for (reading, delivery, ms) in shown {
@@ -525,11 +623,16 @@ fn reloaded(old: &World, change: impl FnOnce(&mut World), shown: &[Shown], at: u
             for point in points {
                 e.take_over_point(old, point);
             }
-            for (index, of) in pairs {
-                if !of.is_some_and(|of| e.take_over(index, old, of)) {
-                    e.take_up(index, of.map(|of| (&*old, of)), now(at), log);
-                }
+            for area in 0..2 {
+                e.take_over_area(area, old, area);
             }
+            let fresh: Vec<_> =
+                pairs.into_iter().filter(|(index, of)| !of.is_some_and(|of| e.take_over(*index, old, of))).collect();
+            e.gather(now(at));
+            for (index, of) in fresh {
+                e.take_up(index, of.map(|of| (&*old, of)), now(at), log);
+            }
+            e.regard_all(now(at), log);
         });
     });
     new
@@ -551,7 +654,7 @@ fn gas_lines(first: f64, second: f64) -> impl FnOnce(&mut World) {
 fn a_new_line_acts_at_once_on_the_present_and_the_alarm_keeps_its_name() {
     let mut w = World::started();
     w.value(GAS, 30.0, 1_000);
-    w.take(&In::Acknowledge(0, 2_000));
+    w.take(&In::Command(0, ACK, 2_000));
     let id = w.log.0[0].id;
     let shown = [word(30.0, Quality::Good, 1_000)];
 
@@ -597,8 +700,21 @@ proptest! {
         let end = inputs.last().map_or(0, ms_of) + 3_600_000;
         whole.tick(end);
         again.tick(end);
+        prop_assert_eq!(differ(&whole.log, &again.log), None);
         prop_assert_eq!(&whole.log, &again.log);
         prop_assert_eq!(format!("{:?}", whole.log), format!("{:?}", again.log));
+    }
+
+    /// Votes and groups count what stands, at any time: to count them anew changes nothing.
+    #[test]
+    fn to_count_anew_changes_nothing(inputs in inputs()) {
+        let mut world = World::started();
+        for input in &inputs {
+            world.take(input);
+            let mut again = world.clone();
+            again.run(|e, _| e.gather(now(ms_of(input))));
+            prop_assert_eq!((&world.votes, &world.groups), (&again.votes, &again.groups));
+        }
     }
 
     /// One rule of one point changes: all others say what they would have said, at the same times.
@@ -606,7 +722,7 @@ proptest! {
     fn a_changed_rule_is_its_own_affair(inputs in inputs(), cut in 0..150usize, first in 5.0..49.0f64) {
         let cut = cut.min(inputs.len());
         let (before, after) = inputs.split_at(cut);
-        let not_by_number = |i: &&In| !matches!(i, In::Acknowledge(..) | In::Reset(..));
+        let not_by_number = |i: &&In| !matches!(i, In::Command(..));
         let at = before.last().map_or(0, ms_of);
         let mut whole = World::started();
         before.iter().filter(not_by_number).for_each(|input| whole.take(input));
@@ -615,7 +731,10 @@ proptest! {
             whole.take(input);
             again.take(input);
         }
-        let others = |w: &World| w.log.0.iter().filter(|t| t.binding != 2).copied().collect::<Vec<_>>();
+        // Not those that hang on it: what it votes for, and which of its group came first.
+        let other = |t: &&Transition| ![2, VOTE, VOTE + 1].contains(&t.binding);
+        let alone = |t: &Transition| Transition { first: false, ..*t };
+        let others = |w: &World| w.log.0.iter().filter(other).map(alone).collect::<Vec<_>>();
         prop_assert_eq!(others(&whole), others(&again));
     }
 
@@ -639,6 +758,13 @@ proptest! {
 fn limit_of(rule: &Rule) -> limit::Params {
     let Params::Limit(params) = rule.params else { panic!("the gas rule is a limit") };
     params
+}
+
+/// The first transitions in which two logs differ.
+fn differ(a: &Log, b: &Log) -> Option<(Option<Transition>, Option<Transition>)> {
+    let longest = a.0.len().max(b.0.len());
+    let pairs = (0..longest).map(|i| (a.0.get(i).copied(), b.0.get(i).copied()));
+    pairs.into_iter().find(|(a, b)| a != b)
 }
 
 proptest! {
@@ -665,6 +791,7 @@ proptest! {
         let end = inputs.last().map_or(0, ms_of) + 3_600_000;
         lazy.tick(end);
         punctual.tick(end);
+        prop_assert_eq!(differ(&punctual.log, &lazy.log), None);
         prop_assert_eq!(&punctual.log, &lazy.log);
         let states = |w: &World| w.bindings.iter().map(|b| b.alarm).collect::<Vec<_>>();
         prop_assert_eq!(states(&punctual), states(&lazy));
@@ -681,7 +808,9 @@ proptest! {
             let mine: Vec<_> = w.log.0.iter().filter(|t| t.binding == index as u32).collect();
             for pair in mine.windows(2) {
                 if pair[0].state == StateName::Normal {
-                    prop_assert_eq!((pair[1].number, pair[1].event), (1, EventName::Raise));
+                    prop_assert_eq!(pair[1].number, 1);
+                    let begins = matches!(pair[1].event, EventName::Raise | EventName::Shelve | EventName::OutOfService);
+                    prop_assert!(begins, "{:?}", pair[1]);
                 } else {
                     prop_assert_eq!((pair[1].id, pair[1].number), (pair[0].id, pair[0].number + 1));
                 }
@@ -755,7 +884,7 @@ proptest! {
             whole.take(input);
             again.take(input);
         }
-        prop_assert_eq!(told(&again.log), told(&whole.log));
+        prop_assert_eq!(differ(&told(&again.log), &told(&whole.log)), None);
     }
 
     /// A power cut loses the telemetry's last window but no transition: no alarm returns by that, and none that was over
@@ -767,8 +896,9 @@ proptest! {
             whole.take(input);
         }
         let again = restarted(&whole, lost, inputs.last().map_or(0, ms_of));
-        for transition in &again.log.0 {
-            prop_assert_ne!(transition.event, EventName::Return);
+        // A vote is counted anew from its voters; what the lost window said of their health is lost with it.
+        for transition in again.log.0.iter().filter(|t| ![VOTE, VOTE + 1].contains(&t.binding)) {
+            prop_assert!(transition.event != EventName::Return, "{transition:?}");
             let over = |t: &&Transition| t.event == EventName::Return && t.binding == transition.binding;
             let before = whole.log.0.iter().rfind(over);
             prop_assert!(before.is_none_or(|t| t.occurred <= transition.occurred), "{transition:?} after {before:?}");

@@ -1,0 +1,336 @@
+//! Vote: k of n conditions, within a time of each other: "two of three gas heads", "smoke AND heat within 30 s".
+//!
+//! A voter is the condition of another rule on a point. It votes while the condition stands and for `within_ms` after it is
+//! over. A voter is bad while its point is said to have no usable value, or its alarm is out of service: what it would say is unknown.
+//!
+//! Votes `v`, bad voters `b` and voters not heard yet `u` that do not vote, `n` voters, `k` needed:
+//! ```text
+//!  degraded      danger                       unknown: neither raises nor clears          else safe
+//!  hold          v ≥ k                        v + b + u ≥ k
+//!  fewer         v ≥ max(1, min(k, n − b))    n = b, or v + u ≥ max(1, min(k, n − b))
+//!  trip          v + b ≥ k                    v + b + u ≥ k
+//! ```
+//! `hold` waits for proof, `fewer` goes on with those that are left (2 of 3 becomes 2 of 2, then 1 of 1), `trip` takes a
+//! voter that can't speak for one that shouts (fail-safe, IEC 61511-1 cl. 11.3). That the vote is degraded is a condition of
+//! its own: [`Watch::Health`], which stands while a point is bad; who is out of service is on another list.
+//!
+//! When not to use it: to silence a single detector in a place where one is all there is. State: 168 bytes.
+
+use super::Standing;
+use super::hold::{self, Delays, Hold};
+use crate::time::{Mono, Now, Wall};
+
+/// Voters a vote may have.
+pub const VOTERS: usize = 16;
+
+/// What becomes of the vote when voters are bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Degraded {
+    /// As many are needed as ever.
+    Hold,
+    /// Those that are left decide.
+    Fewer,
+    /// A bad voter votes for danger.
+    Trip,
+}
+
+/// What the rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// The vote.
+    Danger,
+    /// Whether all voters can vote.
+    Health,
+}
+
+/// Parameters. Durations in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Params {
+    /// Votes needed, 1 to `of`.
+    pub need: u8,
+    /// Voters, 1 to [`VOTERS`].
+    pub of: u8,
+    /// How long a vote counts after its condition is over.
+    pub within_ms: u64,
+    /// With bad voters.
+    pub degraded: Degraded,
+    /// Danger or health.
+    pub watch: Watch,
+    /// On-delay.
+    pub on_ms: u64,
+    /// Off-delay.
+    pub off_ms: u64,
+    /// Names the voters, so that a rule with others is another rule.
+    pub voters: u64,
+}
+
+impl Params {
+    const fn delays(&self) -> Delays {
+        Delays { on_ms: self.on_ms, off_ms: self.off_ms }
+    }
+
+    /// The number that is held against the limit: votes, or voters that can vote.
+    pub fn shown(&self, tally: Tally) -> f64 {
+        match self.watch {
+            Watch::Danger => f64::from(tally.votes),
+            Watch::Health => f64::from(self.of.saturating_sub(tally.bad)),
+        }
+    }
+}
+
+/// Whether a voter can vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Nothing was said of its point yet.
+    Unheard,
+    /// It can.
+    Good,
+    /// It can't.
+    Bad,
+}
+
+/// State of one vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct State {
+    /// Until when each voter's vote counts although its condition is over.
+    lasts: [Mono; VOTERS],
+    /// Whose condition stands, a bit each.
+    stands: u16,
+    /// Who is bad.
+    bad: u16,
+    /// Who is out of service.
+    out: u16,
+    /// Whose point has been heard of at all.
+    heard: u16,
+    hold: Hold,
+}
+
+const _: () = assert!(size_of::<State>() <= 168);
+
+impl State {
+    /// The state in which the condition stands since `onset`; for a restart.
+    pub const fn stand(&mut self, onset: Wall) {
+        self.hold = Hold::Breach { onset };
+    }
+
+    /// A voter's condition stands or is over.
+    pub fn vote(&mut self, params: &Params, voter: u8, stands: bool, now: Now) {
+        let bit = 1u16.checked_shl(u32::from(voter)).unwrap_or(0);
+        if stands {
+            self.stands |= bit;
+        } else if self.stands & bit != 0 {
+            self.stands &= !bit;
+            if let Some(lasts) = self.lasts.get_mut(usize::from(voter)) {
+                *lasts = now.mono.plus(params.within_ms);
+            }
+        }
+    }
+
+    /// Whether a voter can vote; `out`: it may not, a person has taken it out of service, which is no news to anybody.
+    pub fn health(&mut self, voter: u8, health: Health, out: bool) {
+        let bit = 1u16.checked_shl(u32::from(voter)).unwrap_or(0);
+        let put = |set: u16, is: bool| if is { set | bit } else { set & !bit };
+        self.bad = put(self.bad, health == Health::Bad);
+        self.out = put(self.out, out);
+        self.heard = put(self.heard, health != Health::Unheard);
+    }
+
+    /// Counts anew, after [`State::vote`] or [`State::health`]. What begins by that begins now: it is made of several readings.
+    pub fn count(&mut self, params: &Params, now: Now) {
+        self.hold = self.hold.drive(self.side(params, now.mono), now.wall, now, params.delays());
+    }
+
+    /// The counter reached `now`, which may end a vote or a delay.
+    pub fn expire(&mut self, params: &Params, now: Now) {
+        self.hold = self.hold.expire(now.mono, params.delays());
+        self.count(params, now);
+    }
+
+    /// After a restart: see [`Hold::doubt`].
+    pub fn doubt(&mut self, params: &Params, mono: Mono) {
+        self.hold = self.hold.doubt(mono, params.delays());
+    }
+
+    /// When a vote or a delay ends. `mono` is the present: what has ended is no deadline.
+    pub fn deadline(&self, params: &Params, mono: Mono) -> Option<Mono> {
+        let votes = self.lasts.iter().copied().filter(|lasts| *lasts > mono).min();
+        match (votes, self.hold.deadline(params.delays())) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// What stands. The limit is the number of votes that were needed.
+    pub fn standing(&self, params: &Params) -> Option<Standing> {
+        let onset = self.hold.standing()?;
+        let limit = match params.watch {
+            Watch::Danger => f64::from(params.need),
+            Watch::Health => f64::from(params.of),
+        };
+        Some(Standing { level: 0, onset, limit: Some(limit), time_to_limit: None })
+    }
+
+    /// Votes that count, and voters that are bad.
+    pub fn tally(&self, params: &Params, mono: Mono) -> Tally {
+        let voting = self.voting(params, mono);
+        let bad = (self.bad | self.out) & everybody(params.of);
+        Tally { votes: voting.count_ones() as u8, bad: bad.count_ones() as u8 }
+    }
+
+    fn voting(&self, params: &Params, mono: Mono) -> u16 {
+        let lasting = self.lasts.iter().enumerate().filter(|(_, lasts)| **lasts > mono);
+        (lasting.fold(self.stands, |all, (voter, _)| all | 1 << voter)) & everybody(params.of)
+    }
+
+    fn side(&self, params: &Params, mono: Mono) -> hold::Side {
+        let everybody = everybody(params.of);
+        let voting = self.voting(params, mono);
+        let count = |set: u16| (set & everybody & !voting).count_ones();
+        let (votes, bad, unheard) = (voting.count_ones(), count(self.bad | self.out), count(!self.heard));
+        let (need, of) = (u32::from(params.need), everybody.count_ones());
+        let fewer = need.min(of - bad).max(1);
+        let (danger, unknown) = match (params.watch, params.degraded) {
+            (Watch::Health, _) => (self.bad & everybody != 0, self.heard & everybody != everybody),
+            (Watch::Danger, Degraded::Hold) => (votes >= need, votes + bad + unheard >= need),
+            (Watch::Danger, Degraded::Fewer) => (votes >= fewer, bad == of || votes + unheard >= fewer),
+            (Watch::Danger, Degraded::Trip) => (votes + bad >= need, votes + bad + unheard >= need),
+        };
+        match (danger, unknown) {
+            (true, _) => hold::Side::Danger,
+            (false, true) => hold::Side::Unknown,
+            (false, false) => hold::Side::Safe,
+        }
+    }
+}
+
+/// How a vote stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Votes that count.
+    pub votes: u8,
+    /// Voters that are bad.
+    pub bad: u8,
+}
+
+const fn everybody(of: u8) -> u16 {
+    if of as usize >= VOTERS { u16::MAX } else { (1 << of) - 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_OF_THREE: Params = Params {
+        need: 2,
+        of: 3,
+        within_ms: 30_000,
+        degraded: Degraded::Hold,
+        watch: Watch::Danger,
+        on_ms: 0,
+        off_ms: 0,
+        voters: 0,
+    };
+
+    fn at(ms: u64) -> Now {
+        Now { mono: Mono(ms), wall: Wall(ms as i64) }
+    }
+
+    fn heard() -> State {
+        let mut state = State::default();
+        (0..3).for_each(|voter| state.health(voter, Health::Good, false));
+        state
+    }
+
+    fn after(params: &Params, votes: &[u8], bad: &[u8]) -> bool {
+        let mut state = heard();
+        for voter in votes {
+            state.vote(params, *voter, true, at(1));
+        }
+        for voter in bad {
+            state.health(*voter, Health::Bad, false);
+        }
+        state.count(params, at(1));
+        state.standing(params).is_some()
+    }
+
+    #[test]
+    fn the_table_of_degraded_modes() {
+        let of = |degraded| Params { degraded, ..TWO_OF_THREE };
+        // (votes, bad, hold, fewer, trip)
+        let table: &[(&[u8], &[u8], bool, bool, bool)] = &[
+            (&[], &[], false, false, false),
+            (&[0], &[], false, false, false),
+            (&[0, 2], &[], true, true, true),
+            (&[0], &[1], false, false, true),
+            (&[0, 2], &[1], true, true, true),
+            (&[0], &[1, 2], false, true, true),
+            (&[], &[1, 2], false, false, true),
+            (&[], &[0, 1, 2], false, false, true),
+            (&[0], &[0], false, false, false),
+            (&[0, 1], &[0, 1], true, true, true),
+        ];
+        for (votes, bad, hold, fewer, trip) in table {
+            let found = [Degraded::Hold, Degraded::Fewer, Degraded::Trip].map(|d| after(&of(d), votes, bad));
+            assert_eq!(found, [*hold, *fewer, *trip], "votes {votes:?} bad {bad:?}");
+        }
+    }
+
+    #[test]
+    fn smoke_and_heat_within_thirty_seconds() {
+        let p = Params { of: 2, ..TWO_OF_THREE };
+        let run = |gap: u64| {
+            let mut state = heard();
+            state.vote(&p, 0, true, at(0));
+            state.vote(&p, 0, false, at(1_000));
+            state.count(&p, at(1_000));
+            assert_eq!(state.deadline(&p, Mono(1_000)), Some(Mono(31_000)));
+            state.vote(&p, 1, true, at(1_000 + gap));
+            state.count(&p, at(1_000 + gap));
+            state.standing(&p).map(|s| s.onset)
+        };
+        assert_eq!(run(29_999), Some(Wall(30_999)));
+        assert_eq!(run(30_000), None);
+    }
+
+    #[test]
+    fn a_vote_that_ends_is_a_deadline_and_unknown_never_clears() {
+        let mut state = heard();
+        for voter in [0, 1] {
+            state.vote(&TWO_OF_THREE, voter, true, at(0));
+        }
+        state.count(&TWO_OF_THREE, at(0));
+        state.vote(&TWO_OF_THREE, 0, false, at(10));
+        state.count(&TWO_OF_THREE, at(10));
+        state.health(0, Health::Bad, false);
+        state.expire(&TWO_OF_THREE, at(30_010));
+        assert!(state.standing(&TWO_OF_THREE).is_some(), "one votes, one is bad: it may be two");
+        state.health(0, Health::Good, false);
+        state.count(&TWO_OF_THREE, at(30_011));
+        assert!(state.standing(&TWO_OF_THREE).is_none());
+    }
+
+    #[test]
+    fn what_was_not_heard_yet_ends_nothing() {
+        let mut state = State::default();
+        state.stand(Wall(3));
+        state.count(&TWO_OF_THREE, at(5));
+        assert!(state.standing(&TWO_OF_THREE).is_some());
+        (0..3).for_each(|voter| state.health(voter, Health::Good, false));
+        state.count(&TWO_OF_THREE, at(6));
+        assert!(state.standing(&TWO_OF_THREE).is_none());
+    }
+
+    #[test]
+    fn bad_voters_are_told() {
+        let p = Params { watch: Watch::Health, on_ms: 60_000, ..TWO_OF_THREE };
+        let mut state = heard();
+        state.health(2, Health::Bad, false);
+        state.count(&p, at(5));
+        assert_eq!(state.deadline(&p, Mono(5)), Some(Mono(60_005)));
+        state.expire(&p, at(60_005));
+        assert_eq!(state.standing(&p).map(|s| (s.onset, s.limit)), Some((Wall(5), Some(3.0))));
+        state.health(2, Health::Good, false);
+        state.count(&p, at(60_006));
+        assert!(state.standing(&p).is_none());
+    }
+}

@@ -1,0 +1,114 @@
+//! Groups: which condition explains which alarms (ISA-18.2 "designed suppression"), and which alarm of several came first.
+//!
+//! A group counts the conditions that stand in it. While one does, the alarms it explains are hidden, and counted: their life
+//! goes on and is journaled. A group knows its members as a list through their bindings, so that it costs nothing to be big.
+
+use super::tables::NONE;
+use super::{Binding, Engine, Sink};
+use crate::alarm::life::Life;
+use crate::alarm::state::Input;
+use crate::time::Now;
+
+/// One group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group {
+    /// Conditions that stand and hide its members.
+    pub(super) standing: u32,
+    /// Alarms of it that are not normal; the first is told from the rest.
+    pub(super) open: u32,
+    /// The members it hides, the lowest first.
+    first: u32,
+    last: u32,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { standing: 0, open: 0, first: NONE, last: NONE }
+    }
+}
+
+impl Group {
+    /// Puts the binding that was appended last among those that `group` hides.
+    pub fn hide(groups: &mut [Self], bindings: &mut [Binding], group: u32) {
+        let index = (bindings.len() as u32).saturating_sub(1);
+        let Some(of) = groups.get_mut(group as usize) else { return };
+        if let Some(before) = bindings.get_mut(of.last as usize) {
+            before.sibling = index;
+        } else {
+            of.first = index;
+        }
+        of.last = index;
+        if let Some(binding) = bindings.last_mut() {
+            binding.hidden_by = group;
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// Whether what explains the binding's alarms stands.
+    pub(super) fn is_hidden(&self, b: &Binding) -> bool {
+        self.tables.groups.get(b.hidden_by as usize).is_some_and(|group| group.standing > 0)
+    }
+
+    /// Whether no alarm of its group stands.
+    pub(super) fn is_first(&self, b: &Binding) -> bool {
+        self.tables.groups.get(b.first_of as usize).is_some_and(|group| group.open == 0)
+    }
+
+    /// The condition of a binding came or went: what it explains is hidden or announced.
+    pub(super) fn explain(&mut self, hides: u32, stands: bool, now: Now, sink: &mut impl Sink) {
+        let Some(group) = self.tables.groups.get_mut(hides as usize) else { return };
+        let before = group.standing;
+        group.standing = if stands { before + 1 } else { before.saturating_sub(1) };
+        let input = match (before, group.standing) {
+            (0, 1) => Input::Suppress,
+            (1, 0) => Input::Unsuppress,
+            (_, _) => return,
+        };
+        let mut next = group.first;
+        while let Some(b) = self.tables.bindings.get(next as usize) {
+            let (index, open) = (next, b.alarm.open().is_some());
+            next = b.sibling;
+            if open {
+                self.follow(index, input, now, sink);
+            }
+        }
+    }
+
+    /// An alarm was normal and is not, or the other way round.
+    pub(super) fn opened(&mut self, first_of: u32, was: Option<Life>, is: Option<Life>) {
+        let Some(group) = self.tables.groups.get_mut(first_of as usize) else { return };
+        let lives = |life: Option<Life>| life.is_some_and(|life| life != Life::Normal);
+        match (lives(was), lives(is)) {
+            (false, true) => group.open += 1,
+            (true, false) => group.open = group.open.saturating_sub(1),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Counts anew, from what stands.
+    pub(super) fn regroup(&mut self) {
+        for group in self.tables.groups.iter_mut() {
+            (group.standing, group.open) = (0, 0);
+        }
+        for b in self.tables.bindings.iter() {
+            if let Some(group) = self.tables.groups.get_mut(b.hides as usize) {
+                group.standing += u32::from(b.stood > 0);
+            }
+            let open = b.alarm.open().is_some_and(|open| open.life != Life::Normal);
+            if let Some(group) = self.tables.groups.get_mut(b.first_of as usize) {
+                group.open += u32::from(open);
+            }
+        }
+    }
+
+    /// What lies over alarms is held against what explains them now; after a restart or other rules.
+    pub(super) fn regard(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        let Some(b) = self.tables.bindings.get(index as usize) else { return };
+        let hidden = self.is_hidden(b);
+        let Some(open) = b.alarm.open() else { return };
+        if hidden != open.veils.suppressed && open.life != Life::Normal {
+            self.follow(index, if hidden { Input::Suppress } else { Input::Unsuppress }, now, sink);
+        }
+    }
+}

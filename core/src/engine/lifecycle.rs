@@ -1,0 +1,44 @@
+//! Scenarios of what lies over alarms and what hangs between them.
+
+use super::tests::{ACK, DOOR, GAS, In, MAINS, PRESSURE, VOTE, World};
+use super::*;
+use crate::alarm::EventName;
+use crate::alarm::state::Refusal;
+
+#[test]
+fn what_is_explained_is_hidden_and_comes_back_when_it_is_not() {
+    let mut w = World::started();
+    w.value(MAINS, 1.0, 1_000);
+    w.value(PRESSURE, 0.1, 2_000);
+    w.tick(8_000);
+    w.value(MAINS, 0.0, 9_000);
+    let expected = [(7, "raise", "unacknowledged"), (0, "raise", "suppressed"), (7, "return", "returned")];
+    assert_eq!(w.words()[..3], expected);
+    assert_eq!(w.words()[3..], [(0, "unsuppress", "unacknowledged")]);
+}
+
+#[test]
+fn a_vote_hears_its_voters() {
+    let mut w = World::started();
+    w.value(GAS, 30.0, 1_000);
+    w.value(DOOR, 1.0, 2_000);
+    w.tick(12_000);
+    assert!(w.words().contains(&(VOTE, "raise", "unacknowledged")), "{:?}", w.words());
+}
+
+#[test]
+fn a_shelf_has_an_end_and_what_stands_then_rings() {
+    let mut w = World::started();
+    w.value(DOOR, 1.0, 0);
+    w.tick(10_000);
+    w.take(&In::Command(0, ACK, 11_000));
+    let shelve = |for_ms| Event::Command(Target::Binding(4), Command::Shelve { for_ms, one_shot: false });
+    let refused = |w: &mut World, event| w.run(|e, log| e.handle(event, super::tests::now(12_000), log));
+    assert_eq!(refused(&mut w, shelve(0)), Err(Refusal::NoEnd));
+    assert_eq!(refused(&mut w, shelve(9 * 3_600_000)), Err(Refusal::TooLong(8 * 3_600_000)));
+    w.event(shelve(5_000), 12_000);
+    w.tick(17_000);
+    let of_door: Vec<_> = w.words().into_iter().filter(|(b, ..)| *b == 4).map(|(_, e, s)| (e, s)).collect();
+    assert_eq!(of_door[2..], [("shelve", "shelved"), ("unshelve", "unacknowledged")]);
+    assert_eq!(w.log.0.iter().filter(|t| t.event == EventName::Unshelve).count(), 1);
+}

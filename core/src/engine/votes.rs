@@ -1,0 +1,161 @@
+//! Who votes where: from each voter's binding a list of wires leads to the votes that count it.
+
+use super::tables::NONE;
+use super::{Binding, Engine, Seen, Sink};
+use crate::detect::vote::Health;
+use crate::detect::{Params, vote};
+use crate::time::{Now, Wall};
+
+/// One voter's place in one vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wire {
+    /// Binding of the vote.
+    vote: u32,
+    /// Which of its voters.
+    voter: u8,
+    /// The voter's next wire.
+    next: u32,
+}
+
+impl Wire {
+    /// The wire that makes binding `from` voter number `voter` of the vote at binding `to`; it is to be appended to the wires,
+    /// of which there are `len`. `None` where there is no such binding.
+    pub fn lay(bindings: &mut [Binding], len: usize, from: u32, to: u32, voter: u8) -> Option<Self> {
+        let binding = bindings.get_mut(from as usize)?;
+        let next = core::mem::replace(&mut binding.wires, len as u32);
+        Some(Self { vote: to, voter, next })
+    }
+}
+
+/// When a vote is told of a voter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// As it happens.
+    Live,
+    /// After a restart, of how it stands: what is older than the alarm lane's knowledge of the vote ends nothing.
+    Again,
+    /// Of what was before a restart: who is out of service now need not have been then.
+    Past,
+    /// Of what was before what the alarm lane knows of the voter: of its condition that says nothing.
+    Before,
+}
+
+impl Engine<'_> {
+    /// The condition of a voter, or whether it can vote, has changed: its votes count anew.
+    pub(super) fn signal(&mut self, index: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
+        let told = match seen {
+            Seen::Live => Told::Live,
+            Seen::Again => Told::Again,
+        };
+        let mut next = self.first_wire(index);
+        while let Some(wire) = self.tables.wires.get(next as usize).copied() {
+            next = wire.next;
+            self.tell(index, wire, now, told);
+            self.on_vote(wire.vote, |state, params| state.count(params, now));
+            self.judge(wire.vote, now, seen, sink);
+            self.rearm(wire.vote, now.mono);
+        }
+    }
+
+    /// A voter of the past: what the alarm lane knows better, of the voter (then it is no `news`) or of the vote, is not counted.
+    pub(super) fn signal_past(&mut self, index: u32, now: Now, news: bool) {
+        let mut next = self.first_wire(index);
+        while let Some(wire) = self.tables.wires.get(next as usize).copied() {
+            next = wire.next;
+            self.tell(index, wire, now, if news { Told::Past } else { Told::Before });
+            if now.wall >= self.known(wire.vote) {
+                self.on_vote(wire.vote, |state, params| state.count(params, now));
+            }
+        }
+    }
+
+    /// Says that a voter's condition was over at a moment before this run: its vote may count still. Comes after
+    /// [`Engine::warm`] and before [`Engine::settle`].
+    pub fn ended(&mut self, binding: u32, then: Now) {
+        let mut next = self.first_wire(binding);
+        while let Some(wire) = self.tables.wires.get(next as usize).copied() {
+            next = wire.next;
+            self.on_vote(wire.vote, |state, params| {
+                state.vote(params, wire.voter, true, then);
+                state.vote(params, wire.voter, false, then);
+            });
+        }
+    }
+
+    /// Counts all votes as they stand.
+    pub(super) fn recount(&mut self, now: Now) {
+        self.tell_all(now, Told::Again);
+        for index in 0..self.tables.bindings.len() as u32 {
+            self.on_vote(index, |state, params| state.count(params, now));
+        }
+    }
+
+    /// From here on each voter is what it was last heard to be.
+    pub(super) fn believe(&mut self, now: Now) {
+        self.tell_all(now, Told::Live);
+    }
+
+    fn tell_all(&mut self, now: Now, told: Told) {
+        for voter in 0..self.tables.bindings.len() as u32 {
+            self.tell_of(voter, now, told);
+        }
+    }
+
+    /// Tells the votes of a voter without counting them.
+    pub(super) fn tell_of(&mut self, voter: u32, now: Now, told: Told) {
+        let mut next = self.first_wire(voter);
+        while let Some(wire) = self.tables.wires.get(next as usize).copied() {
+            next = wire.next;
+            self.tell(voter, wire, now, told);
+        }
+    }
+
+    fn tell(&mut self, voter: u32, wire: Wire, now: Now, told: Told) {
+        let Some((mut health, out)) = self.health(voter) else { return };
+        if told == Told::Again && health == Health::Good && self.last_word(voter) < self.known(wire.vote) {
+            health = Health::Unheard;
+        }
+        let stands = self.standing(voter).is_some();
+        let present = matches!(told, Told::Live | Told::Again);
+        self.on_vote(wire.vote, |state, params| {
+            if told != Told::Before {
+                state.vote(params, wire.voter, stands, now);
+            }
+            state.health(wire.voter, health, out && present);
+        });
+    }
+
+    fn first_wire(&self, voter: u32) -> u32 {
+        self.tables.bindings.get(voter as usize).map_or(NONE, |b| b.wires)
+    }
+
+    /// Warm start: since when the alarm lane knows how a vote stands.
+    fn known(&self, vote: u32) -> Wall {
+        self.tables.bindings.get(vote as usize).map_or(Wall(i64::MIN), |vote| vote.known)
+    }
+
+    /// Whether a voter can vote, and whether it may not.
+    fn health(&self, voter: u32) -> Option<(Health, bool)> {
+        let b = self.tables.bindings.get(voter as usize)?;
+        let point = self.tables.points.get(b.point.0 as usize)?;
+        let health = match (point.heard, point.is_bad()) {
+            (false, _) => Health::Unheard,
+            (true, true) => Health::Bad,
+            (true, false) => Health::Good,
+        };
+        Some((health, b.alarm.open().is_some_and(|open| open.veils.out_until.is_some())))
+    }
+
+    fn last_word(&self, voter: u32) -> Wall {
+        let point = self.tables.bindings.get(voter as usize).and_then(|b| self.tables.points.get(b.point.0 as usize));
+        point.map_or(Wall(i64::MIN), |point| point.last.at)
+    }
+
+    fn on_vote(&mut self, binding: u32, f: impl FnOnce(&mut vote::State, &vote::Params)) {
+        let Some(b) = self.tables.bindings.get(binding as usize) else { return };
+        let Some(Params::Vote(params)) = self.tables.rules.get(b.rule.0 as usize).map(|rule| rule.params) else { return };
+        if let Some(state) = self.tables.votes.get_mut(b.slot as usize) {
+            f(state, &params);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The warm start: alarms as the fold of the alarm lane left them, the detectors' memory from the telemetry lane, then what
+//! stands is held against what the alarms say.
+
+use super::{Engine, Seen, Sink, is_alive, on, set};
+use crate::alarm::state::{Open, Standing as Stands, State as AlarmState};
+use crate::alarm::{AlarmId, Named};
+use crate::detect::{Params, absent, digital, limit, trend};
+use crate::reading::{Delivery, Reading};
+use crate::time::{Now, Wall};
+
+impl Engine<'_> {
+    /// Says that the alarm lane knows the condition to stand since the reading of `known`, or to have been over since
+    /// then. The telemetry lane may end before that (its last window can be lost in a power cut): older readings are no
+    /// proof against it. `limit` is the line that was crossed: it tells the level. Call it before [`Engine::restore`].
+    pub fn trust(&mut self, binding: u32, known: Wall, limit: Option<f64>) {
+        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.known = known;
+            let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
+            b.known_level = params.and_then(|p| (0..2).find(|level| p.limit(*level) == limit));
+        }
+    }
+
+    /// Says that an alarm of this binding had this name, one after the other as they came, the ones that are over too: none
+    /// will have it again. Call it before [`Engine::restore`].
+    pub fn name(&mut self, binding: u32, id: AlarmId, onset: Wall) {
+        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.named = Some(Named::with(b.named, id, onset));
+        }
+    }
+
+    /// Puts an alarm back as the journal's fold left it, before any reading of this run.
+    pub fn restore(&mut self, binding: u32, open: Open) {
+        let stands = open.standing;
+        self.name(binding, stands.id, stands.onset);
+        let Some(b) = self.tables.bindings.get_mut(binding as usize) else { return };
+        b.alarm = AlarmState::Open(open);
+        if !b.alarm.active() {
+            return;
+        }
+        b.stood = b.known_level.unwrap_or(stands.level) + 1;
+        let (slot, onset) = (b.slot as usize, b.since(stands));
+        if let Some(Params::Absent(_)) = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params) {
+            set(self.tables.absents, slot, absent::State::standing_at(onset));
+        }
+        self.stand(binding, stands);
+    }
+
+    /// Puts the detector into the state in which the condition stands.
+    fn stand(&mut self, binding: u32, stands: Stands) {
+        let Some(b) = self.tables.bindings.get(binding as usize) else { return };
+        let (slot, rule) = (b.slot as usize, b.rule.0 as usize);
+        let onset = b.since(stands);
+        let level = b.known_level.unwrap_or(stands.level);
+        let tables = &mut self.tables;
+        match tables.rules.get(rule).map(|r| r.params) {
+            Some(Params::Limit(_)) => set(tables.limits, slot, limit::State::standing_at(level, onset)),
+            Some(Params::Digital(_)) => set(tables.digitals, slot, digital::State::standing_at(onset)),
+            Some(Params::Trend(_)) => on(tables.trends, slot, |s| s.stand(onset)),
+            Some(Params::Absent(_)) => on(tables.absents, slot, |s| s.stand(onset)),
+            Some(Params::Vote(_)) => on(tables.votes, slot, |s| s.stand(onset)),
+            None => {}
+        }
+    }
+
+    /// Shows a reading of an earlier run to the detectors, without judging it: their memory comes back, no alarm moves.
+    /// `now` is when it came.
+    pub fn warm(&mut self, reading: &Reading, delivery: Delivery, now: Now) {
+        let Some((first, count)) = self.note(reading, delivery) else { return };
+        for index in first..first.saturating_add(count) {
+            let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
+            let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
+            let mut old = reading.at < b.known;
+            if let Some(Params::Absent(_)) = params {
+                let Some(state) = self.tables.absents.get_mut(b.slot as usize) else { return };
+                // A silence begins with the last good reading, which then is no news; nor is what had not ended it.
+                old |= b.alarm.active() && (reading.at == b.known || !is_alive(state, reading, delivery));
+                // Silence is counted from the last word, whether the condition stood then or not.
+                if old && is_alive(state, reading, delivery) {
+                    state.spoke(reading.at, now);
+                }
+            }
+            b.news |= !old;
+            // A trend's memory is a window, which the old readings fill; the others' is their state, which is known.
+            if !old || params.is_some_and(|p| p.predictive()) {
+                self.expire(index, now);
+                self.feed(index, reading, delivery, now);
+            }
+            self.signal_past(index, now, !old);
+        }
+    }
+
+    /// Ends the warm start: what stands now is held against what the alarms say, and deadlines are armed. A condition
+    /// that stands already is an alarm; one that was acknowledged stays so and is not pushed again.
+    pub fn settle(&mut self, now: Now, sink: &mut impl Sink) {
+        self.tables.pulse.mono = now.mono;
+        let all = 0..self.tables.bindings.len() as u32;
+        for index in all.clone() {
+            self.remember(index, now);
+            // What a vote has seen of the past says nothing before it is told of the present.
+            if !self.is_vote(index) {
+                self.expire(index, now);
+            }
+        }
+        self.gather(now);
+        for index in all.clone() {
+            self.judge(index, now, Seen::Again, sink);
+            self.rearm(index, now.mono);
+        }
+        for index in all {
+            self.regard(index, now, sink);
+        }
+        self.believe(now);
+    }
+
+    /// Groups and votes are counted anew from the conditions that stand.
+    pub fn gather(&mut self, now: Now) {
+        self.regroup();
+        self.recount(self.onward(now));
+    }
+
+    fn is_vote(&self, index: u32) -> bool {
+        let rule = self.tables.bindings.get(index as usize).and_then(|b| self.tables.rules.get(b.rule.0 as usize));
+        rule.is_some_and(|rule| matches!(rule.params, Params::Vote(_)))
+    }
+
+    pub(super) fn settle_one(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        self.remember(index, now);
+        self.expire(index, now);
+        self.judge(index, now, Seen::Again, sink);
+        self.rearm(index, now.mono);
+        self.regard(index, now, sink);
+    }
+
+    /// An alarm that stands and has heard nothing new goes on standing; and what ran out while nobody listened, a silence
+    /// or an off-delay, proves nothing.
+    fn remember(&mut self, index: u32, now: Now) {
+        let Some(b) = self.tables.bindings.get(index as usize) else { return };
+        let (news, slot, alarm) = (b.news, b.slot as usize, b.alarm);
+        let over = b.known > Wall(i64::MIN) && !alarm.active();
+        let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
+        if let Some(stands) = alarm.standing().filter(|_| alarm.active() && !news) {
+            self.stand(index, stands);
+        }
+        match params {
+            Some(Params::Limit(p)) => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
+            Some(Params::Digital(p)) => on(self.tables.digitals, slot, |s| s.doubt(&p, now.mono)),
+            Some(Params::Absent(p)) => on(self.tables.absents, slot, |s| s.listen_again(&p, now)),
+            Some(Params::Vote(p)) => on(self.tables.votes, slot, |s| s.doubt(&p, now.mono)),
+            Some(Params::Trend(_)) if over && !news => on(self.tables.trends, slot, trend::State::rest),
+            Some(Params::Trend(_)) | None => {}
+        }
+    }
+}
