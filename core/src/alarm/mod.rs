@@ -1,6 +1,9 @@
 //! The alarm object of ISA-18.2: what stands, who knows, what happened. Its life is in [`state`].
 
 pub mod state;
+pub mod performance;
+pub mod damper;
+mod recent;
 
 use crate::quality::Quality;
 use crate::time::{Now, Wall};
