@@ -281,7 +281,7 @@ impl<'t> Performance<'t> {
     fn advance(&mut self, now: Now, sink: &mut impl FnMut(Notice)) -> Now {
         let now = Now { mono: now.mono.max(self.site.mono), ..now };
         while let Some(due) = self.next_deadline().filter(|due| *due <= now.mono) {
-            let at = now.at(due);
+            let at = now.at(due.max(self.site.mono));
             if self.site.flood.deadline(&self.params.flood, &self.site.rate) == Some(due) {
                 self.ebb(at, sink);
             } else if let Some(over) = self.site.chattering.pop(self.alarms, self.params.chatter) {
