@@ -30,7 +30,7 @@ pub enum Down<L> {
     ByPersonFrom(L),
 }
 
-/// One rung, drawn above; 88 bytes.
+/// One rung, drawn above; 80 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Rung {
     /// Nothing speaks for it.
@@ -63,7 +63,7 @@ pub enum Rung {
     },
 }
 
-const _: () = assert!(size_of::<Rung>() <= 88);
+const _: () = assert!(size_of::<Rung>() <= 80);
 
 impl Rung {
     fn step(self, reached: Option<Basis>, now: Now) -> Self {
@@ -174,7 +174,7 @@ pub enum Refusal {
     },
 }
 
-/// The level of one scale; 400 bytes.
+/// The level of one scale; 352 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ladder<L> {
     rungs: [Rung; RUNGS],
@@ -192,7 +192,7 @@ impl<L: Scale> Default for Ladder<L> {
     }
 }
 
-const _: () = assert!(size_of::<Ladder<super::RiskLevel>>() <= 400);
+const _: () = assert!(size_of::<Ladder<super::RiskLevel>>() <= 352);
 
 impl<L: Scale> Ladder<L> {
     /// A ladder as an earlier run left it: on this level since, waiting for a person or not. The facts of now are looked at

@@ -206,7 +206,7 @@ pub const RISK_ROWS: [Row<RiskLevel>; 3] = {
 /// How many facts are named.
 const NAMED: usize = 8;
 
-/// The facts that made a level; 48 bytes.
+/// The facts that made a level; 44 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Basis {
     /// Index of the row that holds.
@@ -217,7 +217,7 @@ pub struct Basis {
     pub bindings: Vec<u32, NAMED, u8>,
 }
 
-const _: () = assert!(size_of::<Basis>() <= 48);
+const _: () = assert!(size_of::<Basis>() <= 44);
 
 impl Basis {
     fn new(row: usize) -> Self {
@@ -233,7 +233,7 @@ impl Basis {
 
 /// What the facts justify at a moment.
 pub(super) struct Judgement {
-    /// By rung of the scale: the row nearest above that holds, and its facts.
+    /// By rung of the scale: the first row that holds and justifies it or a level above, and its facts.
     pub(super) rungs: [Option<Basis>; super::ladder::RUNGS],
     /// When an alarm that nobody sees makes more of it, if nothing changes. May be earlier, never later.
     pub(super) next: Option<Mono>,
@@ -243,16 +243,13 @@ impl<L: Scale> Table<'_, L> {
     /// What the facts justify.
     pub(super) fn judge(&self, facts: &Facts, now: Mono) -> Judgement {
         let mut judgement = Judgement { rungs: Default::default(), next: None };
-        let mut levels = [L::BASE; super::ladder::RUNGS];
         for (index, row) in self.rows.iter().enumerate() {
             let mut basis = Basis::new(index);
             if !row.when.holds(facts, now, &mut basis, &mut judgement.next) {
                 continue;
             }
-            for ((rung, level), best) in L::RUNGS.iter().zip(&mut judgement.rungs).zip(&mut levels) {
-                if *rung <= row.level && (level.is_none() || row.level < *best) {
-                    (*level, *best) = (Some(basis.clone()), row.level);
-                }
+            for (_, rung) in L::RUNGS.iter().zip(&mut judgement.rungs).filter(|(level, _)| **level <= row.level) {
+                rung.get_or_insert_with(|| basis.clone());
             }
         }
         judgement

@@ -190,6 +190,7 @@ fn a_level_that_waits_rises_from_where_it_is() {
     w.see(&[critical], 100 * MINUTE);
     assert_eq!(w.release(110 * MINUTE), Ok(()));
     assert_eq!(w.release(110 * MINUTE), Err(Refusal::FactsStand));
+    assert_eq!(w.ladder.standing().1.basis().map(|b| b.row), Some(2), "orange is named by its own row");
     let said =
         ["0 none up orange", "31 orange awaits", "60 orange up red", "100 red awaits", "110 red released orange"];
     assert_eq!(w.said, said);

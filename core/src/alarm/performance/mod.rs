@@ -128,7 +128,7 @@ pub struct Tally {
     pub rings: u32,
 }
 
-/// A view over what is lent; making one costs nothing. A step costs a few additions; a deadline in a flood 61 of them.
+/// A view over what is lent; making one costs nothing. A step costs a few additions, in a flood 61 more.
 #[derive(Debug)]
 pub struct Performance<'t> {
     params: &'t Params,
@@ -158,7 +158,11 @@ impl<'t> Performance<'t> {
         match step.kind {
             Kind::Shelve => alarm.shelf = Some(now.mono),
             Kind::Unshelve => alarm.shelf = None,
-            Kind::Raise | Kind::Ring => alarm.rings = alarm.rings.saturating_add(1),
+            Kind::Raise | Kind::Ring => {
+                // What is announced is on no shelf, whatever took it off.
+                alarm.shelf = None;
+                alarm.rings = alarm.rings.saturating_add(1);
+            }
             Kind::Return { .. } | Kind::Acknowledge | Kind::Reset | Kind::Hide => {}
         }
         let (life, told) = alarm.life.step(step.kind, now.mono);

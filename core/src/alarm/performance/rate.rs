@@ -87,12 +87,14 @@ impl Rate {
 
     /// When fewer than `lines.below` will be left, if none comes.
     fn falls_below(&self, lines: &Lines) -> Mono {
-        let oldest = (self.newest + 1).saturating_sub(KEPT as u64);
+        let next = self.newest + 1;
+        // The oldest stands where the next will be.
+        let (young, old) = self.grains.split_at_checked((next % KEPT as u64) as usize).unwrap_or_default();
         let mut left = self.count;
-        for grain in oldest..=self.newest {
-            left -= u32::from(self.grains.get((grain % KEPT as u64) as usize).copied().unwrap_or(0));
+        for (leaves, gone) in (next..).zip(old.iter().chain(young)) {
+            left -= u32::from(*gone);
             if left < lines.below {
-                return Mono((grain + KEPT as u64).saturating_mul(Self::grain_ms(lines)));
+                return Mono(leaves.saturating_mul(Self::grain_ms(lines)));
             }
         }
         // Only with `below` 0, which no count is below: such a flood has no end, and says so by never being due.

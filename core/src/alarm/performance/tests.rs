@@ -144,14 +144,17 @@ fn the_time_to_acknowledge_runs_from_the_ring_that_was_not_seen() {
 fn what_is_announced_for_a_day_is_stale_until_it_is_off_the_list() {
     let day = 24 * 60 * MINUTE;
     let mut w = World::new();
-    (0..4).for_each(|binding| w.step(binding, Kind::Raise, 0));
+    (0..6).for_each(|binding| w.step(binding, Kind::Raise, 0));
     (0..4).for_each(|binding| w.step(binding, Kind::Acknowledge, 1_000));
+    (4..6).for_each(|binding| w.step(binding, Kind::Return { latched: false }, 1_000));
+    w.step(4, Kind::Acknowledge, 1_000);
     w.step(1, Kind::Return { latched: false }, 2_000);
     w.step(2, Kind::Return { latched: true }, 2_000);
     w.step(3, Kind::Hide, 2_000);
     assert_eq!(w.stale(day), []);
-    assert_eq!(w.stale(day + 1), [0, 2], "a latch that nobody resets is on the list");
+    assert_eq!(w.stale(day + 1), [0, 2, 5], "a latch that nobody resets is on the list, and what nobody has seen");
     w.step(2, Kind::Reset, day);
+    w.step(5, Kind::Acknowledge, day);
     w.step(0, Kind::Ring, day);
     assert_eq!(w.stale(day + 1), [0], "ringing again does not make it young");
 }
@@ -164,7 +167,10 @@ fn a_shelf_is_counted_from_when_it_was_filled_whatever_hides_the_alarm_beside() 
     w.step(6, Kind::Hide, 2_000);
     w.step(7, Kind::Shelve, 3_000);
     w.step(7, Kind::Unshelve, 4_000);
+    w.step(8, Kind::Shelve, 4_000);
+    w.step(8, Kind::Raise, 5_000);
     let late = now(8 * 60 * MINUTE + 1_001);
+    assert_eq!(w.run(|p, _| p.shelved_too_long(now(1 << 40)).collect::<Vec<_>>()), [6], "what rings is on no shelf");
     assert_eq!(w.run(|p, _| p.shelved_too_long(late).collect::<Vec<_>>()), [6]);
     assert_eq!(w.run(|p, _| p.shelved_too_long(late.at(Mono(late.mono.0 - 1))).count()), 0);
 }
