@@ -13,4 +13,5 @@ pub mod reading;
 pub mod normalize;
 pub mod detect;
 pub mod alarm;
+pub mod warning;
 pub mod engine;

@@ -3,6 +3,9 @@
 
 pub mod life;
 pub mod state;
+pub mod performance;
+pub mod damper;
+mod recent;
 
 use crate::quality::Quality;
 use crate::time::{Now, Wall};
