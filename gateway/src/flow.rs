@@ -151,6 +151,38 @@ pub struct AlarmEvent {
     /// Who has seen it since it was last raised. `None` in journals of before, too.
     #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
+    /// The letter A to F under what lies over it; `None` in journals of before: the state itself.
+    #[serde(default)]
+    pub life: Option<String>,
+    /// A person has put it aside.
+    #[serde(default)]
+    pub shelved: Option<Veil>,
+    /// A person has taken it out of service.
+    #[serde(default)]
+    pub out_of_service: Option<Veil>,
+    /// What explains it stands.
+    #[serde(default)]
+    pub suppressed: bool,
+    /// Raised as a test, in this mode of its area.
+    #[serde(default)]
+    pub test: Option<String>,
+    /// It came before the others of its group.
+    #[serde(default)]
+    pub first: bool,
+    /// What was written with this step.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// What a person put over an alarm, until when, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Veil {
+    pub by: String,
+    pub at: i64,
+    pub until: i64,
+    /// It also ends when the condition is over.
+    pub one_shot: bool,
+    pub reason: String,
 }
 
 /// What was measured at a raise.
@@ -175,6 +207,11 @@ pub struct Acknowledged {
 }
 
 impl AlarmEvent {
+    /// The word of A to F under what lies over it.
+    pub fn life(&self) -> &str {
+        self.life.as_deref().unwrap_or(&self.state)
+    }
+
     /// `<alarm id>.<transition number>`, the same on every re-send.
     pub fn key(&self) -> String {
         format!("{}.{}", self.id, self.number)

@@ -93,6 +93,11 @@ impl Point {
         self.heard && !self.last.quality.has_value()
     }
 
+    /// The area it stands in.
+    pub const fn area(&self) -> u16 {
+        self.area
+    }
+
     /// Its bindings.
     pub const fn bindings(&self) -> core::ops::Range<u32> {
         self.first..self.first.saturating_add(self.count)

@@ -91,7 +91,7 @@ impl Gateway {
 
         belongs(&site)?;
         let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
-        let Opened { journal, standing, cause, last_seen, writers } = opened;
+        let Opened { journal, standing, modes, cause, last_seen, writers } = opened;
         tell_start(&journal, cause, last_seen, started);
         stats.journal_repairs.add(u64::from(cause == StartCause::Repair));
 
@@ -106,6 +106,7 @@ impl Gateway {
             points,
             standing,
             recent,
+            modes,
             last_seen,
         })?;
         let field = Field::start()?;

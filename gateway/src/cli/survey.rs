@@ -2,7 +2,7 @@
 //! which `check` prints as text or JSON.
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::detect::{Params, limit};
+use gengfu_core::detect::{Params, limit, vote};
 use serde::Serialize;
 
 use crate::config::checked::{
@@ -276,6 +276,13 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             let (limit, within, window) = (trend.limit, show_ms(trend.within_ms), show_ms(trend.window_ms));
             vec![format!("{verb} {limit}{unit} within {within}, by its trend over {window}")]
         }
+        Params::Vote(p) => match p.watch {
+            vote::Watch::Danger => {
+                let within = if p.within_ms > 0 { format!(" within {}", show_ms(p.within_ms)) } else { String::new() };
+                vec![format!("{} of {} call it{within}{}", p.need, p.of, lasting(p.on_ms))]
+            }
+            vote::Watch::Health => vec![format!("a voter is bad{}", lasting(p.on_ms))],
+        },
         Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
     }
 }

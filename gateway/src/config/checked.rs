@@ -28,6 +28,7 @@ pub struct Site {
     pub modbus: Vec<ModbusLine>,
     pub mqtt: Vec<MqttLink>,
     pub rules: Vec<Rule>,
+    pub policy: Policy,
     pub labels: Labels,
     pub influx: Vec<InfluxConfig>,
     pub uplinks: Vec<UplinkConfig>,
@@ -249,9 +250,91 @@ pub struct Rule {
     pub levels: Vec<LevelMeta>,
     pub basis: Option<String>,
     pub advice: Option<String>,
+    pub unknown: Unknown,
+    /// An acknowledged alarm that still stands rings again after so long.
+    pub re_alarm: Option<Duration>,
+    /// What explains its alarms.
+    pub suppressed_by: Option<SuppressedBy>,
+    /// Name of the group whose first alarm is told from the rest.
+    pub first_out: Option<String>,
+    /// Of a vote: who votes, as (rule, `device/point`); empty for others.
+    pub voters: Vec<Voter>,
+}
+
+/// What the lack of a value means to a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// It neither raises nor clears.
+    Hold,
+    /// It is an alarm of its own, as on a life-safety point.
+    Alarm,
+    /// It is danger, as if the first level were reached.
+    Danger,
+}
+
+/// Another rule whose condition hides this one's alarms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuppressedBy {
+    pub rule: String,
+    pub same: Scope,
+}
+
+/// Where the other rule must stand to explain this one's alarms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Device,
+    Area,
+    Site,
+}
+
+impl Scope {
+    /// For people who write site files.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Device => "on the same device",
+            Self::Area => "in the same area",
+            Self::Site => "in the whole site",
+        }
+    }
+}
+
+/// One voter of a vote.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Voter {
+    pub rule: String,
+    /// `device/point`.
+    pub point: String,
+}
+
+/// How long people may keep alarms from being announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Default 8 h.
+    pub max_shelf: Duration,
+    /// Default 30 d.
+    pub max_out_of_service: Duration,
+    /// A mode of an area. Default 12 h.
+    pub max_mode: Duration,
 }
 
 impl Rule {
+    /// A rule that hangs on no other: unknown is held, nothing rings again.
+    pub fn new(id: String, points: Vec<String>, detector: Params, levels: Vec<LevelMeta>) -> Self {
+        Self {
+            id,
+            points,
+            detector,
+            levels,
+            basis: None,
+            advice: None,
+            unknown: Unknown::Hold,
+            re_alarm: None,
+            suppressed_by: None,
+            first_out: None,
+            voters: Vec::new(),
+        }
+    }
+
     /// Whether the rule is on the point named `device/point`.
     pub fn matches(&self, name: &str) -> bool {
         self.points.iter().any(|pattern| super::pattern::matches(pattern, name))
@@ -262,6 +345,8 @@ impl Rule {
 pub struct LevelMeta {
     pub priority: Priority,
     pub latch: bool,
+    /// A person may put it on a shelf. Default: unless it is critical and latches.
+    pub shelvable: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

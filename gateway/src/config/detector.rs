@@ -1,9 +1,9 @@
-//! The detector of a rule: `high`, `low`, `state` or `trend`.
+//! The detector of a rule: `high`, `low`, `state`, `trend` or `vote`.
 
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::detect::{Params, digital, limit, trend};
+use gengfu_core::detect::{Params, digital, limit, trend, vote};
 
 use super::checked::LevelMeta;
 use super::site::{DAY, SECOND};
@@ -19,9 +19,9 @@ pub(super) const PRIORITIES: [(&str, Priority); 4] = [
     (Priority::Critical.word(), Priority::Critical),
 ];
 /// Detectors this version has.
-const PRESENT: [&str; 4] = ["high", "low", "state", "trend"];
+const PRESENT: [&str; 5] = ["high", "low", "state", "trend", "vote"];
 /// Detectors of later versions.
-pub(super) const LATER: [&str; 6] = ["band", "rate", "frozen", "count", "dwell", "vote"];
+pub(super) const LATER: [&str; 5] = ["band", "rate", "frozen", "count", "dwell"];
 
 /// A detector, and where its limits stand.
 #[derive(Debug)]
@@ -32,19 +32,21 @@ pub(super) struct Detector<'a> {
     pub(super) limits: Vec<(Value<'a>, f64)>,
     /// Ends of alarms, which a value must be able to reach too.
     pub(super) clears: Vec<(Value<'a>, f64)>,
+    /// Of a vote: who votes, as it is written.
+    pub(super) voters: Vec<(Value<'a>, String)>,
 }
 
 /// Reads the one detector of a rule. `base` is the rule's own priority and latch.
 pub(super) fn read<'a>(rule: &Table<'a>, base: LevelMeta) -> Option<Detector<'a>> {
     let given: Vec<Value<'a>> = PRESENT.into_iter().filter_map(|key| rule.get(key)).collect();
-    let later = rule.later(&LATER, "this version has high, low, state and trend");
+    let later = rule.later(&LATER, "this version has high, low, state, trend and vote");
     let mut places: Vec<_> = given.iter().filter_map(|v| Some((rule.place(v.key)?, v.key))).collect();
     places.sort_unstable();
     match places.as_slice() {
         [] if !later => rule.book.missing(
             rule.at,
             "the rule has no detector",
-            "add one of high, low, state, trend: low = { limit = 0.15, clear = 0.17, for = \"10s\" }",
+            "add one of high, low, state, trend, vote: low = { limit = 0.15, clear = 0.17, for = \"10s\" }",
         ),
         [(_, first), (at, second), ..] => {
             rule.book.complain(
@@ -65,7 +67,8 @@ fn one(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
         "high" => limits(value, limit::Side::High, base),
         "low" => limits(value, limit::Side::Low, base),
         "state" => state(value, base),
-        _ => trend(value, base),
+        "trend" => trend(value, base),
+        _ => vote(value, base),
     }
 }
 
@@ -122,6 +125,7 @@ fn limits(value: Value<'_>, side: limit::Side, base: LevelMeta) -> Option<Detect
         levels: drafts.iter().map(|draft| draft.meta).collect(),
         limits: drafts.iter().filter_map(|draft| draft.limit).collect(),
         clears: drafts.iter().filter_map(|draft| draft.clear).collect(),
+        voters: Vec::new(),
     })
 }
 
@@ -141,7 +145,10 @@ fn level(table: Table<'_>, side: limit::Side, base: LevelMeta) -> Draft<'_> {
     let meta = LevelMeta {
         priority: priority.and_then(|v| v.choice(&PRIORITIES)).unwrap_or(base.priority),
         latch: table.get("latch").and_then(Value::boolean).unwrap_or(base.latch),
+        shelvable: base.shelvable,
     };
+    let shelvable = table.get("shelvable").and_then(Value::boolean);
+    let meta = LevelMeta { shelvable: shelvable.unwrap_or(base.shelvable && is_shelvable(meta.priority, meta.latch)), ..meta };
     let delays = delays(&table);
     table.finish(&[]);
     Draft { limit, clear, delays, meta, priority }
@@ -199,7 +206,7 @@ fn state(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
     let number = if wanted.is_boolean() { wanted.boolean().map(f64::from) } else { wanted.number() };
     let (on_ms, off_ms) = delays?;
     let params = Params::Digital(digital::Params { is: number?, negate, on_ms, off_ms });
-    Some(Detector { params, levels: vec![base], limits: Vec::new(), clears: Vec::new() })
+    Some(Detector { params, levels: vec![base], limits: Vec::new(), clears: Vec::new(), voters: Vec::new() })
 }
 
 fn trend(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
@@ -213,7 +220,39 @@ fn trend(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
     table.finish(&[]);
     let (at, limit) = limit?;
     let params = trend::Params { limit, side: side?, within_ms: ms(within?), window_ms: ms(window?) };
-    Some(Detector { params: Params::Trend(params), levels: vec![base], limits: vec![(at, limit)], clears: Vec::new() })
+    Some(Detector { params: Params::Trend(params), levels: vec![base], limits: vec![(at, limit)], clears: Vec::new(), voters: Vec::new() })
+}
+
+/// Fire, a manual call point, high-high gas, entrapment: what is critical and latches is not put aside.
+pub(super) fn is_shelvable(priority: Priority, latch: bool) -> bool {
+    !(latch && priority == Priority::Critical)
+}
+
+fn vote(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
+    let table = value.table("vote = { of = [\"smoke@hall/smoke\", \"heat@hall/heat\"], need = 2, within = \"30s\" }")?;
+    let of = table.need("of", "[\"smoke@hall/smoke\", \"heat@hall/heat\"]");
+    let voters: Vec<_> = of.map(Value::one_or_more).unwrap_or_default().into_iter().filter_map(|v| Some((v, v.text()?.to_owned()))).collect();
+    let need = table.need("need", "2").and_then(|v| Some((v, v.whole(1..=vote::VOTERS as i64)?)));
+    let within = table.or("within", Duration::ZERO, |v| v.duration(Duration::ZERO..=DAY));
+    let modes = [("hold", vote::Degraded::Hold), ("fewer", vote::Degraded::Fewer), ("trip", vote::Degraded::Trip)];
+    let degraded = table.or("degraded", vote::Degraded::Hold, |v| v.choice(&modes));
+    let delays = delays(&table);
+    table.finish(&[]);
+    if let (Some(of), true) = (of, voters.is_empty()) {
+        of.complain("the vote has no voters", "name at least two rules: of = [\"smoke@hall/smoke\", \"heat@hall/heat\"]");
+    }
+    let ((on_ms, off_ms), (_, need)) = (delays?, need?);
+    let params = vote::Params {
+        need: need as u8,
+        of: 0,
+        within_ms: ms(within?),
+        degraded: degraded?,
+        watch: vote::Watch::Danger,
+        on_ms,
+        off_ms,
+        voters: 0,
+    };
+    Some(Detector { params: Params::Vote(params), levels: vec![base], limits: Vec::new(), clears: Vec::new(), voters })
 }
 
 /// `for` and `clear_for`, in milliseconds.

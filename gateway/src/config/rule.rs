@@ -3,10 +3,12 @@
 use gengfu_core::alarm::Priority;
 use gengfu_core::detect::{Params, limit};
 
-use super::checked::{LevelMeta, MAX_RULES_A_POINT, Rule};
+use super::bond::{self, Bonds};
+use super::checked::{LevelMeta, MAX_RULES_A_POINT, Rule, Unknown};
 use super::detector::{self, Detector, PRIORITIES};
 use super::names::{self, Known, Names, Thing};
 use super::pattern;
+use super::site::{DAY, SECOND};
 use super::table::Table;
 use super::units::show;
 use super::value::{Value, shorten};
@@ -16,10 +18,11 @@ const TREND_BLOCKS: u32 = 16;
 const MAX_ADVICE: usize = 1_000;
 
 pub(super) fn read(file: &Table<'_>, names: &mut Names) -> Vec<Rule> {
-    file.tables("rule", "[[rule]]").into_iter().filter_map(|table| rule(table, names)).collect()
+    let drafts = file.tables("rule", "[[rule]]").into_iter().filter_map(|table| rule(table, names)).collect();
+    bond::tie(drafts)
 }
 
-fn rule(table: Table<'_>, names: &mut Names) -> Option<Rule> {
+fn rule<'a>(table: Table<'a>, names: &mut Names) -> Option<(Rule, Bonds<'a>)> {
     let later = ["use", "profile"];
     if table.later(&later, "rule packs come later: write the rule out with high, low, state or trend") {
         return None;
@@ -34,15 +37,37 @@ fn rule(table: Table<'_>, names: &mut Names) -> Option<Rule> {
     let base = LevelMeta {
         priority: table.get("priority").and_then(|v| v.choice(&PRIORITIES)).unwrap_or(Priority::Medium),
         latch: table.get("latch").and_then(Value::boolean).unwrap_or(false),
+        shelvable: true,
     };
+    let shelvable = table.get("shelvable").and_then(Value::boolean);
+    let base = LevelMeta { shelvable: shelvable.unwrap_or(detector::is_shelvable(base.priority, base.latch)), ..base };
     let detector = detector::read(&table, base);
     let basis = table.get("basis").and_then(|v| v.line(MAX_ADVICE));
     let advice = table.get("advice").and_then(|v| v.line(MAX_ADVICE));
+    let meanings = [("hold", Unknown::Hold), ("alarm", Unknown::Alarm), ("danger", Unknown::Danger)];
+    let unknown = table.or("unknown", Unknown::Hold, |v| v.choice(&meanings));
+    let re_alarm = table.get("re_alarm").and_then(|v| v.duration(SECOND * 10..=DAY * 7));
+    let first_out = table.get("first_out").and_then(names::name);
+    let mut bonds = Bonds::read(&table);
     table.finish(&detector::LATER);
     bind(&patterns, unit.as_ref(), detector.as_ref(), names);
-    let Detector { params, levels, .. } = detector?;
+    let Detector { params, levels, voters, .. } = detector?;
     let points = patterns.into_iter().map(|(_, pattern)| pattern).collect();
-    Some(Rule { id: id?, points, detector: params, levels, basis, advice })
+    bonds.voters = voters;
+    let rule = Rule {
+        id: id?,
+        points,
+        detector: params,
+        levels,
+        basis,
+        advice,
+        unknown: unknown?,
+        re_alarm,
+        suppressed_by: None,
+        first_out,
+        voters: Vec::new(),
+    };
+    Some((rule, bonds))
 }
 
 /// `point` or `points`, each a name or a list of names.
@@ -194,7 +219,7 @@ fn reachable(detector: &Detector<'_>, known: &[&Known]) {
     let side = match detector.params {
         Params::Limit(limit) => limit.side,
         Params::Trend(trend) => trend.side,
-        Params::Digital(_) | Params::Absent(_) => return,
+        Params::Digital(_) | Params::Absent(_) | Params::Vote(_) => return,
     };
     let high = side == limit::Side::High;
     for (value, limit) in &detector.limits {

@@ -8,7 +8,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use toml::de::DeTable;
 
 use super::book::Book;
-use super::checked::{ConsoleConfig, JournalConfig, Site};
+use super::checked::{ConsoleConfig, JournalConfig, Policy, Site};
 use super::names::{self, Names};
 use super::near::misspelt;
 use super::sink::{self, Sinks};
@@ -17,6 +17,7 @@ use super::value::{Value, shorten};
 use super::{modbus, mqtt, rule};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 /// Longest line of text that is a name for people.
 pub(super) const MAX_TEXT: usize = 200;
@@ -46,6 +47,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
     let id = head.as_ref().map_or("", |head| &head.id);
     let mqtt = mqtt::read(&file, &mut names, id, directory);
     let rules = rule::read(&file, &mut names);
+    let policy = policy(file.table("alarms", "[alarms]"));
     let Sinks { influx, uplinks, webhooks } = sink::read(&file, &mut names, id, directory);
     let later = ["uplink"];
     file.later(&later, "a centre is reached by [[forward.mqtt]]");
@@ -56,6 +58,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
     let Head { id, name, street, industry, timezone, clock_tolerance } = head?;
     let journal = journal?;
     let console = console?;
+    let policy = policy?;
     Some(Site {
         id,
         name,
@@ -68,6 +71,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
         modbus,
         mqtt,
         rules,
+        policy,
         labels: names.labels,
         influx,
         uplinks,
@@ -134,6 +138,17 @@ fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> 
     let max_size = table.or("max_size", standard.max_size, |v| v.size(MIN_MAX_SIZE..=MAX_MAX_SIZE));
     table.finish(&[]);
     Some(JournalConfig { path: path?, keep: keep?, max_size: max_size? })
+}
+
+/// How long people may keep alarms from being announced.
+fn policy(table: Option<Table<'_>>) -> Option<Policy> {
+    let standard = Policy { max_shelf: HOUR * 8, max_out_of_service: DAY * 30, max_mode: HOUR * 12 };
+    let Some(table) = table else { return Some(standard) };
+    let max_shelf = table.or("max_shelf", standard.max_shelf, |v| v.duration(SECOND..=DAY * 7));
+    let max_out = table.or("max_out_of_service", standard.max_out_of_service, |v| v.duration(SECOND..=DAY * 366));
+    let max_mode = table.or("max_mode", standard.max_mode, |v| v.duration(SECOND..=DAY * 7));
+    table.finish(&[]);
+    Some(Policy { max_shelf: max_shelf?, max_out_of_service: max_out?, max_mode: max_mode? })
 }
 
 /// A path, relative to the site file's directory. Whether it exists is not asked.

@@ -156,6 +156,10 @@ impl<'a> Value<'a> {
         Some(Table::new(self.book, name, self.at, tree))
     }
 
+    pub(super) fn is_text(self) -> bool {
+        self.tree.is_str()
+    }
+
     pub(super) fn is_boolean(self) -> bool {
         self.tree.is_bool()
     }

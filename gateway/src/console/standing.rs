@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use gengfu_core::alarm::StateName;
-use gengfu_core::detect::Params;
+use gengfu_core::alarm::life::Life;
+use gengfu_core::detect::{Params, vote};
 use gengfu_core::detect::limit::{self, Side};
 use gengfu_core::reading::{PointId, Reading};
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub(super) struct AlarmView {
     pub(super) active: bool,
     /// It is held until a person resets it.
     pub(super) reset_needed: bool,
+    /// Why it is not announced: `shelved`, `suppressed` or `out-of-service`.
+    pub(super) veil: Option<&'static str>,
     pub(super) area: Option<String>,
     pub(super) device_label: Option<Text>,
     pub(super) point_label: Option<Text>,
@@ -42,16 +45,20 @@ pub(super) struct AlarmView {
 
 impl AlarmView {
     /// `None` for a word that core does not know.
-    pub(super) fn state(&self) -> Option<StateName> {
-        state(&self.alarm)
+    pub(super) fn life(&self) -> Option<Life> {
+        life(&self.alarm)
     }
 
-    /// Nobody has seen it yet.
+    /// Nobody has seen it yet, and it is announced.
     pub(super) fn is_new(&self) -> bool {
-        match self.state() {
-            Some(StateName::Unacknowledged | StateName::Returned | StateName::Latched) | None => true,
-            Some(StateName::Normal | StateName::Acknowledged | StateName::LatchedAcknowledged) => false,
-        }
+        self.veil.is_none() && is_new(self.life())
+    }
+}
+
+const fn is_new(life: Option<Life>) -> bool {
+    match life {
+        Some(Life::Unacknowledged | Life::Returned | Life::Latched) | None => true,
+        Some(Life::Normal | Life::Acknowledged { .. } | Life::LatchedAcknowledged) => false,
     }
 }
 
@@ -62,7 +69,7 @@ pub(super) fn all(snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Vec<Al
     let mut views: Vec<AlarmView> = snapshot.alarms.iter().map(view).collect();
     views.sort_by_cached_key(|view| {
         let AlarmEvent { priority, onset, id, .. } = &view.alarm;
-        (rank(view.state()), Reverse(urgency(priority)), Reverse(*onset), id.clone())
+        (view.veil.is_some(), rank(view.life()), Reverse(urgency(priority)), Reverse(*onset), id.clone())
     });
     views
 }
@@ -73,11 +80,12 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
     let label = site.labels.point(&name);
     let now = Present::of(point.and_then(|id| present.get(&id).copied()), label);
     let params = site.rules.iter().find(|rule| rule.id == alarm.rule).map(|rule: &Rule| rule.detector);
-    let state = state(&alarm);
+    let life = life(&alarm);
     AlarmView {
-        heading: heading(&alarm, state, params, &site.labels.full(&alarm.device, &alarm.point), label, &now),
-        active: active(state),
-        reset_needed: matches!(state, Some(StateName::Latched | StateName::LatchedAcknowledged)),
+        heading: heading(&alarm, life, params, &site.labels.full(&alarm.device, &alarm.point), label, &now),
+        active: active(life),
+        reset_needed: matches!(life, Some(Life::Latched | Life::LatchedAcknowledged)),
+        veil: veil(&alarm),
         area: point.and_then(|id| catalog.get(id)).and_then(|meta| meta.area.clone()),
         device_label: site.labels.device(&alarm.device).cloned(),
         point_label: label.and_then(|label| label.label.clone()),
@@ -88,26 +96,29 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
     }
 }
 
-fn state(alarm: &AlarmEvent) -> Option<StateName> {
-    StateName::ALL.into_iter().find(|state| state.word() == alarm.state)
+fn life(alarm: &AlarmEvent) -> Option<Life> {
+    let name = StateName::ALL.into_iter().find(|state| state.word() == alarm.life())?;
+    Life::named(name, None)
+}
+
+fn veil(alarm: &AlarmEvent) -> Option<&'static str> {
+    let veils = [StateName::OutOfService, StateName::Suppressed, StateName::Shelved];
+    veils.into_iter().map(StateName::word).find(|word| *word == alarm.state)
 }
 
 /// A state nobody knows is taken for the worst.
-const fn active(state: Option<StateName>) -> bool {
-    match state {
-        Some(StateName::Unacknowledged | StateName::Acknowledged) | None => true,
-        Some(StateName::Normal | StateName::Returned | StateName::Latched | StateName::LatchedAcknowledged) => false,
-    }
+fn active(life: Option<Life>) -> bool {
+    life.is_none_or(Life::active)
 }
 
 /// What stands before what is over, what nobody has seen before what somebody has.
-const fn rank(state: Option<StateName>) -> u8 {
-    match state {
-        None | Some(StateName::Unacknowledged) => 0,
-        Some(StateName::Acknowledged) => 1,
-        Some(StateName::Returned) => 2,
-        Some(StateName::Latched) => 3,
-        Some(StateName::LatchedAcknowledged | StateName::Normal) => 4,
+const fn rank(life: Option<Life>) -> u8 {
+    match life {
+        None | Some(Life::Unacknowledged) => 0,
+        Some(Life::Acknowledged { .. }) => 1,
+        Some(Life::Returned) => 2,
+        Some(Life::Latched) => 3,
+        Some(Life::LatchedAcknowledged | Life::Normal) => 4,
     }
 }
 
@@ -118,27 +129,27 @@ fn word(label: Option<&PointLabel>, value: Option<f64>) -> Option<Text> {
 /// What is so now: not what the last step said, which may be long ago.
 fn heading(
     alarm: &AlarmEvent,
-    state: Option<StateName>,
+    life: Option<Life>,
     params: Option<Params>,
     name: &Text,
     label: Option<&PointLabel>,
     now: &Present,
 ) -> Text {
-    let what = match state {
-        Some(StateName::Returned) => text("已恢复，未确认", "returned, not acknowledged"),
-        Some(StateName::Latched | StateName::LatchedAcknowledged) => text("已恢复，需复位", "returned, reset needed"),
-        Some(StateName::Normal) => text("已恢复", "returned"),
-        Some(StateName::Unacknowledged | StateName::Acknowledged) | None => {
+    let what = match life {
+        Some(Life::Returned) => text("已恢复，未确认", "returned, not acknowledged"),
+        Some(Life::Latched | Life::LatchedAcknowledged) => text("已恢复，需复位", "returned, reset needed"),
+        Some(Life::Normal) => text("正常", "normal"),
+        Some(Life::Unacknowledged | Life::Acknowledged { .. }) | None => {
             condition(alarm, params, label, now.now.value)
         }
     };
-    let (kind_zh, kind_en) = match (alarm.early_warning, active(state)) {
+    let (kind_zh, kind_en) = match (alarm.early_warning, active(life)) {
         (true, _) => (" 预警", " early warning"),
         (false, true) => (" 报警", " alarm"),
         (false, false) => ("", ""),
     };
     // A rule on lost data says so itself.
-    let silence = active(state) && !matches!(params, Some(Params::Limit(_) | Params::Digital(_) | Params::Trend(_)));
+    let silence = active(life) && matches!(params, Some(Params::Absent(_)) | None);
     let lost = now.now.value.is_none() && !silence;
     let (lost_zh, lost_en) = if lost { ("；现无有效数据", "; no usable value now") } else { ("", "") };
     Text {
@@ -184,6 +195,13 @@ fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLab
             both(format!("不是“{}”", due.zh), format!("not “{}”", due.en))
         }
         Some(Params::Digital(p)) => state(p.is),
+        Some(Params::Vote(p)) => match p.watch {
+            vote::Watch::Danger => both(
+                format!("{} 个成员中至少 {} 个报警", p.of, p.need),
+                format!("{} of {} voters or more call it", p.need, p.of),
+            ),
+            vote::Watch::Health => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
+        },
         Some(Params::Absent(_)) | None => text("失去数据", "no data"),
     }
 }

@@ -181,7 +181,7 @@ fn rule_lines(rule: &Rule) -> Vec<Line> {
             std::iter::once(line(params.first.limit, params.side, 0, false)).chain(second).collect()
         }
         Params::Trend(trend::Params { limit, side, .. }) => vec![line(limit, side, 0, true)],
-        Params::Digital(_) | Params::Absent(_) => Vec::new(),
+        Params::Digital(_) | Params::Absent(_) | Params::Vote(_) => Vec::new(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Drives core's engine: one task owns all detectors and alarms and is fed by one queue. The only room where the
 //! engine meets a clock. It waits for nothing: not for the journal, not for a reader.
 
+mod bonds;
+mod modes;
 mod names;
 pub(crate) mod refusals;
 mod reload;
@@ -10,13 +12,15 @@ mod warm;
 
 use std::time::Duration;
 
+use gengfu_core::alarm::ModeName;
+use gengfu_core::engine::Command;
 use gengfu_core::reading::{PointId, Reading};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::catalog::PointMeta;
 use crate::config::checked::PointSpec;
 use crate::flow::{AlarmEvent, Batch};
-use crate::journal::{Journal, Ticket};
+use crate::journal::{Journal, ModeRecord, Ticket};
 
 pub use reload::{Change, Prepared, Switched};
 pub use storage::NO_DATA_RULE;
@@ -50,16 +54,15 @@ pub struct NewPoint {
 /// What is asked of the engine from the right-hand side; each with its answer.
 #[derive(Debug)]
 pub enum Request {
-    Acknowledge {
-        id: String,
-        by: String,
-        note: Option<String>,
+    /// A person does something to an alarm.
+    Order {
+        order: Order,
         reply: oneshot::Sender<Result<Done, CommandError>>,
     },
-    Reset {
-        id: String,
-        by: String,
-        reply: oneshot::Sender<Result<Done, CommandError>>,
+    /// A person begins or ends a mode of an area.
+    Mode {
+        order: ModeOrder,
+        reply: oneshot::Sender<Result<ModeDone, CommandError>>,
     },
     Snapshot {
         reply: oneshot::Sender<Snapshot>,
@@ -79,6 +82,35 @@ pub enum Request {
     },
 }
 
+/// What a person does to an alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The alarm's id, or `rule@device/point` where it need not stand.
+    pub target: String,
+    pub command: Command,
+    pub by: String,
+    /// What they wrote: a note, a reason.
+    pub note: Option<String>,
+}
+
+/// What a person does to an area.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModeOrder {
+    /// Its name; empty for what stands in none.
+    pub area: String,
+    /// The mode that begins, and for how many milliseconds; `None` ends the one that runs.
+    pub begin: Option<(ModeName, u64)>,
+    pub by: String,
+    pub reason: String,
+}
+
+/// A mode begun or ended, and where that stands in the alarm lane.
+#[derive(Debug, Clone)]
+pub struct ModeDone {
+    pub record: ModeRecord,
+    pub ticket: Ticket,
+}
+
 /// A command carried out: the transition, and where it stands in the alarm lane.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -93,6 +125,8 @@ pub enum CommandError {
     NoSuchAlarm,
     /// It stands, but not in a state for this; says which and what to do.
     NotNow(String),
+    /// What was asked is not to be had: says what is wrong with it and what to do.
+    Wrong(String),
     /// Carried out, but not on disk within [`COMMIT_LIMIT`].
     NotDurable,
     /// The engine does not answer.
@@ -106,6 +140,8 @@ pub struct Snapshot {
     pub points: Vec<(PointId, Option<Reading>)>,
     /// Every alarm that is not in state `normal`: its last transition.
     pub alarms: Vec<AlarmEvent>,
+    /// The modes that run, with what a walk-test has tripped so far.
+    pub modes: Vec<ModeRecord>,
     /// The engine's counter in ms.
     pub mono: u64,
 }
@@ -142,14 +178,21 @@ impl EngineHandle {
 
     /// Acknowledges in the name of `by`; returns once that is on disk.
     pub async fn acknowledge(&self, id: String, by: String, note: Option<String>) -> Result<AlarmEvent, CommandError> {
-        let done = self.ask(|reply| Request::Acknowledge { id, by, note, reply }).await;
-        self.durable(done.ok_or(CommandError::Stopped)??).await
+        self.order(Order { target: id, command: Command::Acknowledge, by, note }).await
     }
 
-    /// Resets a latched alarm in the name of `by`; returns once that is on disk.
-    pub async fn reset(&self, id: String, by: String) -> Result<AlarmEvent, CommandError> {
-        let done = self.ask(|reply| Request::Reset { id, by, reply }).await;
-        self.durable(done.ok_or(CommandError::Stopped)??).await
+    /// Does what a person wants done to an alarm; returns once that is on disk.
+    pub async fn order(&self, order: Order) -> Result<AlarmEvent, CommandError> {
+        let done = self.ask(|reply| Request::Order { order, reply }).await.ok_or(CommandError::Stopped)??;
+        self.durable(done.ticket).await?;
+        Ok(done.event)
+    }
+
+    /// Begins or ends a mode of an area; returns once that is on disk.
+    pub async fn mode(&self, order: ModeOrder) -> Result<ModeRecord, CommandError> {
+        let done = self.ask(|reply| Request::Mode { order, reply }).await.ok_or(CommandError::Stopped)??;
+        self.durable(done.ticket).await?;
+        Ok(done.record)
     }
 
     /// The present; `None` if the engine does not answer.
@@ -167,10 +210,10 @@ impl EngineHandle {
         self.transitions.subscribe()
     }
 
-    async fn durable(&self, done: Done) -> Result<AlarmEvent, CommandError> {
+    async fn durable(&self, ticket: Ticket) -> Result<(), CommandError> {
         match &self.journal {
-            Some(journal) if !journal.committed(done.ticket, COMMIT_LIMIT).await => Err(CommandError::NotDurable),
-            Some(_) | None => Ok(done.event),
+            Some(journal) if !journal.committed(ticket, COMMIT_LIMIT).await => Err(CommandError::NotDurable),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -1,13 +1,16 @@
 //! From a transition of indices to one of names and words, in the two languages of the people.
 
-use gengfu_core::alarm::{EventName, StateName, Transition};
+use gengfu_core::alarm::{EventName, ModeName, StateName, Transition};
+use gengfu_core::detect::vote;
 use gengfu_core::detect::Params;
 use gengfu_core::detect::limit::Side;
+
+use gengfu_core::time::Mono;
 
 use super::storage::{NO_DATA_RULE, Storage};
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{Labels, PointLabel, Rule, Site};
-use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Text};
+use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Text, Veil};
 
 /// A person's command.
 pub(super) struct Deed<'a> {
@@ -28,7 +31,15 @@ pub(super) fn event(
     let rule = storage.origin(binding.rule).and_then(|index| site.rules.get(index));
     let meta = catalog.get(binding.point)?;
     let why = &transition.explanation;
-    let by = deed.map(|deed| deed.by);
+    let by = deed.map(|deed| deed.by).or_else(|| by_itself(transition.event));
+    let until = |until: Mono| transition.detected.at(until).wall.0;
+    let veil = |until: i64, one_shot: bool| Veil {
+        by: by.unwrap_or_default().to_owned(),
+        at: transition.detected.wall.0,
+        until,
+        one_shot,
+        reason: deed.and_then(|deed| deed.note).unwrap_or_default().to_owned(),
+    };
     let shown = Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) };
     Some(AlarmEvent {
         id: format!("{:016x}", transition.id.0),
@@ -59,7 +70,30 @@ pub(super) fn event(
         by: by.map(str::to_owned),
         raised: None,
         acknowledged: None,
+        life: Some(transition.life.word().to_owned()),
+        shelved: transition.veils.shelf.map(|shelf| veil(until(shelf.until), shelf.one_shot)),
+        out_of_service: transition.veils.out_until.map(|out| veil(until(out), false)),
+        suppressed: transition.veils.suppressed,
+        test: transition.test.map(|mode| mode.word().to_owned()),
+        first: transition.first,
+        note: deed.and_then(|deed| deed.note).map(str::to_owned),
     })
+}
+
+/// Who, where it was nobody: a time that was over, or another alarm.
+fn by_itself(event: EventName) -> Option<&'static str> {
+    match event {
+        EventName::Unshelve | EventName::ReturnToService | EventName::ReAlarm => Some("timer"),
+        EventName::Suppress | EventName::Unsuppress => Some("design"),
+        EventName::Raise
+        | EventName::Acknowledge
+        | EventName::Return
+        | EventName::Reset
+        | EventName::Escalate
+        | EventName::Shelve
+        | EventName::OutOfService
+        | EventName::Note => None,
+    }
 }
 
 fn advice(rule: Option<&Rule>) -> Option<String> {
@@ -69,8 +103,16 @@ fn advice(rule: Option<&Rule>) -> Option<String> {
     }
 }
 
-/// The step with what the earlier ones said and it does not: what raised the alarm, and who has seen it since.
-pub(super) fn carry_on(event: AlarmEvent, before: Option<&AlarmEvent>, deed: Option<&Deed<'_>>) -> AlarmEvent {
+/// The step with what the earlier ones said and it does not: what raised the alarm, who has seen it since, and who put over
+/// it what lies there.
+pub(super) fn carry_on(mut event: AlarmEvent, before: Option<&AlarmEvent>, deed: Option<&Deed<'_>>) -> AlarmEvent {
+    let same = |veil: Option<Veil>, was: Option<&Veil>, new: EventName| match veil {
+        Some(veil) if event.event != new.word() => Some(was.cloned().unwrap_or(veil)),
+        veil => veil,
+    };
+    let shelved = same(event.shelved.take(), before.and_then(|b| b.shelved.as_ref()), EventName::Shelve);
+    let out = same(event.out_of_service.take(), before.and_then(|b| b.out_of_service.as_ref()), EventName::OutOfService);
+    let event = AlarmEvent { shelved, out_of_service: out, ..event };
     if anew(&event) {
         return AlarmEvent { raised: Some(figures(&event)), acknowledged: None, ..event };
     }
@@ -90,7 +132,7 @@ pub(super) fn carry_on(event: AlarmEvent, before: Option<&AlarmEvent>, deed: Opt
 
 /// Whether a step asks for people's eyes anew.
 fn anew(event: &AlarmEvent) -> bool {
-    [EventName::Raise.word(), EventName::Escalate.word()].contains(&event.event.as_str())
+    [EventName::Raise.word(), EventName::Escalate.word(), EventName::ReAlarm.word()].contains(&event.event.as_str())
 }
 
 fn figures(event: &AlarmEvent) -> Figures {
@@ -109,18 +151,23 @@ fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<
     let Text { zh: name_zh, en: name_en } = name;
     let fact = fact(transition, params, shown);
     let (alarm_zh, alarm_en) = if params.predictive() { ("预警", "early warning: ") } else { ("报警", "") };
-    let (latch_zh, latch_en) = match transition.state {
-        StateName::Latched | StateName::LatchedAcknowledged => ("，需复位", "; reset needed"),
-        StateName::Normal | StateName::Unacknowledged | StateName::Acknowledged | StateName::Returned => ("", ""),
+    let held = matches!(transition.life, StateName::Latched | StateName::LatchedAcknowledged);
+    let (latch_zh, latch_en) = if held { ("，需复位", "; reset needed") } else { ("", "") };
+    // What stands, and what is over: said the same way whatever was done.
+    let stands = || (format!("{name_zh} {alarm_zh}：{}", fact.zh), format!("{name_en}: {alarm_en}{}", fact.en));
+    let over = || {
+        let now = shown.of(transition.explanation.value);
+        (format!("{name_zh} 已恢复：{}", now.zh), format!("{name_en} is back to normal at {}", now.en))
     };
-    let (zh, en) = match (transition.event, transition.state) {
-        (EventName::Raise, _) => {
-            (format!("{name_zh} {alarm_zh}：{}", fact.zh), format!("{name_en}: {alarm_en}{}", fact.en))
-        }
-        (EventName::Escalate, _) => {
-            (format!("{name_zh} 升级：{}", fact.zh), format!("{name_en} escalates: {}", fact.en))
-        }
-        (EventName::Return, _) => {
+    let active = matches!(transition.life, StateName::Unacknowledged | StateName::Acknowledged);
+    let so = || if active { stands() } else { over() };
+    let told = |(zh, en): (String, String), done_zh: String, done_en: String| {
+        (format!("{zh}（{done_zh}）{latch_zh}"), format!("{en} ({done_en}){latch_en}"))
+    };
+    let (zh, en) = match transition.event {
+        EventName::Raise => stands(),
+        EventName::Escalate => (format!("{name_zh} 升级：{}", fact.zh), format!("{name_en} escalates: {}", fact.en)),
+        EventName::Return => {
             let now = shown.of(transition.explanation.value);
             let over = if params.predictive() { "预警解除" } else { "恢复" };
             (
@@ -129,21 +176,31 @@ fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<
             )
         }
         // What is wrong stays in sight: whoever comes on shift reads this.
-        (EventName::Acknowledge, StateName::Acknowledged) => (
-            format!("{name_zh} {alarm_zh}：{}（已由 {by} 确认）", fact.zh),
-            format!("{name_en}: {alarm_en}{} (acknowledged by {by})", fact.en),
-        ),
-        // The condition was over before anybody said that he had seen it.
-        (EventName::Acknowledge, _) => {
-            let now = shown.of(transition.explanation.value);
-            (
-                format!("{name_zh} 已恢复：{}（已由 {by} 确认）{latch_zh}", now.zh),
-                format!("{name_en} is back to normal at {} (acknowledged by {by}){latch_en}", now.en),
-            )
-        }
-        (EventName::Reset, _) => (format!("{name_zh} 已由 {by} 复位"), format!("{name_en} reset by {by}")),
+        EventName::Acknowledge => told(so(), format!("已由 {by} 确认"), format!("acknowledged by {by}")),
+        EventName::Reset => (format!("{name_zh} 已由 {by} 复位"), format!("{name_en} reset by {by}")),
+        EventName::ReAlarm => told(so(), "确认后仍未恢复".to_owned(), "acknowledged, and still standing".to_owned()),
+        EventName::Shelve => told(so(), format!("{by} 已搁置"), format!("shelved by {by}")),
+        EventName::Unshelve => told(so(), format!("搁置结束：{by}"), format!("off the shelf: {by}")),
+        EventName::Suppress => told(so(), "由上级报警抑制".to_owned(), "explained by another alarm".to_owned()),
+        EventName::Unsuppress => told(so(), "抑制解除".to_owned(), "explained no longer".to_owned()),
+        EventName::OutOfService => told(so(), format!("{by} 已停用"), format!("taken out of service by {by}")),
+        EventName::ReturnToService => told(so(), format!("恢复投用：{by}"), format!("in service again: {by}")),
+        EventName::Note => told(so(), format!("{by} 备注"), format!("note by {by}")),
     };
-    Text { zh, en }
+    let (test_zh, test_en) = match transition.test {
+        Some(mode) => mode_words(mode),
+        None => ("", ""),
+    };
+    Text { zh: format!("{test_zh}{zh}"), en: format!("{test_en}{en}") }
+}
+
+/// Said before everything of an alarm that is none.
+const fn mode_words(mode: ModeName) -> (&'static str, &'static str) {
+    match mode {
+        ModeName::WalkTest => ("【测试】", "[walk-test] "),
+        ModeName::Drill => ("【演练】", "[drill] "),
+        ModeName::Maintenance => ("【检修】", "[maintenance] "),
+    }
 }
 
 /// What the detector found, without the point's name.
@@ -172,6 +229,19 @@ fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
                 format!("{}, the limit of {} in {en_left} at this rate", value.en, limit.en),
             )
         }
+        Params::Vote(p) => {
+            let (n, of) = (short(why.value.unwrap_or(0.0)), p.of);
+            match p.watch {
+                vote::Watch::Danger => (
+                    format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
+                    format!("{n} of {of} voters call it, {} are needed", p.need),
+                ),
+                vote::Watch::Health => (
+                    format!("表决降级：仅 {n}/{of} 个成员有效"),
+                    format!("the vote is degraded: {n} of {of} voters can vote"),
+                ),
+            }
+        }
         Params::Absent(_) => match why.quality.reason().filter(|_| !why.quality.has_value()) {
             Some(reason) => {
                 let Text { zh, en } = flow::reason(reason);
@@ -182,7 +252,7 @@ fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
     };
     // An alarm keeps the highest level it had, with its priority, though a lower one stands now: both are said.
     let highest = params.limit(transition.level);
-    if highest == why.limit {
+    if highest == why.limit || matches!(params, Params::Vote(_)) {
         return Text { zh, en };
     }
     let highest = shown.of(highest);
@@ -243,6 +313,7 @@ fn left(ms: u64) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use gengfu_core::alarm::state::Veils;
     use gengfu_core::alarm::{AlarmId, Explanation, Priority};
     use gengfu_core::detect::{digital, limit, trend};
     use gengfu_core::quality::Quality;
@@ -285,6 +356,10 @@ mod tests {
             number: 1,
             event,
             state,
+            life: state,
+            veils: Veils::NONE,
+            test: None,
+            first: false,
             level,
             priority: Priority::High,
             onset: Wall(0),

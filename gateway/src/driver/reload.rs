@@ -120,7 +120,7 @@ impl EngineHandle {
 fn build(change: Change, old: Old) -> Result<Prepared, String> {
     let Change { site, points, kept, recent, catalog, clock, journal } = change;
     let now = clock.now();
-    let mut storage = Storage::new(&site.rules);
+    let mut storage = Storage::new(&site);
     let configured: HashMap<PointId, Watched> = points.iter().map(|(id, spec)| (*id, Watched::of(spec))).collect();
     let stays = |id: PointId| catalog.get(id).and_then(|meta| meta.source.clone()).is_some_and(|s| kept.contains(&s));
     let first = old.points.iter().filter_map(|(id, was)| {
@@ -131,8 +131,9 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
     let detectors: HashMap<u64, Params> = old.detectors.into_iter().collect();
     let mut fresh = Fresh::default();
     for (id, watched) in all {
-        let Some(name) = catalog.get(id).map(|meta| meta.name()) else { continue };
-        for index in storage.watch(id, &name, watched, &site, now) {
+        let Some(meta) = catalog.get(id) else { continue };
+        let name = meta.name();
+        for index in storage.watch(id, &meta, watched, &site, now) {
             let Some(binding) = storage.binding(index) else { continue };
             let params = storage.params(binding.rule);
             if params != detectors.get(&binding.seed) {
@@ -142,7 +143,7 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
             }
         }
     }
-    let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named);
+    let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named, now);
     let shown = fresh.show(&mut storage, &journal, old.head, now)?;
     Ok(Prepared(Box::new(Next { storage, site, kept, heard: old.heard, shown })))
 }
@@ -231,11 +232,14 @@ impl Driver {
         self.site = site;
         let (fresh, carried) = move_over(&mut old, &mut self.storage);
         let closed = self.keep_standing(&old, now);
+        self.keep_modes(&mut old, now);
+        self.storage.engine().gather(now);
         for (binding, of) in &fresh {
             let old = old.engine();
             let mut out = Collect(&mut self.out);
             self.storage.engine().take_up(*binding, of.map(|of| (&old, of)), now, &mut out);
         }
+        self.storage.engine().regard_all(now, &mut Collect(&mut self.out));
         self.publish(None);
         let points = self.storage.watched().map(|point| point.last.point).collect();
         Switched { points, carried, fresh: fresh.len(), closed }
@@ -252,7 +256,7 @@ impl Driver {
                     }
                 }
                 Ok(Heard::Point(point)) if point.meta.source.as_ref().is_some_and(|link| kept.contains(link)) => {
-                    storage.watch(point.id, &point.meta.name(), Watched::of(&point.spec), site, now);
+                    storage.watch(point.id, &point.meta, Watched::of(&point.spec), site, now);
                 }
                 Ok(Heard::Point(_)) => {}
                 Err(TryRecvError::Empty) => break true,
@@ -363,7 +367,7 @@ mod tests {
     impl Bench {
         fn tables(rules: &[usize], order: &[PointId]) -> Storage {
             let site = site(rules);
-            let mut storage = Storage::new(&site.rules);
+            let mut storage = Storage::new(&site);
             let no_data = Watched::of(&PointSpec {
                 name: String::new(),
                 unit: None,

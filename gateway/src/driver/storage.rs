@@ -1,10 +1,12 @@
 //! What core's engine is lent: one vector a kind, built from the checked configuration and only ever appended to.
 
-use gengfu_core::detect::{Params, absent, digital, limit, trend};
-use gengfu_core::engine::{Binding, Engine, Level, Point, Pulse, Rule, Tables};
+use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
+use gengfu_core::engine::{Area, Binding, Engine, Group, Level, Point, Policy, Pulse, Rule, Tables, Unknown, Wire};
 use gengfu_core::reading::{PointId, RuleId};
 use gengfu_core::time::Now;
 
+use super::bonds::{Bonds, Place};
+use crate::catalog::PointMeta;
 use crate::config::checked;
 use crate::config::checked::PointSpec;
 
@@ -23,39 +25,57 @@ pub(super) struct Storage {
     digitals: Vec<digital::State>,
     trends: Vec<trend::State>,
     absents: Vec<absent::State>,
+    votes: Vec<vote::State>,
+    wires: Vec<Wire>,
+    groups: Vec<Group>,
+    areas: Vec<Area>,
+    policy: Policy,
     heap: Vec<u32>,
     pulse: Pulse,
     /// Points that the configuration has.
     configured: Vec<Option<Watched>>,
+    bonds: Bonds,
 }
 
 /// What the configuration says of a point that decides which rules it has.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Watched {
-    /// Of a life-safety point.
-    no_data: Option<absent::Params>,
+    /// How long it may be without a value.
+    no_data: absent::Params,
+    life_safety: bool,
 }
 
 impl Watched {
     pub(super) fn of(spec: &PointSpec) -> Self {
-        let no_data = spec.life_safety.then(|| absent::Params {
+        let no_data = absent::Params {
             bad_ms: spec.bad_after.as_millis() as u64,
             silent_ms: spec.stale_after.map(|d| d.as_millis() as u64),
-        });
-        Self { no_data }
+        };
+        Self { no_data, life_safety: spec.life_safety }
     }
 }
 
 impl Storage {
-    pub(super) fn new(rules: &[checked::Rule]) -> Self {
-        let mut storage = Self::default();
-        for (index, rule) in rules.iter().enumerate() {
-            let level = |n: usize| rule.levels.get(n).or(rule.levels.first());
-            let of = |l: Option<&checked::LevelMeta>| {
-                let fallback = Level { priority: gengfu_core::alarm::Priority::Medium, latch: false };
-                l.map_or(fallback, |l| Level { priority: l.priority, latch: l.latch })
+    pub(super) fn new(site: &checked::Site) -> Self {
+        let ms = |d: std::time::Duration| d.as_millis() as u64;
+        let checked::Policy { max_shelf, max_out_of_service, max_mode } = site.policy;
+        let mut storage = Self {
+            bonds: Bonds::new(&site.rules),
+            areas: vec![Area::default()],
+            policy: Policy { max_shelf_ms: ms(max_shelf), max_out_ms: ms(max_out_of_service), max_mode_ms: ms(max_mode) },
+            ..Self::default()
+        };
+        for (index, rule) in site.rules.iter().enumerate() {
+            let of = |n: usize| rule.levels.get(n).or(rule.levels.first()).map_or(FALLBACK, level);
+            let unknown = match rule.unknown {
+                checked::Unknown::Hold | checked::Unknown::Alarm => Unknown::Hold,
+                checked::Unknown::Danger => Unknown::Danger,
             };
-            storage.rules.push(Rule { params: rule.detector, levels: [of(level(0)), of(level(1))] });
+            storage.rules.push(Rule {
+                unknown,
+                re_alarm_ms: rule.re_alarm.map(ms),
+                ..Rule::new(rule.detector, [of(0), of(1)])
+            });
             storage.origins.push(Some(index));
         }
         storage
@@ -71,6 +91,11 @@ impl Storage {
             digitals: &mut self.digitals,
             trends: &mut self.trends,
             absents: &mut self.absents,
+            votes: &mut self.votes,
+            wires: &self.wires,
+            groups: &mut self.groups,
+            areas: &mut self.areas,
+            policy: self.policy,
             heap: &mut self.heap,
             pulse: &mut self.pulse,
         })
@@ -80,7 +105,7 @@ impl Storage {
     pub(super) fn watch(
         &mut self,
         id: PointId,
-        name: &str,
+        meta: &PointMeta,
         watched: Watched,
         site: &checked::Site,
         now: Now,
@@ -94,21 +119,63 @@ impl Storage {
             return 0..0;
         }
         let first = self.bindings.len() as u32;
+        let (name, area) = (&meta.name(), meta.area.as_deref());
+        let place = Place { point: id, name, area };
+        let mut no_data = watched.life_safety;
         for (rule, config) in site.rules.iter().enumerate() {
             if config.matches(name) {
-                self.bind(RuleId(rule as u32), id, seed(&site.id, &config.id, name), now);
+                self.bind(RuleId(rule as u32), place, seed(&site.id, &config.id, name), now);
+                no_data |= config.unknown == checked::Unknown::Alarm;
             }
         }
-        if let Some(params) = watched.no_data {
-            let rule = self.no_data_rule(params);
-            self.bind(rule, id, seed(&site.id, NO_DATA_RULE, name), now);
+        if no_data {
+            let rule = self.no_data_rule(watched.no_data);
+            self.bind(rule, place, seed(&site.id, NO_DATA_RULE, name), now);
         }
         let end = self.bindings.len() as u32;
+        let (area, fresh) = self.bonds.area(area);
+        if fresh {
+            self.areas.push(Area::default());
+        }
         if let (Some(slot), Some(known)) = (self.points.get_mut(index), self.configured.get_mut(index)) {
-            *slot = Point::new(id, first, end - first);
+            *slot = Point::new(id, first, end - first).in_area(area);
             *known = Some(watched);
         }
         first..end
+    }
+
+    /// The areas, by their index; the first is where nothing is said.
+    pub(super) fn areas(&self) -> impl Iterator<Item = (u16, &str, Area)> {
+        self.bonds.areas().zip(&self.areas).map(|((index, name), area)| (index, name, *area))
+    }
+
+    /// The index of an area.
+    pub(super) fn area_named(&self, name: &str) -> Option<u16> {
+        self.bonds.areas().find(|(_, known)| *known == name).map(|(index, _)| index)
+    }
+
+    /// Points of an area that have a rule.
+    pub(super) fn in_area(&self, area: u16) -> impl Iterator<Item = &Point> {
+        self.watched().filter(move |point| point.area() == area && !point.bindings().is_empty())
+    }
+
+    /// Marks points as tripped; after a restart.
+    pub(super) fn trip(&mut self, point: PointId) {
+        if let Some(point) = self.points.get_mut(point.0 as usize) {
+            point.tripped = true;
+        }
+    }
+
+    /// The binding of a rule, by the site's index, on a point.
+    pub(super) fn binding_on(&self, rule: usize, point: PointId) -> Option<u32> {
+        let of = |index: &u32| self.binding(*index).is_some_and(|b| b.rule == RuleId(rule as u32));
+        self.point(point)?.bindings().find(of)
+    }
+
+    /// The binding of the no-data rule on a point.
+    pub(super) fn no_data_on(&self, point: PointId) -> Option<u32> {
+        let of = |index: &u32| self.binding(*index).is_some_and(|b| self.origin(b.rule).is_none());
+        self.point(point)?.bindings().find(of)
     }
 
     /// The longest memory of any detector, ms: how much of the journal a warm start must show.
@@ -118,6 +185,11 @@ impl Storage {
 
     pub(super) fn binding(&self, index: u32) -> Option<&Binding> {
         self.bindings.get(index as usize)
+    }
+
+    /// After how long an acknowledged alarm of it rings again.
+    pub(super) fn re_alarm_ms(&self, binding: u32) -> Option<u64> {
+        self.rules.get(self.binding(binding)?.rule.0 as usize)?.re_alarm_ms
     }
 
     /// The site's rule behind a binding, `None` for a no-data rule.
@@ -169,28 +241,46 @@ impl Storage {
         self.point(point)?.bindings().find(|index| self.binding(*index).is_some_and(|b| b.seed == seed))
     }
 
-    fn bind(&mut self, rule: RuleId, point: PointId, seed: u64, now: Now) {
+    fn bind(&mut self, rule: RuleId, place: Place<'_>, seed: u64, now: Now) {
         let Some(params) = self.params(rule).copied() else { return };
         let slot = match params {
             Params::Limit(_) => push(&mut self.limits, limit::State::default()),
             Params::Digital(_) => push(&mut self.digitals, digital::State::default()),
             Params::Trend(_) => push(&mut self.trends, trend::State::default()),
             Params::Absent(_) => push(&mut self.absents, absent::State::listening(now)),
+            Params::Vote(_) => push(&mut self.votes, vote::State::default()),
         };
-        self.bindings.push(Binding::new(rule, point, seed, slot));
+        let ties = self.bonds.ties(self.origin(rule), place);
+        self.groups.resize(self.bonds.groups(), Group::default());
+        let binding = Binding::new(rule, place.point, seed, slot).hiding(ties.hides).first_in(ties.first_of);
+        let index = self.bindings.len() as u32;
+        self.bindings.push(binding);
         self.heap.push(0);
+        if let Some(group) = ties.hidden_by {
+            Group::hide(&mut self.groups, &mut self.bindings, group);
+        }
+        for (from, to, voter) in self.bonds.wires(self.origin(rule), place, index) {
+            let len = self.wires.len();
+            self.wires.extend(Wire::lay(&mut self.bindings, len, from, to, voter));
+        }
     }
 
     fn no_data_rule(&mut self, params: absent::Params) -> RuleId {
         let params = Params::Absent(params);
-        let level = Level { priority: gengfu_core::alarm::Priority::High, latch: false };
+        let level = Level { priority: gengfu_core::alarm::Priority::High, latch: false, shelvable: true };
         let known = self.rules.iter().zip(&self.origins).position(|(r, o)| o.is_none() && r.params == params);
         RuleId(known.unwrap_or_else(|| {
-            self.rules.push(Rule { params, levels: [level, level] });
+            self.rules.push(Rule::new(params, [level, level]));
             self.origins.push(None);
             self.rules.len() - 1
         }) as u32)
     }
+}
+
+const FALLBACK: Level = Level { priority: gengfu_core::alarm::Priority::Medium, latch: false, shelvable: true };
+
+fn level(meta: &checked::LevelMeta) -> Level {
+    Level { priority: meta.priority, latch: meta.latch, shelvable: meta.shelvable }
 }
 
 fn push<S>(states: &mut Vec<S>, state: S) -> u32 {

@@ -4,25 +4,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gengfu_core::alarm::state::Refusal;
-use gengfu_core::alarm::{AlarmId, StateName, Transition};
-use gengfu_core::engine::{Event, Sink};
+use gengfu_core::alarm::{AlarmId, EventName, StateName, Transition};
+use gengfu_core::engine::{Command, Event, ModeChange, Sink, Target};
 use gengfu_core::quality::{Quality, Reason};
 use gengfu_core::reading::PointId;
-use gengfu_core::time::Now;
+use gengfu_core::time::{Now, Wall};
 use tokio::sync::{broadcast, mpsc};
 
 use super::names::Deed;
 use super::refusals::Refusals;
 use super::reload::{Heard, Tee};
-use super::storage::{Storage, Watched};
+use super::storage::{NO_DATA_RULE, Storage, Watched};
 use super::{
-    CommandError, Done, EngineHandle, INPUTS, Input, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
+    CommandError, Done, EngineHandle, INPUTS, Input, ModeDone, NewPoint, Order, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{PointSpec, Site};
 use crate::flow::{AlarmEvent, Batch};
-use crate::journal::{Entry, Journal, Ticket};
+use crate::journal::{Entry, Journal, ModeRecord, Ticket};
 use crate::telemetry::{RefusedReason, SharedStats};
 
 /// Inputs taken in one go before requests and deadlines get their turn.
@@ -42,6 +42,8 @@ pub struct Setup {
     pub standing: Vec<AlarmEvent>,
     /// The newest transitions of the alarm lane, newest first.
     pub recent: Vec<AlarmEvent>,
+    /// The modes that ran then.
+    pub modes: Vec<ModeRecord>,
     pub last_seen: Option<i64>,
 }
 
@@ -54,8 +56,11 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
     let handle =
         EngineHandle { inputs, requests, transitions: transitions.clone(), journal: Some(setup.journal.clone()) };
     let mut engine = Driver {
-        storage: Storage::new(&setup.site.rules),
+        storage: Storage::new(&setup.site),
         standing: HashMap::new(),
+        modes: HashMap::new(),
+        in_hand: None,
+        done_mode: None,
         out: Vec::new(),
         refusals: Refusals::default(),
         tee: None,
@@ -66,7 +71,8 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    engine.warm_start(&setup.points, setup.standing, &setup.recent, setup.last_seen)?;
+    let past = Past { standing: setup.standing, recent: &setup.recent, modes: setup.modes, last_seen: setup.last_seen };
+    engine.warm_start(&setup.points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
 
@@ -74,8 +80,13 @@ pub(super) struct Driver {
     pub(super) storage: Storage,
     /// Last transition of every alarm that is not normal, by binding.
     pub(super) standing: HashMap<u32, AlarmEvent>,
-    /// Transitions of the call in hand.
-    pub(super) out: Vec<Transition>,
+    /// The mode that runs in each area, by its index.
+    pub(super) modes: HashMap<u16, ModeRecord>,
+    /// Who begins or ends a mode in the call in hand, and why; and what became of it.
+    pub(super) in_hand: Option<(String, String)>,
+    pub(super) done_mode: Option<ModeDone>,
+    /// What the engine said in the call in hand.
+    pub(super) out: Vec<Said>,
     refusals: Refusals,
     /// Where what comes in goes besides, while other rules are on their way.
     pub(super) tee: Option<Tee>,
@@ -87,37 +98,54 @@ pub(super) struct Driver {
     pub(super) journal: Journal,
 }
 
-pub(super) struct Collect<'o>(pub(super) &'o mut Vec<Transition>);
+/// What the engine says, in its order.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Said {
+    Step(Transition),
+    Mode(ModeChange),
+}
+
+pub(super) struct Collect<'o>(pub(super) &'o mut Vec<Said>);
 
 impl Sink for Collect<'_> {
     fn transition(&mut self, transition: &Transition) {
-        self.0.push(*transition);
+        self.0.push(Said::Step(*transition));
+    }
+
+    fn mode(&mut self, change: &ModeChange) {
+        self.0.push(Said::Mode(*change));
     }
 }
 
+/// What is known of the last run.
+struct Past<'a> {
+    standing: Vec<AlarmEvent>,
+    recent: &'a [AlarmEvent],
+    modes: Vec<ModeRecord>,
+    last_seen: Option<i64>,
+}
+
 impl Driver {
-    fn warm_start(
-        &mut self,
-        points: &[(PointId, PointSpec)],
-        standing: Vec<AlarmEvent>,
-        recent: &[AlarmEvent],
-        last_seen: Option<i64>,
-    ) -> Result<(), String> {
+    fn warm_start(&mut self, points: &[(PointId, PointSpec)], past: Past<'_>) -> Result<(), String> {
         let now = self.clock.now();
         let mut binding_of = HashMap::new();
         for (id, spec) in points {
             let Some(meta) = self.catalog.get(*id) else { continue };
-            for binding in self.storage.watch(*id, &meta.name(), Watched::of(spec), &self.site, now) {
+            for binding in self.storage.watch(*id, &meta, Watched::of(spec), &self.site, now) {
                 binding_of.insert((self.rule_name(binding), meta.name()), binding);
             }
         }
-        let (orphans, known) = warm::restore(&mut self.storage, standing, recent, &binding_of);
+        // Time spent off counts where the wall clock can be believed, else not.
+        let present = Now { wall: Wall(past.last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0))), ..now };
+        let (orphans, known) = warm::restore(&mut self.storage, past.standing, past.recent, &binding_of, present);
         self.standing = known;
         for orphan in orphans {
             self.bury(orphan, now);
         }
-        let shown = warm::replay(&mut self.storage, &self.journal, now, last_seen)?;
-        let clock_good = last_seen.is_none_or(|seen| seen <= now.wall.0);
+        self.resume(past.modes, past.recent, present);
+        let shown = warm::replay(&mut self.storage, &self.journal, present)?;
+        warm::ended(&mut self.storage, past.recent, &binding_of, present);
+        let clock_good = past.last_seen.is_none_or(|seen| seen <= now.wall.0);
         tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
@@ -182,7 +210,7 @@ impl Driver {
     fn point(&mut self, point: &NewPoint) {
         let now = self.clock.now();
         let watched = Watched::of(&point.spec);
-        for binding in self.storage.watch(point.id, &point.meta.name(), watched, &self.site, now) {
+        for binding in self.storage.watch(point.id, &point.meta, watched, &self.site, now) {
             self.storage.engine().enlist(binding);
         }
         self.tell_tee(|| Heard::Point(Box::new(point.clone())));
@@ -209,68 +237,99 @@ impl Driver {
             Request::Ping { reply } => {
                 let _ = reply.send(());
             }
-            Request::Acknowledge { id, by, note, reply } => {
-                let deed = Deed { by: &by, note: note.as_deref() };
-                let _ = reply.send(self.command(&id, &deed, "acknowledge", Event::Acknowledge));
+            Request::Order { order, reply } => {
+                let _ = reply.send(self.command(&order));
             }
-            Request::Reset { id, by, reply } => {
-                let deed = Deed { by: &by, note: None };
-                let _ = reply.send(self.command(&id, &deed, "reset", Event::Reset));
+            Request::Mode { order, reply } => {
+                let _ = reply.send(self.mode(&order));
             }
         }
     }
 
-    fn command(
-        &mut self,
-        id: &str,
-        deed: &Deed<'_>,
-        action: &str,
-        event: fn(AlarmId) -> Event,
-    ) -> Result<Done, CommandError> {
-        let alarm = u64::from_str_radix(id, 16).map_err(|_| CommandError::NoSuchAlarm)?;
+    fn command(&mut self, order: &Order) -> Result<Done, CommandError> {
+        let target = self.target(&order.target)?;
         let now = self.clock.now();
-        let result = self.storage.engine().handle(event(AlarmId(alarm)), now, &mut Collect(&mut self.out));
-        // Deadlines served on the way are nobody's doing; the command's own transition is the last.
-        let own = result.is_ok().then(|| self.out.pop()).flatten();
-        self.publish(None);
-        let (at, by) = (now.wall.0, deed.by.to_owned());
+        let event = Event::Command(target, order.command);
+        let result = self.storage.engine().handle(event, now, &mut Collect(&mut self.out));
+        // Deadlines served on the way are nobody's doing, and what follows from the command is not the person's either.
+        let own = |said: &Said| matches!(said, Said::Step(step) if step.event == told(order.command) && is(target, step));
+        let own = self.out.iter().rposition(own).filter(|_| result.is_ok());
+        let (at, by) = (now.wall.0, order.by.clone());
         let result = result.map_err(refused);
+        let word = told(order.command).word();
         let (action, detail) = match &result {
-            Ok(()) => (action.to_owned(), self.standing_text(id)),
-            Err(why) => (format!("{action}-refused"), format!("{why:?}")),
+            Ok(()) => (word.to_owned(), self.what(order)),
+            Err(why) => (format!("{word}-refused"), format!("{why:?}")),
         };
-        self.journal.append(Entry::Audit { at, by, action, target: id.to_owned(), detail });
+        let deed = Deed { by: &order.by, note: order.note.as_deref() };
+        let done = self.publish(own.map(|index| (index, &deed)));
+        self.journal.append(Entry::Audit { at, by, action, target: order.target.clone(), detail });
         result?;
-        self.out.extend(own);
-        self.publish(Some(deed)).ok_or(CommandError::NoSuchAlarm)
+        done.ok_or(CommandError::NoSuchAlarm)
     }
 
-    fn standing_text(&self, id: &str) -> String {
-        let found = self.standing.values().find(|e| e.id == id);
-        found.map_or_else(String::new, |e| format!("{} {}/{}", e.rule, e.device, e.point))
+    /// Which alarm is meant: by its id, or as `rule@device/point`.
+    fn target(&self, text: &str) -> Result<Target, CommandError> {
+        let Some((rule, point)) = text.split_once('@') else {
+            let id = u64::from_str_radix(text, 16).map_err(|_| CommandError::NoSuchAlarm)?;
+            return Ok(Target::Alarm(AlarmId(id)));
+        };
+        let id = self.catalog.find(point).ok_or(CommandError::NoSuchAlarm)?;
+        let index = self.site.rules.iter().position(|known| known.id == rule);
+        let binding = match index {
+            Some(index) => self.storage.binding_on(index, id),
+            None if rule == NO_DATA_RULE => self.storage.no_data_on(id),
+            None => None,
+        };
+        binding.map(Target::Binding).ok_or(CommandError::NoSuchAlarm)
     }
 
-    /// Hands the transitions in hand to the alarm lane and to whoever listens; returns the last one.
-    pub(super) fn publish(&mut self, deed: Option<&Deed<'_>>) -> Option<Done> {
-        let mut last = None;
+    /// What the audit says beside the target.
+    fn what(&self, order: &Order) -> String {
+        let found = self.standing.values().find(|e| e.id == order.target);
+        let mut what = found.map_or_else(String::new, |e| format!("{} {}/{}", e.rule, e.device, e.point));
+        let time = match order.command {
+            Command::Shelve { for_ms, one_shot } => Some(format!("{} s{}", for_ms / 1000, if one_shot { ", one-shot" } else { "" })),
+            Command::OutOfService { for_ms } => Some(format!("{} s", for_ms / 1000)),
+            Command::Acknowledge | Command::Reset | Command::Unshelve | Command::ReturnToService | Command::Note => None,
+        };
+        for part in time.iter().chain(&order.note) {
+            what += if what.is_empty() { "" } else { "; " };
+            what += part;
+        }
+        what
+    }
+
+    /// Hands what the engine said to the alarm lane and to whoever listens; `own` is a person's step among it, and whose.
+    /// Gives that one.
+    pub(super) fn publish(&mut self, own: Option<(usize, &Deed<'_>)>) -> Option<Done> {
+        let mut done = None;
         for index in 0..self.out.len() {
-            let Some(transition) = self.out.get(index) else { break };
-            let binding = transition.binding;
-            let over = transition.state == StateName::Normal;
-            let Some(event) = names::event(transition, &self.storage, &self.site, &self.catalog, deed) else {
-                continue;
-            };
-            let event = names::carry_on(event, self.standing.get(&binding), deed);
-            let ticket = self.send(event.clone());
-            if over {
-                self.standing.remove(&binding);
-            } else {
-                self.standing.insert(binding, event.clone());
+            let deed = own.filter(|(of, _)| *of == index).map(|(_, deed)| deed);
+            match self.out.get(index).copied() {
+                Some(Said::Step(transition)) => {
+                    let step = self.tell(&transition, deed);
+                    done = if deed.is_some() { step } else { done };
+                }
+                Some(Said::Mode(change)) => self.tell_mode(&change),
+                None => break,
             }
-            last = Some(Done { event, ticket });
         }
         self.out.clear();
-        last
+        done
+    }
+
+    fn tell(&mut self, transition: &Transition, deed: Option<&Deed<'_>>) -> Option<Done> {
+        let binding = transition.binding;
+        let event = names::event(transition, &self.storage, &self.site, &self.catalog, deed)?;
+        let event = names::carry_on(event, self.standing.get(&binding), deed);
+        let ticket = self.send(event.clone());
+        if transition.state == StateName::Normal {
+            self.standing.remove(&binding);
+        } else {
+            self.standing.insert(binding, event.clone());
+        }
+        Some(Done { event, ticket })
     }
 
     fn send(&self, event: AlarmEvent) -> Ticket {
@@ -311,7 +370,7 @@ impl Driver {
         let points = self.storage.watched().map(|p| (p.last.point, p.heard.then_some(p.last))).collect();
         let mut alarms: Vec<_> = self.standing.values().cloned().collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
-        Snapshot { points, alarms, mono: self.clock.mono().0 }
+        Snapshot { points, alarms, modes: self.running(), mono: self.clock.mono().0 }
     }
 
     fn rule_name(&self, binding: u32) -> String {
@@ -319,16 +378,52 @@ impl Driver {
     }
 }
 
-fn refused(refusal: Refusal) -> CommandError {
+/// What a command is called when it is done.
+const fn told(command: Command) -> EventName {
+    match command {
+        Command::Acknowledge => EventName::Acknowledge,
+        Command::Reset => EventName::Reset,
+        Command::Shelve { .. } => EventName::Shelve,
+        Command::Unshelve => EventName::Unshelve,
+        Command::OutOfService { .. } => EventName::OutOfService,
+        Command::ReturnToService => EventName::ReturnToService,
+        Command::Note => EventName::Note,
+    }
+}
+
+fn is(target: Target, step: &Transition) -> bool {
+    match target {
+        Target::Alarm(id) => step.id == id,
+        Target::Binding(binding) => step.binding == binding,
+    }
+}
+
+pub(super) fn refused(refusal: Refusal) -> CommandError {
+    let not_now = |why: &str| CommandError::NotNow(why.to_owned());
     match refusal {
         Refusal::NoSuchAlarm => CommandError::NoSuchAlarm,
-        Refusal::AlreadyAcknowledged => CommandError::NotNow("it is acknowledged already; nothing to do".to_owned()),
-        Refusal::AcknowledgeFirst => {
-            CommandError::NotNow("it is latched and not acknowledged; acknowledge first".to_owned())
+        Refusal::NothingToAcknowledge => not_now("nothing has happened that could be acknowledged"),
+        Refusal::AlreadyAcknowledged => not_now("it is acknowledged already; nothing to do"),
+        Refusal::AcknowledgeFirst => not_now("it is latched and not acknowledged; acknowledge first"),
+        Refusal::NotLatched => {
+            not_now("only a latched alarm whose condition is over can be reset; wait for its return")
         }
-        Refusal::NotLatched => CommandError::NotNow(
-            "only a latched alarm whose condition is over can be reset; wait for its return".to_owned(),
+        Refusal::NotShelvable => not_now(
+            "its rule may not be put aside (critical and latching: fire, call point, high-high gas, entrapment); for planned \
+             work use a mode of its area",
         ),
+        Refusal::AlreadyShelved => not_now("it lies on a shelf already; unshelve it first"),
+        Refusal::NotShelved => not_now("it lies on no shelf; nothing to do"),
+        Refusal::AlreadyOut => not_now("it is out of service already; return it to service first"),
+        Refusal::NotOut => not_now("it is in service; nothing to do"),
+        Refusal::NoEnd => CommandError::Wrong("it needs an end: give for how long, as 30m or 8h".to_owned()),
+        Refusal::TooLong(max) => CommandError::Wrong(format!(
+            "that is too long: {} s at most, by [alarms] in the site file",
+            max / 1000
+        )),
+        Refusal::NoSuchArea => CommandError::Wrong("there is no such area; /api/v1/modes lists them".to_owned()),
+        Refusal::ModeRuns => not_now("the area is in a mode already; end that first"),
+        Refusal::NoModeRuns => not_now("the area is in no mode; nothing to do"),
     }
 }
 

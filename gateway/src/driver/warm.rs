@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use gengfu_core::alarm::state::Standing;
-use gengfu_core::alarm::{AlarmId, StateName};
+use gengfu_core::alarm::life::Life;
+use gengfu_core::alarm::state::{Open, Shelf, Standing, Veils};
+use gengfu_core::alarm::{AlarmId, ModeName, StateName};
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 
@@ -21,23 +22,62 @@ pub(super) fn restore(
     standing: Vec<AlarmEvent>,
     recent: &[AlarmEvent],
     binding_of: &HashMap<(String, String), u32>,
+    present: Now,
 ) -> (Vec<AlarmEvent>, HashMap<u32, AlarmEvent>) {
     trust(storage, recent, binding_of);
     let (mut orphans, mut known) = (Vec::new(), HashMap::new());
     for event in standing {
         let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
-        let state = StateName::ALL.into_iter().find(|s| s.word() == event.state);
-        let id = u64::from_str_radix(&event.id, 16).ok().map(AlarmId);
-        match (binding_of.get(&key), state, id) {
-            (Some(&binding), Some(state), Some(id)) => {
-                let stands = Standing { id, onset: Wall(event.onset), number: event.number, level: event.level };
-                storage.engine().restore(binding, state, stands);
+        let binding = binding_of.get(&key).copied();
+        let again = binding.and_then(|binding| storage.re_alarm_ms(binding));
+        match binding.zip(open(&event, again, present)) {
+            Some((binding, open)) => {
+                storage.engine().restore(binding, open);
                 known.insert(binding, event);
             }
-            (_, _, _) => orphans.push(event),
+            None => orphans.push(event),
         }
     }
     (orphans, known)
+}
+
+/// The alarm as its last transition left it; `None` for one that this version can't make sense of.
+fn open(event: &AlarmEvent, re_alarm_ms: Option<u64>, present: Now) -> Option<Open> {
+    let id = u64::from_str_radix(&event.id, 16).ok().map(AlarmId)?;
+    // Times that people wrote down are on the wall clock; what is left of them runs on the counter.
+    let mono = |at: i64| present.mono.plus(at.saturating_sub(present.wall.0).max(0) as u64);
+    let again = re_alarm_ms.zip(event.acknowledged.as_ref()).map(|(ms, seen)| mono(seen.at.saturating_add(ms as i64)));
+    let name = StateName::ALL.into_iter().find(|name| name.word() == event.life())?;
+    let test = event.test.as_ref().and_then(|word| ModeName::ALL.into_iter().find(|mode| mode.word() == word));
+    let onset = Wall(event.onset);
+    Some(Open {
+        standing: Standing { id, onset, number: event.number, level: event.level, test, first: event.first },
+        life: Life::named(name, again)?,
+        veils: Veils {
+            shelf: event.shelved.as_ref().map(|veil| Shelf { until: mono(veil.until), one_shot: veil.one_shot }),
+            suppressed: event.suppressed,
+            out_until: event.out_of_service.as_ref().map(|veil| mono(veil.until)),
+        },
+    })
+}
+
+/// Tells the votes whose conditions were over when the last run ended, and since when: they may count still.
+pub(super) fn ended(
+    storage: &mut Storage,
+    recent: &[AlarmEvent],
+    binding_of: &HashMap<(String, String), u32>,
+    present: Now,
+) {
+    let mut told = HashSet::new();
+    for event in recent.iter().filter(|event| ["raise", "escalate", "return"].contains(&event.event.as_str())) {
+        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
+        if let Some(&binding) = binding_of.get(&key)
+            && told.insert(binding)
+            && event.event == "return"
+        {
+            storage.engine().ended(binding, ago(present, Wall(event.detected)));
+        }
+    }
 }
 
 /// Tells the engine what alarms were called and since when each condition stands or is over, as far as the newest entries
@@ -69,17 +109,11 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(Str
 /// Shows the detectors what the journal holds of their memory, in the order it came. That ends where the last run ended,
 /// however long ago: what was pending then is pending now. Time spent off counts when the wall clock can be believed, that
 /// is when it has not gone back behind what the last run wrote. Returns how many readings were shown.
-pub(super) fn replay(
-    storage: &mut Storage,
-    journal: &Journal,
-    now: Now,
-    last_seen: Option<i64>,
-) -> Result<u64, String> {
-    let present = last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0));
+pub(super) fn replay(storage: &mut Storage, journal: &Journal, present: Now) -> Result<u64, String> {
     let memory = storage.memory_ms().min(MAX_REPLAY_MS);
     journal.remember(memory);
     let mut shown = 0;
-    past(journal, memory, Now { wall: Wall(present), ..now }, &mut |past| {
+    past(journal, memory, present, &mut |past| {
         storage.engine().warm(&past.reading, past.delivery, past.then);
         shown += 1;
     })?;

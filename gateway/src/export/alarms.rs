@@ -78,6 +78,15 @@ fn fields(seq: Seq, wall: i64, entry: &Entry) -> [String; 18] {
             set("kind", "gap".to_owned());
             set("detail", format!("{} to {}, at most {at_most} readings: {why}", ms(*from), ms(*to)));
         }
+        Entry::Mode(record) => {
+            set("kind", "mode".to_owned());
+            set("event", format!("{}-{}", record.mode, record.change));
+            set("alarm", record.area.clone());
+            set("by", record.by.clone());
+            let walked = record.tripped.len() + record.untripped.len();
+            let walk = if walked > 0 { format!("; {} of {walked} tripped", record.tripped.len()) } else { String::new() };
+            set("detail", format!("until {}: {}{walk}", ms(record.until), record.reason));
+        }
         Entry::Maintenance { what, detail, .. } => {
             set("kind", "maintenance".to_owned());
             set("event", what.clone());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 use sha2::{Digest, Sha256};
 
-use super::{Entry, Seq};
+use super::{BEGUN, Entry, ModeRecord, Seq};
 use crate::flow::AlarmEvent;
 
 /// SHA-256 of the entry before, then this one's seq, wall time and body.
@@ -41,6 +41,7 @@ fn kind(entry: &Entry) -> (&'static str, Option<&str>) {
         Entry::Start { .. } => ("start", None),
         Entry::Stop { .. } => ("stop", None),
         Entry::Gap { .. } => ("gap", None),
+        Entry::Mode(_) => ("mode", None),
         Entry::Maintenance { .. } => ("maintenance", None),
     }
 }
@@ -52,8 +53,14 @@ pub(super) fn insert(conn: &Connection, before: &Hash, seq: Seq, wall: i64, entr
     let (kind, alarm) = kind(entry);
     let mut insert = conn.prepare_cached("INSERT INTO entry VALUES(?1, ?2, ?3, ?4, ?5, ?6)")?;
     insert.execute(params![seq, wall, kind, alarm, body, hash.as_slice()])?;
-    if let Entry::Alarm(event) = entry {
-        stand(conn, seq, event)?;
+    match entry {
+        Entry::Alarm(event) => stand(conn, seq, event)?,
+        Entry::Mode(record) => run(conn, record)?,
+        Entry::Audit { .. }
+        | Entry::Start { .. }
+        | Entry::Stop { .. }
+        | Entry::Gap { .. }
+        | Entry::Maintenance { .. } => {}
     }
     Ok(hash)
 }
@@ -66,6 +73,39 @@ fn stand(conn: &Connection, seq: Seq, event: &AlarmEvent) -> rusqlite::Result<()
     let body = serde_json::to_string(event).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let mut upsert = conn.prepare_cached("INSERT OR REPLACE INTO standing VALUES(?1, ?2, ?3, ?4, ?5)")?;
     upsert.execute(params![event.rule, event.device, event.point, seq, body]).map(|_| ())
+}
+
+/// Key of a mode that runs, before the area's name.
+const MODE: &str = "mode.";
+
+fn run(conn: &Connection, record: &ModeRecord) -> rusqlite::Result<()> {
+    let key = format!("{MODE}{}", record.area);
+    if record.change == BEGUN {
+        let body =
+            serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        return super::schema::put_meta(conn, &key, &body);
+    }
+    let mut delete = conn.prepare_cached("DELETE FROM meta WHERE key = ?1")?;
+    delete.execute([key]).map(|_| ())
+}
+
+/// The modes that run. One that can't be read is passed over: what is raised in its area is then for real.
+pub(super) fn modes(conn: &Connection) -> rusqlite::Result<Vec<ModeRecord>> {
+    let mut rows = conn.prepare("SELECT value FROM meta WHERE substr(key, 1, 5) = ?1 ORDER BY key")?;
+    let rows = rows.query_map([MODE], |row| Ok(serde_json::from_slice(text(row, 0)?).ok()))?;
+    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// The same made anew from every entry that can be read.
+pub(super) fn rerun(conn: &Connection) -> rusqlite::Result<()> {
+    let mut rows = conn.prepare("SELECT body FROM entry WHERE kind = 'mode' ORDER BY seq")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Ok(Entry::Mode(record)) = serde_json::from_slice(text(row, 0)?) {
+            run(conn, &record)?;
+        }
+    }
+    Ok(())
 }
 
 /// The standing alarms, in the order of their last transition; `None` if a row can't be read, and then [`fold`] helps.

@@ -71,6 +71,7 @@ impl Row {
             Ok(
                 Entry::Audit { at, .. } | Entry::Start { at, .. } | Entry::Stop { at } | Entry::Maintenance { at, .. },
             ) => at,
+            Ok(Entry::Mode(record)) => record.at,
             Ok(Entry::Gap { to, .. }) => to,
             Err(_) => *wall,
         };

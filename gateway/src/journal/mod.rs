@@ -137,6 +137,8 @@ pub enum Entry {
         at_most: u64,
         why: String,
     },
+    /// A mode of an area began or ended.
+    Mode(ModeRecord),
     /// The gateway has something to say about itself: clock step, repair, sick disk, source restarted.
     Maintenance {
         at: i64,
@@ -154,6 +156,7 @@ impl Entry {
             | Self::Start { .. }
             | Self::Stop { .. }
             | Self::Gap { .. }
+            | Self::Mode(_)
             | Self::Maintenance { .. } => None,
         }
     }
@@ -161,6 +164,31 @@ impl Entry {
     pub fn is_alarm(&self) -> bool {
         matches!(self, Self::Alarm(_))
     }
+}
+
+/// The word for a mode that runs from here on.
+pub const BEGUN: &str = "begun";
+
+/// A mode of an area as the alarm lane keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeRecord {
+    /// When this was, UTC ms.
+    pub at: i64,
+    /// The area's name; empty for what stands in none.
+    pub area: String,
+    /// `walk-test`, `drill` or `maintenance`.
+    pub mode: String,
+    /// `begun`, `ended` or `expired`.
+    pub change: String,
+    /// Who began or ended it; `timer` where its time was over.
+    pub by: String,
+    pub reason: String,
+    pub began: i64,
+    /// When it ends by itself.
+    pub until: i64,
+    /// At the end of a walk-test: `device/point` of those that were tripped, and of those that were not.
+    pub tripped: Vec<String>,
+    pub untripped: Vec<String>,
 }
 
 /// Why the process started.
@@ -290,6 +318,8 @@ pub struct Opened {
     pub journal: Journal,
     /// The fold of the alarm lane: the last transition of every (rule, point) whose state is not `normal`.
     pub standing: Vec<AlarmEvent>,
+    /// The modes of areas that run.
+    pub modes: Vec<ModeRecord>,
     pub cause: StartCause,
     /// Wall time of the last thing the previous run wrote, if there was one.
     pub last_seen: Option<i64>,

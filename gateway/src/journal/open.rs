@@ -23,7 +23,7 @@ use super::retention::Retention;
 use super::series::{self, Series};
 use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
-use super::{
+use super::{ModeRecord, 
     Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, owed,
     restore, schema, tap,
 };
@@ -61,6 +61,7 @@ struct FoundAlarm {
     found: Found,
     end: Hash,
     standing: Vec<AlarmEvent>,
+    modes: Vec<ModeRecord>,
 }
 
 #[derive(Debug)]
@@ -119,7 +120,7 @@ pub(super) fn open(
     let inner =
         Arc::new(Inner { alarm: alarm_lane, telemetry: telemetry_lane, start, clock: clock.clone(), _lock: lock });
     let writers = Writers { inner: Arc::clone(&inner), threads };
-    Ok(Opened { journal: Journal { inner }, standing: alarm.standing, cause, last_seen, writers })
+    Ok(Opened { journal: Journal { inner }, standing: alarm.standing, modes: alarm.modes, cause, last_seen, writers })
 }
 
 /// When the directory was first used, UTC ms: nothing is ever written to the lock, and a damaged lane may have forgotten.
@@ -162,7 +163,7 @@ fn load_alarm(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundAl
         Some(standing) => standing,
         None => chain::fold(conn)?.into_iter().map(|(_, event)| event).collect(),
     };
-    Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing })
+    Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing, modes: chain::modes(conn)? })
 }
 
 fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundTelemetry> {

@@ -97,7 +97,10 @@ fn most_records(path: &Path) -> u64 {
 /// What follows from the rows is made anew.
 fn finish(fresh: &Connection, lane: Lane) -> rusqlite::Result<()> {
     match lane {
-        Lane::Alarm => chain::restand(fresh, &chain::fold(fresh)?),
+        Lane::Alarm => {
+            chain::restand(fresh, &chain::fold(fresh)?)?;
+            chain::rerun(fresh)
+        }
         Lane::Telemetry => spans(fresh),
     }
 }

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gengfu_core::alarm::StateName;
+use gengfu_core::engine::Command as Done;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use super::super::App;
 use super::super::extract::{Command, Page, Paging, Params, Payload};
 use super::super::problem::Problem;
 use super::super::standing;
-use crate::driver::CommandError;
+use crate::driver::{CommandError, Order};
 use crate::flow::AlarmEvent;
 use crate::journal::{Entry, Seq};
 
@@ -92,7 +93,8 @@ pub(super) async fn reset(
     Payload(command): Payload<Command>,
 ) -> Result<Response, Problem> {
     let command = command.checked()?;
-    let answer = app.engine.reset(id.clone(), command.by.clone()).await;
+    let order = Order { target: id.clone(), command: Done::Reset, by: command.by.clone(), note: None };
+    let answer = app.engine.order(order).await;
     answer_command(&app, &id, command, answer).await
 }
 
@@ -106,6 +108,7 @@ async fn answer_command(
         Ok(event) => Some(event),
         Err(CommandError::NotDurable) => None,
         Err(CommandError::NoSuchAlarm) => return Err(unknown(id)),
+        Err(CommandError::Wrong(why)) => return Err(Problem::invalid(why)),
         Err(CommandError::NotNow(why)) => return Err(Problem::new(StatusCode::CONFLICT, "not-in-this-state", why)),
         Err(CommandError::Stopped) => return Err(Problem::engine_silent()),
     };

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use gengfu_core::detect::{Params, absent, digital, limit, trend};
+use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
 use serde_json::{Value, json};
 
 use super::super::App;
@@ -50,6 +50,21 @@ fn detector(params: &Params) -> Value {
         }
         Params::Trend(trend::Params { limit, side, within_ms, window_ms }) => {
             json!({ "kind": "trend", "limit": limit, "side": side_word(side), "within_ms": within_ms, "window_ms": window_ms })
+        }
+        Params::Vote(vote::Params { need, of, within_ms, degraded, watch, on_ms, off_ms, .. }) => {
+            let kind = match watch {
+                vote::Watch::Danger => "vote",
+                vote::Watch::Health => "vote-health",
+            };
+            let degraded = match degraded {
+                vote::Degraded::Hold => "hold",
+                vote::Degraded::Fewer => "fewer",
+                vote::Degraded::Trip => "trip",
+            };
+            json!({
+                "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded, "on_ms": on_ms,
+                "off_ms": off_ms,
+            })
         }
         Params::Absent(absent::Params { bad_ms, silent_ms }) => {
             json!({ "kind": "absent", "bad_ms": bad_ms, "silent_ms": silent_ms })

@@ -1,6 +1,7 @@
 //! What stands, in the order in which it wants eyes: how it is now, how it was when it was raised, and what to do.
 
-use gengfu_core::alarm::{Priority, StateName};
+use gengfu_core::alarm::Priority;
+use gengfu_core::alarm::life::Life;
 use maud::{Markup, html};
 
 use super::super::standing::{self, AlarmView};
@@ -197,9 +198,9 @@ fn acknowledged(look: &Look<'_>, seen: &Acknowledged) -> Markup {
 
 /// What a person may do about it now.
 fn may(view: &AlarmView) -> Option<&'static str> {
-    match view.state()? {
-        StateName::Unacknowledged | StateName::Returned | StateName::Latched => Some("acknowledge"),
-        StateName::LatchedAcknowledged => Some("reset"),
-        StateName::Normal | StateName::Acknowledged => None,
+    match view.life()? {
+        Life::Unacknowledged | Life::Returned | Life::Latched => Some("acknowledge"),
+        Life::LatchedAcknowledged => Some("reset"),
+        Life::Normal | Life::Acknowledged { .. } => None,
     }
 }

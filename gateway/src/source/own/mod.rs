@@ -102,13 +102,10 @@ fn rules(site: &Site) -> Vec<Rule> {
     let detector = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 0, off_ms: 0 });
     let owns = Own::of(site);
     let of = |t: &Trouble| owns.iter().filter(|own| own.trouble.point == t.point).map(Own::name).collect();
-    let rule = |t: &Trouble| Rule {
-        id: format!("{DEVICE}/{}", t.point),
-        points: of(t),
-        detector,
-        levels: vec![LevelMeta { priority: t.priority, latch: false }],
-        basis: None,
-        advice: Some(t.advice.to_owned()),
+    let rule = |t: &Trouble| {
+        let level = LevelMeta { priority: t.priority, latch: false, shelvable: true };
+        let id = format!("{DEVICE}/{}", t.point);
+        Rule { advice: Some(t.advice.to_owned()), ..Rule::new(id, of(t), detector, vec![level]) }
     };
     TROUBLES.iter().map(rule).collect()
 }

@@ -1,0 +1,140 @@
+//! What hangs between bindings, by name: groups that hide and groups with a first, areas, who votes where. Names become
+//! indices here, as points come; core knows indices alone.
+
+use std::collections::HashMap;
+
+use gengfu_core::reading::PointId;
+
+use crate::config::checked::{Rule, Scope, Voter};
+
+/// The area of points that have none.
+pub(super) const NO_AREA: &str = "";
+
+/// A point and where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) point: PointId,
+    /// `device/point`.
+    pub(super) name: &'a str,
+    pub(super) area: Option<&'a str>,
+}
+
+/// What one binding has to do with others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ties {
+    pub(super) hides: Option<u32>,
+    pub(super) hidden_by: Option<u32>,
+    pub(super) first_of: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    /// The rule that hides, and the device, area or site where.
+    Hides(String, Scope, String),
+    First(String),
+}
+
+/// What a rule says of others.
+#[derive(Debug, Default)]
+struct Said {
+    id: String,
+    suppressed_by: Option<(String, Scope)>,
+    first_out: Option<String>,
+    /// Where other rules are hidden by this one; `check` sees to it that they agree.
+    hides: Option<Scope>,
+    voters: Vec<Voter>,
+    is_voter: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Bonds {
+    rules: Vec<Said>,
+    groups: HashMap<Key, u32>,
+    areas: Vec<String>,
+    /// Bindings by rule and `device/point`, of voters.
+    voters: HashMap<Voter, u32>,
+    /// Bindings of votes, by index of the rule.
+    votes: HashMap<usize, u32>,
+}
+
+impl Bonds {
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let said = |rule: &Rule| {
+            let hidden = rules.iter().filter_map(|other| other.suppressed_by.as_ref());
+            Said {
+                id: rule.id.clone(),
+                suppressed_by: rule.suppressed_by.as_ref().map(|by| (by.rule.clone(), by.same)),
+                first_out: rule.first_out.clone(),
+                hides: hidden.into_iter().find(|by| by.rule == rule.id).map(|by| by.same),
+                voters: rule.voters.clone(),
+                is_voter: rules.iter().any(|vote| vote.voters.iter().any(|voter| voter.rule == rule.id)),
+            }
+        };
+        let rules = rules.iter().map(said).collect();
+        Self { rules, areas: vec![NO_AREA.to_owned()], ..Self::default() }
+    }
+
+    /// The groups that a binding is in.
+    pub(super) fn ties(&mut self, rule: Option<usize>, place: Place<'_>) -> Ties {
+        let Some(said) = rule.and_then(|index| self.rules.get(index)) else { return Ties::default() };
+        let hides = said.hides.map(|scope| Key::Hides(said.id.clone(), scope, at(scope, place)));
+        let hidden_by = said.suppressed_by.clone().map(|(by, scope)| Key::Hides(by, scope, at(scope, place)));
+        let first_of = said.first_out.clone().map(Key::First);
+        let mut group = |key: Option<Key>| {
+            let next = self.groups.len() as u32;
+            key.map(|key| *self.groups.entry(key).or_insert(next))
+        };
+        Ties { hides: group(hides), hidden_by: group(hidden_by), first_of: group(first_of) }
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The index of an area, and whether it is new.
+    pub(super) fn area(&mut self, name: Option<&str>) -> (u16, bool) {
+        let name = name.unwrap_or(NO_AREA);
+        if let Some(known) = self.areas.iter().position(|area| area == name) {
+            return (known as u16, false);
+        }
+        self.areas.push(name.to_owned());
+        (self.areas.len() as u16 - 1, true)
+    }
+
+    pub(super) fn areas(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.areas.iter().enumerate().map(|(index, name)| (index as u16, name.as_str()))
+    }
+
+    /// The wires that a new binding needs, as (voter, vote, which of its voters): as a vote, and as a voter.
+    pub(super) fn wires(&mut self, rule: Option<usize>, place: Place<'_>, binding: u32) -> Vec<(u32, u32, u8)> {
+        let Some((index, said)) = rule.and_then(|index| Some((index, self.rules.get(index)?))) else {
+            return Vec::new();
+        };
+        let mut wires = Vec::new();
+        if !said.voters.is_empty() {
+            self.votes.insert(index, binding);
+            let known = said.voters.iter().enumerate().filter_map(|(n, voter)| Some((*self.voters.get(voter)?, n)));
+            wires.extend(known.map(|(from, n)| (from, binding, n as u8)));
+            return wires;
+        }
+        if !said.is_voter {
+            return wires;
+        }
+        let me = Voter { rule: said.id.clone(), point: place.name.to_owned() };
+        for (vote, to) in &self.votes {
+            let seats = self.rules.get(*vote).map_or(&[][..], |vote| &vote.voters);
+            wires.extend(seats.iter().enumerate().filter(|(_, seat)| **seat == me).map(|(n, _)| (binding, *to, n as u8)));
+        }
+        wires.sort_unstable();
+        self.voters.insert(me, binding);
+        wires
+    }
+}
+
+fn at(scope: Scope, place: Place<'_>) -> String {
+    match scope {
+        Scope::Device => place.name.split_once('/').map_or(place.name, |(device, _)| device).to_owned(),
+        Scope::Area => place.area.unwrap_or(NO_AREA).to_owned(),
+        Scope::Site => String::new(),
+    }
+}
