@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gengfu_core::engine::Command;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -140,17 +141,22 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
         match request {
             Request::Ping { reply } => drop(reply.send(())),
             Request::Snapshot { reply } => drop(reply.send(engine.snapshot.clone())),
-            Request::Acknowledge { id, by, note, reply } => {
-                engine.asked.push(("acknowledge".to_owned(), id, by));
-                engine.note = note;
+            Request::Order { order, reply } => {
+                let word = match order.command {
+                    Command::Acknowledge => "acknowledge",
+                    Command::Reset => "reset",
+                    Command::Shelve { .. } => "shelve",
+                    Command::Unshelve => "unshelve",
+                    Command::OutOfService { .. } => "out-of-service",
+                    Command::ReturnToService => "return-to-service",
+                    Command::Note => "note",
+                };
+                engine.asked.push((word.to_owned(), order.target, order.by));
+                engine.note = order.note;
                 drop(reply.send(engine.carried_out()));
             }
-            // Nobody here reloads the engine's rules.
-            Request::Prepare { .. } | Request::Switch { .. } => {}
-            Request::Reset { id, by, reply } => {
-                engine.asked.push(("reset".to_owned(), id, by));
-                drop(reply.send(engine.carried_out()));
-            }
+            // Nobody here reloads the engine's rules or walks through areas.
+            Request::Prepare { .. } | Request::Switch { .. } | Request::Mode { .. } => {}
         }
     }
 }
