@@ -345,7 +345,8 @@ impl Open {
                 Some(_) => Ok(Some(self.veiled(EventName::ReturnToService, Veils { out_until: None, ..self.veils }))),
                 None => Err(Refusal::NotOut),
             },
-            Input::Suppress if self.veils.suppressed => Ok(None),
+            // Of an alarm that is over nothing is left to hide.
+            Input::Suppress if self.veils.suppressed || self.life == Life::Normal => Ok(None),
             Input::Suppress => Ok(Some(self.veiled(EventName::Suppress, Veils { suppressed: true, ..self.veils }))),
             Input::Unsuppress if self.veils.suppressed => {
                 Ok(Some(self.veiled(EventName::Unsuppress, Veils { suppressed: false, ..self.veils })))
@@ -369,6 +370,10 @@ impl Open {
             // Only a veil was there before: whether it is a test, hidden or the first is decided now.
             open.standing = Standing { test: breach.test, first: breach.first, level: breach.level, ..open.standing };
             open.veils.suppressed = breach.hidden;
+        } else if event == EventName::Raise {
+            // A test that waits for people still is no test any more where the condition comes again after the mode; what
+            // was real stays so in one.
+            open.standing.test = open.standing.test.and(breach.test);
         }
         Some(open.to(event, life, open.veils))
     }
