@@ -408,7 +408,9 @@ impl Open {
     }
 }
 
-const fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
+/// The earlier of two moments, where there are any.
+#[inline]
+pub(crate) const fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
         (Some(one), None) | (None, Some(one)) => Some(one),

@@ -36,7 +36,7 @@ const VEILS: &str = "
 ";
 
 /// With the last veil an alarm is announced anew: where it leads.
-const UNVEILED: &str = "
+pub(crate) const UNVEILED: &str = "
            | A | B | C | D | E | F
   unveiled | A | B | B | A | E | E
 ";

@@ -37,7 +37,7 @@ impl Params {
             Self::Digital(p) => p.on_ms.max(p.off_ms),
             Self::Trend(p) => p.window_ms,
             Self::Absent(p) => p.bad_ms.max(p.silent_ms.unwrap_or(0)),
-            Self::Vote(p) => p.within_ms.max(p.on_ms).max(p.off_ms),
+            Self::Vote(p) => p.memory_ms(),
         }
     }
 

@@ -44,6 +44,7 @@ pub enum Command {
 }
 
 impl Engine<'_> {
+    #[inline(never)]
     pub(super) fn command(
         &mut self,
         target: Target,
