@@ -52,6 +52,14 @@ impl Params {
         }
     }
 
+    /// Whether it is the point's own value that it looks at, and not the lack of one or what other rules say.
+    pub const fn measures(&self) -> bool {
+        match self {
+            Self::Limit(_) | Self::Digital(_) | Self::Trend(_) => true,
+            Self::Absent(_) | Self::Vote(_) => false,
+        }
+    }
+
     /// Whether its alarms foretell a limit instead of reporting one.
     pub const fn predictive(&self) -> bool {
         matches!(self, Self::Trend(_))

@@ -101,7 +101,7 @@ impl Engine<'_> {
     /// Ends the modes whose time is over at `due`.
     #[inline(never)]
     pub(super) fn expire_modes(&mut self, due: Mono, now: Now, sink: &mut impl Sink) {
-        for index in 0..self.tables.areas.len() as u16 {
+        for index in (0..=u16::MAX).take(self.tables.areas.len()) {
             let mode = self.tables.areas.get(usize::from(index)).and_then(Area::mode);
             if let Some(mode) = mode.filter(|mode| mode.until <= due) {
                 self.over(index, mode, Change::Expired, now.at(due), sink);

@@ -23,6 +23,8 @@ mod laws;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod odd;
+#[cfg(test)]
 mod tests;
 
 pub use areas::{Area, Change, Mode, ModeChange};
@@ -286,7 +288,7 @@ impl<'t> Engine<'t> {
         let mode = self.mode_of(b.point.0);
         let input = match standing {
             Some(s) if s.level + 1 > stood => {
-                if mode == Some(ModeName::WalkTest) {
+                if mode == Some(ModeName::WalkTest) && rule.params.measures() {
                     on(self.tables.points, b.point.0 as usize, |point| point.tripped = true);
                 }
                 Some(Input::Breach(Breach {

@@ -34,16 +34,16 @@ pub(super) struct World {
     pub(super) rules: Vec<Rule>,
     pub(super) points: Vec<Point>,
     pub(super) bindings: Vec<Binding>,
-    limits: Vec<limit::State>,
+    pub(super) limits: Vec<limit::State>,
     digitals: Vec<digital::State>,
     trends: Vec<trend::State>,
     absents: Vec<absent::State>,
     pub(super) votes: Vec<vote::State>,
-    wires: Vec<Wire>,
-    groups: Vec<Group>,
+    pub(super) wires: Vec<Wire>,
+    pub(super) groups: Vec<Group>,
     pub(super) areas: Vec<Area>,
-    heap: Vec<u32>,
-    pulse: Pulse,
+    pub(super) heap: Vec<u32>,
+    pub(super) pulse: Pulse,
     pub(super) log: Log,
     /// The readings that were taken, as the telemetry lane would keep them.
     shown: Vec<Shown>,
@@ -72,7 +72,7 @@ pub(super) fn now(ms: u64) -> Now {
 pub(super) const BASE: u64 = 1 << 32;
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let limit_level = |limit, clear, on_ms, off_ms| limit::Level { limit, clear, on_ms, off_ms };
         let low = limit::Params { side: Side::Low, first: limit_level(0.15, 0.17, 5_000, 3_000), second: None };
         let gas = limit::Params {
