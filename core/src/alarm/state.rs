@@ -270,10 +270,14 @@ impl State {
             (Self::Normal, Input::OutOfService(until, fresh)) => {
                 Ok(Some(Step::veil(fresh, EventName::OutOfService, Veils { out_until: Some(until), ..Veils::NONE })))
             }
-            (Self::Normal, Input::Normal { .. } | Input::ReAlarm) => Ok(None),
-            (Self::Normal, Input::Suppress | Input::Unsuppress | Input::TestOver) => Ok(None),
-            (Self::Normal, Input::Acknowledge { .. } | Input::Reset | Input::Note) => Err(Refusal::NoSuchAlarm),
-            (Self::Normal, Input::Unshelve | Input::ReturnToService) => Err(Refusal::NoSuchAlarm),
+            (
+                Self::Normal,
+                Input::Normal { .. } | Input::ReAlarm | Input::Suppress | Input::Unsuppress | Input::TestOver,
+            ) => Ok(None),
+            (
+                Self::Normal,
+                Input::Acknowledge { .. } | Input::Reset | Input::Note | Input::Unshelve | Input::ReturnToService,
+            ) => Err(Refusal::NoSuchAlarm),
             (Self::Open(open), input) => open.step(input),
         }
     }
@@ -282,8 +286,7 @@ impl State {
 impl Step {
     fn raise(breach: &Breach) -> Self {
         let (id, onset) = breach.fresh;
-        let standing =
-            Standing { id, onset, number: 1, level: breach.level, test: breach.test, first: breach.first };
+        let standing = Standing { id, onset, number: 1, level: breach.level, test: breach.test, first: breach.first };
         let veils = Veils { suppressed: breach.hidden, ..Veils::NONE };
         Self { event: EventName::Raise, open: Open { standing, life: Life::Unacknowledged, veils } }
     }
@@ -322,7 +325,9 @@ impl Open {
     fn step(self, input: Input) -> Result<Option<Step>, Refusal> {
         match input {
             Input::Breach(breach) => Ok(self.breach(&breach)),
-            Input::Normal { latching } => Ok(self.life.over(latching).map(|(life, event)| self.to(event, life, self.veils))),
+            Input::Normal { latching } => {
+                Ok(self.life.over(latching).map(|(life, event)| self.to(event, life, self.veils)))
+            }
             Input::Acknowledge { again } => Ok(Some(self.lives(EventName::Acknowledge, self.life.acknowledge(again)?))),
             Input::Reset => Ok(Some(self.lives(EventName::Reset, self.life.reset()?))),
             Input::ReAlarm => Ok(self.re_alarm()),
@@ -334,13 +339,10 @@ impl Open {
                 Some(_) => Ok(Some(self.veiled(EventName::Unshelve, Veils { shelf: None, ..self.veils }))),
                 None => Err(Refusal::NotShelved),
             },
-            Input::OutOfService(until, _) => match self.veils.out_until {
-                Some(_) => Err(Refusal::AlreadyOut),
-                None => {
-                    let veils = Veils { out_until: Some(until), ..self.veils };
-                    Ok(Some(self.veiled(EventName::OutOfService, veils)))
-                }
-            },
+            Input::OutOfService(..) if self.veils.out_until.is_some() => Err(Refusal::AlreadyOut),
+            Input::OutOfService(until, _) => {
+                Ok(Some(self.veiled(EventName::OutOfService, Veils { out_until: Some(until), ..self.veils })))
+            }
             Input::ReturnToService => match self.veils.out_until {
                 Some(_) => Ok(Some(self.veiled(EventName::ReturnToService, Veils { out_until: None, ..self.veils }))),
                 None => Err(Refusal::NotOut),

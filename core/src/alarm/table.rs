@@ -95,7 +95,8 @@ struct Seen {
 }
 
 impl Seen {
-    const NORMAL: Self = Self { life: "A", shelf: None, hidden: false, out: false, level: 0, test: false, first: false };
+    const NORMAL: Self =
+        Self { life: "A", shelf: None, hidden: false, out: false, level: 0, test: false, first: false };
 
     fn of(state: State) -> Self {
         let Some(Open { standing, life, veils }) = state.open() else { return Self::NORMAL };
@@ -143,7 +144,15 @@ impl Seen {
             for shelf in [None, Some(false), Some(true)] {
                 for bits in 0..32u8 {
                     let is = |bit: u8| bits & (1 << bit) != 0;
-                    all.push(Self { life, shelf, hidden: is(0), out: is(1), level: bits >> 2 & 1, test: is(3), first: is(4) });
+                    all.push(Self {
+                        life,
+                        shelf,
+                        hidden: is(0),
+                        out: is(1),
+                        level: bits >> 2 & 1,
+                        test: is(3),
+                        first: is(4),
+                    });
                 }
             }
         }
@@ -235,12 +244,9 @@ fn expected(seen: Seen, input: &Input) -> Result<Option<(&'static str, Seen)>, &
         found = other;
     }
     // Three things that letters alone do not tell.
-    let nothing = match *input {
-        Input::ReAlarm => seen.veils() != "none",
-        Input::TestOver => !seen.test,
-        Input::Suppress => seen.life == "A",
-        _ => false,
-    };
+    let nothing = (matches!(input, Input::ReAlarm) && seen.veils() != "none")
+        || (matches!(input, Input::TestOver) && !seen.test)
+        || (matches!(input, Input::Suppress) && seen.life == "A");
     if found == "-" || nothing {
         return Ok(None);
     }
@@ -261,11 +267,9 @@ fn expected(seen: Seen, input: &Input) -> Result<Option<(&'static str, Seen)>, &
 
 /// A veil came or went.
 fn veiled(seen: Seen, to: &'static str, input: &Input) -> Seen {
-    let shelf = match input {
-        Input::Shelve(shelf, _) => Some(shelf.one_shot),
-        _ => seen.shelf,
-    };
-    let mut after = Seen { hidden: to.contains('H'), out: to.contains('I'), shelf: shelf.filter(|_| to.contains('G')), ..seen };
+    let shelf = if let Input::Shelve(shelf, _) = input { Some(shelf.one_shot) } else { seen.shelf };
+    let mut after =
+        Seen { hidden: to.contains('H'), out: to.contains('I'), shelf: shelf.filter(|_| to.contains('G')), ..seen };
     if to == "none" {
         after.life = cell(UNVEILED, "unveiled", seen.life);
     }
@@ -320,7 +324,11 @@ fn the_code_is_the_table() {
             let table = expected(*seen, input).map(|step| step.map(|(event, after)| (event, closed(after))));
             let code = taken(seen.state().step(*input));
             if code != table.map_err(str::to_owned) {
-                wrong.push(format!("{} over {}: {input:?}\n   table {table:?}\n   code  {code:?}", seen.veils(), seen.life));
+                wrong.push(format!(
+                    "{} over {}: {input:?}\n   table {table:?}\n   code  {code:?}",
+                    seen.veils(),
+                    seen.life
+                ));
             }
         }
     }
@@ -381,7 +389,8 @@ fn times_run_out_in_order() {
         let life = Life::named(open.life.name(), Some(again)).expect("a life");
         let state = State::Open(Open { life, veils, ..open });
         let rings = (seen.life == "C" && seen.veils() == "none").then_some((again, Input::ReAlarm));
-        let ends = [rings, seen.out.then_some((out, Input::ReturnToService)), seen.shelf.map(|_| (shelf, Input::Unshelve))];
+        let ends =
+            [rings, seen.out.then_some((out, Input::ReturnToService)), seen.shelf.map(|_| (shelf, Input::Unshelve))];
         let first = ends.into_iter().flatten().next();
         assert_eq!(state.deadline(), first.map(|(at, _)| at), "{seen:?}");
         assert_eq!(state.due(Mono(1_000)), first.map(|(_, input)| input), "{seen:?}");

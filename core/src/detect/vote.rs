@@ -235,14 +235,8 @@ const fn everybody(of: u8) -> u16 {
 mod tests {
     use super::*;
 
-    const TWO_OF_THREE: Params = Params {
-        need: 2,
-        of: 3,
-        within_ms: 30_000,
-        degraded: Degraded::Hold,
-        watch: Watch::Danger,
-        voters: 0,
-    };
+    const TWO_OF_THREE: Params =
+        Params { need: 2, of: 3, within_ms: 30_000, degraded: Degraded::Hold, watch: Watch::Danger, voters: 0 };
 
     fn at(ms: u64) -> Now {
         Now { mono: Mono(ms), wall: Wall(ms as i64) }
@@ -268,9 +262,10 @@ mod tests {
 
     #[test]
     fn the_table_of_degraded_modes() {
+        /// Votes, bad, and what becomes of it: hold, fewer, trip.
+        type Row = (&'static [u8], &'static [u8], bool, bool, bool);
         let of = |degraded| Params { degraded, ..TWO_OF_THREE };
-        // (votes, bad, hold, fewer, trip)
-        let table: &[(&[u8], &[u8], bool, bool, bool)] = &[
+        let table: &[Row] = &[
             (&[], &[], false, false, false),
             (&[0], &[], false, false, false),
             (&[0, 2], &[], true, true, true),

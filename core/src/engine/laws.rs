@@ -6,9 +6,9 @@ use std::collections::HashSet;
 
 use super::tests::{DOOR, GAS, LOOP, MAINS, PRESSURE, World, now};
 use super::*;
+use crate::alarm::AlarmId;
 use crate::alarm::state::Veils;
 use crate::alarm::table::{LIVES, UNVEILED, cell};
-use crate::alarm::AlarmId;
 use crate::reading::PointId;
 use crate::time::Wall;
 
@@ -121,12 +121,13 @@ impl Model {
             | EventName::Unsuppress
             | EventName::OutOfService
             | EventName::ReturnToService => {
-                self.veiled(before, t, &mut after);
+                veiled(before, t, &mut after);
                 return after;
             }
         };
         let to = cell(LIVES, row, &before.life.to_string()).strip_prefix(t.event.word());
-        after.life = to.unwrap_or_else(|| panic!("not in the table: {before:?} {t:?}")).trim().chars().next().unwrap_or('?');
+        after.life =
+            to.unwrap_or_else(|| panic!("not in the table: {before:?} {t:?}")).trim().chars().next().unwrap_or('?');
         match t.event {
             EventName::Raise if before.stands() => {
                 assert!(before.test.is_some(), "{t:?}");
@@ -143,7 +144,15 @@ impl Model {
                 let due = before.again.is_some_and(|again| again == t.detected.mono) && before.letter() == 'C';
                 assert!(due, "rings before its time: {before:?} {t:?}");
             }
-            _ => {}
+            EventName::Return
+            | EventName::Reset
+            | EventName::Note
+            | EventName::Shelve
+            | EventName::Unshelve
+            | EventName::Suppress
+            | EventName::Unsuppress
+            | EventName::OutOfService
+            | EventName::ReturnToService => {}
         }
         if matches!(t.event, EventName::Raise | EventName::Escalate) && !rule.level(after.level).shelvable {
             after.veils.shelf = None;
@@ -159,30 +168,8 @@ impl Model {
         // What stands by now decides, but where conditions moved together that may have been another order: then H follows.
         after.veils.suppressed = t.veils.suppressed;
         let others = self.alarms.iter().zip(&w.bindings).filter(|(_, other)| other.first_of == b.first_of);
-        after.first = b.first_of != NONE && others.into_iter().all(|(alarm, _)| alarm.is_none_or(|alarm| alarm.life == 'A'));
-    }
-
-    fn veiled(&self, before: &Alarm, t: &Transition, after: &mut Alarm) {
-        let Veils { shelf, suppressed, out_until } = before.veils;
-        let fits = match t.event {
-            EventName::Shelve => shelf.is_none() && t.veils.shelf.is_some(),
-            EventName::Unshelve => shelf.is_some(),
-            EventName::Suppress => !suppressed && before.life != 'A',
-            EventName::Unsuppress => suppressed,
-            EventName::OutOfService => out_until.is_none() && t.veils.out_until.is_some(),
-            _ => out_until.is_some(),
-        };
-        assert!(fits, "no such veil to put on or lift: {before:?} {t:?}");
-        match t.event {
-            EventName::Shelve | EventName::Unshelve => after.veils.shelf = t.veils.shelf.filter(|_| shelf.is_none()),
-            EventName::Suppress | EventName::Unsuppress => after.veils.suppressed = !suppressed,
-            _ => after.veils.out_until = t.veils.out_until.filter(|_| out_until.is_none()),
-        }
-        if after.veils == Veils::NONE {
-            let to = cell(UNVEILED, "unveiled", &before.life.to_string());
-            after.life = to.chars().next().unwrap_or('?');
-        }
-        after.veils.suppressed &= after.life != 'A';
+        after.first =
+            b.first_of != NONE && others.into_iter().all(|(alarm, _)| alarm.is_none_or(|alarm| alarm.life == 'A'));
     }
 
     fn mode_of(&self, t: &Transition, w: &World) -> Option<ModeName> {
@@ -216,7 +203,10 @@ impl Model {
             assert_eq!((life.name().letter(), veils), (alarm.life, alarm.veils));
             assert_eq!((standing.test, standing.first), (alarm.test, alarm.first));
             assert_eq!(b.stood > 0, stands, "what stands is an alarm, and nothing else is: {alarm:?}");
-            assert!(alarm.life == 'A' || veils.suppressed == hidden(b.hidden_by), "what is explained is hidden: {alarm:?}");
+            assert!(
+                alarm.life == 'A' || veils.suppressed == hidden(b.hidden_by),
+                "what is explained is hidden: {alarm:?}"
+            );
             let ends = [veils.shelf.map(|shelf| shelf.until), veils.out_until, again];
             assert!(ends.into_iter().flatten().all(|end| end > present), "a time is over: {alarm:?} at {present:?}");
             let area = w.points[b.point.0 as usize].area;
@@ -253,7 +243,9 @@ impl Model {
             Command::Note => open.map(|_| EventName::Note),
             Command::Shelve { .. } if !rule.level(level).shelvable => Err(Refusal::NotShelvable),
             Command::Shelve { for_ms: 0, .. } | Command::OutOfService { for_ms: 0 } => Err(Refusal::NoEnd),
-            Command::Shelve { for_ms, .. } if for_ms > policy.max_shelf_ms => Err(Refusal::TooLong(policy.max_shelf_ms)),
+            Command::Shelve { for_ms, .. } if for_ms > policy.max_shelf_ms => {
+                Err(Refusal::TooLong(policy.max_shelf_ms))
+            }
             Command::OutOfService { for_ms } if for_ms > policy.max_out_ms => Err(Refusal::TooLong(policy.max_out_ms)),
             Command::Shelve { .. } => or(veils.shelf.map(|_| Refusal::AlreadyShelved), EventName::Shelve),
             Command::OutOfService { .. } => or(veils.out_until.map(|_| Refusal::AlreadyOut), EventName::OutOfService),
@@ -275,6 +267,39 @@ impl Model {
             Event::Reading(..) | Event::Command(..) | Event::Tick => Ok(()),
         }
     }
+}
+
+/// A veil is put on where none of its kind is, or lifted where one is; with the last the alarm is announced anew.
+fn veiled(before: &Alarm, t: &Transition, after: &mut Alarm) {
+    let Veils { shelf, suppressed, out_until } = before.veils;
+    let put = matches!(t.event, EventName::Shelve | EventName::Suppress | EventName::OutOfService);
+    let was = match t.event {
+        EventName::Shelve | EventName::Unshelve => {
+            after.veils.shelf = t.veils.shelf.filter(|_| put);
+            shelf.is_some()
+        }
+        EventName::Suppress | EventName::Unsuppress => {
+            after.veils.suppressed = put;
+            suppressed || (put && before.life == 'A')
+        }
+        EventName::OutOfService | EventName::ReturnToService => {
+            after.veils.out_until = t.veils.out_until.filter(|_| put);
+            out_until.is_some()
+        }
+        EventName::Raise
+        | EventName::Acknowledge
+        | EventName::Return
+        | EventName::Reset
+        | EventName::Escalate
+        | EventName::ReAlarm
+        | EventName::Note => panic!("no veil: {t:?}"),
+    };
+    assert!(was != put, "no such veil to put on or lift: {before:?} {t:?}");
+    if after.veils == Veils::NONE {
+        let to = cell(UNVEILED, "unveiled", &before.life.to_string());
+        after.life = to.chars().next().unwrap_or('?');
+    }
+    after.veils.suppressed &= after.life != 'A';
 }
 
 /// Nothing, a minute, all too long, or forever.

@@ -33,7 +33,7 @@ pub use persons::{Command, Target};
 pub use tables::{Binding, Level, Point, Policy, Pulse, Rule, Tables, Unknown};
 pub use votes::Wire;
 
-use crate::alarm::state::{Breach, earlier, Input, Open, Refusal, State as AlarmState, Step};
+use crate::alarm::state::{Breach, Input, Open, Refusal, State as AlarmState, Step, earlier};
 use crate::alarm::{EventName, Explanation, ModeName, Named, Transition};
 use crate::detect::{Params, Standing, absent};
 use crate::quality::{Quality, Reason};

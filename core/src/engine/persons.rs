@@ -79,7 +79,8 @@ impl Engine<'_> {
             Command::Reset => Input::Reset,
             Command::Shelve { for_ms, one_shot } => {
                 // The level that stands decides; of an alarm that is normal, the first.
-                let level = b.alarm.open().filter(|open| open.life != Life::Normal).map_or(0, |open| open.standing.level);
+                let level =
+                    b.alarm.open().filter(|open| open.life != Life::Normal).map_or(0, |open| open.standing.level);
                 if !rule.level(level).shelvable {
                     return Err(Refusal::NotShelvable);
                 }

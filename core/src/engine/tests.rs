@@ -71,48 +71,52 @@ pub(super) fn now(ms: u64) -> Now {
 /// The counter starts well above zero, so that readings of an earlier run have a place on it.
 pub(super) const BASE: u64 = 1 << 32;
 
+fn rules() -> Vec<Rule> {
+    let limit_level = |limit, clear, on_ms, off_ms| limit::Level { limit, clear, on_ms, off_ms };
+    let low = limit::Params { side: Side::Low, first: limit_level(0.15, 0.17, 5_000, 3_000), second: None };
+    let gas = limit::Params {
+        side: Side::High,
+        first: limit_level(25.0, 22.0, 0, 0),
+        second: Some(limit_level(50.0, 45.0, 2_000, 0)),
+    };
+    let door = digital::Params { is: 1.0, negate: false, on_ms: 10_000, off_ms: 0 };
+    let lost = absent::Params { bad_ms: 4_000, silent_ms: Some(30_000) };
+    let leak = trend::Params { limit: 0.15, side: Side::Low, within_ms: 60_000, window_ms: 32_000 };
+    let mains = digital::Params { on_ms: 0, ..door };
+    let two_of_three = vote::Params {
+        need: 2,
+        of: 3,
+        within_ms: 10_000,
+        degraded: vote::Degraded::Fewer,
+        watch: vote::Watch::Danger,
+        voters: 1,
+    };
+    let healthy = vote::Params { watch: vote::Watch::Health { after_ms: 20_000 }, ..two_of_three };
+    let held = vote::Params { degraded: vote::Degraded::Hold, voters: 2, ..two_of_three };
+    let tripped = vote::Params { degraded: vote::Degraded::Trip, voters: 3, ..two_of_three };
+    let broken = digital::Params { on_ms: 3_000, off_ms: 2_000, ..door };
+    let (medium, high, critical) = (Priority::Medium, Priority::High, Priority::Critical);
+    let one = |params, l| Rule { re_alarm_ms: Some(40_000), ..Rule::new(params, [l, l]) };
+    vec![
+        one(Params::Limit(low), level(critical, false)),
+        one(Params::Trend(leak), level(medium, false)),
+        Rule::new(Params::Limit(gas), [level(high, false), level(critical, true)]),
+        Rule::new(Params::Absent(lost), [level(high, false); 2]),
+        one(Params::Digital(door), level(high, true)),
+        one(Params::Vote(two_of_three), level(critical, true)),
+        one(Params::Vote(healthy), level(medium, false)),
+        one(Params::Digital(mains), level(high, false)),
+        Rule { unknown: Unknown::Danger, ..one(Params::Digital(broken), level(high, false)) },
+        Rule { unknown: Unknown::Danger, ..Rule::new(Params::Limit(gas), [level(high, true); 2]) },
+        one(Params::Vote(held), level(high, true)),
+        one(Params::Vote(tripped), level(critical, false)),
+    ]
+}
+
 impl World {
     pub(super) fn new() -> Self {
-        let limit_level = |limit, clear, on_ms, off_ms| limit::Level { limit, clear, on_ms, off_ms };
-        let low = limit::Params { side: Side::Low, first: limit_level(0.15, 0.17, 5_000, 3_000), second: None };
-        let gas = limit::Params {
-            side: Side::High,
-            first: limit_level(25.0, 22.0, 0, 0),
-            second: Some(limit_level(50.0, 45.0, 2_000, 0)),
-        };
-        let door = digital::Params { is: 1.0, negate: false, on_ms: 10_000, off_ms: 0 };
-        let lost = absent::Params { bad_ms: 4_000, silent_ms: Some(30_000) };
-        let leak = trend::Params { limit: 0.15, side: Side::Low, within_ms: 60_000, window_ms: 32_000 };
-        let mains = digital::Params { on_ms: 0, ..door };
-        let two_of_three = vote::Params {
-            need: 2,
-            of: 3,
-            within_ms: 10_000,
-            degraded: vote::Degraded::Fewer,
-            watch: vote::Watch::Danger,
-            voters: 1,
-        };
-        let healthy = vote::Params { watch: vote::Watch::Health { after_ms: 20_000 }, ..two_of_three };
-        let held = vote::Params { degraded: vote::Degraded::Hold, voters: 2, ..two_of_three };
-        let tripped = vote::Params { degraded: vote::Degraded::Trip, voters: 3, ..two_of_three };
-        let broken = digital::Params { on_ms: 3_000, off_ms: 2_000, ..door };
-        let (medium, high, critical) = (Priority::Medium, Priority::High, Priority::Critical);
-        let one = |params, l| Rule { re_alarm_ms: Some(40_000), ..Rule::new(params, [l, l]) };
         let mut world = Self {
-            rules: vec![
-                one(Params::Limit(low), level(critical, false)),
-                one(Params::Trend(leak), level(medium, false)),
-                Rule::new(Params::Limit(gas), [level(high, false), level(critical, true)]),
-                Rule::new(Params::Absent(lost), [level(high, false); 2]),
-                one(Params::Digital(door), level(high, true)),
-                one(Params::Vote(two_of_three), level(critical, true)),
-                one(Params::Vote(healthy), level(medium, false)),
-                one(Params::Digital(mains), level(high, false)),
-                Rule { unknown: Unknown::Danger, ..one(Params::Digital(broken), level(high, false)) },
-                Rule { unknown: Unknown::Danger, ..Rule::new(Params::Limit(gas), [level(high, true); 2]) },
-                one(Params::Vote(held), level(high, true)),
-                one(Params::Vote(tripped), level(critical, false)),
-            ],
+            rules: rules(),
             points: vec![
                 Point::new(PRESSURE, 0, 2).in_area(1),
                 Point::new(GAS, 2, 2),
