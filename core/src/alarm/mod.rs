@@ -8,7 +8,7 @@ pub mod damper;
 mod recent;
 
 #[cfg(test)]
-pub(crate) mod table;
+pub(crate) mod tests;
 
 use crate::quality::Quality;
 use crate::time::{Now, Wall};

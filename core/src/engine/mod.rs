@@ -19,12 +19,6 @@ mod votes;
 mod warm;
 
 #[cfg(test)]
-mod laws;
-#[cfg(test)]
-mod lifecycle;
-#[cfg(test)]
-mod odd;
-#[cfg(test)]
 mod tests;
 
 pub use areas::{Area, Change, Mode, ModeChange};

@@ -1,7 +1,6 @@
 //! Bad input: times that make no sense, tables that a configuration would refuse, commands for what is not there. Nothing
 //! panics, nothing goes round for ever, and each is handled as its text says.
 
-use super::tests::{ACK, BASE, DOOR, GAS, In, LOOP, MAINS, PRESSURE, VOTE, World, now};
 use super::*;
 use crate::alarm::AlarmId;
 use crate::detect::{digital, limit, vote};

@@ -1,5 +1,9 @@
 //! The engine by scenarios and properties: nothing here waits, time is an argument.
 
+mod laws;
+mod lifecycle;
+mod odd;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -11,7 +15,7 @@ use crate::reading::{PointId, RuleId};
 use crate::time::Wall;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Log(pub(super) Vec<Transition>, pub(super) Vec<ModeChange>);
+struct Log(Vec<Transition>, Vec<ModeChange>);
 
 impl Sink for Log {
     fn transition(&mut self, transition: &Transition) {
@@ -30,46 +34,46 @@ impl Sink for Log {
 /// more votes, one for each other degraded mode, are shown on the loop. Gas and door tell which came first. Pressure and loop
 /// stand in area 1. What was acknowledged rings again after 40 s.
 #[derive(Debug, Clone)]
-pub(super) struct World {
-    pub(super) rules: Vec<Rule>,
-    pub(super) points: Vec<Point>,
-    pub(super) bindings: Vec<Binding>,
-    pub(super) limits: Vec<limit::State>,
+struct World {
+    rules: Vec<Rule>,
+    points: Vec<Point>,
+    bindings: Vec<Binding>,
+    limits: Vec<limit::State>,
     digitals: Vec<digital::State>,
     trends: Vec<trend::State>,
     absents: Vec<absent::State>,
-    pub(super) votes: Vec<vote::State>,
-    pub(super) wires: Vec<Wire>,
-    pub(super) groups: Vec<Group>,
-    pub(super) areas: Vec<Area>,
-    pub(super) heap: Vec<u32>,
-    pub(super) pulse: Pulse,
-    pub(super) log: Log,
+    votes: Vec<vote::State>,
+    wires: Vec<Wire>,
+    groups: Vec<Group>,
+    areas: Vec<Area>,
+    heap: Vec<u32>,
+    pulse: Pulse,
+    log: Log,
     /// The readings that were taken, as the telemetry lane would keep them.
     shown: Vec<Shown>,
 }
 
-pub(super) const PRESSURE: PointId = PointId(0);
-pub(super) const GAS: PointId = PointId(1);
-pub(super) const DOOR: PointId = PointId(2);
+const PRESSURE: PointId = PointId(0);
+const GAS: PointId = PointId(1);
+const DOOR: PointId = PointId(2);
 
-pub(super) const MAINS: PointId = PointId(3);
-pub(super) const LOOP: PointId = PointId(4);
+const MAINS: PointId = PointId(3);
+const LOOP: PointId = PointId(4);
 /// The binding of the vote.
-pub(super) const VOTE: u32 = 5;
+const VOTE: u32 = 5;
 /// Those of all votes.
-pub(super) const VOTES: [u32; 4] = [VOTE, VOTE + 1, 10, 11];
+const VOTES: [u32; 4] = [VOTE, VOTE + 1, 10, 11];
 
-pub(super) fn level(priority: Priority, latch: bool) -> Level {
+fn level(priority: Priority, latch: bool) -> Level {
     Level { priority, latch, shelvable: !(latch && priority == Priority::Critical) }
 }
 
-pub(super) fn now(ms: u64) -> Now {
+fn now(ms: u64) -> Now {
     Now { mono: Mono(BASE + ms), wall: Wall(1_700_000_000_000 + ms as i64) }
 }
 
 /// The counter starts well above zero, so that readings of an earlier run have a place on it.
-pub(super) const BASE: u64 = 1 << 32;
+const BASE: u64 = 1 << 32;
 
 fn rules() -> Vec<Rule> {
     let limit_level = |limit, clear, on_ms, off_ms| limit::Level { limit, clear, on_ms, off_ms };
@@ -114,7 +118,7 @@ fn rules() -> Vec<Rule> {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let mut world = Self {
             rules: rules(),
             points: vec![
@@ -168,7 +172,7 @@ impl World {
         world
     }
 
-    pub(super) fn run<T>(&mut self, f: impl FnOnce(&mut Engine<'_>, &mut Log) -> T) -> T {
+    fn run<T>(&mut self, f: impl FnOnce(&mut Engine<'_>, &mut Log) -> T) -> T {
         let mut engine = Engine::new(Tables {
             rules: &self.rules,
             points: &mut self.points,
@@ -188,13 +192,13 @@ impl World {
         f(&mut engine, &mut self.log)
     }
 
-    pub(super) fn started() -> Self {
+    fn started() -> Self {
         let mut world = Self::new();
         world.run(|e, log| e.settle(now(0), log));
         world
     }
 
-    pub(super) fn take(&mut self, input: &In) {
+    fn take(&mut self, input: &In) {
         match *input {
             In::Value(point, value, ms) => {
                 let reading = Reading { point, at: now(ms).wall, value, quality: Quality::Good };
@@ -251,21 +255,21 @@ impl World {
         self.event(Event::Reading(reading, delivery), ms);
     }
 
-    pub(super) fn event(&mut self, event: Event, ms: u64) {
+    fn event(&mut self, event: Event, ms: u64) {
         let _refused = self.run(|e, log| e.handle(event, now(ms), log));
     }
 
-    pub(super) fn value(&mut self, point: PointId, value: f64, ms: u64) {
+    fn value(&mut self, point: PointId, value: f64, ms: u64) {
         self.take(&In::Value(point, value, ms));
     }
 
-    pub(super) fn tick(&mut self, ms: u64) {
+    fn tick(&mut self, ms: u64) {
         self.event(Event::Tick, ms);
     }
 
     /// The alarm as the alarm lane knows it: the fold of its transitions. When it rings again is the rule's, from when it was
     /// acknowledged.
-    pub(super) fn folded(&self, index: u32) -> AlarmState {
+    fn folded(&self, index: u32) -> AlarmState {
         let mine = || self.log.0.iter().rev().filter(|t| t.binding == index);
         let Some(t) = mine().next().filter(|t| t.state != StateName::Normal) else { return AlarmState::Normal };
         let after = self.rules[self.bindings[index as usize].rule.0 as usize].re_alarm_ms;
@@ -278,11 +282,11 @@ impl World {
     }
 
     /// The engine's counter.
-    pub(super) fn counter(&self) -> Mono {
+    fn counter(&self) -> Mono {
         self.pulse.mono
     }
 
-    pub(super) fn words(&self) -> Vec<(u32, &'static str, &'static str)> {
+    fn words(&self) -> Vec<(u32, &'static str, &'static str)> {
         self.log.0.iter().map(|t| (t.binding, t.event.word(), t.state.word())).collect()
     }
 }
@@ -291,7 +295,7 @@ impl World {
 type Shown = (Reading, Delivery, u64);
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum In {
+enum In {
     Value(PointId, f64, u64),
     Bad(PointId, u64),
     /// The last value told again by the gateway, once a link is back.
@@ -308,8 +312,8 @@ pub(super) enum In {
     Mode(u16, Option<(ModeName, u64)>, u64),
 }
 
-pub(super) const ACK: Command = Command::Acknowledge;
-pub(super) const RESET: Command = Command::Reset;
+const ACK: Command = Command::Acknowledge;
+const RESET: Command = Command::Reset;
 
 #[test]
 fn a_deadline_is_served_before_the_event_and_stamped_with_itself() {

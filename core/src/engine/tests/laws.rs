@@ -1,14 +1,13 @@
 //! A million random events through the engine, held after each against a model that knows nothing but the table of ISA-18.2
-//! ([`crate::alarm::table`]), the transitions that came out, and the clock. `GENGFU_EVENTS` says how many, `GENGFU_SEED` from
+//! ([`crate::alarm::tests`]), the transitions that came out, and the clock. `GENGFU_EVENTS` says how many, `GENGFU_SEED` from
 //! where: `make long-laws`.
 
 use std::collections::HashSet;
 
-use super::tests::{DOOR, GAS, LOOP, MAINS, PRESSURE, World, now};
 use super::*;
 use crate::alarm::AlarmId;
 use crate::alarm::state::Veils;
-use crate::alarm::table::{LIVES, UNVEILED, cell};
+use crate::alarm::tests::{LIVES, UNVEILED, cell};
 use crate::reading::PointId;
 use crate::time::Wall;
 
