@@ -14,6 +14,9 @@
 //! voter that can't speak for one that shouts (fail-safe, IEC 61511-1 cl. 11.3). That the vote is degraded is a condition of
 //! its own: [`Watch::Health`], which stands while a point is bad; who is out of service is on another list.
 //!
+//! A vote has no delay of its own: its voters have theirs, and `within_ms` holds a vote when its condition is over. So what
+//! stands is told by the voters as they are, and nothing of it can be lost in a restart.
+//!
 //! When not to use it: to silence a single detector in a place where one is all there is. State: 168 bytes.
 
 use super::Standing;
@@ -39,16 +42,19 @@ pub enum Degraded {
 pub enum Watch {
     /// The vote.
     Danger,
-    /// Whether all voters can vote.
-    Health,
+    /// Whether all voters can vote; tells after so many milliseconds in which one could not.
+    Health {
+        /// On-delay.
+        after_ms: u64,
+    },
 }
 
 /// Parameters. Durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Params {
-    /// Votes needed, 1 to `of`.
+    /// Votes needed, 1 to `of`; what lies outside is taken as the nearest.
     pub need: u8,
-    /// Voters, 1 to [`VOTERS`].
+    /// Voters, 1 to [`VOTERS`]; without any it never stands.
     pub of: u8,
     /// How long a vote counts after its condition is over.
     pub within_ms: u64,
@@ -56,24 +62,33 @@ pub struct Params {
     pub degraded: Degraded,
     /// Danger or health.
     pub watch: Watch,
-    /// On-delay.
-    pub on_ms: u64,
-    /// Off-delay.
-    pub off_ms: u64,
     /// Names the voters, so that a rule with others is another rule.
     pub voters: u64,
 }
 
 impl Params {
     const fn delays(&self) -> Delays {
-        Delays { on_ms: self.on_ms, off_ms: self.off_ms }
+        match self.watch {
+            Watch::Danger => Delays { on_ms: 0, off_ms: 0 },
+            Watch::Health { after_ms } => Delays { on_ms: after_ms, off_ms: 0 },
+        }
+    }
+
+    /// How far back a vote must be shown what its voters said, ms.
+    pub(super) fn memory_ms(&self) -> u64 {
+        self.within_ms.max(self.delays().on_ms)
+    }
+
+    /// Votes needed: at least one, at most all.
+    fn needed(&self) -> u32 {
+        u32::from(self.need).clamp(1, everybody(self.of).count_ones().max(1))
     }
 
     /// The number that is held against the limit: votes, or voters that can vote.
     pub fn shown(&self, tally: Tally) -> f64 {
         match self.watch {
             Watch::Danger => f64::from(tally.votes),
-            Watch::Health => f64::from(self.of.saturating_sub(tally.bad)),
+            Watch::Health { .. } => f64::from(self.of.saturating_sub(tally.bad)),
         }
     }
 }
@@ -164,8 +179,8 @@ impl State {
     pub fn standing(&self, params: &Params) -> Option<Standing> {
         let onset = self.hold.standing()?;
         let limit = match params.watch {
-            Watch::Danger => f64::from(params.need),
-            Watch::Health => f64::from(params.of),
+            Watch::Danger => f64::from(params.needed()),
+            Watch::Health { .. } => f64::from(params.of),
         };
         Some(Standing { level: 0, onset, limit: Some(limit), time_to_limit: None })
     }
@@ -187,10 +202,10 @@ impl State {
         let voting = self.voting(params, mono);
         let count = |set: u16| (set & everybody & !voting).count_ones();
         let (votes, bad, unheard) = (voting.count_ones(), count(self.bad | self.out), count(!self.heard));
-        let (need, of) = (u32::from(params.need), everybody.count_ones());
+        let (need, of) = (params.needed(), everybody.count_ones());
         let fewer = need.min(of - bad).max(1);
         let (danger, unknown) = match (params.watch, params.degraded) {
-            (Watch::Health, _) => (self.bad & everybody != 0, self.heard & everybody != everybody),
+            (Watch::Health { .. }, _) => (self.bad & everybody != 0, self.heard & everybody != everybody),
             (Watch::Danger, Degraded::Hold) => (votes >= need, votes + bad + unheard >= need),
             (Watch::Danger, Degraded::Fewer) => (votes >= fewer, bad == of || votes + unheard >= fewer),
             (Watch::Danger, Degraded::Trip) => (votes + bad >= need, votes + bad + unheard >= need),
@@ -220,16 +235,8 @@ const fn everybody(of: u8) -> u16 {
 mod tests {
     use super::*;
 
-    const TWO_OF_THREE: Params = Params {
-        need: 2,
-        of: 3,
-        within_ms: 30_000,
-        degraded: Degraded::Hold,
-        watch: Watch::Danger,
-        on_ms: 0,
-        off_ms: 0,
-        voters: 0,
-    };
+    const TWO_OF_THREE: Params =
+        Params { need: 2, of: 3, within_ms: 30_000, degraded: Degraded::Hold, watch: Watch::Danger, voters: 0 };
 
     fn at(ms: u64) -> Now {
         Now { mono: Mono(ms), wall: Wall(ms as i64) }
@@ -255,9 +262,10 @@ mod tests {
 
     #[test]
     fn the_table_of_degraded_modes() {
+        /// Votes, bad, and what becomes of it: hold, fewer, trip.
+        type Row = (&'static [u8], &'static [u8], bool, bool, bool);
         let of = |degraded| Params { degraded, ..TWO_OF_THREE };
-        // (votes, bad, hold, fewer, trip)
-        let table: &[(&[u8], &[u8], bool, bool, bool)] = &[
+        let table: &[Row] = &[
             (&[], &[], false, false, false),
             (&[0], &[], false, false, false),
             (&[0, 2], &[], true, true, true),
@@ -320,9 +328,27 @@ mod tests {
         assert!(state.standing(&TWO_OF_THREE).is_none());
     }
 
+    /// What a configuration would refuse does no harm: a vote of nobody is silent, one of none or of too many is one or all.
+    #[test]
+    fn contradictions_are_taken_as_the_nearest() {
+        for degraded in [Degraded::Hold, Degraded::Fewer, Degraded::Trip] {
+            let of = |need, of| Params { need, of, degraded, ..TWO_OF_THREE };
+            assert!(!after(&of(0, 0), &[0, 1], &[2]), "nobody votes");
+            assert!(!after(&of(2, 0), &[0, 1], &[2]), "nobody votes");
+            assert!(!after(&of(0, 3), &[], &[]), "none is not enough");
+            assert!(after(&of(0, 3), &[1], &[]));
+            assert!(!after(&of(9, 3), &[0, 1], &[]), "all are needed");
+            assert!(after(&of(9, 3), &[0, 1, 2], &[]));
+            assert!(!after(&of(1, 2), &[2, 15, 16, 255], &[]), "who is not counted does not count");
+        }
+        let many = Params { need: 255, of: 255, ..TWO_OF_THREE };
+        let all: Vec<u8> = (0..VOTERS as u8).collect();
+        assert!(after(&many, &all, &[]) && !after(&many, &all[1..], &[]), "there are 16 at most");
+    }
+
     #[test]
     fn bad_voters_are_told() {
-        let p = Params { watch: Watch::Health, on_ms: 60_000, ..TWO_OF_THREE };
+        let p = Params { watch: Watch::Health { after_ms: 60_000 }, ..TWO_OF_THREE };
         let mut state = heard();
         state.health(2, Health::Bad, false);
         state.count(&p, at(5));

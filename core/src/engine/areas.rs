@@ -55,6 +55,7 @@ pub enum Change {
 
 impl Engine<'_> {
     /// A person begins a mode.
+    #[inline(never)]
     pub(super) fn begin(
         &mut self,
         index: u16,
@@ -81,6 +82,7 @@ impl Engine<'_> {
     }
 
     /// A person ends it.
+    #[inline(never)]
     pub(super) fn end(&mut self, index: u16, now: Now, sink: &mut impl Sink) -> Result<(), Refusal> {
         let area = self.tables.areas.get(usize::from(index)).ok_or(Refusal::NoSuchArea)?;
         let mode = area.mode.ok_or(Refusal::NoModeRuns)?;
@@ -97,8 +99,9 @@ impl Engine<'_> {
     }
 
     /// Ends the modes whose time is over at `due`.
+    #[inline(never)]
     pub(super) fn expire_modes(&mut self, due: Mono, now: Now, sink: &mut impl Sink) {
-        for index in 0..self.tables.areas.len() as u16 {
+        for index in (0..=u16::MAX).take(self.tables.areas.len()) {
             let mode = self.tables.areas.get(usize::from(index)).and_then(Area::mode);
             if let Some(mode) = mode.filter(|mode| mode.until <= due) {
                 self.over(index, mode, Change::Expired, now.at(due), sink);

@@ -28,10 +28,14 @@ impl Default for Group {
 }
 
 impl Group {
-    /// Puts the binding that was appended last among those that `group` hides.
+    /// Puts the binding that was appended last among those that `group` hides. One group hides it: a second is not heard. That
+    /// groups hide each other, and all are silent together, is for the caller to refuse.
     pub fn hide(groups: &mut [Self], bindings: &mut [Binding], group: u32) {
         let index = (bindings.len() as u32).saturating_sub(1);
         let Some(of) = groups.get_mut(group as usize) else { return };
+        if bindings.last().is_none_or(|binding| binding.hidden_by != NONE) {
+            return;
+        }
         if let Some(before) = bindings.get_mut(of.last as usize) {
             before.sibling = index;
         } else {

@@ -34,10 +34,9 @@ pub(super) enum Told {
     Live,
     /// After a restart, of how it stands: what is older than the alarm lane's knowledge of the vote ends nothing.
     Again,
-    /// Of what was before a restart: who is out of service now need not have been then.
+    /// Of what was before a restart, and only whether it could vote then: what it voted is told by the alarm lane, see
+    /// [`Engine::ended`]. Who is out of service now need not have been then.
     Past,
-    /// Of what was before what the alarm lane knows of the voter: of its condition that says nothing.
-    Before,
 }
 
 impl Engine<'_> {
@@ -57,14 +56,19 @@ impl Engine<'_> {
         }
     }
 
-    /// A voter of the past: what the alarm lane knows better, of the voter (then it is no `news`) or of the vote, is not counted.
-    pub(super) fn signal_past(&mut self, index: u32, now: Now, news: bool) {
+    /// Whether a voter could vote in the past, for those that count how long one could not; but not for what the alarm lane
+    /// knows better. Votes for danger have no past: they are counted from what stands once all of it is known.
+    pub(super) fn signal_past(&mut self, index: u32, now: Now) {
         let mut next = self.first_wire(index);
         while let Some(wire) = self.tables.wires.get(next as usize).copied() {
             next = wire.next;
-            self.tell(index, wire, now, if news { Told::Past } else { Told::Before });
+            self.tell(index, wire, now, Told::Past);
             if now.wall >= self.known(wire.vote) {
-                self.on_vote(wire.vote, |state, params| state.count(params, now));
+                self.on_vote(wire.vote, |state, params| {
+                    if params.watch != vote::Watch::Danger {
+                        state.count(params, now);
+                    }
+                });
             }
         }
     }
@@ -118,7 +122,7 @@ impl Engine<'_> {
         let stands = self.standing(voter).is_some();
         let present = matches!(told, Told::Live | Told::Again);
         self.on_vote(wire.vote, |state, params| {
-            if told != Told::Before {
+            if present {
                 state.vote(params, wire.voter, stands, now);
             }
             state.health(wire.voter, health, out && present);

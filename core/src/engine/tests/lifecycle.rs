@@ -1,6 +1,5 @@
 //! Scenarios of what lies over alarms and what hangs between them.
 
-use super::tests::{ACK, DOOR, GAS, In, MAINS, PRESSURE, VOTE, World};
 use super::*;
 use crate::alarm::EventName;
 use crate::alarm::state::Refusal;
@@ -33,7 +32,7 @@ fn a_shelf_has_an_end_and_what_stands_then_rings() {
     w.tick(10_000);
     w.take(&In::Command(0, ACK, 11_000));
     let shelve = |for_ms| Event::Command(Target::Binding(4), Command::Shelve { for_ms, one_shot: false });
-    let refused = |w: &mut World, event| w.run(|e, log| e.handle(event, super::tests::now(12_000), log));
+    let refused = |w: &mut World, event| w.run(|e, log| e.handle(event, now(12_000), log));
     assert_eq!(refused(&mut w, shelve(0)), Err(Refusal::NoEnd));
     assert_eq!(refused(&mut w, shelve(9 * 3_600_000)), Err(Refusal::TooLong(8 * 3_600_000)));
     w.event(shelve(5_000), 12_000);
