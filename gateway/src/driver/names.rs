@@ -59,7 +59,16 @@ pub(super) fn event(
         by: by.map(str::to_owned),
         raised: None,
         acknowledged: None,
+        clock: None,
     })
+}
+
+/// The clock is not set: whoever reads the alarm is told what its times are worth.
+pub(super) fn undated(mut event: AlarmEvent) -> AlarmEvent {
+    event.clock = Some(flow::CLOCK_UNSET.to_owned());
+    event.message.zh.push_str("（网关时钟未校准，时间待定）");
+    event.message.en.push_str(" (the gateway's clock is not set, the time is to come)");
+    event
 }
 
 fn advice(rule: Option<&Rule>) -> Option<String> {

@@ -7,8 +7,8 @@ use gengfu_core::alarm::state::Refusal;
 use gengfu_core::alarm::{AlarmId, StateName, Transition};
 use gengfu_core::engine::{Event, Sink};
 use gengfu_core::quality::{Quality, Reason};
-use gengfu_core::reading::PointId;
-use gengfu_core::time::Now;
+use gengfu_core::reading::{PointId, Reading};
+use gengfu_core::time::{Now, Wall};
 use tokio::sync::{broadcast, mpsc};
 
 use super::names::Deed;
@@ -42,7 +42,8 @@ pub struct Setup {
     pub standing: Vec<AlarmEvent>,
     /// The newest transitions of the alarm lane, newest first.
     pub recent: Vec<AlarmEvent>,
-    pub last_seen: Option<i64>,
+    /// See [`crate::journal::Opened`].
+    pub present: i64,
 }
 
 /// Restores, replays and settles; then gives the door and the task behind it. The task ends once every door is closed
@@ -66,7 +67,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    engine.warm_start(&setup.points, setup.standing, &setup.recent, setup.last_seen)?;
+    engine.warm_start(&setup.points, setup.standing, &setup.recent, setup.present)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
 
@@ -101,7 +102,7 @@ impl Driver {
         points: &[(PointId, PointSpec)],
         standing: Vec<AlarmEvent>,
         recent: &[AlarmEvent],
-        last_seen: Option<i64>,
+        present: i64,
     ) -> Result<(), String> {
         let now = self.clock.now();
         let mut binding_of = HashMap::new();
@@ -116,8 +117,8 @@ impl Driver {
         for orphan in orphans {
             self.bury(orphan, now);
         }
-        let shown = warm::replay(&mut self.storage, &self.journal, now, last_seen)?;
-        let clock_good = last_seen.is_none_or(|seen| seen <= now.wall.0);
+        let shown = warm::replay(&mut self.storage, &self.journal, now, Wall(present))?;
+        let clock_good = present == now.wall.0;
         tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
@@ -159,10 +160,15 @@ impl Driver {
         let now = self.clock.now();
         let delivery = batch.delivery();
         let mut engine = self.storage.engine();
-        for reading in &batch.readings {
+        for reading in &mut batch.readings {
+            let counted = self.clock.is_count(reading.at);
+            if counted && reading.quality == Quality::Good {
+                // What is seen, kept and shown again is the same: the value is right, its time is to come.
+                reading.quality = Quality::Uncertain(Reason::Clock);
+            }
             // Readings are never refused.
             let _ = engine.handle(Event::Reading(*reading, delivery), now, &mut Collect(&mut self.out));
-            if reading.quality == Quality::Uncertain(Reason::Clock) {
+            if reading.quality == Quality::Uncertain(Reason::Clock) && !counted {
                 self.stats.clock_off.add(1);
             }
         }
@@ -260,7 +266,9 @@ impl Driver {
             let Some(event) = names::event(transition, &self.storage, &self.site, &self.catalog, deed) else {
                 continue;
             };
-            let event = names::carry_on(event, self.standing.get(&binding), deed);
+            let event = self.dated(names::carry_on(event, self.standing.get(&binding), deed));
+            let counted = self.clock.is_count(Wall(event.detected));
+            let event = if counted { names::undated(event) } else { event };
             let ticket = self.send(event.clone());
             if over {
                 self.standing.remove(&binding);
@@ -271,6 +279,16 @@ impl Driver {
         }
         self.out.clear();
         last
+    }
+
+    /// What is counted of an alarm becomes a time once the clock is set.
+    fn dated(&self, mut event: AlarmEvent) -> AlarmEvent {
+        if self.clock.is_count(Wall(event.onset.min(event.since)))
+            && let Some(booted) = self.clock.booted()
+        {
+            event.date(booted);
+        }
+        event
     }
 
     fn send(&self, event: AlarmEvent) -> Ticket {
@@ -308,8 +326,9 @@ impl Driver {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let points = self.storage.watched().map(|p| (p.last.point, p.heard.then_some(p.last))).collect();
-        let mut alarms: Vec<_> = self.standing.values().cloned().collect();
+        let at = |reading: Reading| Reading { at: self.clock.dated(reading.at).unwrap_or(reading.at), ..reading };
+        let points = self.storage.watched().map(|p| (p.last.point, p.heard.then(|| at(p.last)))).collect();
+        let mut alarms: Vec<_> = self.standing.values().cloned().map(|event| self.dated(event)).collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
         Snapshot { points, alarms, mono: self.clock.mono().0 }
     }

@@ -67,19 +67,13 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(Str
 }
 
 /// Shows the detectors what the journal holds of their memory, in the order it came. That ends where the last run ended,
-/// however long ago: what was pending then is pending now. Time spent off counts when the wall clock can be believed, that
-/// is when it has not gone back behind what the last run wrote. Returns how many readings were shown.
-pub(super) fn replay(
-    storage: &mut Storage,
-    journal: &Journal,
-    now: Now,
-    last_seen: Option<i64>,
-) -> Result<u64, String> {
-    let present = last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0));
+/// however long ago: what was pending then is pending now. `present` is what the clock they were stamped by says now: time
+/// spent off counts where that is known. Returns how many readings were shown.
+pub(super) fn replay(storage: &mut Storage, journal: &Journal, now: Now, present: Wall) -> Result<u64, String> {
     let memory = storage.memory_ms().min(MAX_REPLAY_MS);
     journal.remember(memory);
     let mut shown = 0;
-    past(journal, memory, Now { wall: Wall(present), ..now }, &mut |past| {
+    past(journal, memory, Now { wall: present, ..now }, &mut |past| {
         storage.engine().warm(&past.reading, past.delivery, past.then);
         shown += 1;
     })?;

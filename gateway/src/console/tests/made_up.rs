@@ -176,6 +176,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
             at: 1_790_000_060_000,
             note: Some("已派人到现场".to_owned()),
         }),
+        clock: None,
     }
 }
 
@@ -200,6 +201,7 @@ pub(in crate::console) fn health(progress: u64) -> Health {
         telemetry_error: None,
         ring: 0,
         queued: 12,
+        undated: 0,
         bytes_on_disk: 52_428_800,
         room: Room { owed: 12, hourly: 3_600_000, hours_left: Some(71.6), gives_way: false },
     }

@@ -198,5 +198,6 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         by: None,
         raised: None,
         acknowledged: None,
+        clock: None,
     }
 }
