@@ -116,7 +116,9 @@ impl App {
     /// How each link is. What was counted before the clock was set is told as the time it became.
     fn links(&self) -> BTreeMap<String, LinkStatus> {
         let mut links = self.stats.links();
-        links.values_mut().for_each(|link| link.since = self.dated(link.since));
+        for link in links.values_mut() {
+            link.since = self.dated(link.since);
+        }
         links
     }
 

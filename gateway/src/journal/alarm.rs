@@ -163,7 +163,9 @@ impl AlarmWriter {
                 })
             },
             || {
-                undated.iter().for_each(|undated| lock(&core.undated).clone_from(undated));
+                if let Some(undated) = &undated {
+                    lock(&core.undated).clone_from(undated);
+                }
                 if let Some((seq, _)) = work.last() {
                     self.lane.committed(*seq, wall.get());
                 }

@@ -113,7 +113,9 @@ impl Feed {
 
 /// Without the entries whose body a sick disk has changed; a count becomes a time where that is known.
 pub(super) fn legible(mut kept: Vec<chain::Kept>, undated: &Undated) -> Vec<(Seq, Entry)> {
-    kept.iter_mut().for_each(|kept| kept.date(undated));
+    for kept in &mut kept {
+        kept.date(undated);
+    }
     let legible = |kept: chain::Kept| match kept.entry {
         Ok(entry) => Some((kept.seq, entry)),
         Err(error) => {

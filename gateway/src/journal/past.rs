@@ -104,7 +104,9 @@ impl Past {
             let mut kept = chain::read(&self.alarm, next, Seq::MAX, ENTRIES).map_err(|error| self.told(&error).0)?;
             let Some(last) = kept.last() else { return Ok(()) };
             next = last.seq.saturating_add(1);
-            kept.iter_mut().for_each(|kept| kept.date(&undated));
+            for kept in &mut kept {
+                kept.date(&undated);
+            }
             for entry in kept.iter().filter(|entry| (from..to).contains(&entry.wall)) {
                 match &entry.entry {
                     Ok(known) => visit(entry.seq, entry.wall, known)?,

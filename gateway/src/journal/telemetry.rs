@@ -203,7 +203,9 @@ impl TelemetryWriter {
                 lock(&self.lane.queue).settled();
                 self.stats.committed.add(work.readings + work.refused.len() as u64);
                 // Before anybody can see them.
-                undated.iter().for_each(|undated| lock(&core.undated).clone_from(undated));
+                if let Some(undated) = &undated {
+                    lock(&core.undated).clone_from(undated);
+                }
                 if work.readings > 0 {
                     core.head.send_modify(|head| head.seq = work.last);
                 }

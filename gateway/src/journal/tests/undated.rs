@@ -236,7 +236,9 @@ proptest! {
         let mut seq = 1;
         for (n, id, after, end) in boots {
             undated.begin(seq, (id > 0).then(|| format!("boot-{id}")).as_deref(), after);
-            end.into_iter().for_each(|end| undated.over(end));
+            if let Some(end) = end {
+                undated.over(end);
+            }
             seq += n;
         }
         prop_assert_eq!(&Undated::parse(&undated.text()), &undated);
