@@ -61,6 +61,9 @@ impl Rig {
 fn read(gateway: &Gateway, publisher: &mut Publisher, from: usize) -> Vec<(f64, i64)> {
     let mut sent = Vec::new();
     for number in from..from + READINGS {
+        // the store keeps one value of a millisecond
+        let before = unix_ms();
+        eventually(SOON, "a millisecond of its own", || unix_ms() > before + 2);
         let (value, at) = (number as f64, unix_ms());
         publisher.reading_at("gas", value, at);
         gateway.value("gas/v", SOON, |seen| seen == Some(value));
