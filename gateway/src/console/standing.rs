@@ -198,7 +198,7 @@ fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLab
                 format!("{} 个成员中至少 {} 个报警", p.of, p.need),
                 format!("{} of {} voters or more call it", p.need, p.of),
             ),
-            vote::Watch::Health => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
+            vote::Watch::Health { .. } => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
         },
         Some(Params::Absent(_)) | None => text("失去数据", "no data"),
     }

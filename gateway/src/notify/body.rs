@@ -42,6 +42,9 @@ struct Push<'a> {
     raised: Option<&'a Figures>,
     acknowledged: Option<&'a Acknowledged>,
     times: Times,
+    /// `unset`: the gateway's clock was not set, the times count from its boot. `set-later`: it was not, and they follow
+    /// from the clock that was set later.
+    clock: Option<&'a str>,
     /// On the gateway's disk before this was sent.
     durable: bool,
     link: String,
@@ -92,6 +95,7 @@ pub(super) fn alarm(tapped: &Tapped, console: &str, sent: i64) -> Vec<u8> {
         raised: event.raised.as_ref(),
         acknowledged: event.acknowledged.as_ref(),
         times: times(event, tapped.committed, sent),
+        clock: event.clock.as_deref(),
         durable: tapped.durable,
         link: link(console, &event.id),
     })

@@ -184,6 +184,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         test: None,
         first: false,
         note: None,
+        clock: None,
     }
 }
 
@@ -208,6 +209,7 @@ pub(in crate::console) fn health(progress: u64) -> Health {
         telemetry_error: None,
         ring: 0,
         queued: 12,
+        undated: 0,
         bytes_on_disk: 52_428_800,
         room: Room { owed: 12, hourly: 3_600_000, hours_left: Some(71.6), gives_way: false },
     }
