@@ -104,6 +104,17 @@ pub enum Health {
     Bad,
 }
 
+/// How a voter's condition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+    /// It does, and somebody is trying it out: that counts where the vote is tried out too, and nowhere else.
+    AsTest,
+}
+
 /// State of one vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct State {
@@ -111,12 +122,16 @@ pub struct State {
     lasts: [Mono; VOTERS],
     /// Whose condition stands, a bit each.
     stands: u16,
+    /// Whose vote is, or was, a test.
+    tests: u16,
     /// Who is bad.
     bad: u16,
     /// Who is out of service.
     out: u16,
     /// Whose point has been heard of at all.
     heard: u16,
+    /// Tests count.
+    on_trial: bool,
     hold: Hold,
 }
 
@@ -129,16 +144,22 @@ impl State {
     }
 
     /// A voter's condition stands or is over.
-    pub fn vote(&mut self, params: &Params, voter: u8, stands: bool, now: Now) {
+    pub fn vote(&mut self, params: &Params, voter: u8, stands: Stands, now: Now) {
         let bit = 1u16.checked_shl(u32::from(voter)).unwrap_or(0);
-        if stands {
+        if stands != Stands::No {
             self.stands |= bit;
+            self.tests = if stands == Stands::AsTest { self.tests | bit } else { self.tests & !bit };
         } else if self.stands & bit != 0 {
             self.stands &= !bit;
             if let Some(lasts) = self.lasts.get_mut(usize::from(voter)) {
                 *lasts = now.mono.plus(params.within_ms);
             }
         }
+    }
+
+    /// Whether the vote stands in an area that is in a mode: then tests count.
+    pub const fn try_out(&mut self, on_trial: bool) {
+        self.on_trial = on_trial;
     }
 
     /// Whether a voter can vote; `out`: it may not, a person has taken it out of service, which is no news to anybody.
@@ -194,7 +215,9 @@ impl State {
 
     fn voting(&self, params: &Params, mono: Mono) -> u16 {
         let lasting = self.lasts.iter().enumerate().filter(|(_, lasts)| **lasts > mono);
-        (lasting.fold(self.stands, |all, (voter, _)| all | 1 << voter)) & everybody(params.of)
+        let all = lasting.fold(self.stands, |all, (voter, _)| all | 1 << voter);
+        let counting = if self.on_trial { all } else { all & !self.tests };
+        counting & everybody(params.of)
     }
 
     fn side(&self, params: &Params, mono: Mono) -> hold::Side {
@@ -251,7 +274,7 @@ mod tests {
     fn after(params: &Params, votes: &[u8], bad: &[u8]) -> bool {
         let mut state = heard();
         for voter in votes {
-            state.vote(params, *voter, true, at(1));
+            state.vote(params, *voter, Stands::Yes, at(1));
         }
         for voter in bad {
             state.health(*voter, Health::Bad, false);
@@ -288,11 +311,11 @@ mod tests {
         let p = Params { of: 2, ..TWO_OF_THREE };
         let run = |gap: u64| {
             let mut state = heard();
-            state.vote(&p, 0, true, at(0));
-            state.vote(&p, 0, false, at(1_000));
+            state.vote(&p, 0, Stands::Yes, at(0));
+            state.vote(&p, 0, Stands::No, at(1_000));
             state.count(&p, at(1_000));
             assert_eq!(state.deadline(&p, Mono(1_000)), Some(Mono(31_000)));
-            state.vote(&p, 1, true, at(1_000 + gap));
+            state.vote(&p, 1, Stands::Yes, at(1_000 + gap));
             state.count(&p, at(1_000 + gap));
             state.standing(&p).map(|s| s.onset)
         };
@@ -304,10 +327,10 @@ mod tests {
     fn a_vote_that_ends_is_a_deadline_and_unknown_never_clears() {
         let mut state = heard();
         for voter in [0, 1] {
-            state.vote(&TWO_OF_THREE, voter, true, at(0));
+            state.vote(&TWO_OF_THREE, voter, Stands::Yes, at(0));
         }
         state.count(&TWO_OF_THREE, at(0));
-        state.vote(&TWO_OF_THREE, 0, false, at(10));
+        state.vote(&TWO_OF_THREE, 0, Stands::No, at(10));
         state.count(&TWO_OF_THREE, at(10));
         state.health(0, Health::Bad, false);
         state.expire(&TWO_OF_THREE, at(30_010));
@@ -344,6 +367,19 @@ mod tests {
         let many = Params { need: 255, of: 255, ..TWO_OF_THREE };
         let all: Vec<u8> = (0..VOTERS as u8).collect();
         assert!(after(&many, &all, &[]) && !after(&many, &all[1..], &[]), "there are 16 at most");
+    }
+
+    #[test]
+    fn a_test_counts_where_the_vote_is_tried_out() {
+        let mut state = heard();
+        for voter in [0, 1] {
+            state.vote(&TWO_OF_THREE, voter, Stands::AsTest, at(0));
+        }
+        state.count(&TWO_OF_THREE, at(0));
+        assert!(state.standing(&TWO_OF_THREE).is_none());
+        state.try_out(true);
+        state.count(&TWO_OF_THREE, at(1));
+        assert!(state.standing(&TWO_OF_THREE).is_some());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! stood before is as real as it was, and so is everything elsewhere. A mode has an end, always; at its end what still stands
 //! of the tests is raised anew, for real.
 
-use super::{Engine, Sink};
+use super::{Engine, Seen, Sink};
 use crate::alarm::ModeName;
 use crate::alarm::state::{Input, Refusal};
 use crate::time::{Mono, Now};
@@ -78,6 +78,7 @@ impl Engine<'_> {
             }
         }
         sink.mode(&ModeChange { area: index, mode, change: Change::Begun, at: now });
+        self.signal_all(now, sink);
         Ok(())
     }
 
@@ -115,12 +116,15 @@ impl Engine<'_> {
         }
         self.find_mode_due();
         sink.mode(&ModeChange { area: index, mode, change, at: now });
+        self.signal_all(now, sink);
         for binding in 0..self.tables.bindings.len() as u32 {
             let Some(b) = self.tables.bindings.get(binding as usize) else { return };
-            let tested = b.alarm.standing().is_some_and(|standing| standing.test.is_some());
+            let tested = b.is_test();
             let here = self.tables.points.get(b.point.0 as usize).is_some_and(|point| point.area == index);
             if tested && here {
                 self.follow(binding, Input::TestOver, now, sink);
+                self.cause(binding, now, sink);
+                self.signal(binding, now, Seen::Live, sink);
             }
         }
     }

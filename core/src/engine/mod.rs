@@ -306,7 +306,7 @@ impl<'t> Engine<'t> {
             return;
         }
         if b.hides != NONE {
-            self.explain(b.hides, standing.is_some(), now, sink);
+            self.cause(index, now, sink);
         }
         if b.wires != NONE {
             self.signal(index, now, seen, sink);

@@ -75,7 +75,7 @@ pub(super) fn ended(
             && told.insert(binding)
             && event.event == "return"
         {
-            storage.engine().ended(binding, ago(present, Wall(event.detected)));
+            storage.engine().ended(binding, event.test.is_some(), ago(present, Wall(event.detected)));
         }
     }
 }

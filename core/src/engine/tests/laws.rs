@@ -189,7 +189,7 @@ impl Model {
 
     /// What must be so between two events.
     fn check(&self, w: &World, present: Mono) {
-        let hidden = |group: u32| group != NONE && w.bindings.iter().any(|b| b.hides == group && b.stood > 0);
+        let hidden = |group: u32| group != NONE && w.bindings.iter().any(|b| b.hides == group && b.is_cause());
         for (alarm, b) in self.alarms.iter().zip(&w.bindings) {
             let Some(alarm) = alarm else {
                 assert_eq!((b.alarm, b.stood), (AlarmState::Normal, 0), "a transition was lost");

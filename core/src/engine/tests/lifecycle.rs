@@ -41,3 +41,20 @@ fn a_shelf_has_an_end_and_what_stands_then_rings() {
     assert_eq!(of_door[2..], [("shelve", "shelved"), ("unshelve", "unacknowledged")]);
     assert_eq!(w.log.0.iter().filter(|t| t.event == EventName::Unshelve).count(), 1);
 }
+
+#[test]
+fn a_test_hides_nothing_that_is_real_and_votes_nowhere_else() {
+    let mut w = World::started();
+    // The mains stand in area 0, which is walked; the pressure in area 1 is not.
+    w.take(&In::Mode(0, Some((ModeName::WalkTest, 60_000)), 500));
+    w.value(MAINS, 1.0, 1_000);
+    w.value(PRESSURE, 0.1, 2_000);
+    w.tick(8_000);
+    let last = |w: &World, binding| w.log.0.iter().rfind(|t| t.binding == binding).copied();
+    assert_eq!(last(&w, 7).and_then(|t| t.test), Some(ModeName::WalkTest));
+    assert_eq!(last(&w, 0).map(|t| (t.state.word(), t.test)), Some(("unacknowledged", None)));
+    // Over: the mains are off for real, and explain it.
+    w.take(&In::Mode(0, None, 9_000));
+    assert_eq!(last(&w, 7).map(|t| (t.event.word(), t.test)), Some(("raise", None)));
+    assert_eq!(last(&w, 0).map(|t| t.state.word()), Some("suppressed"));
+}

@@ -609,7 +609,7 @@ fn restarted(whole: &World, lost: usize, at: u64) -> World {
         let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
         let last = whole.log.0.iter().filter(moved).rfind(|t| t.binding == index);
         if let Some(last) = last.filter(|t| t.event == EventName::Return) {
-            again.run(|e, _| e.ended(index, last.detected));
+            again.run(|e, _| e.ended(index, last.test.is_some(), last.detected));
         }
     }
     again.run(|e, log| e.settle(now(at), log));

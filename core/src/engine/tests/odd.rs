@@ -165,7 +165,9 @@ fn what_is_not_there_says_nothing() {
     assert_eq!(w.words(), [(7, "raise", "unacknowledged")], "what is there speaks");
     assert_eq!(w.log.0[0].test, None, "an area that is not there is in no mode");
     w.run(|e, _| e.resume(40_000, Mode { name: ModeName::Drill, until: now(5).mono }));
-    w.run(|e, _| (e.enlist(99), e.ended(99, now(1)), e.trust(99, Wall(1), None), e.name(99, AlarmId(1), Wall(1))));
+    w.run(|e, _| {
+        (e.enlist(99), e.ended(99, false, now(1)), e.trust(99, Wall(1), None), e.name(99, AlarmId(1), Wall(1)))
+    });
     w.tick(DAY);
 }
 

@@ -50,7 +50,12 @@ async fn told(run: &Run) -> Vec<String> {
     let entries = run.journal.entries(None, 100).await.expect("entries");
     let told = entries.into_iter().filter_map(|(_, entry)| match entry {
         Entry::Maintenance { what, .. } => Some(what),
-        Entry::Alarm(_) | Entry::Audit { .. } | Entry::Start { .. } | Entry::Stop { .. } | Entry::Gap { .. } => None,
+        Entry::Alarm(_)
+        | Entry::Audit { .. }
+        | Entry::Start { .. }
+        | Entry::Stop { .. }
+        | Entry::Gap { .. }
+        | Entry::Mode(_) => None,
     });
     told.collect()
 }
