@@ -7,7 +7,7 @@ use std::time::Duration;
 use gengfu::clock::EARLIEST;
 use gengfu::journal::Entry;
 use gengfu_tests::broker::Broker;
-use gengfu_tests::counting::{Set, committed_ms, entries, of, poll_numbers};
+use gengfu_tests::counting::{Set, committed, entries, of, poll_numbers};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::http;
 use gengfu_tests::plant::Plant;
@@ -122,11 +122,8 @@ fn what_is_read_before_the_clock_is_set_is_judged_kept_and_gets_its_time() {
     // held, and owed all the while
     let undated = gateway.metric("gengfu_journal_undated", "");
     let pending = gateway.metric("gengfu_sink_records", "lane=\"telemetry\",state=\"pending\"");
-    let committed = gateway.metric("gengfu_sink_records", "lane=\"telemetry\",state=\"committed\"");
-    assert!(
-        undated >= READINGS as f64 && pending >= undated && committed >= pending,
-        "{undated} {pending} {committed}"
-    );
+    let all = gateway.metric("gengfu_sink_records", "lane=\"telemetry\",state=\"committed\"");
+    assert!(undated >= READINGS as f64 && pending >= undated && all >= pending, "{undated} {pending} {all}");
     assert_eq!((gateway.metric("gengfu_clock_set", ""), rig.store.count()), (0.0, 0));
     assert_eq!(gateway.api("status")["clock"]["set"], false);
     assert_eq!(gateway.metric("gengfu_clock_off_total", ""), 0.0, "it is ours that is off, no device's");
@@ -153,16 +150,17 @@ fn what_is_read_before_the_clock_is_set_is_judged_kept_and_gets_its_time() {
 
     gateway.settle(SOON);
     let found = rig.store.export();
-    committed_ms(&gateway.data()).compare(&found).unwrap();
+    committed(&gateway.data()).compare_by_ms(&found).unwrap();
     let marked = each_at_its_time(&found, &sent);
     let before = |at: &&i64| **at < set_at;
     assert_eq!(marked.iter().filter(before).count(), READINGS, "marked, those and no others");
     assert_eq!(marked.len(), READINGS);
-    let polls = poll_numbers(&found, "d0");
+    // by the journal: a late poll and the next may share a millisecond
+    let polls = poll_numbers(&committed(&gateway.data()).must, "d0");
     assert!(polls.iter().copied().eq(1..=polls.len() as u32), "every poll once: {polls:?}");
     let events = alarms(&rig.store);
-    // the start without rules closes it once more
-    assert!(events.len() == 3 && (events[0] - raised_at).abs() < NEAR_MS, "{events:?}, raised at {raised_at}");
+    // the start without rules closes it once more, with the time of the return
+    assert!(events.len() == 2 && (events[0] - raised_at).abs() < NEAR_MS, "{events:?}, raised at {raised_at}");
     say(&format!(
         "{} readings and {} polls, each once at its time; {undated} had waited for it",
         sent.len(),
@@ -194,7 +192,7 @@ fn a_run_that_is_killed_before_the_clock_is_set_loses_nothing() {
     eventually(SOON, "all has its time", || gateway.metric("gengfu_journal_undated", "") == 0.0);
     gateway.settle(SOON);
     let found = rig.store.export();
-    committed_ms(&gateway.data()).compare(&found).unwrap();
+    committed(&gateway.data()).compare_by_ms(&found).unwrap();
     assert_eq!(each_at_its_time(&found, &sent).len(), sent.len(), "all are marked");
     let events = alarms(&rig.store);
     assert!(!events.is_empty() && (events[0] - raised_at).abs() < NEAR_MS, "{events:?}, raised at {raised_at}");
