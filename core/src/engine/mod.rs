@@ -144,7 +144,8 @@ impl<'t> Engine<'t> {
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
             let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
-            let mut old = reading.at < b.known;
+            // Nothing is true after it came: where the clock was ahead and has been set back, a stamp of before proves nothing.
+            let mut old = reading.at.min(now.wall) < b.known;
             if let Some(Params::Absent(_)) = params {
                 let Some(state) = self.tables.absents.get_mut(b.slot as usize) else { return };
                 // A silence begins with the last good reading, which then is no news; nor is what had not ended it.
