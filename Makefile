@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-fuzz long-laws clean
+.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -45,7 +45,7 @@ bench: ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
 
-long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-fuzz long-laws ## the issue's full lengths; keep the output in docs/
+long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-soak long-fuzz long-laws ## the issue's full lengths; keep the output in docs/
 long-round-trip:
 	GENGFU_LONG=1 $(RIG) --nocapture round_trip
 long-outage:
@@ -65,6 +65,8 @@ long-two-days:
 	GENGFU_LONG=1 $(RIG) --nocapture two_days
 long-crash: # GENGFU_FAULTS="kill -9,bit flips" runs some rows of the matrix, GENGFU_SEED=... the same again
 	GENGFU_LONG=1 $(RIG) --nocapture crash
+long-soak: # half an hour; GENGFU_SEED=... the same again
+	GENGFU_LONG=1 $(RIG) --nocapture soak
 
 clean:
 	$(CARGO) clean

@@ -15,6 +15,7 @@ mod outage;
 mod uplink;
 mod kill9;
 mod crash;
+mod soak;
 mod commit_window;
 mod lost_tail;
 mod isolation;

@@ -74,7 +74,8 @@ impl Engine<'_> {
                 continue;
             }
             // In the order of arrival: once a reading was news, so is what came after it, whatever its stamp.
-            let mut old = reading.at < b.known && !b.news;
+            // Nothing is true after it came: where the clock was ahead and has been set back, a stamp of before proves nothing.
+            let mut old = reading.at.min(now.wall) < b.known && !b.news;
             if let Some(Params::Absent(_)) = params {
                 let Some(state) = self.tables.absents.get_mut(b.slot as usize) else { return };
                 // A silence begins with the last good reading, which then is no news; nor is what had not ended it.

@@ -101,7 +101,8 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(Str
         if let Some(&binding) = binding_of.get(&key)
             && told.insert(binding)
         {
-            storage.engine().trust(binding, Wall(known), event.limit);
+            // Nor was it known before it was decided, by a source whose clock is ahead.
+            storage.engine().trust(binding, Wall(known.min(event.detected)), event.limit);
         }
     }
 }

@@ -95,6 +95,11 @@ impl Feed {
         Ok(legible(kept, &lock(&self.inner.alarm.core.undated)))
     }
 
+    /// What is settled next does not wait for a commit to ride on: a drain goes on when it is recorded.
+    pub fn hurry(&self) {
+        lock(&self.core().deliveries).hurry();
+    }
+
     /// Settles an inclusive range; resolves once that is on disk, so that a crash re-sends at most what is not.
     pub async fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> Result<(), String> {
         let core = self.core();

@@ -467,6 +467,27 @@ fn a_word_without_a_date_is_not_held_against_the_time_of_an_earlier_one() {
     }
 }
 
+/// The gateway's clock was ahead, and was set back; then the reading that raised an alarm is lost with the last window. What came
+/// before it bears a younger stamp, and is no proof against it all the same.
+#[test]
+fn a_stamp_of_a_clock_that_was_ahead_ends_no_alarm() {
+    let mut w = World::started();
+    let stamped = |at: u64, value| Reading { point: GAS, at: now(at).wall, value, quality: Quality::Good };
+    let (ahead, lost) = (stamped(25_000, 10.0), stamped(21_000, 30.0));
+    w.event(Event::Reading(ahead, Delivery::Live), 20_000);
+    w.event(Event::Reading(lost, Delivery::Live), 21_000);
+    assert_eq!(w.words(), [(2, "raise", "unacknowledged")]);
+    let raise = w.log.0[0];
+    let mut again = World::new();
+    again.run(|e, log| {
+        e.trust(2, raise.explanation.since, raise.explanation.limit);
+        e.restore(2, w.bindings[2].alarm.open().unwrap());
+        e.warm(&ahead, Delivery::Live, now(20_000));
+        e.settle(now(22_000), log);
+    });
+    assert!(again.log.0.is_empty(), "{:?}", again.log);
+}
+
 /// A device whose clock was set back within the tolerance: what came last is the present, in this run and in the next.
 #[test]
 fn a_restart_believes_the_order_of_arrival_not_the_stamps() {

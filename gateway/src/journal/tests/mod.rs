@@ -3,6 +3,7 @@
 mod backup;
 mod basics;
 mod damage;
+mod fixtures;
 mod owed;
 mod past;
 mod sealed;
