@@ -369,6 +369,9 @@ impl Open {
             // Only a veil was there before: whether it is a test, hidden or the first is decided now.
             open.standing = Standing { test: breach.test, first: breach.first, level: breach.level, ..open.standing };
             open.veils.suppressed = breach.hidden;
+        } else if !open.life.active() {
+            // A test that was over is real when its condition comes back after the mode, and what was real stays real in one.
+            open.standing.test = open.standing.test.and(breach.test);
         }
         Some(open.to(event, life, open.veils))
     }
@@ -408,5 +411,34 @@ const fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
         (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
         (Some(one), None) | (None, Some(one)) => Some(one),
         (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a condition that comes in this mode makes of an alarm that has been through `before`.
+    fn test_after(before: &[Input], mode: Option<ModeName>) -> Option<ModeName> {
+        let step = |state: State, input: Input| state.step(input).unwrap().map_or(state, |step| step.state());
+        let state = before.iter().fold(State::Normal, |state, input| step(state, *input));
+        step(state, Input::Breach(breach(mode))).standing().unwrap().test
+    }
+
+    fn breach(test: Option<ModeName>) -> Breach {
+        let fresh = (AlarmId(1), Wall(0));
+        Breach { level: 0, fresh, risen: true, hidden: false, test, first: false, shelvable: true }
+    }
+
+    #[test]
+    fn a_test_that_is_over_hides_no_real_alarm() {
+        let walk = Some(ModeName::WalkTest);
+        for latching in [false, true] {
+            let tested = [Input::Breach(breach(walk)), Input::Normal { latching }];
+            assert_eq!(test_after(&tested, None), None, "the mode is over: it is real");
+            assert_eq!(test_after(&tested, walk), walk);
+            let real = [Input::Breach(breach(None)), Input::Normal { latching }];
+            assert_eq!(test_after(&real, walk), None, "nobody has seen it yet: it stays real");
+        }
     }
 }

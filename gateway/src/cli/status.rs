@@ -78,7 +78,7 @@ async fn get(url: &str, what: &str) -> Result<Value, String> {
 }
 
 /// A list inside an answer; nothing where there is none.
-fn items<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
+pub(super) fn items<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
     answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -158,7 +158,7 @@ fn stand(active: usize, returned: usize) -> String {
 }
 
 /// The point of an alarm as it is now; `None` where the gateway does not tell.
-fn present(alarm: &Value) -> Option<String> {
+pub(super) fn present(alarm: &Value) -> Option<String> {
     let now = alarm.get("now")?;
     let unit = alarm.get("unit").and_then(Value::as_str).map(|unit| format!(" {unit}")).unwrap_or_default();
     let word = now.pointer("/word/en").and_then(Value::as_str).map(str::to_owned);
@@ -179,7 +179,7 @@ fn short(value: f64) -> f64 {
 }
 
 /// How long ago, as exactly as one would say it.
-fn age(ms: i64) -> String {
+pub(super) fn age(ms: i64) -> String {
     let seconds = ms.max(0) / 1_000;
     match seconds {
         0..120 => format!("{seconds} s"),

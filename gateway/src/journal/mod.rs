@@ -161,6 +161,19 @@ impl Entry {
         }
     }
 
+    /// The change of a mode that it is, if it is one.
+    pub fn into_mode(self) -> Option<ModeRecord> {
+        match self {
+            Self::Mode(record) => Some(record),
+            Self::Alarm(_)
+            | Self::Audit { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Gap { .. }
+            | Self::Maintenance { .. } => None,
+        }
+    }
+
     pub fn is_alarm(&self) -> bool {
         matches!(self, Self::Alarm(_))
     }
