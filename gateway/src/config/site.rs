@@ -17,7 +17,6 @@ use super::value::{Value, shorten};
 use super::{modbus, mqtt, rule};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 /// Longest line of text that is a name for people.
 pub(super) const MAX_TEXT: usize = 200;
@@ -142,7 +141,7 @@ fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> 
 
 /// How long people may keep alarms from being announced.
 fn policy(table: Option<Table<'_>>) -> Option<Policy> {
-    let standard = Policy { max_shelf: HOUR * 8, max_out_of_service: DAY * 30, max_mode: HOUR * 12 };
+    let standard = Policy::default();
     let Some(table) = table else { return Some(standard) };
     let max_shelf = table.or("max_shelf", standard.max_shelf, |v| v.duration(SECOND..=DAY * 7));
     let max_out = table.or("max_out_of_service", standard.max_out_of_service, |v| v.duration(SECOND..=DAY * 366));

@@ -84,7 +84,8 @@ fn fields(seq: Seq, wall: i64, entry: &Entry) -> [String; 18] {
             set("alarm", record.area.clone());
             set("by", record.by.clone());
             let walked = record.tripped.len() + record.untripped.len();
-            let walk = if walked > 0 { format!("; {} of {walked} tripped", record.tripped.len()) } else { String::new() };
+            let walk =
+                if walked > 0 { format!("; {} of {walked} tripped", record.tripped.len()) } else { String::new() };
             set("detail", format!("until {}: {}{walk}", ms(record.until), record.reason));
         }
         Entry::Maintenance { what, detail, .. } => {

@@ -23,9 +23,9 @@ use super::retention::Retention;
 use super::series::{self, Series};
 use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
-use super::{ModeRecord, 
-    Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, owed,
-    restore, schema, tap,
+use super::{
+    Entry, Inner, Journal, Lane, ModeRecord, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane,
+    owed, restore, schema, tap,
 };
 use crate::catalog::{Catalog, PointMeta};
 use crate::clock::Clock;

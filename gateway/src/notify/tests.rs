@@ -53,6 +53,13 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         by: None,
         raised: None,
         acknowledged: None,
+        life: None,
+        shelved: None,
+        out_of_service: None,
+        suppressed: false,
+        test: None,
+        first: false,
+        note: None,
     };
     let mark = TapMark::Seq(u64::from(alarm) * 1_000_000 + u64::from(number));
     Tapped { event, durable: true, committed: Some(1_700_000_000_130), passed_by: None, mark }
@@ -112,6 +119,7 @@ impl Rig {
             name: "duty-room".to_owned(),
             url,
             priorities: Vec::new(),
+            tests: false,
             secret_file: None,
             heartbeat: None,
             timeout: Duration::from_millis(500),

@@ -83,6 +83,7 @@ pub(super) fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         modbus,
         mqtt,
         rules: Vec::new(),
+        policy: crate::config::checked::Policy::default(),
         labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
         uplinks: Vec::new(),

@@ -11,11 +11,11 @@ use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Wall;
 
 use crate::catalog::{Catalog, PointMeta};
-use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Rule, Site};
+use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Policy, Rule, Site};
 use crate::console::history::{Answer, History};
 use crate::driver::Snapshot;
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
-use crate::journal::{Bucket, Entry, Health, Lane, Letters, Redrive, Redriven, Room, Seq, SinkBalance};
+use crate::journal::{BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance};
 
 pub(in crate::console) fn site() -> Site {
     Site {
@@ -30,6 +30,7 @@ pub(in crate::console) fn site() -> Site {
         modbus: Vec::new(),
         mqtt: Vec::new(),
         rules: rules(),
+        policy: Policy::default(),
         labels: labels(),
         influx: Vec::new(),
         uplinks: Vec::new(),
@@ -52,13 +53,13 @@ fn labels() -> Labels {
 
 fn rules() -> Vec<Rule> {
     let level = |limit, clear| Level { limit, clear, on_ms: 10_000, off_ms: 0 };
-    let rule = |id: &str, point: &str, detector, levels: &[(Priority, bool)]| Rule {
-        id: id.to_owned(),
-        points: vec![point.to_owned()],
-        detector,
-        levels: levels.iter().map(|&(priority, latch)| LevelMeta { priority, latch }).collect(),
-        basis: Some("GB 50974-2014".to_owned()),
-        advice: Some("检查消防泵控制柜与主阀".to_owned()),
+    let rule = |id: &str, point: &str, detector, levels: &[(Priority, bool)]| {
+        let levels = levels.iter().map(|&(priority, latch)| LevelMeta { priority, latch, shelvable: !latch }).collect();
+        Rule {
+            basis: Some("GB 50974-2014".to_owned()),
+            advice: Some("检查消防泵控制柜与主阀".to_owned()),
+            ..Rule::new(id.to_owned(), vec![point.to_owned()], detector, levels)
+        }
     };
     let low = Params::Limit(LimitParams { side: Side::Low, first: level(0.15, 0.17), second: None });
     let high =
@@ -113,7 +114,7 @@ pub(in crate::console) fn snapshot(catalog: &Catalog, now: i64) -> Snapshot {
             now - 60_000 * i64::from(alarm.id.ends_with('1')) - 300_000 * i64::from(alarm.id.ends_with('2')) - 42_000;
         alarm.since = alarm.onset;
     }
-    Snapshot { points, alarms, mono: 1 }
+    Snapshot { points, alarms, modes: Vec::new(), mono: 1 }
 }
 
 /// One of five alarms, each in a state of its own; times lie in 2026.
@@ -176,6 +177,29 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
             at: 1_790_000_060_000,
             note: Some("已派人到现场".to_owned()),
         }),
+        life: None,
+        shelved: None,
+        out_of_service: None,
+        suppressed: false,
+        test: None,
+        first: false,
+        note: None,
+    }
+}
+
+/// A mode that runs in an area.
+pub(in crate::console) fn mode(area: &str, mode: &str) -> ModeRecord {
+    ModeRecord {
+        at: 1_790_000_000_000,
+        area: area.to_owned(),
+        mode: mode.to_owned(),
+        change: BEGUN.to_owned(),
+        by: "值班员甲".to_owned(),
+        reason: "年检".to_owned(),
+        began: 1_790_000_000_000,
+        until: 4_000_000_000_000,
+        tripped: vec!["gas-01/ch4".to_owned()],
+        untripped: vec!["gas-02/ch4".to_owned(), "gas-03/ch4".to_owned()],
     }
 }
 

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gengfu_core::engine::Command;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 use super::App;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::driver::{CommandError, Done, EngineHandle, Request, Snapshot};
+use crate::driver::{CommandError, Done, EngineHandle, ModeDone, ModeOrder, Request, Snapshot};
 use crate::flow::AlarmEvent;
 use crate::journal::Ticket;
 use crate::stop::{self, Stopper};
@@ -38,8 +39,11 @@ struct Engine {
     command: Option<Result<AlarmEvent, CommandError>>,
     /// Who asked for what.
     asked: Vec<(String, String, String)>,
-    /// What the last acknowledgement said.
+    /// What the last command was, and what was written with it.
+    command_asked: Option<Command>,
     note: Option<String>,
+    /// Modes that were begun or ended.
+    modes: Vec<ModeOrder>,
     silent: bool,
 }
 
@@ -140,17 +144,28 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
         match request {
             Request::Ping { reply } => drop(reply.send(())),
             Request::Snapshot { reply } => drop(reply.send(engine.snapshot.clone())),
-            Request::Acknowledge { id, by, note, reply } => {
-                engine.asked.push(("acknowledge".to_owned(), id, by));
-                engine.note = note;
+            Request::Order { order, reply } => {
+                let word = match order.command {
+                    Command::Acknowledge => "acknowledge",
+                    Command::Reset => "reset",
+                    Command::Shelve { .. } => "shelve",
+                    Command::Unshelve => "unshelve",
+                    Command::OutOfService { .. } => "out-of-service",
+                    Command::ReturnToService => "return-to-service",
+                    Command::Note => "note",
+                };
+                engine.asked.push((word.to_owned(), order.target, order.by));
+                engine.command_asked = Some(order.command);
+                engine.note = order.note;
                 drop(reply.send(engine.carried_out()));
+            }
+            Request::Mode { order, reply } => {
+                let record = made_up::mode(&order.area, order.begin.map_or("walk-test", |(mode, _)| mode.word()));
+                engine.modes.push(order);
+                drop(reply.send(Ok(ModeDone { record, ticket: Ticket(1) })));
             }
             // Nobody here reloads the engine's rules.
             Request::Prepare { .. } | Request::Switch { .. } => {}
-            Request::Reset { id, by, reply } => {
-                engine.asked.push(("reset".to_owned(), id, by));
-                drop(reply.send(engine.carried_out()));
-            }
         }
     }
 }
