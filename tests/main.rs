@@ -37,6 +37,7 @@ mod export;
 mod silence;
 mod early_warning;
 mod clock_step;
+mod no_clock;
 mod console;
 mod page;
 mod service;

@@ -6,6 +6,8 @@ use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::Wall;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::EARLIEST;
+
 /// What a source hands on at once: one poll's block, or the messages read in one go.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -99,7 +101,7 @@ pub fn reason(reason: Reason) -> Text {
         Reason::Substituted => ("人工置数", "substituted"),
         Reason::Stale => ("数据过期", "stale"),
         Reason::LateReply => ("迟到应答", "late reply"),
-        Reason::Clock => ("设备时钟不准", "device clock is off"),
+        Reason::Clock => ("时钟不准", "clock is off"),
     };
     Text { zh: zh.to_owned(), en: en.to_owned() }
 }
@@ -161,6 +163,9 @@ pub struct AlarmEvent {
     /// Who has seen it since it was last raised. `None` in journals of before, too.
     #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
+    /// [`CLOCK_UNSET`] or [`CLOCK_SET_LATER`]; `None` where the clock was set.
+    #[serde(default)]
+    pub clock: Option<String>,
     /// The letter A to F under what lies over it; `None` in journals of before: the state itself.
     #[serde(default)]
     pub life: Option<String>,
@@ -195,6 +200,11 @@ pub struct Veil {
     pub reason: String,
 }
 
+/// The gateway's clock was not set: the times count milliseconds from the machine's boot.
+pub const CLOCK_UNSET: &str = "unset";
+/// It was not, and the times follow from the clock that was set later.
+pub const CLOCK_SET_LATER: &str = "set-later";
+
 /// What was measured at a raise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
@@ -226,6 +236,19 @@ impl AlarmEvent {
     pub fn test(&self) -> Option<ModeName> {
         let word = self.test.as_ref()?;
         ModeName::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+
+    /// Makes times of its counts: the machine was booted at `booted`, UTC ms.
+    pub fn date(&mut self, booted: i64) {
+        let Self { onset, since, occurred, detected, raised, acknowledged, shelved, out_of_service, .. } = self;
+        let figures = raised.iter_mut().map(|figures| &mut figures.at);
+        let seen = acknowledged.iter_mut().map(|seen| &mut seen.at);
+        let veils = shelved.iter_mut().chain(out_of_service).flat_map(|veil| [&mut veil.at, &mut veil.until]);
+        let counts = [onset, since, occurred, detected].into_iter().chain(figures).chain(seen).chain(veils);
+        let counts = counts.filter(|at| Wall(**at) < EARLIEST);
+        if counts.map(|at| *at = at.saturating_add(booted)).count() > 0 {
+            self.clock = Some(CLOCK_SET_LATER.to_owned());
+        }
     }
 
     /// `<alarm id>.<transition number>`, the same on every re-send.

@@ -161,7 +161,8 @@ fn running(modes: &Value) -> String {
     for area in items(modes, "/items") {
         let Some(running) = area.get("running").filter(|running| running.is_object()) else { continue };
         let word = |key: &str| running.get(key).and_then(Value::as_str).unwrap_or("?");
-        let area = area.get("area").and_then(Value::as_str).filter(|area| !area.is_empty()).unwrap_or("what is in no area");
+        let area =
+            area.get("area").and_then(Value::as_str).filter(|area| !area.is_empty()).unwrap_or("what is in no area");
         let left = running.get("remaining_ms").and_then(Value::as_i64).map_or("?".to_owned(), age);
         out += &format!("{} in {area} by {} for another {left}: {}\n", word("mode"), word("by"), word("reason"));
     }
@@ -279,7 +280,8 @@ mod tests {
         let (nothing, failing, alarm) = (json!({}), json!({ "failing": ["x"] }), json!({ "items": [{}] }));
         let (quiet, impaired) = (json!({ "items": [] }), json!({ "impaired": ["link l0 is down: x"] }));
         let test = json!({ "items": [{ "test": "walk-test" }] });
-        let cases = [(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm), (&impaired, &quiet), (&nothing, &test)];
+        let cases =
+            [(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm), (&impaired, &quiet), (&nothing, &test)];
         assert_eq!(cases.map(|(s, a)| verdict(s, a)), [0, 1, 2, 2, 0]);
     }
 

@@ -137,7 +137,9 @@ pub(super) fn words(field: &str, text: Option<String>) -> Result<Option<String>,
 /// The same where it must be there.
 pub(super) fn needed(field: &str, text: Option<String>) -> Result<String, Problem> {
     let missing = || {
-        Problem::invalid(format!("{field} is missing: write in a few words why; it goes into the audit and onto the page"))
+        Problem::invalid(format!(
+            "{field} is missing: write in a few words why; it goes into the audit and onto the page"
+        ))
     };
     words(field, text)?.ok_or_else(missing)
 }

@@ -126,7 +126,8 @@ fn veil(alarm: &AlarmEvent) -> Option<&'static str> {
 
 /// What the engine would take.
 fn may(alarm: &AlarmEvent, life: Option<Life>, rule: Option<&Rule>) -> Vec<&'static str> {
-    let level = |rule: &Rule| rule.levels.get(usize::from(alarm.level)).or(rule.levels.first()).is_none_or(|l| l.shelvable);
+    let level =
+        |rule: &Rule| rule.levels.get(usize::from(alarm.level)).or(rule.levels.first()).is_none_or(|l| l.shelvable);
     // A rule on lost data, which the site file does not write out, may be put aside.
     let shelvable = rule.is_none_or(level);
     let of_life = match life {
@@ -239,7 +240,7 @@ fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLab
                 format!("{} 个成员中至少 {} 个报警", p.of, p.need),
                 format!("{} of {} voters or more call it", p.need, p.of),
             ),
-            vote::Watch::Health => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
+            vote::Watch::Health { .. } => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
         },
         Some(Params::Absent(_)) | None => text("失去数据", "no data"),
     }
@@ -331,10 +332,16 @@ mod tests {
         assert_eq!(zh(1, "unacknowledged", good), "消火栓主管 压力 报警：过低（下限 0.15 MPa）");
         assert_eq!(zh(1, "returned", good), "消火栓主管 压力：已恢复，未确认（原为：过低（下限 0.15 MPa））");
         assert_eq!(zh(1, "latched", good), "消火栓主管 压力：已恢复，需复位（原为：过低（下限 0.15 MPa））");
-        assert_eq!(zh(1, "latched-acknowledged", good), "消火栓主管 压力：已恢复，需复位（原为：过低（下限 0.15 MPa））");
+        assert_eq!(
+            zh(1, "latched-acknowledged", good),
+            "消火栓主管 压力：已恢复，需复位（原为：过低（下限 0.15 MPa））"
+        );
         let lost = Some((0.1, Quality::Bad(Reason::Comm)));
         assert_eq!(zh(1, "acknowledged", lost), "消火栓主管 压力 报警：过低（下限 0.15 MPa）；现无有效数据");
-        assert_eq!(zh(1, "returned", None), "消火栓主管 压力：已恢复，未确认（原为：过低（下限 0.15 MPa））；现无有效数据");
+        assert_eq!(
+            zh(1, "returned", None),
+            "消火栓主管 压力：已恢复，未确认（原为：过低（下限 0.15 MPa））；现无有效数据"
+        );
         // A rule on lost data does not say it twice.
         assert_eq!(zh(2, "acknowledged", lost), "gas-02/ch4 报警：失去数据");
         assert_eq!(zh(5, "unacknowledged", Some((1.0, Quality::Good))), "三层东侧安全出口 通道 报警：被占用");
@@ -349,7 +356,10 @@ mod tests {
         let crossed = alone(4, "unacknowledged", Some((0.1, Quality::Good))).heading;
         assert_eq!(crossed.zh, "sprinkler-b1/pressure 预警：已越过限值 0.4 MPa");
         let over = alone(4, "returned", good).heading;
-        assert_eq!(over.en, "sprinkler-b1/pressure early warning: returned, not acknowledged (was: falling towards the limit 0.4 MPa)");
+        assert_eq!(
+            over.en,
+            "sprinkler-b1/pressure early warning: returned, not acknowledged (was: falling towards the limit 0.4 MPa)"
+        );
     }
 
     #[test]
@@ -407,7 +417,9 @@ mod tests {
         });
         assert_eq!(views.iter().map(|view| view.alarm.test.is_some()).collect::<Vec<_>>(), [false, true]);
         let test = views.last().unwrap();
-        assert!(test.heading.zh.starts_with("【测试】消火栓主管") && test.heading.en.starts_with("[walk-test] hydrant"));
+        assert!(
+            test.heading.zh.starts_with("【测试】消火栓主管") && test.heading.en.starts_with("[walk-test] hydrant")
+        );
         assert!(!test.is_new());
     }
 
@@ -415,7 +427,8 @@ mod tests {
     fn two_rules_that_say_the_same_of_a_point_are_told_apart() {
         let views = views(|snapshot| {
             let twin = AlarmEvent { rule: "hydrant-falling".to_owned(), id: "b".to_owned(), ..made_up::alarm(2) };
-            snapshot.alarms = vec![AlarmEvent { rule: "unknown".to_owned(), ..twin.clone() }, twin.clone(), made_up::alarm(1)];
+            snapshot.alarms =
+                vec![AlarmEvent { rule: "unknown".to_owned(), ..twin.clone() }, twin.clone(), made_up::alarm(1)];
             snapshot.alarms.push(AlarmEvent { rule: "unknown-2".to_owned(), id: "c".to_owned(), ..twin });
         });
         let mut headings: Vec<_> = views.iter().map(|view| view.heading.en.as_str()).collect();

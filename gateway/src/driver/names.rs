@@ -75,6 +75,7 @@ pub(super) fn event(
         test: transition.test.map(|mode| mode.word().to_owned()),
         first: transition.first,
         note: deed.and_then(|deed| deed.note).map(str::to_owned),
+        clock: None,
     })
 }
 
@@ -92,6 +93,14 @@ fn by_itself(event: EventName) -> Option<&'static str> {
         | EventName::OutOfService
         | EventName::Note => None,
     }
+}
+
+/// The clock is not set: whoever reads the alarm is told what its times are worth.
+pub(super) fn undated(mut event: AlarmEvent) -> AlarmEvent {
+    event.clock = Some(flow::CLOCK_UNSET.to_owned());
+    event.message.zh.push_str("（网关时钟未校准，时间待定）");
+    event.message.en.push_str(" (the gateway's clock is not set, the time is to come)");
+    event
 }
 
 fn advice(rule: Option<&Rule>) -> Option<String> {
@@ -226,7 +235,7 @@ fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
                     format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
                     format!("{n} of {of} voters call it, {} are needed", p.need),
                 ),
-                vote::Watch::Health => (
+                vote::Watch::Health { .. } => (
                     format!("表决降级：仅 {n}/{of} 个成员有效"),
                     format!("the vote is degraded: {n} of {of} voters can vote"),
                 ),

@@ -7,7 +7,7 @@ use gengfu_core::alarm::state::Refusal;
 use gengfu_core::alarm::{AlarmId, EventName, StateName, Transition};
 use gengfu_core::engine::{Command, Event, ModeChange, Sink, Target};
 use gengfu_core::quality::{Quality, Reason};
-use gengfu_core::reading::PointId;
+use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::{Now, Wall};
 use tokio::sync::{broadcast, mpsc};
 
@@ -45,7 +45,8 @@ pub struct Setup {
     pub recent: Vec<AlarmEvent>,
     /// The modes that ran then.
     pub modes: Vec<ModeRecord>,
-    pub last_seen: Option<i64>,
+    /// See [`crate::journal::Opened`].
+    pub present: i64,
 }
 
 /// Restores, replays and settles; then gives the door and the task behind it. The task ends once every door is closed
@@ -72,7 +73,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    let past = Past { standing: setup.standing, recent: &setup.recent, modes: setup.modes, last_seen: setup.last_seen };
+    let past = Past { standing: setup.standing, recent: &setup.recent, modes: setup.modes, present: setup.present };
     engine.warm_start(&setup.points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
@@ -123,7 +124,8 @@ struct Past<'a> {
     standing: Vec<AlarmEvent>,
     recent: &'a [AlarmEvent],
     modes: Vec<ModeRecord>,
-    last_seen: Option<i64>,
+    /// What the clock that its readings were stamped by says now.
+    present: i64,
 }
 
 impl Driver {
@@ -137,7 +139,7 @@ impl Driver {
             }
         }
         // Time spent off counts where the wall clock can be believed, else not.
-        let present = Now { wall: Wall(past.last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0))), ..now };
+        let present = Now { wall: Wall(past.present), ..now };
         let (orphans, known) = warm::restore(&mut self.storage, past.standing, past.recent, &binding_of, present);
         self.standing = known;
         for orphan in orphans {
@@ -146,7 +148,7 @@ impl Driver {
         self.resume(past.modes, past.recent, present);
         let shown = warm::replay(&mut self.storage, &self.journal, present)?;
         warm::ended(&mut self.storage, past.recent, &binding_of, present);
-        let clock_good = past.last_seen.is_none_or(|seen| seen <= now.wall.0);
+        let clock_good = past.present == now.wall.0;
         tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
@@ -188,10 +190,15 @@ impl Driver {
         let now = self.clock.now();
         let delivery = batch.delivery();
         let mut engine = self.storage.engine();
-        for reading in &batch.readings {
+        for reading in &mut batch.readings {
+            let counted = self.clock.is_count(reading.at);
+            if counted && reading.quality == Quality::Good {
+                // What is seen, kept and shown again is the same: the value is right, its time is to come.
+                reading.quality = Quality::Uncertain(Reason::Clock);
+            }
             // Readings are never refused.
             let _ = engine.handle(Event::Reading(*reading, delivery), now, &mut Collect(&mut self.out));
-            if reading.quality == Quality::Uncertain(Reason::Clock) {
+            if reading.quality == Quality::Uncertain(Reason::Clock) && !counted {
                 self.stats.clock_off.add(1);
             }
         }
@@ -328,7 +335,9 @@ impl Driver {
     fn tell(&mut self, transition: &Transition, deed: Option<&Deed<'_>>) -> Option<Done> {
         let binding = transition.binding;
         let event = names::event(transition, &self.storage, &self.site, &self.catalog, deed)?;
-        let event = names::carry_on(event, self.standing.get(&binding), deed);
+        let event = self.dated(names::carry_on(event, self.standing.get(&binding), deed));
+        let counted = self.clock.is_count(Wall(event.detected));
+        let event = if counted { names::undated(event) } else { event };
         let ticket = self.send(event.clone());
         if transition.state == StateName::Normal {
             self.standing.remove(&binding);
@@ -336,6 +345,16 @@ impl Driver {
             self.standing.insert(binding, event.clone());
         }
         Some(Done { event, ticket })
+    }
+
+    /// What is counted of an alarm becomes a time once the clock is set.
+    fn dated(&self, mut event: AlarmEvent) -> AlarmEvent {
+        if self.clock.is_count(Wall(event.onset.min(event.since)))
+            && let Some(booted) = self.clock.booted()
+        {
+            event.date(booted);
+        }
+        event
     }
 
     fn send(&self, event: AlarmEvent) -> Ticket {
@@ -378,8 +397,9 @@ impl Driver {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let points = self.storage.watched().map(|p| (p.last.point, p.heard.then_some(p.last))).collect();
-        let mut alarms: Vec<_> = self.standing.values().cloned().collect();
+        let at = |reading: Reading| Reading { at: self.clock.dated(reading.at).unwrap_or(reading.at), ..reading };
+        let points = self.storage.watched().map(|p| (p.last.point, p.heard.then(|| at(p.last)))).collect();
+        let mut alarms: Vec<_> = self.standing.values().cloned().map(|event| self.dated(event)).collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
         Snapshot { points, alarms, modes: self.running(), mono: self.clock.mono().0 }
     }

@@ -13,7 +13,7 @@ use super::Seq;
 use super::bytes::Damage;
 use super::chunk::{self, HOUR, MAX_READINGS, Summary};
 use super::codec::{self, Item};
-use super::lane::{Hand, LaneCore};
+use super::lane::{Hand, LaneCore, lock};
 
 /// Readings that make a round: a chunk is the better the longer it is, and what is fresh must be read whole for a trend.
 const ROUND: RangeInclusive<u64> = 131_072..=2_000_000;
@@ -85,7 +85,7 @@ impl Sealer {
     /// Whether anything was done.
     fn slice(&mut self, hand: &mut Hand, core: &LaneCore, wall: i64) -> rusqlite::Result<bool> {
         let sealed = Sealed::read(&hand.conn)?;
-        let till = if sealed.till > sealed.upto { None } else { due(&hand.conn, sealed.upto, core.head().seq, wall)? };
+        let till = if sealed.till > sealed.upto { None } else { due(&hand.conn, sealed.upto, dated(core), wall)? };
         if sealed.till <= sealed.upto && till.is_none() {
             return Ok(false);
         }
@@ -114,6 +114,12 @@ impl Sealer {
         }
         Ok((chunks, Sealed { next: points.end() + 1, ..sealed }))
     }
+}
+
+/// The last record that may be sealed: those behind wait for their time.
+fn dated(core: &LaneCore) -> Seq {
+    let waiting = lock(&core.undated).first();
+    waiting.map_or(Seq::MAX, |first| first.saturating_sub(1)).min(core.head().seq)
 }
 
 /// Up to where a round is due: enough readings wait, or an hour is over.

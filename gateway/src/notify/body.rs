@@ -49,6 +49,9 @@ struct Push<'a> {
     first: bool,
     note: Option<&'a str>,
     times: Times,
+    /// `unset`: the gateway's clock was not set, the times count from its boot. `set-later`: it was not, and they follow
+    /// from the clock that was set later.
+    clock: Option<&'a str>,
     /// On the gateway's disk before this was sent.
     durable: bool,
     link: String,
@@ -106,6 +109,7 @@ pub(super) fn alarm(tapped: &Tapped, console: &str, sent: i64) -> Vec<u8> {
         first: event.first,
         note: event.note.as_deref(),
         times: times(event, tapped.committed, sent),
+        clock: event.clock.as_deref(),
         durable: tapped.durable,
         link: link(console, &event.id),
     })

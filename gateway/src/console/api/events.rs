@@ -25,7 +25,7 @@ pub(super) async fn events(State(app): State<App>) -> Result<Events, Problem> {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail));
     };
     let hello = json!({
-        "site": app.site().id, "version": env!("CARGO_PKG_VERSION"), "started": app.started,
+        "site": app.site().id, "version": env!("CARGO_PKG_VERSION"), "started": app.started(),
         "now": app.clock.wall().0, "engine": app.live.engine_alive(),
     });
     let listener = Listener {

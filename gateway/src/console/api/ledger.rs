@@ -29,9 +29,7 @@ pub(super) async fn rules(State(app): State<App>) -> Json<Value> {
 }
 
 fn rule(rule: &Rule) -> Value {
-    let level = |level: &LevelMeta| {
-        json!({ "priority": level.priority.word(), "latch": level.latch, "shelvable": level.shelvable })
-    };
+    let level = |level: &LevelMeta| json!({ "priority": level.priority.word(), "latch": level.latch, "shelvable": level.shelvable });
     let unknown = match rule.unknown {
         Unknown::Hold => "hold",
         Unknown::Alarm => "alarm",
@@ -69,10 +67,10 @@ fn detector(params: &Params) -> Value {
         Params::Trend(trend::Params { limit, side, within_ms, window_ms }) => {
             json!({ "kind": "trend", "limit": limit, "side": side_word(side), "within_ms": within_ms, "window_ms": window_ms })
         }
-        Params::Vote(vote::Params { need, of, within_ms, degraded, watch, on_ms, off_ms, .. }) => {
-            let kind = match watch {
-                vote::Watch::Danger => "vote",
-                vote::Watch::Health => "vote-health",
+        Params::Vote(vote::Params { need, of, within_ms, degraded, watch, .. }) => {
+            let (kind, after_ms) = match watch {
+                vote::Watch::Danger => ("vote", None),
+                vote::Watch::Health { after_ms } => ("vote-health", Some(after_ms)),
             };
             let degraded = match degraded {
                 vote::Degraded::Hold => "hold",
@@ -80,8 +78,8 @@ fn detector(params: &Params) -> Value {
                 vote::Degraded::Trip => "trip",
             };
             json!({
-                "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded, "on_ms": on_ms,
-                "off_ms": off_ms,
+                "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded,
+                "after_ms": after_ms,
             })
         }
         Params::Absent(absent::Params { bad_ms, silent_ms }) => {

@@ -75,6 +75,7 @@ fn process(out: &mut Exposition, app: &App, engine: bool) {
     out.family("gengfu_info", "gauge", "Version and site; always 1")
         .sample(&[("version", env!("CARGO_PKG_VERSION")), ("site", &app.site().id)], 1);
     out.gauge("gengfu_uptime_seconds", "Time since this run began", app.clock.up_ms() as f64 / 1000.0);
+    out.gauge("gengfu_clock_set", "Whether the gateway knows what time it is", u8::from(app.clock.is_set()));
     out.gauge("gengfu_engine_alive", "Whether the engine answered within 2 s", u8::from(engine));
     if let Some(bytes) = process::resident_bytes() {
         out.gauge("process_resident_memory_bytes", "Resident memory size in bytes", bytes);
@@ -150,6 +151,11 @@ fn journal(out: &mut Exposition, health: &Health, mono: u64) {
     out.gauge("gengfu_journal_bytes", "Bytes the journal takes on disk", health.bytes_on_disk);
     out.gauge("gengfu_journal_ring", "Alarm entries not on disk yet", health.ring);
     out.gauge("gengfu_journal_queue", "Readings waiting for their commit", health.queued);
+    out.gauge(
+        "gengfu_journal_undated",
+        "Readings taken before the clock was set, waiting for their time",
+        health.undated,
+    );
     room(out, health.room);
     let lanes = [
         ("alarm", health.alarm_progress, &health.alarm_error),

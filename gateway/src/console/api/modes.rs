@@ -32,7 +32,9 @@ pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> 
             Ok(Json(Page { items, next: None }).into_response())
         }
         Some("all") => past(&app, paging).await.map(|page| Json(page).into_response()),
-        Some(other) => Err(Problem::invalid(format!("`{other}` is no state; give areas (what runs) or all (what ran)"))),
+        Some(other) => {
+            Err(Problem::invalid(format!("`{other}` is no state; give areas (what runs) or all (what ran)")))
+        }
     }
 }
 

@@ -14,10 +14,8 @@ const ROWS_MAX: usize = 100;
 pub(super) fn lists(look: &Look<'_>, hidden: &[AlarmView]) -> Markup {
     let lang = look.lang;
     let of = |state: &'static str| hidden.iter().filter(move |view| view.veil == Some(state));
-    let persons = [
-        ("shelved", lang.pick("已搁置", "Shelved")),
-        ("out-of-service", lang.pick("已停用", "Out of service")),
-    ];
+    let persons =
+        [("shelved", lang.pick("已搁置", "Shelved")), ("out-of-service", lang.pick("已停用", "Out of service"))];
     html! {
         @for (state, title) in persons {
             @let n = of(state).count();

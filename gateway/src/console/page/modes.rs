@@ -57,7 +57,9 @@ fn names(points: &[String]) -> String {
 /// What it is for whoever looks at the page.
 fn means(lang: Lang, mode: &str) -> &'static str {
     match ModeName::ALL.into_iter().find(|known| known.word() == mode) {
-        Some(ModeName::Drill) => lang.pick("该区域的新报警是演练，照常推送。", "New alarms there are of a drill, and are pushed as such."),
+        Some(ModeName::Drill) => {
+            lang.pick("该区域的新报警是演练，照常推送。", "New alarms there are of a drill, and are pushed as such.")
+        }
         Some(ModeName::WalkTest | ModeName::Maintenance) | None => {
             lang.pick("该区域的新报警都是测试，不推送。", "New alarms there are tests, and nobody is called.")
         }

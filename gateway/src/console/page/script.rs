@@ -14,9 +14,7 @@ use crate::config::units;
 pub(super) fn words(lang: Lang, policy: Policy) -> String {
     let qualities = ["good", "uncertain", "bad"].map(|word| (word, quality(lang, word)));
     let reasons = Reason::ALL.map(|it| (it.word(), reason(lang, it.word())));
-    let map = |pairs: &[(&str, &str)]| -> Value {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect()
-    };
+    let map = |pairs: &[(&str, &str)]| -> Value { pairs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect() };
     let reasons: Value = reasons.into_iter().map(|(k, v)| (k.to_owned(), json!(v))).collect();
     let mut words = json!({
         "quality": map(&qualities),

@@ -142,7 +142,10 @@ async fn areas_tell_the_mode_that_runs_and_what_is_left_of_it() {
     let areas = console.json("/api/v1/modes").await;
     let area = &areas["items"][0];
     assert_eq!((area["area"].as_str(), area["points"].as_u64()), (Some("B1"), Some(12)));
-    assert_eq!((area["running"]["by"].as_str(), area["running"]["untripped"].as_array().unwrap().len()), (Some("值班员甲"), 2));
+    assert_eq!(
+        (area["running"]["by"].as_str(), area["running"]["untripped"].as_array().unwrap().len()),
+        (Some("值班员甲"), 2)
+    );
     assert!(area["running"]["remaining_ms"].as_u64().unwrap() > 0);
     assert_eq!(console.json("/api/v1/modes?state=all").await["items"], serde_json::json!([]));
     assert_eq!(console.get("/api/v1/modes?state=some").await.status(), 400);

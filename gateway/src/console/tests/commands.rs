@@ -34,7 +34,8 @@ async fn every_command_reaches_the_engine_with_its_time_and_its_reason() {
     const HOUR: u64 = 3_600_000;
     let console = Console::start().await;
     console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
-    let (shelf, out) = (r#"{"by": "甲", "for": "30m", "reason": "换泵"}"#, r#"{"by": "甲", "for": "2d", "reason": "换泵"}"#);
+    let (shelf, out) =
+        (r#"{"by": "甲", "for": "30m", "reason": "换泵"}"#, r#"{"by": "甲", "for": "2d", "reason": "换泵"}"#);
     let once = r#"{"by": "甲", "for": "8h", "one_shot": true, "reason": "换泵"}"#;
     for (act, body, command, note) in [
         ("shelve", shelf, C::Shelve { for_ms: HOUR / 2, one_shot: false }, Some("换泵")),

@@ -15,7 +15,9 @@ use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, Po
 use crate::console::history::{Answer, History};
 use crate::driver::Snapshot;
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
-use crate::journal::{BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance};
+use crate::journal::{
+    BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance,
+};
 
 pub(in crate::console) fn site() -> Site {
     Site {
@@ -184,6 +186,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         test: None,
         first: false,
         note: None,
+        clock: None,
     }
 }
 
@@ -224,6 +227,7 @@ pub(in crate::console) fn health(progress: u64) -> Health {
         telemetry_error: None,
         ring: 0,
         queued: 12,
+        undated: 0,
         bytes_on_disk: 52_428_800,
         room: Room { owed: 12, hourly: 3_600_000, hours_left: Some(71.6), gives_way: false },
     }

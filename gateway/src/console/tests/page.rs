@@ -136,7 +136,8 @@ async fn what_is_put_aside_stands_apart_with_who_why_and_until_when() {
             reason: "换压力变送器".to_owned(),
         });
         let hidden = &mut engine.snapshot.alarms[3];
-        (hidden.life, hidden.state, hidden.suppressed) = (Some("unacknowledged".to_owned()), "suppressed".to_owned(), true);
+        (hidden.life, hidden.state, hidden.suppressed) =
+            (Some("unacknowledged".to_owned()), "suppressed".to_owned(), true);
         engine.snapshot.alarms[1].test = Some("drill".to_owned());
         engine.snapshot.alarms[2].first = true;
     });
@@ -145,7 +146,8 @@ async fn what_is_put_aside_stands_apart_with_who_why_and_until_when() {
     assert!(standing.contains("data-open=\"1\""), "one that nobody has seen is announced and no test");
     let (real, tests) = standing.split_once("测试中的报警").unwrap();
     assert!(real.contains("首发") && !real.contains("【演练】") && tests.contains("【演练】gas-02/ch4"));
-    for words in ["值班员乙", "换压力变送器", "恢复即取消", "data-act=\"unshelve\"", "由上级报警抑制"] {
+    for words in ["值班员乙", "换压力变送器", "恢复即取消", "data-act=\"unshelve\"", "由上级报警抑制"]
+    {
         assert!(aside.contains(words), "{words}: {aside}");
     }
     assert!(!real.contains("消火栓主管") && aside.contains("消火栓主管"));
@@ -163,7 +165,14 @@ async fn a_mode_that_runs_is_in_a_banner_with_what_was_tripped() {
     console.set(|engine| engine.snapshot.modes.push(made_up::mode("B1", "walk-test")));
     let page = console.text("/").await;
     let banner = page.split("<section id=\"modes\"").nth(1).unwrap().split("</section>").next().unwrap();
-    for words in ["走查测试 · B1", "值班员甲", "年检", "已触发 <span class=\"tripped\">1<", "gas-02/ch4, gas-03/ch4", "data-act=\"end\" data-id=\"B1\""] {
+    for words in [
+        "走查测试 · B1",
+        "值班员甲",
+        "年检",
+        "已触发 <span class=\"tripped\">1<",
+        "gas-02/ch4, gas-03/ch4",
+        "data-act=\"end\" data-id=\"B1\"",
+    ] {
         assert!(banner.contains(words), "{words}: {banner}");
     }
     assert!(page.contains("<option value=\"B1\">B1 (12)</option>"), "it can be begun");

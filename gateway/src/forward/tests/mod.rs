@@ -205,5 +205,6 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         test: None,
         first: false,
         note: None,
+        clock: None,
     }
 }
