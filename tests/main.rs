@@ -38,6 +38,7 @@ mod silence;
 mod early_warning;
 mod clock_step;
 mod no_clock;
+mod lifecycle;
 mod console;
 mod page;
 mod service;
