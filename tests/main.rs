@@ -39,6 +39,7 @@ mod silence;
 mod early_warning;
 mod clock_step;
 mod no_clock;
+mod lifecycle;
 mod console;
 mod page;
 mod service;

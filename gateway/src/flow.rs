@@ -1,5 +1,6 @@
 //! What moves between the rooms. Data goes one way: source, engine, journal, then forward, notify and console.
 
+use gengfu_core::alarm::ModeName;
 use gengfu_core::quality::Reason;
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::Wall;
@@ -103,6 +104,15 @@ pub fn reason(reason: Reason) -> Text {
         Reason::Clock => ("时钟不准", "clock is off"),
     };
     Text { zh: zh.to_owned(), en: en.to_owned() }
+}
+
+/// Said before everything of an alarm that is none.
+pub const fn test_mark(mode: ModeName) -> (&'static str, &'static str) {
+    match mode {
+        ModeName::WalkTest => ("【测试】", "[walk-test] "),
+        ModeName::Drill => ("【演练】", "[drill] "),
+        ModeName::Maintenance => ("【检修】", "[maintenance] "),
+    }
 }
 
 /// One step in an alarm's life, with names: the record of the alarm lane, of the API and (wrapped) of the pushes.
@@ -220,6 +230,12 @@ impl AlarmEvent {
     /// The word of A to F under what lies over it.
     pub fn life(&self) -> &str {
         self.life.as_deref().unwrap_or(&self.state)
+    }
+
+    /// The mode that it is a test of, if it is one.
+    pub fn test(&self) -> Option<ModeName> {
+        let word = self.test.as_ref()?;
+        ModeName::ALL.into_iter().find(|mode| mode.word() == word)
     }
 
     /// Makes times of its counts: the machine was booted at `booted`, UTC ms.

@@ -15,6 +15,8 @@ export interface Listener {
   fresh(): void;
   points(news: News[]): void;
   alarm(): void;
+  /** A mode of an area began, ended, or a walk-test has tripped one more point. */
+  modes(): void;
 }
 
 /** Milliseconds of the page's own monotonic clock: a step of the wall clock must not hide a silence. */
@@ -42,6 +44,7 @@ export function listen(to: Listener): void {
   on<Beat>("heartbeat", engine);
   on<{ items: News[] }>("points", ({ items }) => to.points(items));
   on("alarm", () => to.alarm());
+  on("modes", () => to.modes());
   on("resync", () => to.fresh());
   source.onerror = () => {
     connected = false;

@@ -330,6 +330,7 @@ fn webhook(hook: &WebhookConfig) -> Sink {
     let priorities = if words.is_empty() { "all priorities".to_owned() } else { words.join(", ") };
     let heartbeat = hook.heartbeat.map_or(String::new(), |every| format!("; heartbeat every {}", show(every)));
     let signed = if hook.secret_file.is_some() { "; signed" } else { "" };
-    let what = format!("{priorities}{heartbeat}{signed}");
+    let tests = if hook.tests { "; tests as well" } else { "" };
+    let what = format!("{priorities}{tests}{heartbeat}{signed}");
     Sink { kind: "webhook", name: hook.name.clone(), url: hook.url.clone(), what }
 }

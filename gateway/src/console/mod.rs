@@ -1,6 +1,6 @@
 //! A reader: the API and the page. It asks the engine and the journal, and can slow neither: every question has a
 //! deadline, every list a limit, and one sampler serves all open streams. It keeps no state of its own; whatever it
-//! changes (acknowledge, reset) it asks of the engine.
+//! changes (what people do to alarms and areas) it asks of the engine.
 //!
 //! Until users and TLS exist it is for this machine alone: see [`guard`].
 
@@ -23,6 +23,7 @@ use crate::stop::Stop;
 use crate::telemetry::{LinkStatus, SharedStats};
 
 mod api;
+mod areas;
 mod assets;
 mod extract;
 mod guard;

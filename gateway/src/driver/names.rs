@@ -1,10 +1,8 @@
 //! From a transition of indices to one of names and words, in the two languages of the people.
 
-use gengfu_core::alarm::{EventName, ModeName, StateName, Transition};
-use gengfu_core::detect::Params;
+use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::limit::Side;
-use gengfu_core::detect::vote;
-
+use gengfu_core::detect::{Params, vote};
 use gengfu_core::time::Mono;
 
 use super::storage::{NO_DATA_RULE, Storage};
@@ -198,19 +196,10 @@ fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<
         EventName::Note => told(so(), format!("{by} 备注"), format!("note by {by}")),
     };
     let (test_zh, test_en) = match transition.test {
-        Some(mode) => mode_words(mode),
+        Some(mode) => flow::test_mark(mode),
         None => ("", ""),
     };
     Text { zh: format!("{test_zh}{zh}"), en: format!("{test_en}{en}") }
-}
-
-/// Said before everything of an alarm that is none.
-const fn mode_words(mode: ModeName) -> (&'static str, &'static str) {
-    match mode {
-        ModeName::WalkTest => ("【测试】", "[walk-test] "),
-        ModeName::Drill => ("【演练】", "[drill] "),
-        ModeName::Maintenance => ("【检修】", "[maintenance] "),
-    }
 }
 
 /// What the detector found, without the point's name.

@@ -163,6 +163,19 @@ impl Entry {
         }
     }
 
+    /// The change of a mode that it is, if it is one.
+    pub fn into_mode(self) -> Option<ModeRecord> {
+        match self {
+            Self::Mode(record) => Some(record),
+            Self::Alarm(_)
+            | Self::Audit { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Gap { .. }
+            | Self::Maintenance { .. } => None,
+        }
+    }
+
     /// When it was said, UTC ms.
     pub fn at(&self) -> i64 {
         match self {

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
+use crate::flow::{Acknowledged, AlarmEvent, Figures, Text, Veil};
 use crate::journal::Tapped;
 
 /// Header with `<alarm id>.<transition number>`, the same on every re-send.
@@ -41,6 +41,13 @@ struct Push<'a> {
     by: Option<&'a str>,
     raised: Option<&'a Figures>,
     acknowledged: Option<&'a Acknowledged>,
+    life: &'a str,
+    shelved: Option<&'a Veil>,
+    out_of_service: Option<&'a Veil>,
+    suppressed: bool,
+    test: Option<&'a str>,
+    first: bool,
+    note: Option<&'a str>,
     times: Times,
     /// `unset`: the gateway's clock was not set, the times count from its boot. `set-later`: it was not, and they follow
     /// from the clock that was set later.
@@ -94,6 +101,13 @@ pub(super) fn alarm(tapped: &Tapped, console: &str, sent: i64) -> Vec<u8> {
         by: event.by.as_deref(),
         raised: event.raised.as_ref(),
         acknowledged: event.acknowledged.as_ref(),
+        life: event.life(),
+        shelved: event.shelved.as_ref(),
+        out_of_service: event.out_of_service.as_ref(),
+        suppressed: event.suppressed,
+        test: event.test.as_deref(),
+        first: event.first,
+        note: event.note.as_deref(),
         times: times(event, tapped.committed, sent),
         clock: event.clock.as_deref(),
         durable: tapped.durable,

@@ -1,5 +1,5 @@
-//! Server-sent events: `hello`, `points`, `alarm`, `heartbeat`, `resync`. Whoever listens first subscribes and then
-//! fetches `/points` and `/alarms`; applied in order on top of that, the events bring it to the present and keep it there.
+//! Server-sent events: `hello`, `points`, `alarm`, `modes`, `heartbeat`, `resync`. Whoever listens first subscribes and then
+//! fetches `/points`, `/alarms` and `/modes`; applied in order on top of that, the events bring it to the present and keep it there.
 
 use std::convert::Infallible;
 

@@ -6,6 +6,7 @@ use std::fmt::{Display, Write};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use gengfu_core::alarm::ModeName;
 
 use super::super::App;
 use super::process;
@@ -91,13 +92,18 @@ fn process(out: &mut Exposition, app: &App, engine: bool) {
 }
 
 fn alarms(out: &mut Exposition, snapshot: &Snapshot) {
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, &str, Option<&str>), u64> = BTreeMap::new();
     for alarm in &snapshot.alarms {
-        *counts.entry((&alarm.state, &alarm.priority)).or_default() += 1;
+        *counts.entry((&alarm.state, &alarm.priority, alarm.test.as_deref())).or_default() += 1;
     }
-    let mut family = out.family("gengfu_alarms", "gauge", "Alarms that stand");
-    for ((state, priority), count) in counts {
-        family.sample(&[("state", state), ("priority", priority)], count);
+    let mut family = out.family("gengfu_alarms", "gauge", "Alarms that are not normal; those of a test bear its name");
+    for ((state, priority, test), count) in counts {
+        let labels = [("state", state), ("priority", priority), ("test", test.unwrap_or_default())];
+        family.sample(if test.is_some() { &labels } else { labels.get(..2).unwrap_or(&labels) }, count);
+    }
+    let mut family = out.family("gengfu_modes", "gauge", "Areas that are in this mode");
+    for mode in ModeName::ALL.map(ModeName::word) {
+        family.sample(&[("mode", mode)], snapshot.modes.iter().filter(|record| record.mode == mode).count());
     }
     let mut counts: BTreeMap<&str, u64> = ["good", "uncertain", "bad"].map(|quality| (quality, 0)).into();
     for (_, reading) in &snapshot.points {
