@@ -282,6 +282,7 @@ async fn told(run: &Run) -> String {
                 )
             }
             other @ (Entry::Audit { .. }
+            | Entry::Mode(_)
             | Entry::Start { .. }
             | Entry::Stop { .. }
             | Entry::Gap { .. }
