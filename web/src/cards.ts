@@ -60,7 +60,7 @@ function keep(old: HTMLElement, fresh: HTMLElement, order: string[]): void {
 function over(card: HTMLElement | null, fresh: HTMLElement): HTMLElement | null {
   if (!card) return null;
   card.dataset["over"] = "";
-  for (const button of card.querySelectorAll("button")) button.remove();
+  for (const acts of card.querySelectorAll(".acts, .more")) acts.remove();
   const state = card.querySelector(".state");
   const aside = fresh.querySelector(`[data-alarm="${CSS.escape(card.id.replace("alarm-", ""))}"] .state`);
   if (state) state.textContent = aside?.textContent ?? words["over"] ?? "";

@@ -74,11 +74,11 @@ fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
         Some(EventName::Return) => ("▽", lang.pick("恢复", "returned")),
         Some(EventName::Acknowledge) => ("✓", lang.pick("确认", "acknowledged")),
         Some(EventName::ReAlarm) => ("▲", lang.pick("再次报警", "rings again")),
-        Some(EventName::Shelve) => ("⏸", lang.pick("搁置", "shelved")),
+        Some(EventName::Shelve) => ("‖", lang.pick("搁置", "shelved")),
         Some(EventName::Unshelve) => ("▶", lang.pick("取消搁置", "off the shelf")),
-        Some(EventName::Suppress) => ("⏸", lang.pick("抑制", "explained")),
+        Some(EventName::Suppress) => ("‖", lang.pick("抑制", "explained")),
         Some(EventName::Unsuppress) => ("▶", lang.pick("解除抑制", "explained no longer")),
-        Some(EventName::OutOfService) => ("⏸", lang.pick("停用", "out of service")),
+        Some(EventName::OutOfService) => ("‖", lang.pick("停用", "out of service")),
         Some(EventName::ReturnToService) => ("▶", lang.pick("恢复投用", "in service")),
         Some(EventName::Note) => ("✎", lang.pick("备注", "note")),
         Some(EventName::Reset) => ("○", lang.pick("复位", "reset")),
@@ -105,9 +105,9 @@ fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
 fn mode(look: &Look<'_>, record: &ModeRecord) -> Markup {
     let lang = look.lang;
     let (sign, word) = match record.change.as_str() {
-        BEGUN => ("⏵", lang.pick("开始", "begun")),
-        "expired" => ("⏹", lang.pick("到时结束", "over, its time was up")),
-        _ => ("⏹", lang.pick("结束", "ended")),
+        BEGUN => ("▶", lang.pick("开始", "begun")),
+        "expired" => ("■", lang.pick("到时结束", "over, its time was up")),
+        _ => ("■", lang.pick("结束", "ended")),
     };
     let walked = record.change != BEGUN && !(record.tripped.is_empty() && record.untripped.is_empty());
     html! {
