@@ -49,6 +49,8 @@ function fetchAll(): void {
   void refresh("alarms", alarms);
   void refresh("events");
   void refresh("strip");
+  void refresh("levels");
+  void refresh("performance");
   void trend.open(false);
 }
 
@@ -96,7 +98,7 @@ points.indexCards(Infinity);
 act.start(alarms);
 trend.start();
 title();
-listen({ fresh: fetchAll, points: apply, alarm: step });
+listen({ fresh: fetchAll, points: apply, alarm: step, news: (part) => void refresh(part) });
 setInterval(() => {
   the("clock").textContent = clock(now());
   points.grow();
@@ -104,4 +106,5 @@ setInterval(() => {
   show();
 }, 1_000);
 setInterval(() => void refresh("strip"), STRIP_MS);
+setInterval(() => void refresh("performance"), STRIP_MS);
 setInterval(() => void refresh("alarms", alarms), CARDS_MS);

@@ -91,7 +91,7 @@ impl Gateway {
 
         belongs(&site)?;
         let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
-        let Opened { journal, standing, modes, cause, last_seen, writers } = opened;
+        let Opened { journal, standing, modes, levels, cause, last_seen, writers } = opened;
         tell_start(&journal, cause, last_seen, started);
         stats.journal_repairs.add(u64::from(cause == StartCause::Repair));
 
@@ -107,6 +107,7 @@ impl Gateway {
             standing,
             recent,
             modes,
+            levels,
             last_seen,
         })?;
         let field = Field::start()?;

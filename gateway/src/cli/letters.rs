@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// Which gateway.
 #[derive(Debug, Args)]
-struct Running {
+pub(super) struct Running {
     /// Address of its console.
     #[arg(long, default_value = "http://127.0.0.1:8420", conflicts_with = "config")]
     url: String,
@@ -118,7 +118,7 @@ pub(super) async fn redrive(Redrive { running, sink, lane, from, to, by }: Redri
 }
 
 impl Running {
-    fn url(self) -> Result<String, ExitCode> {
+    pub(super) fn url(self) -> Result<String, ExitCode> {
         let url = match self.config {
             Some(file) => format!("http://{}", place::site(&file)?.console.listen),
             None => self.url,
@@ -128,7 +128,7 @@ impl Running {
 }
 
 /// The JSON of an answer, or what the gateway says is wrong.
-async fn answer(url: &str, ask: impl FnOnce(&Client) -> RequestBuilder) -> Result<Value, String> {
+pub(super) async fn answer(url: &str, ask: impl FnOnce(&Client) -> RequestBuilder) -> Result<Value, String> {
     let away = |error: reqwest::Error| format!("{url} does not answer: {error}; is the gateway running there?");
     let client = Client::builder().timeout(LIMIT).build().map_err(|error| error.to_string())?;
     let answer = ask(&client).send().await.map_err(away)?;

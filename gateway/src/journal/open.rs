@@ -23,8 +23,8 @@ use super::retention::Retention;
 use super::series::{self, Series};
 use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
-use super::{ModeRecord, 
-    Entry, Inner, Journal, Lane, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, owed,
+use super::{
+    Entry, Inner, Journal, Lane, LevelRecord, ModeRecord, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, owed,
     restore, schema, tap,
 };
 use crate::catalog::{Catalog, PointMeta};
@@ -62,6 +62,7 @@ struct FoundAlarm {
     end: Hash,
     standing: Vec<AlarmEvent>,
     modes: Vec<ModeRecord>,
+    levels: Vec<LevelRecord>,
 }
 
 #[derive(Debug)]
@@ -120,7 +121,8 @@ pub(super) fn open(
     let inner =
         Arc::new(Inner { alarm: alarm_lane, telemetry: telemetry_lane, start, clock: clock.clone(), _lock: lock });
     let writers = Writers { inner: Arc::clone(&inner), threads };
-    Ok(Opened { journal: Journal { inner }, standing: alarm.standing, modes: alarm.modes, cause, last_seen, writers })
+    let FoundAlarm { standing, modes, levels, .. } = alarm;
+    Ok(Opened { journal: Journal { inner }, standing, modes, levels, cause, last_seen, writers })
 }
 
 /// When the directory was first used, UTC ms: nothing is ever written to the lock, and a damaged lane may have forgotten.
@@ -163,7 +165,8 @@ fn load_alarm(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundAl
         Some(standing) => standing,
         None => chain::fold(conn)?.into_iter().map(|(_, event)| event).collect(),
     };
-    Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing, modes: chain::modes(conn)? })
+    let (modes, levels) = (chain::modes(conn)?, chain::levels(conn)?);
+    Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing, modes, levels })
 }
 
 fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundTelemetry> {

@@ -9,11 +9,13 @@ use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
 use super::{App, assets, view};
-use crate::driver::Snapshot;
+use crate::driver::{Report, Snapshot};
 use crate::flow::AlarmEvent;
 
 mod alarms;
 mod events;
+mod levels;
+mod performance;
 mod points;
 mod strip;
 pub(super) mod words;
@@ -32,6 +34,8 @@ pub(super) struct Choice {
 enum Part {
     Alarms,
     Events,
+    Levels,
+    Performance,
     Points,
     Strip,
 }
@@ -47,6 +51,8 @@ struct Look<'a> {
     snapshot: Option<Snapshot>,
     /// The last steps of all alarms, newest first; `None` where the journal can't be read.
     recent: Option<Vec<AlarmEvent>>,
+    /// `None` where the engine does not answer.
+    report: Option<Report>,
 }
 
 /// A query that makes no sense shows the page all the same.
@@ -59,11 +65,14 @@ pub(super) async fn page(
     let lang = chosen.unwrap_or_else(|| language(&headers));
     let snapshot = app.snapshot().await;
     let recent = if matches!(part, None | Some(Part::Events)) { events::recent(&app).await } else { None };
-    let look =
-        Look { app: &app, lang, dial: Dial::new(&app.site().timezone), now: app.clock.wall().0, snapshot, recent };
+    let report = if matches!(part, None | Some(Part::Performance)) { app.performance().await } else { None };
+    let (dial, now) = (Dial::new(&app.site().timezone), app.clock.wall().0);
+    let look = Look { app: &app, lang, dial, now, snapshot, recent, report };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),
         Some(Part::Events) => events::section(&look),
+        Some(Part::Levels) => levels::section(&look),
+        Some(Part::Performance) => performance::section(&look),
         Some(Part::Points) => points::section(&look),
         Some(Part::Strip) => strip::section(&look),
         None => whole(&look),
@@ -109,11 +118,12 @@ fn whole(look: &Look<'_>) -> Markup {
             body data-lang=(lang.tag()) data-timezone=(site.timezone) data-now=(look.now) data-words=(words::for_script(lang)) {
                 (banner(look))
                 (warnings(look))
+                (levels::section(look))
                 main {
                     (alarms::section(look))
                     div.columns {
                         (points::section(look))
-                        aside { (trend(lang)) (events::section(look)) (strip::section(look)) }
+                        aside { (trend(lang)) (events::section(look)) (performance::section(look)) (strip::section(look)) }
                     }
                 }
                 (name_dialog(lang))
