@@ -115,7 +115,9 @@ impl Life {
     pub(super) const fn reset(self) -> Result<Self, Refusal> {
         match self {
             Self::Latched => Err(Refusal::AcknowledgeFirst),
-            Self::Normal | Self::Unacknowledged | Self::Acknowledged { .. } | Self::Returned => Err(Refusal::NotLatched),
+            Self::Normal | Self::Unacknowledged | Self::Acknowledged { .. } | Self::Returned => {
+                Err(Refusal::NotLatched)
+            }
             Self::LatchedAcknowledged => Ok(Self::Normal),
         }
     }

@@ -282,8 +282,7 @@ impl State {
 impl Step {
     fn raise(breach: &Breach) -> Self {
         let (id, onset) = breach.fresh;
-        let standing =
-            Standing { id, onset, number: 1, level: breach.level, test: breach.test, first: breach.first };
+        let standing = Standing { id, onset, number: 1, level: breach.level, test: breach.test, first: breach.first };
         let veils = Veils { suppressed: breach.hidden, ..Veils::NONE };
         Self { event: EventName::Raise, open: Open { standing, life: Life::Unacknowledged, veils } }
     }
@@ -322,7 +321,9 @@ impl Open {
     fn step(self, input: Input) -> Result<Option<Step>, Refusal> {
         match input {
             Input::Breach(breach) => Ok(self.breach(&breach)),
-            Input::Normal { latching } => Ok(self.life.over(latching).map(|(life, event)| self.to(event, life, self.veils))),
+            Input::Normal { latching } => {
+                Ok(self.life.over(latching).map(|(life, event)| self.to(event, life, self.veils)))
+            }
             Input::Acknowledge { again } => Ok(Some(self.lives(EventName::Acknowledge, self.life.acknowledge(again)?))),
             Input::Reset => Ok(Some(self.lives(EventName::Reset, self.life.reset()?))),
             Input::ReAlarm => Ok(self.re_alarm()),

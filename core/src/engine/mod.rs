@@ -154,8 +154,7 @@ impl<'t> Engine<'t> {
     }
 
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
-        let health =
-            |engine: &Self| engine.tables.points.get(reading.point.0 as usize).map(|p| (p.heard, p.is_bad()));
+        let health = |engine: &Self| engine.tables.points.get(reading.point.0 as usize).map(|p| (p.heard, p.is_bad()));
         let before = health(self);
         let Some((first, count)) = self.note(reading, delivery) else { return };
         let all = first..first.saturating_add(count);

@@ -1,8 +1,8 @@
 //! What the caller lends: plain slices, indices for names.
 
-use super::timers::Timer;
 use super::areas::Area;
 use super::groups::Group;
+use super::timers::Timer;
 use super::votes::Wire;
 use crate::alarm::state::{Standing, State as AlarmState};
 use crate::alarm::{Named, Priority};

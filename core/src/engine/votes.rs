@@ -153,7 +153,9 @@ impl Engine<'_> {
 
     fn on_vote(&mut self, binding: u32, f: impl FnOnce(&mut vote::State, &vote::Params)) {
         let Some(b) = self.tables.bindings.get(binding as usize) else { return };
-        let Some(Params::Vote(params)) = self.tables.rules.get(b.rule.0 as usize).map(|rule| rule.params) else { return };
+        let Some(Params::Vote(params)) = self.tables.rules.get(b.rule.0 as usize).map(|rule| rule.params) else {
+            return;
+        };
         if let Some(state) = self.tables.votes.get_mut(b.slot as usize) {
             f(state, &params);
         }

@@ -71,7 +71,9 @@ fn day(title: &str, day: &Value) -> String {
         Some(share) => format!("{:.0} %", share * 100.0),
         None => "-".to_owned(),
     };
-    let mut rows = vec![["priority", "rang", "share", "target", "acknowledged within (half)", "(9 in 10)"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["priority", "rang", "share", "target", "acknowledged within (half)", "(9 in 10)"].map(str::to_owned).to_vec(),
+    ];
     for (share, wait) in items(day, "/priorities").iter().zip(items(day, "/acknowledged")) {
         let within = |key: &str| wait.get(key).and_then(Value::as_u64).map_or("-".to_owned(), span);
         rows.push(vec![

@@ -156,7 +156,8 @@ fn levels(status: &Value) -> String {
     };
     let roman = word("/levels/warning/roman").map(|roman| format!("{roman} ")).unwrap_or_default();
     let why = word("/levels/warning/reason/why/en").map(|why| format!(" ({why})")).unwrap_or_default();
-    let awaits = if word("/levels/warning/state") == Some("awaits-release") { ", a person must release it" } else { "" };
+    let awaits =
+        if word("/levels/warning/state") == Some("awaits-release") { ", a person must release it" } else { "" };
     let risk_why = word("/levels/risk/reason/why/en").map(|why| format!(" ({why})")).unwrap_or_default();
     format!("warning: {roman}{warning}{why}{awaits}; risk: {risk}{risk_why}\n")
 }
@@ -283,9 +284,7 @@ mod tests {
 
     #[test]
     fn the_site_as_a_whole_is_one_line() {
-        let level = |level: &str, roman: Value, why: &str, state: &str| {
-            json!({ "level": level, "roman": roman, "state": state, "reason": { "why": { "en": why } } })
-        };
+        let level = |level: &str, roman: Value, why: &str, state: &str| json!({ "level": level, "roman": roman, "state": state, "reason": { "why": { "en": why } } });
         let warning = level("orange", json!("II"), "an alarm of priority critical", "awaits-release");
         let status = json!({ "levels": { "warning": warning, "risk": { "level": "blue", "reason": null } } });
         let line = "warning: II orange (an alarm of priority critical), a person must release it; risk: blue\n";

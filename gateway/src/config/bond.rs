@@ -31,7 +31,9 @@ impl<'a> Bonds<'a> {
             let by = value.text().map(|rule| (value, SuppressedBy { rule: rule.to_owned(), same: Scope::Site }));
             return Self { suppressed_by: by, ..Self::default() };
         }
-        let Some(inner) = value.table("suppressed_by = { rule = …, same = \"device\" }") else { return Self::default() };
+        let Some(inner) = value.table("suppressed_by = { rule = …, same = \"device\" }") else {
+            return Self::default();
+        };
         let rule = inner.need("rule", "\"mains-off\"").and_then(|v| Some((v, v.text()?.to_owned())));
         let scopes = [("device", Scope::Device), ("area", Scope::Area), ("site", Scope::Site)];
         let same = inner.or("same", Scope::Site, |v| v.choice(&scopes));
@@ -187,7 +189,8 @@ fn one_point(rule: &Rule, voters: &[(Value<'_>, String)]) -> bool {
 
 /// The rule that tells that the vote is not what it was meant to be.
 fn health(rule: &Rule, params: vote::Params) -> Rule {
-    let watch = vote::Params { watch: vote::Watch::Health, on_ms: DEGRADED_AFTER.as_millis() as u64, off_ms: 0, ..params };
+    let watch =
+        vote::Params { watch: vote::Watch::Health, on_ms: DEGRADED_AFTER.as_millis() as u64, off_ms: 0, ..params };
     let level = LevelMeta { priority: Priority::Medium, latch: false, shelvable: true };
     let id = format!("{}{DEGRADED}", rule.id);
     let advice = "表决缺少有效成员：检查故障探测器、供电与线路。 / The vote lacks voters: see to the faulty detectors.";

@@ -348,6 +348,18 @@ impl RuleGroup {
     }
 }
 
+impl Default for Policy {
+    /// A shift; a month; half a day: as core has it.
+    fn default() -> Self {
+        let core = gengfu_core::engine::Policy::default();
+        Self {
+            max_shelf: Duration::from_millis(core.max_shelf_ms),
+            max_out_of_service: Duration::from_millis(core.max_out_ms),
+            max_mode: Duration::from_millis(core.max_mode_ms),
+        }
+    }
+}
+
 impl Rule {
     /// A rule that hangs on no other: unknown is held, nothing rings again.
     pub fn new(id: String, points: Vec<String>, detector: Params, levels: Vec<LevelMeta>) -> Self {

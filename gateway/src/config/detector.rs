@@ -148,7 +148,8 @@ fn level(table: Table<'_>, side: limit::Side, base: LevelMeta) -> Draft<'_> {
         shelvable: base.shelvable,
     };
     let shelvable = table.get("shelvable").and_then(Value::boolean);
-    let meta = LevelMeta { shelvable: shelvable.unwrap_or(base.shelvable && is_shelvable(meta.priority, meta.latch)), ..meta };
+    let meta =
+        LevelMeta { shelvable: shelvable.unwrap_or(base.shelvable && is_shelvable(meta.priority, meta.latch)), ..meta };
     let delays = delays(&table);
     table.finish(&[]);
     Draft { limit, clear, delays, meta, priority }
@@ -220,7 +221,13 @@ fn trend(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
     table.finish(&[]);
     let (at, limit) = limit?;
     let params = trend::Params { limit, side: side?, within_ms: ms(within?), window_ms: ms(window?) };
-    Some(Detector { params: Params::Trend(params), levels: vec![base], limits: vec![(at, limit)], clears: Vec::new(), voters: Vec::new() })
+    Some(Detector {
+        params: Params::Trend(params),
+        levels: vec![base],
+        limits: vec![(at, limit)],
+        clears: Vec::new(),
+        voters: Vec::new(),
+    })
 }
 
 /// Fire, a manual call point, high-high gas, entrapment: what is critical and latches is not put aside.
@@ -229,9 +236,15 @@ pub(super) fn is_shelvable(priority: Priority, latch: bool) -> bool {
 }
 
 fn vote(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
-    let table = value.table("vote = { of = [\"smoke@hall/smoke\", \"heat@hall/heat\"], need = 2, within = \"30s\" }")?;
+    let table =
+        value.table("vote = { of = [\"smoke@hall/smoke\", \"heat@hall/heat\"], need = 2, within = \"30s\" }")?;
     let of = table.need("of", "[\"smoke@hall/smoke\", \"heat@hall/heat\"]");
-    let voters: Vec<_> = of.map(Value::one_or_more).unwrap_or_default().into_iter().filter_map(|v| Some((v, v.text()?.to_owned()))).collect();
+    let voters: Vec<_> = of
+        .map(Value::one_or_more)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|v| Some((v, v.text()?.to_owned())))
+        .collect();
     let need = table.need("need", "2").and_then(|v| Some((v, v.whole(1..=vote::VOTERS as i64)?)));
     let within = table.or("within", Duration::ZERO, |v| v.duration(Duration::ZERO..=DAY));
     let modes = [("hold", vote::Degraded::Hold), ("fewer", vote::Degraded::Fewer), ("trip", vote::Degraded::Trip)];
@@ -239,7 +252,10 @@ fn vote(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
     let delays = delays(&table);
     table.finish(&[]);
     if let (Some(of), true) = (of, voters.is_empty()) {
-        of.complain("the vote has no voters", "name at least two rules: of = [\"smoke@hall/smoke\", \"heat@hall/heat\"]");
+        of.complain(
+            "the vote has no voters",
+            "name at least two rules: of = [\"smoke@hall/smoke\", \"heat@hall/heat\"]",
+        );
     }
     let ((on_ms, off_ms), (_, need)) = (delays?, need?);
     let params = vote::Params {

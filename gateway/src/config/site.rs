@@ -18,7 +18,6 @@ use super::value::{Value, shorten};
 use super::{modbus, mqtt, performance, rule, warning};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 /// Longest line of text that is a name for people.
 pub(super) const MAX_TEXT: usize = 200;
@@ -146,7 +145,7 @@ fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> 
 
 /// How long people may keep alarms from being announced, and what alarms are measured against.
 fn alarms(table: Option<Table<'_>>) -> Option<(Policy, Params)> {
-    let standard = Policy { max_shelf: HOUR * 8, max_out_of_service: DAY * 30, max_mode: HOUR * 12 };
+    let standard = Policy::default();
     let Some(table) = table else { return Some((standard, Params::default())) };
     let max_shelf = table.or("max_shelf", standard.max_shelf, |v| v.duration(SECOND..=DAY * 7));
     let max_out = table.or("max_out_of_service", standard.max_out_of_service, |v| v.duration(SECOND..=DAY * 366));

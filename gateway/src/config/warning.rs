@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::warning::{Amount, Groups, Lack, Lacks, RISK_ROWS, RiskLevel, Row, WarningLevel, When, Which, warning_rows};
+use gengfu_core::warning::{
+    Amount, Groups, Lack, Lacks, RISK_ROWS, RiskLevel, Row, Table, WarningLevel, When, Which, warning_rows,
+};
 
 use super::checked::{Rule, RuleGroup, WarningConfig};
 use super::detector::PRIORITIES;
 use super::names;
 use super::pattern;
 use super::site::{DAY, SECOND};
-use super::table::Table;
+use super::table::Table as Part;
 use super::value::{Value, shorten};
 
 /// The group of the rules whose critical alarm is level I at once; there without being declared.
@@ -38,19 +40,21 @@ const LACKS: [(&str, Lack); 4] = [
     ("suppressed", Lack::Suppressed),
 ];
 
-/// The product's own tables where nothing is written.
-pub(super) fn standard() -> WarningConfig {
-    WarningConfig {
-        rows: warning_rows(Groups(1)).to_vec(),
-        risk: RISK_ROWS.to_vec(),
-        groups: vec![RuleGroup { name: GRAVE.to_owned(), rules: Vec::new() }],
-        down: Duration::from_mins(30),
-        release: Some(WarningLevel::Orange),
+/// The product's own tables.
+impl Default for WarningConfig {
+    fn default() -> Self {
+        Self {
+            rows: warning_rows(Groups(1)).to_vec(),
+            risk: RISK_ROWS.to_vec(),
+            groups: vec![RuleGroup { name: GRAVE.to_owned(), rules: Vec::new() }],
+            down: Duration::from_millis(Table::<RiskLevel>::DOWN_MS),
+            release: Some(WarningLevel::Orange),
+        }
     }
 }
 
-pub(super) fn read(table: Option<Table<'_>>, rules: &[Rule]) -> Option<WarningConfig> {
-    let standard = standard();
+pub(super) fn read(table: Option<Part<'_>>, rules: &[Rule]) -> Option<WarningConfig> {
+    let standard = WarningConfig::default();
     let Some(table) = table else { return Some(standard) };
     let down = table.or("down_after", standard.down, |v| v.duration(SECOND..=DAY * 7));
     let from = [("red", Some(WarningLevel::Red)), ("orange", Some(WarningLevel::Orange)), ("nobody", None)];
@@ -63,7 +67,7 @@ pub(super) fn read(table: Option<Table<'_>>, rules: &[Rule]) -> Option<WarningCo
     Some(WarningConfig { rows: rows?, risk: risk?, groups, down: down?, release: release? })
 }
 
-fn groups(table: &Table<'_>, rules: &[Rule]) -> Vec<RuleGroup> {
+fn groups(table: &Part<'_>, rules: &[Rule]) -> Vec<RuleGroup> {
     let grave = table.get("grave").map_or(Vec::new(), |value| named_rules(value, rules));
     let mut groups = vec![RuleGroup { name: GRAVE.to_owned(), rules: grave }];
     for group in table.tables("group", "[[warning.group]]") {
@@ -76,7 +80,10 @@ fn groups(table: &Table<'_>, rules: &[Rule]) -> Vec<RuleGroup> {
             let mend = if name == GRAVE { "write grave = [ … ] in [warning]" } else { "write its rules into one" };
             value.complain(format!("there is a group `{name}` already"), mend);
         } else if groups.len() == MAX_GROUPS {
-            value.complain(format!("there are more than {} groups", MAX_GROUPS - 1), "put rules that mean the same into one");
+            value.complain(
+                format!("there are more than {} groups", MAX_GROUPS - 1),
+                "put rules that mean the same into one",
+            );
         } else {
             groups.push(RuleGroup { name, rules });
         }
@@ -90,7 +97,10 @@ fn named_rules(value: Value<'_>, rules: &[Rule]) -> Vec<String> {
     let pattern = |item: Value<'_>| {
         let text = item.line(200)?;
         if !rules.iter().any(|rule| pattern::matches(&text, &rule.id)) {
-            item.warn(format!("no rule is named `{}`", shorten(&text)), "name rules by their id; * stands for any run but /");
+            item.warn(
+                format!("no rule is named `{}`", shorten(&text)),
+                "name rules by their id; * stands for any run but /",
+            );
         }
         Some(text)
     };
@@ -99,10 +109,10 @@ fn named_rules(value: Value<'_>, rules: &[Rule]) -> Vec<String> {
 
 /// The rows that are written, or the standard ones where none is.
 fn rows<L>(
-    table: &Table<'_>,
+    table: &Part<'_>,
     (key, name): (&'static str, &'static str),
     standard: Vec<Row<L>>,
-    read: impl Fn(&Table<'_>) -> Option<Row<L>>,
+    read: impl Fn(&Part<'_>) -> Option<Row<L>>,
 ) -> Option<Vec<Row<L>>> {
     let written = table.tables(key, name);
     if written.is_empty() {
@@ -110,10 +120,14 @@ fn rows<L>(
     }
     if written.len() > MAX_ROWS {
         let at = written.get(MAX_ROWS).map_or(table.at, |row| row.at);
-        table.book.complain(at, format!("{name} stands there more than {MAX_ROWS} times"), "say the same with fewer rows");
+        table.book.complain(
+            at,
+            format!("{name} stands there more than {MAX_ROWS} times"),
+            "say the same with fewer rows",
+        );
         return None;
     }
-    let row = |row: Table<'_>| {
+    let row = |row: Part<'_>| {
         let meant = read(&row);
         row.finish(&[]);
         meant
@@ -121,7 +135,7 @@ fn rows<L>(
     written.into_iter().map(row).collect::<Vec<_>>().into_iter().collect()
 }
 
-fn warning_row(row: &Table<'_>, known: &[&str]) -> Option<Row<Option<WarningLevel>>> {
+fn warning_row(row: &Part<'_>, known: &[&str]) -> Option<Row<Option<WarningLevel>>> {
     let level = row.need("level", "\"orange\"").and_then(|v| v.choice(&LEVELS));
     let priority = row.need("priority", "\"critical\"").and_then(|v| v.choice::<Priority>(&PRIORITIES));
     let least = row.or("least", 1, |v| v.whole(1..=MANY).map(|n| n as u32));
@@ -154,11 +168,13 @@ fn members(value: Value<'_>, known: &[&str]) -> Option<Groups> {
     items.into_iter().try_fold(Groups(0), |all, item| Some(Groups(all.0 | item.choice(&words)?)))
 }
 
-fn rows_of_risk(table: &Table<'_>, standard: Vec<Row<RiskLevel>>) -> Option<Vec<Row<RiskLevel>>> {
+fn rows_of_risk(table: &Part<'_>, standard: Vec<Row<RiskLevel>>) -> Option<Vec<Row<RiskLevel>>> {
     let rows = rows(table, ("risk", "[[warning.risk]]"), standard, risk_row)?;
     let percent = |level: RiskLevel| {
         let of = |row: &Row<RiskLevel>| match row.when {
-            When::Impaired { least: Amount::Percent(percent), lacks: Lacks::ALL } if row.level == level => Some(percent),
+            When::Impaired { least: Amount::Percent(percent), lacks: Lacks::ALL } if row.level == level => {
+                Some(percent)
+            }
             When::Impaired { .. } | When::Alarms { .. } => None,
         };
         rows.iter().filter_map(of).min()
@@ -168,7 +184,8 @@ fn rows_of_risk(table: &Table<'_>, standard: Vec<Row<RiskLevel>>) -> Option<Vec<
             && many <= few
         {
             let (graver, lower) = (graver.word(), lower.word());
-            let what = format!("risk `{graver}` begins at {many} % and `{lower}` at {few} %: it would never be `{lower}`");
+            let what =
+                format!("risk `{graver}` begins at {many} % and `{lower}` at {few} %: it would never be `{lower}`");
             let at = table.place("risk").unwrap_or(table.at);
             table.book.complain(at, what, "ask for more points the graver the level is");
             return None;
@@ -177,7 +194,7 @@ fn rows_of_risk(table: &Table<'_>, standard: Vec<Row<RiskLevel>>) -> Option<Vec<
     Some(rows)
 }
 
-fn risk_row(row: &Table<'_>) -> Option<Row<RiskLevel>> {
+fn risk_row(row: &Part<'_>) -> Option<Row<RiskLevel>> {
     let level = row.need("level", "\"orange\"").and_then(|v| v.choice(&RISKS));
     let lacks = row.or("lacks", Lacks::ALL, |value| {
         let lacks: Vec<Lack> = value.list()?.into_iter().map(|v| v.choice(&LACKS)).collect::<Option<_>>()?;

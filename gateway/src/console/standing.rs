@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use gengfu_core::alarm::StateName;
 use gengfu_core::alarm::life::Life;
-use gengfu_core::detect::{Params, vote};
 use gengfu_core::detect::limit::{self, Side};
+use gengfu_core::detect::{Params, vote};
 use gengfu_core::reading::{PointId, Reading};
 use serde::Serialize;
 
@@ -139,9 +139,7 @@ fn heading(
         Some(Life::Returned) => text("已恢复，未确认", "returned, not acknowledged"),
         Some(Life::Latched | Life::LatchedAcknowledged) => text("已恢复，需复位", "returned, reset needed"),
         Some(Life::Normal) => text("正常", "normal"),
-        Some(Life::Unacknowledged | Life::Acknowledged { .. }) | None => {
-            condition(alarm, params, label, now.now.value)
-        }
+        Some(Life::Unacknowledged | Life::Acknowledged { .. }) | None => condition(alarm, params, label, now.now.value),
     };
     let (kind_zh, kind_en) = match (alarm.early_warning, active(life)) {
         (true, _) => (" 预警", " early warning"),

@@ -123,7 +123,9 @@ impl Bonds {
         let me = Voter { rule: said.id.clone(), point: place.name.to_owned() };
         for (vote, to) in &self.votes {
             let seats = self.rules.get(*vote).map_or(&[][..], |vote| &vote.voters);
-            wires.extend(seats.iter().enumerate().filter(|(_, seat)| **seat == me).map(|(n, _)| (binding, *to, n as u8)));
+            wires.extend(
+                seats.iter().enumerate().filter(|(_, seat)| **seat == me).map(|(n, _)| (binding, *to, n as u8)),
+            );
         }
         wires.sort_unstable();
         self.voters.insert(me, binding);

@@ -19,8 +19,13 @@ impl Driver {
     /// A person begins or ends a mode.
     pub(super) fn mode(&mut self, order: &ModeOrder) -> Result<ModeDone, CommandError> {
         let no_area = || {
-            let known: Vec<&str> = self.storage.areas().map(|(_, name, _)| name).filter(|name| !name.is_empty()).collect();
-            let known = if known.is_empty() { "this site has none".to_owned() } else { format!("known are {}", known.join(", ")) };
+            let known: Vec<&str> =
+                self.storage.areas().map(|(_, name, _)| name).filter(|name| !name.is_empty()).collect();
+            let known = if known.is_empty() {
+                "this site has none".to_owned()
+            } else {
+                format!("known are {}", known.join(", "))
+            };
             CommandError::Wrong(format!("there is no area `{}`; {known}", order.area))
         };
         let area = self.storage.area_named(&order.area).ok_or_else(no_area)?;
@@ -107,7 +112,9 @@ impl Driver {
             let left = record.until.saturating_sub(present.wall.0).max(0) as u64;
             self.storage.engine().resume(area, Mode { name, until: Mono(present.mono.0 + left) });
             // What it has tripped so far is what the alarm lane holds of its tests.
-            let tests = recent.iter().filter(|event| event.detected >= record.began && event.test.as_ref() == Some(&record.mode));
+            let tests = recent
+                .iter()
+                .filter(|event| event.detected >= record.began && event.test.as_ref() == Some(&record.mode));
             for event in tests {
                 if let Some(point) = self.catalog.find(&format!("{}/{}", event.device, event.point)) {
                     self.storage.trip(point);

@@ -1,9 +1,9 @@
 //! From a transition of indices to one of names and words, in the two languages of the people.
 
 use gengfu_core::alarm::{EventName, ModeName, StateName, Transition};
-use gengfu_core::detect::vote;
 use gengfu_core::detect::Params;
 use gengfu_core::detect::limit::Side;
+use gengfu_core::detect::vote;
 
 use gengfu_core::time::Mono;
 
@@ -111,7 +111,8 @@ pub(super) fn carry_on(mut event: AlarmEvent, before: Option<&AlarmEvent>, deed:
         veil => veil,
     };
     let shelved = same(event.shelved.take(), before.and_then(|b| b.shelved.as_ref()), EventName::Shelve);
-    let out = same(event.out_of_service.take(), before.and_then(|b| b.out_of_service.as_ref()), EventName::OutOfService);
+    let out =
+        same(event.out_of_service.take(), before.and_then(|b| b.out_of_service.as_ref()), EventName::OutOfService);
     let event = AlarmEvent { shelved, out_of_service: out, ..event };
     if anew(&event) {
         return AlarmEvent { raised: Some(figures(&event)), acknowledged: None, ..event };

@@ -13,13 +13,43 @@ pub enum News {
     /// The site's warning level or risk colour moved.
     Level(Box<LevelRecord>),
     /// More alarms in a window than anybody can handle.
-    FloodBegan { at: i64, count: u32, above: u32, window_ms: u64 },
-    FloodEnded { at: i64, since: i64, peak: u32, count: u32 },
+    FloodBegan {
+        at: i64,
+        count: u32,
+        above: u32,
+        window_ms: u64,
+    },
+    FloodEnded {
+        at: i64,
+        since: i64,
+        peak: u32,
+        count: u32,
+    },
     /// An alarm comes and goes too often.
-    ChatterBegan { at: i64, rule: String, point: String },
-    ChatterEnded { at: i64, rule: String, point: String, lasted_ms: u64, transitions: u32 },
+    ChatterBegan {
+        at: i64,
+        rule: String,
+        point: String,
+    },
+    ChatterEnded {
+        at: i64,
+        rule: String,
+        point: String,
+        lasted_ms: u64,
+        transitions: u32,
+    },
     /// A day by the site's clock is over.
-    Day { at: i64, since: i64, annunciated: u32, windows_above: u32, hours_above: u32, floods: u32, flood_ms: u64, chatters: u32, fleeting: u32 },
+    Day {
+        at: i64,
+        since: i64,
+        annunciated: u32,
+        windows_above: u32,
+        hours_above: u32,
+        floods: u32,
+        flood_ms: u64,
+        chatters: u32,
+        fleeting: u32,
+    },
 }
 
 impl News {

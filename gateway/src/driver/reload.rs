@@ -329,7 +329,9 @@ mod tests {
     use gengfu_core::time::{Mono, Wall};
     use proptest::prelude::*;
 
+    use super::super::task::Said;
     use super::*;
+    use crate::catalog::PointMeta;
     use crate::config;
 
     const POINTS: [&str; 3] = ["d/p", "d/q", "e/p"];
@@ -367,6 +369,19 @@ mod tests {
         said: Vec<(u64, Transition)>,
     }
 
+    fn meta(name: &str) -> PointMeta {
+        let (device, point) = name.split_once('/').unwrap();
+        PointMeta {
+            device: device.to_owned(),
+            point: point.to_owned(),
+            kind: "device".to_owned(),
+            area: None,
+            unit: None,
+            life_safety: true,
+            source: None,
+        }
+    }
+
     impl Bench {
         fn tables(rules: &[usize], order: &[PointId]) -> Storage {
             let site = site(rules);
@@ -380,7 +395,7 @@ mod tests {
                 stale_after: Some(Duration::from_secs(20)),
             });
             for id in order {
-                storage.watch(*id, POINTS[id.0 as usize], no_data, &site, at(0));
+                storage.watch(*id, &meta(POINTS[id.0 as usize]), no_data, &site, at(0));
             }
             storage
         }
@@ -404,8 +419,9 @@ mod tests {
             self.hear(out);
         }
 
-        fn hear(&mut self, out: Vec<Transition>) {
-            for transition in out {
+        fn hear(&mut self, out: Vec<Said>) {
+            for said in out {
+                let Said::Step(transition) = said else { continue };
                 let seed = self.storage.binding(transition.binding).unwrap().seed;
                 self.said.push((seed, Transition { binding: 0, ..transition }));
             }
@@ -415,12 +431,14 @@ mod tests {
             let order: Vec<PointId> = self.storage.in_order().into_iter().map(|(id, _)| id).collect();
             let mut old = std::mem::replace(&mut self.storage, Self::tables(rules, &order));
             let (fresh, _) = move_over(&mut old, &mut self.storage);
+            self.storage.engine().gather(at(ms));
             let mut out = Vec::new();
             for (binding, of) in fresh {
                 let old = old.engine();
                 let of = of.map(|of| (&old, of));
                 self.storage.engine().take_up(binding, of, at(ms), &mut Collect(&mut out));
             }
+            self.storage.engine().regard_all(at(ms), &mut Collect(&mut out));
             self.hear(out);
         }
 

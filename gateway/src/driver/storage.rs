@@ -62,7 +62,11 @@ impl Storage {
         let mut storage = Self {
             bonds: Bonds::new(&site.rules),
             areas: vec![Area::default()],
-            policy: Policy { max_shelf_ms: ms(max_shelf), max_out_ms: ms(max_out_of_service), max_mode_ms: ms(max_mode) },
+            policy: Policy {
+                max_shelf_ms: ms(max_shelf),
+                max_out_ms: ms(max_out_of_service),
+                max_mode_ms: ms(max_mode),
+            },
             ..Self::default()
         };
         for (index, rule) in site.rules.iter().enumerate() {

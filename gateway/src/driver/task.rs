@@ -19,7 +19,8 @@ use super::reload::{Heard, Tee};
 use super::storage::{NO_DATA_RULE, Storage, Watched};
 use super::warning::Warner;
 use super::{
-    CommandError, Done, EngineHandle, INPUTS, NEWS, Input, ModeDone, NewPoint, Order, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
+    CommandError, Done, EngineHandle, INPUTS, Input, ModeDone, NEWS, NewPoint, Order, REQUESTS, Request, Snapshot,
+    TRANSITIONS, names, warm,
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -155,8 +156,7 @@ impl Driver {
         }
         // Time spent off counts where the wall clock can be believed, else not.
         let present = Now { wall: Wall(past.last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0))), ..now };
-        let (figures, news) =
-            Figures::refold(&self.site, &self.journal, &past.standing, past.last_seen, present);
+        let (figures, news) = Figures::refold(&self.site, &self.journal, &past.standing, past.last_seen, present);
         self.figures = figures;
         self.say(news);
         let (orphans, known) = warm::restore(&mut self.storage, past.standing, past.recent, &binding_of, present);
@@ -314,7 +314,8 @@ impl Driver {
         let event = Event::Command(target, order.command);
         let result = self.storage.engine().handle(event, now, &mut Collect(&mut self.out));
         // Deadlines served on the way are nobody's doing, and what follows from the command is not the person's either.
-        let own = |said: &Said| matches!(said, Said::Step(step) if step.event == told(order.command) && is(target, step));
+        let own =
+            |said: &Said| matches!(said, Said::Step(step) if step.event == told(order.command) && is(target, step));
         let own = self.out.iter().rposition(own).filter(|_| result.is_ok());
         let (at, by) = (now.wall.0, order.by.clone());
         let result = result.map_err(refused);
@@ -351,9 +352,13 @@ impl Driver {
         let found = self.standing.values().find(|e| e.id == order.target);
         let mut what = found.map_or_else(String::new, |e| format!("{} {}/{}", e.rule, e.device, e.point));
         let time = match order.command {
-            Command::Shelve { for_ms, one_shot } => Some(format!("{} s{}", for_ms / 1000, if one_shot { ", one-shot" } else { "" })),
+            Command::Shelve { for_ms, one_shot } => {
+                Some(format!("{} s{}", for_ms / 1000, if one_shot { ", one-shot" } else { "" }))
+            }
             Command::OutOfService { for_ms } => Some(format!("{} s", for_ms / 1000)),
-            Command::Acknowledge | Command::Reset | Command::Unshelve | Command::ReturnToService | Command::Note => None,
+            Command::Acknowledge | Command::Reset | Command::Unshelve | Command::ReturnToService | Command::Note => {
+                None
+            }
         };
         for part in time.iter().chain(&order.note) {
             what += if what.is_empty() { "" } else { "; " };
@@ -427,6 +432,11 @@ impl Driver {
             state: StateName::Normal.word().to_owned(),
             detected: now.wall.0,
             by: Some(performance::BURIED.to_owned()),
+            life: None,
+            shelved: None,
+            out_of_service: None,
+            suppressed: false,
+            note: None,
             message: crate::flow::Text {
                 zh: format!("{name}：规则或点位已从配置中移除，报警关闭"),
                 en: format!("{name}: closed, its rule or point is no longer configured"),
@@ -488,10 +498,9 @@ pub(super) fn refused(refusal: Refusal) -> CommandError {
         Refusal::AlreadyOut => not_now("it is out of service already; return it to service first"),
         Refusal::NotOut => not_now("it is in service; nothing to do"),
         Refusal::NoEnd => CommandError::Wrong("it needs an end: give for how long, as 30m or 8h".to_owned()),
-        Refusal::TooLong(max) => CommandError::Wrong(format!(
-            "that is too long: {} s at most, by [alarms] in the site file",
-            max / 1000
-        )),
+        Refusal::TooLong(max) => {
+            CommandError::Wrong(format!("that is too long: {} s at most, by [alarms] in the site file", max / 1000))
+        }
         Refusal::NoSuchArea => CommandError::Wrong("there is no such area; /api/v1/modes lists them".to_owned()),
         Refusal::ModeRuns => not_now("the area is in a mode already; end that first"),
         Refusal::NoModeRuns => not_now("the area is in no mode; nothing to do"),

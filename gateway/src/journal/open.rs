@@ -24,8 +24,8 @@ use super::series::{self, Series};
 use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
 use super::{
-    Entry, Inner, Journal, Lane, LevelRecord, ModeRecord, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane, owed,
-    restore, schema, tap,
+    Entry, Inner, Journal, Lane, LevelRecord, ModeRecord, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec,
+    file, lane, owed, restore, schema, tap,
 };
 use crate::catalog::{Catalog, PointMeta};
 use crate::clock::Clock;

@@ -53,6 +53,13 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         by: None,
         raised: None,
         acknowledged: None,
+        life: None,
+        shelved: None,
+        out_of_service: None,
+        suppressed: false,
+        test: None,
+        first: false,
+        note: None,
     };
     let mark = TapMark::Seq(u64::from(alarm) * 1_000_000 + u64::from(number));
     Tapped { event, durable: true, committed: Some(1_700_000_000_130), passed_by: None, mark }

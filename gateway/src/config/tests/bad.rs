@@ -51,6 +51,13 @@ fn rule(body: &str) -> String {
     and(&format!("[[rule]]\nid = \"r\"\npoint = \"pump/pressure\"\n{body}\n"))
 }
 
+/// The same beside a rule `one` on it.
+fn two(body: &str) -> String {
+    and(&format!(
+        "[[rule]]\nid = \"one\"\npoint = \"pump/pressure\"\nhigh = {{ limit = 1.0 }}\n[[rule]]\nid = \"r\"\npoint = \"pump/pressure\"\n{body}\n"
+    ))
+}
+
 /// The base and a store that lacks its URL.
 fn store(rest: &str) -> String {
     let head = "[[forward.influxdb]]\nname = \"c\"\norg = \"o\"\nbucket = \"b\"\ntoken_file = \"t\"\n";
@@ -336,10 +343,28 @@ cases! {
         => ["`side` cannot be \"up\"|high, low"];
     a_detector_of_a_later_version:
         rule("^rate = { limit = 1 }")
-        => ["`rate` is not in this version|high, low, state and trend"];
+        => ["`rate` is not in this version|high, low, state, trend and vote"];
     all_detectors_of_later_versions:
-        rule("^band = 1\n^frozen = 1\n^count = 1\n^dwell = 1\n^vote = 1")
-        => ["`band`", "`frozen`", "`count`", "`dwell`", "`vote`"];
+        rule("^band = 1\n^frozen = 1\n^count = 1\n^dwell = 1")
+        => ["`band`", "`frozen`", "`count`", "`dwell`"];
+
+    // What hangs between rules.
+    a_vote_without_voters:
+        rule("vote = { of = ^[], need = 1 }") => ["no voters|name at least two"];
+    a_vote_that_needs_more_than_vote:
+        two("vote = { of = [^\"one\"], need = 2 }") => ["`need` is 2, but only 1 vote|lower `need`"];
+    a_vote_that_needs_nobody: rule("vote = { of = [\"r\"], need = ^0 }") => ["1 to 16"];
+    a_voter_that_is_no_rule: two("vote = { of = [^\"oen\", \"one\"], need = 1 }") => ["no rule `oen`|did you mean `one`"];
+    a_voter_on_another_point:
+        two("vote = { of = [^\"one@d/q\"], need = 1 }") => ["is not on the point `d/q`|name a device/point"];
+    a_rule_that_hides_itself:
+        rule("high = { limit = 1 }\nsuppressed_by = ^\"r\"") => ["hides itself|the cause hide its consequences"];
+    a_rule_hidden_by_none: rule("high = { limit = 1 }\nsuppressed_by = ^\"mains\"") => ["no rule `mains`"];
+    fire_that_is_hidden:
+        two("high = { limit = 1 }\npriority = \"critical\"\nlatch = true\nsuppressed_by = ^\"one\"")
+        => ["no other alarm may hide it|mode of the area"];
+    an_unknown_meaning: rule("high = { limit = 1 }\nunknown = ^\"maybe\"") => ["hold"];
+    a_shelf_for_a_year: and("[alarms]\nmax_shelf = ^\"365d\"\n") => ["max_shelf"];
     a_pack:
         and("[[rule]]\n^use = \"gas-commercial\"\npoints = \"gas-*/ch4\"\n")
         => ["`use` is not in this version|write the rule out"];

@@ -157,14 +157,14 @@ fn the_rules_of_the_example() {
     let hydrant = &site.rules[0];
     let first = limit::Level { limit: 0.15, clear: 0.17, on_ms: 10_000, off_ms: 0 };
     assert_eq!(hydrant.detector, Params::Limit(limit::Params { side: limit::Side::Low, first, second: None }));
-    assert_eq!(hydrant.levels, [LevelMeta { priority: Priority::Critical, latch: false }]);
+    assert_eq!(hydrant.levels, [LevelMeta { priority: Priority::Critical, latch: false, shelvable: true }]);
     assert_eq!(hydrant.basis.as_deref(), Some("GB 50974-2014"));
     assert!(hydrant.matches("hydrant-main/pressure") && !hydrant.matches("hydrant-main/pressures"));
     let gas = &site.rules[1];
     let level = |limit, clear| limit::Level { limit, clear, on_ms: 0, off_ms: 0 };
     let params = limit::Params { side: limit::Side::High, first: level(25.0, 22.0), second: Some(level(50.0, 45.0)) };
     assert_eq!(gas.detector, Params::Limit(params));
-    let meta = |priority, latch| LevelMeta { priority, latch };
+    let meta = |priority, latch| LevelMeta { priority, latch, shelvable: !(latch && priority == Priority::Critical) };
     assert_eq!(gas.levels, [meta(Priority::High, false), meta(Priority::Critical, true)]);
     assert!(gas.matches("gas-99/ch4") && !gas.matches("gas-99/co"));
 }
@@ -274,7 +274,8 @@ trend = {{ limit = 0.1, side = \"low\", within = \"30m\", window = \"2h\" }}
     );
     let Loaded { site, warnings } = good(&text);
     assert_eq!(warnings, [], "{}", show(&warnings));
-    let meta = |priority, latch| vec![LevelMeta { priority, latch }];
+    let meta =
+        |priority, latch| vec![LevelMeta { priority, latch, shelvable: !(latch && priority == Priority::Critical) }];
     let first = limit::Level { limit: 1.0, clear: 1.0, on_ms: 5_000, off_ms: 60_000 };
     let a = limit::Params { side: limit::Side::High, first, second: None };
     assert_eq!((site.rules[0].detector, &site.rules[0].levels), (Params::Limit(a), &meta(Priority::Medium, false)));

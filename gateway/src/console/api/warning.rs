@@ -31,7 +31,8 @@ pub(super) async fn release(State(app): State<App>, Payload(command): Payload<Co
 }
 
 pub(super) fn metrics(out: &mut Exposition, levels: &Levels) {
-    let number = |level: &str| ["blue", "yellow", "orange", "red"].iter().position(|word| *word == level).map_or(0, |n| n + 1);
+    let number =
+        |level: &str| ["blue", "yellow", "orange", "red"].iter().position(|word| *word == level).map_or(0, |n| n + 1);
     let help = "Warning level of the site: 0 none, 1 blue (IV), 2 yellow (III), 3 orange (II), 4 red (I)";
     out.gauge("gengfu_warning_level", help, number(levels.warning.level));
     let help = "Risk colour of the site: 1 blue, 2 yellow, 3 orange, 4 red";

@@ -11,9 +11,9 @@ use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Wall;
 
 use crate::catalog::{Catalog, PointMeta};
-use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Rule, Site};
+use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Policy, Rule, Site};
 use crate::console::history::{Answer, History};
-use crate::driver::Snapshot;
+use crate::driver::{Levels, Snapshot};
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
 use crate::journal::{Bucket, Entry, Health, Lane, Letters, Redrive, Redriven, Room, Seq, SinkBalance};
 
@@ -30,6 +30,9 @@ pub(in crate::console) fn site() -> Site {
         modbus: Vec::new(),
         mqtt: Vec::new(),
         rules: rules(),
+        policy: Policy::default(),
+        performance: gengfu_core::alarm::performance::Params::default(),
+        warning: crate::config::checked::WarningConfig::default(),
         labels: labels(),
         influx: Vec::new(),
         uplinks: Vec::new(),
@@ -52,13 +55,13 @@ fn labels() -> Labels {
 
 fn rules() -> Vec<Rule> {
     let level = |limit, clear| Level { limit, clear, on_ms: 10_000, off_ms: 0 };
-    let rule = |id: &str, point: &str, detector, levels: &[(Priority, bool)]| Rule {
-        id: id.to_owned(),
-        points: vec![point.to_owned()],
-        detector,
-        levels: levels.iter().map(|&(priority, latch)| LevelMeta { priority, latch }).collect(),
-        basis: Some("GB 50974-2014".to_owned()),
-        advice: Some("检查消防泵控制柜与主阀".to_owned()),
+    let rule = |id: &str, point: &str, detector, levels: &[(Priority, bool)]| {
+        let levels = levels.iter().map(|&(priority, latch)| LevelMeta { priority, latch, shelvable: true }).collect();
+        Rule {
+            basis: Some("GB 50974-2014".to_owned()),
+            advice: Some("检查消防泵控制柜与主阀".to_owned()),
+            ..Rule::new(id.to_owned(), vec![point.to_owned()], detector, levels)
+        }
     };
     let low = Params::Limit(LimitParams { side: Side::Low, first: level(0.15, 0.17), second: None });
     let high =
@@ -113,7 +116,7 @@ pub(in crate::console) fn snapshot(catalog: &Catalog, now: i64) -> Snapshot {
             now - 60_000 * i64::from(alarm.id.ends_with('1')) - 300_000 * i64::from(alarm.id.ends_with('2')) - 42_000;
         alarm.since = alarm.onset;
     }
-    Snapshot { points, alarms, mono: 1 }
+    Snapshot { points, alarms, modes: Vec::new(), levels: Levels::default(), mono: 1 }
 }
 
 /// One of five alarms, each in a state of its own; times lie in 2026.
@@ -176,6 +179,13 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
             at: 1_790_000_060_000,
             note: Some("已派人到现场".to_owned()),
         }),
+        life: None,
+        shelved: None,
+        out_of_service: None,
+        suppressed: false,
+        test: None,
+        first: false,
+        note: None,
     }
 }
 

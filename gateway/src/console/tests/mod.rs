@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gengfu_core::engine::Command;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -22,9 +23,9 @@ use tokio::task::JoinHandle;
 use super::App;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::driver::{CommandError, Done, EngineHandle, Request, Snapshot};
+use crate::driver::{CommandError, Done, EngineHandle, LevelDone, Report, Request, Snapshot};
 use crate::flow::AlarmEvent;
-use crate::journal::Ticket;
+use crate::journal::{LevelRecord, Ticket};
 use crate::stop::{self, Stopper};
 use crate::telemetry::{SharedStats, Stats};
 
@@ -40,6 +41,8 @@ struct Engine {
     asked: Vec<(String, String, String)>,
     /// What the last acknowledgement said.
     note: Option<String>,
+    report: Report,
+    released: Option<Result<LevelRecord, CommandError>>,
     silent: bool,
 }
 
@@ -140,17 +143,28 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
         match request {
             Request::Ping { reply } => drop(reply.send(())),
             Request::Snapshot { reply } => drop(reply.send(engine.snapshot.clone())),
-            Request::Acknowledge { id, by, note, reply } => {
-                engine.asked.push(("acknowledge".to_owned(), id, by));
-                engine.note = note;
+            Request::Order { order, reply } => {
+                let word = match order.command {
+                    Command::Acknowledge => "acknowledge",
+                    Command::Reset => "reset",
+                    Command::Shelve { .. } => "shelve",
+                    Command::Unshelve => "unshelve",
+                    Command::OutOfService { .. } => "out-of-service",
+                    Command::ReturnToService => "return-to-service",
+                    Command::Note => "note",
+                };
+                engine.asked.push((word.to_owned(), order.target, order.by));
+                engine.note = order.note;
                 drop(reply.send(engine.carried_out()));
             }
-            // Nobody here reloads the engine's rules.
-            Request::Prepare { .. } | Request::Switch { .. } => {}
-            Request::Reset { id, by, reply } => {
-                engine.asked.push(("reset".to_owned(), id, by));
-                drop(reply.send(engine.carried_out()));
+            Request::Performance { reply } => drop(reply.send(engine.report.clone())),
+            Request::Release { by, note, reply } => {
+                engine.asked.push(("release".to_owned(), note, by));
+                let record = engine.released.clone().unwrap_or(Err(CommandError::Stopped));
+                drop(reply.send(record.map(|record| LevelDone { record, ticket: Ticket(1) })));
             }
+            // Nobody here reloads the engine's rules or walks through areas.
+            Request::Prepare { .. } | Request::Switch { .. } | Request::Mode { .. } => {}
         }
     }
 }

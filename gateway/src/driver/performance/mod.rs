@@ -186,9 +186,12 @@ impl Figures {
         for notice in notices {
             let at = notice.at().wall.0;
             told.push(match notice {
-                Notice::FloodBegan { count, .. } => {
-                    News::FloodBegan { at, count, above: self.params.flood.above, window_ms: self.params.flood.window_ms }
-                }
+                Notice::FloodBegan { count, .. } => News::FloodBegan {
+                    at,
+                    count,
+                    above: self.params.flood.above,
+                    window_ms: self.params.flood.window_ms,
+                },
                 Notice::FloodEnded { since, peak, count, .. } => {
                     News::FloodEnded { at, since: since.wall.0, peak, count }
                 }

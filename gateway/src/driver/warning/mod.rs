@@ -12,7 +12,9 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use gengfu_core::time::{Mono, Now, Wall};
-use gengfu_core::warning::{Basis, Change, Down, Facts, Fall, Ladder, Refusal, RiskLevel, Rung, Scale, Table, WarningLevel};
+use gengfu_core::warning::{
+    Basis, Change, Down, Facts, Fall, Ladder, Refusal, RiskLevel, Rung, Scale, Table, WarningLevel,
+};
 
 use super::storage::Storage;
 use super::task::Driver;
@@ -147,7 +149,10 @@ impl Warner {
     /// When to look again at the latest.
     pub(super) fn next_deadline(&self, site: &Site) -> Option<Mono> {
         let look = self.changed.then(|| self.looked.plus(LOOK_MS));
-        [look, self.warning.next_deadline(&site.warning), self.risk.next_deadline(&site.warning)].into_iter().flatten().min()
+        [look, self.warning.next_deadline(&site.warning), self.risk.next_deadline(&site.warning)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn is_due(&self, site: &Site, now: Now) -> bool {
@@ -172,23 +177,42 @@ impl<L: Word> Scaled<L> {
     }
 
     /// The facts as they are; gives what became of the level. `name` says whose a binding is.
-    fn look(&mut self, config: &WarningConfig, facts: &Facts, now: Now, name: &impl Fn(u32) -> String) -> Vec<LevelRecord> {
+    fn look(
+        &mut self,
+        config: &WarningConfig,
+        facts: &Facts,
+        now: Now,
+        name: &impl Fn(u32) -> String,
+    ) -> Vec<LevelRecord> {
         let (table, mut changes) = (L::table(config), Vec::new());
         self.ladder.handle(&table, facts, now, &mut |change| changes.push(change));
         self.told(changes, config, name)
     }
 
     /// Only time passed since the last look.
-    fn tick(&mut self, config: &WarningConfig, facts: &Facts, now: Now, name: &impl Fn(u32) -> String) -> Vec<LevelRecord> {
+    fn tick(
+        &mut self,
+        config: &WarningConfig,
+        facts: &Facts,
+        now: Now,
+        name: &impl Fn(u32) -> String,
+    ) -> Vec<LevelRecord> {
         let (table, mut changes) = (L::table(config), Vec::new());
         self.ladder.tick(&table, facts, now, &mut |change| changes.push(change));
         self.told(changes, config, name)
     }
 
-    fn told(&mut self, changes: Vec<Change<L>>, config: &WarningConfig, name: &impl Fn(u32) -> String) -> Vec<LevelRecord> {
+    fn told(
+        &mut self,
+        changes: Vec<Change<L>>,
+        config: &WarningConfig,
+        name: &impl Fn(u32) -> String,
+    ) -> Vec<LevelRecord> {
         // What holds it now has names now; what held it, those of then.
         match self.ladder.standing().1 {
-            Rung::Reached { basis, .. } => self.reason = Some(Reason::new(basis, L::reason(config, basis.row.into()), name)),
+            Rung::Reached { basis, .. } => {
+                self.reason = Some(Reason::new(basis, L::reason(config, basis.row.into()), name))
+            }
             Rung::Silent => self.reason = None,
             Rung::Lapsing { .. } | Rung::Waiting { .. } => {}
         }

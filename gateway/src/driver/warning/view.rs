@@ -67,8 +67,7 @@ impl Reason {
 /// Nothing speaks against the site.
 impl Default for Levels {
     fn default() -> Self {
-        let base =
-            |level| Standing { level, roman: None, state: BASE, since: None, held_until: None, reason: None };
+        let base = |level| Standing { level, roman: None, state: BASE, since: None, held_until: None, reason: None };
         Self { at: 0, warning: base(None::<WarningLevel>.word()), risk: base(Word::word(RiskLevel::Blue)) }
     }
 }
@@ -131,9 +130,16 @@ fn alarms(least: u32, priority: Priority, groups: Groups, which: Which, config: 
         Priority::High => ("高级及以上", "high or above"),
         Priority::Critical => ("紧急", "critical"),
     };
-    let named: Vec<&str> = config.groups.iter().zip(0_u32..).filter(|(_, bit)| groups.0 & (1 << bit) != 0).map(|(group, _)| group.name.as_str()).collect();
+    let named: Vec<&str> = config
+        .groups
+        .iter()
+        .zip(0_u32..)
+        .filter(|(_, bit)| groups.0 & (1 << bit) != 0)
+        .map(|(group, _)| group.name.as_str())
+        .collect();
     let of = named.join(", ");
-    let (zh_of, en_of) = if named.is_empty() { (String::new(), String::new()) } else { (format!("（{of}）"), format!(" of {of}")) };
+    let (zh_of, en_of) =
+        if named.is_empty() { (String::new(), String::new()) } else { (format!("（{of}）"), format!(" of {of}")) };
     let (zh_which, en_which) = match which {
         Which::Any => (String::new(), String::new()),
         Which::Confirmed => ("已印证的".to_owned(), ", confirmed".to_owned()),

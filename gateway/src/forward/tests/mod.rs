@@ -198,5 +198,12 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         by: None,
         raised: None,
         acknowledged: None,
+        life: None,
+        shelved: None,
+        out_of_service: None,
+        suppressed: false,
+        test: None,
+        first: false,
+        note: None,
     }
 }

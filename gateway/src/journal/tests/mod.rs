@@ -81,7 +81,7 @@ fn config(dir: &Dir) -> JournalConfig {
 
 fn try_open(config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError> {
     let (catalog, stats) = (Catalog::default(), SharedStats::default());
-    let Opened { journal, standing, cause, last_seen, writers } =
+    let Opened { journal, standing, modes: _, levels: _, cause, last_seen, writers } =
         Journal::open(config, &catalog, &Clock::start(), &stats, sinks)?;
     Ok(Run { journal, standing, cause, last_seen, writers, catalog, stats })
 }
@@ -191,6 +191,13 @@ fn event(rule: &str, number: u32, state: &str) -> AlarmEvent {
         by: None,
         raised: None,
         acknowledged: None,
+        life: None,
+        shelved: None,
+        out_of_service: None,
+        suppressed: false,
+        test: None,
+        first: false,
+        note: None,
     }
 }
 
