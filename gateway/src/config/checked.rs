@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gengfu_core::alarm::{Priority, performance};
+use gengfu_core::alarm::{Priority, damper, performance};
 use gengfu_core::detect::Params;
 use gengfu_core::normalize::Scaling;
 use gengfu_core::warning::{RiskLevel, Row, WarningLevel};
@@ -443,4 +443,6 @@ pub struct WebhookConfig {
     pub heartbeat: Option<Duration>,
     /// Whole request. Default 5 s.
     pub timeout: Duration,
+    /// What comes and goes all the time is not said each time. Default not: a machine wants every step.
+    pub damp: Option<damper::Params>,
 }
