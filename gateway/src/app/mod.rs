@@ -10,6 +10,8 @@ mod reload;
 mod supervise;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod figures_tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

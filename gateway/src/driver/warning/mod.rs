@@ -6,8 +6,6 @@
 
 mod facts;
 mod view;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
