@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-fuzz clean
+.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -45,7 +45,7 @@ bench: ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
 
-long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-fuzz ## the issue's full lengths; keep the output in docs/
+long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-soak long-fuzz long-laws ## the issue's full lengths; keep the output in docs/
 long-round-trip:
 	GENGFU_LONG=1 $(RIG) --nocapture round_trip
 long-outage:
@@ -58,10 +58,15 @@ long-sick-disk:
 	GENGFU_LONG=1 $(RIG) --nocapture sick_disk
 long-fuzz: ## every decoder that reads disk or wire, many bytes; `make check` runs few of the same
 	PROPTEST_CASES=$${FUZZ_CASES:-200000} $(CARGO) test -p gengfu --lib -- survive
+long-laws: ## the alarm's table and the engine's laws, at length; `make check` runs a slice. GENGFU_SEED=... begins elsewhere
+	GENGFU_EVENTS=$${GENGFU_EVENTS:-100000000} $(CARGO) test --release -p gengfu-core --lib -- --nocapture laws
+	PROPTEST_CASES=$${LAW_CASES:-20000} $(CARGO) test --release -p gengfu-core --lib -- engine::tests
 long-two-days:
 	GENGFU_LONG=1 $(RIG) --nocapture two_days
 long-crash: # GENGFU_FAULTS="kill -9,bit flips" runs some rows of the matrix, GENGFU_SEED=... the same again
 	GENGFU_LONG=1 $(RIG) --nocapture crash
+long-soak: # half an hour; GENGFU_SEED=... the same again
+	GENGFU_LONG=1 $(RIG) --nocapture soak
 
 clean:
 	$(CARGO) clean

@@ -1,7 +1,6 @@
 //! The wall clock is set by an hour, forth and back, under a running gateway (libfaketime; the counter is left alone).
 //! No timer changes, nothing comes or goes by it, and it is told.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gengfu::journal::Entry;
@@ -14,6 +13,7 @@ use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
 use gengfu_tests::wait::{eventually, not_run, now, say, unix_ms};
+use gengfu_tests::wall_clock::WallClock;
 
 const SOON: Duration = Duration::from_secs(20);
 const HOUR_MS: i64 = 3_600_000;
@@ -26,52 +26,17 @@ const LINK: Duration = Duration::from_secs(30);
 /// Two looks at the clocks are not one moment.
 const LOOK_MS: i64 = 1_500;
 
-/// The gateway's wall clock, off by what its file says.
-struct WallClock(PathBuf);
-
-impl WallClock {
-    fn new(dir: &Path) -> Self {
-        let clock = Self(dir.join("clock"));
-        clock.set(0);
-        clock
-    }
-
-    fn set(&self, off_ms: i64) {
-        // renamed into place: a half-written file is no time
-        let next = self.0.with_extension("next");
-        std::fs::write(&next, format!("{:+}\n", off_ms / 1_000)).unwrap();
-        std::fs::rename(&next, &self.0).unwrap();
-    }
-}
-
-fn library() -> Option<PathBuf> {
-    let below = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-    below.iter().map(|dir| Path::new(dir).join("faketime/libfaketime.so.1")).find(|file| file.is_file())
-}
-
-fn environment<'a>(library: &'a str, file: &'a str) -> [(&'a str, &'a str); 5] {
-    [
-        ("LD_PRELOAD", library),
-        ("FAKETIME_TIMESTAMP_FILE", file),
-        ("FAKETIME_NO_CACHE", "1"),
-        // the old and the new name of the same switch
-        ("DONT_FAKE_MONOTONIC", "1"),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ]
-}
-
 /// A box without a battery for its clock: the power goes while a message is on its way, and the start is an hour behind. What
 /// the broker sends again bears a stamp from the future, and came before all that the journal remembers.
 #[test]
 fn what_is_sent_again_to_a_box_whose_clock_is_behind_is_judged() {
-    let Some(library) = library() else { return not_run("libfaketime is missing: make setup") };
+    let Some(library) = WallClock::library() else { return not_run("libfaketime is missing: make setup") };
     let (dir, broker, receiver) = (Folder::new("behind"), Broker::start(), Receiver::start());
     let clock = WallClock::new(dir.path());
-    let (library, file) = (library.display().to_string(), clock.0.display().to_string());
     let rule =
         "[[rule]]\nid = \"high\"\npoints = \"*/v\"\nhigh = { limit = 500.0, clear = 400.0 }\npriority = \"high\"";
     let site = Site::new("rig").mqtt(broker.port).webhook("duty", receiver.port()).with(rule);
-    let mut gateway = Gateway::start_with(&site.text, dir.path(), &environment(&library, &file));
+    let mut gateway = Gateway::start_with(&site.text, dir.path(), &clock.environment(&library));
     eventually(SOON, "the gateway has subscribed", || broker.subscribed());
     let mut publisher = Publisher::connect(broker.port);
     publisher.reading_at("gas", 1.0, unix_ms());
@@ -94,13 +59,11 @@ fn what_is_sent_again_to_a_box_whose_clock_is_behind_is_judged() {
 
 #[test]
 fn a_clock_that_is_set_changes_no_timer() {
-    let Some(library) = library() else { return not_run("libfaketime is missing: make setup") };
+    let Some(library) = WallClock::library() else { return not_run("libfaketime is missing: make setup") };
     let (dir, plant, broker, receiver) = (Folder::new("clock"), Plant::start(2), Broker::start(), Receiver::start());
     let clock = WallClock::new(dir.path());
-    let (library, file) = (library.display().to_string(), clock.0.display().to_string());
-    let environment = environment(&library, &file);
     let begin = now();
-    let mut gateway = Gateway::start_with(&site(&plant, &broker, &receiver), dir.path(), &environment);
+    let mut gateway = Gateway::start_with(&site(&plant, &broker, &receiver), dir.path(), &clock.environment(&library));
     eventually(SOON, "the gateway has subscribed", || broker.subscribed());
     // life-safety, unlisted, silent from here on: an hour of the wall clock is no silence of 15 minutes
     Publisher::connect(broker.port).raw("rig/heat/v", b"{\"v\": 1}", false);
@@ -112,6 +75,8 @@ fn a_clock_that_is_set_changes_no_timer() {
     receiver.expect(SOON, "raise of d1", |p| p.word("device") == "d1" && p.word("event") == "raise");
     let back = delayed(&gateway, &receiver, (&plant, "d1", 0), "return", || clock.set(0));
     told(&gateway, 0);
+    // a leap second is no step, and changes nothing either
+    clock.set(1_000);
     plant.devices[0].set(0);
     let gone = delayed(&gateway, &receiver, (&plant, "d0", 0), "return", || clock.set(-HOUR_MS));
     told(&gateway, -HOUR_MS);

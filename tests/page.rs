@@ -313,6 +313,87 @@ fn a_note_is_on_the_card() {
 }
 
 #[test]
+fn an_alarm_is_put_aside_with_a_reason_and_taken_back() {
+    let Some(mut bench) = bench("") else { return };
+    bench.browser.script("localStorage.setItem('gengfu.by', '值班员')");
+    bench.plant.devices[0].set(900);
+    let id = bench.id("flip-d0", "unacknowledged");
+    bench.click(&format!("[id='shelve-act-{id}']"));
+    bench.holds("a time can be chosen", "document.getElementById('confirm-for').offsetParent !== null");
+    let lengths = "[...document.getElementById('confirm-for').options].map((it) => it.value).join(' ')";
+    assert_eq!(bench.browser.script(&format!("return {lengths}")), "15m 30m 1h 2h 4h 8h");
+    // without a reason the question stays
+    bench.holds(
+        "it says what is missing",
+        "(() => { document.getElementById('confirm-ok').click(); return !document.getElementById('confirm-fault').hidden })()",
+    );
+    keep_a_look(&bench.browser, "shelve");
+    bench.browser.script("document.getElementById('confirm-note').value = '换传感器'; document.getElementById('confirm-for').value = '30m'");
+    bench.holds(
+        "it is sent",
+        "(() => { document.getElementById('confirm-ok').click(); return !document.getElementById('confirm').open })()",
+    );
+    bench.shows("#list-shelved", "换传感器");
+    bench.shows("#list-shelved", "值班员");
+    bench.shows("#list-shelved", "还剩 29 分钟");
+    bench.shows("#alarms .calm", "没有报警");
+    bench.holds("nobody is called by the tab", "!document.title.startsWith('(')");
+    keep_a_look(&bench.browser, "aside");
+    bench.click(&format!("[id='unshelve-act-{id}']"));
+    bench.shows(&format!("#alarm-{id}"), "未确认");
+    bench.click(&format!("[id='note-act-{id}']"));
+    bench.browser.script("document.getElementById('confirm-note').value = '已派人'");
+    bench.holds(
+        "it is written",
+        "(() => { document.getElementById('confirm-ok').click(); return !document.getElementById('confirm').open })()",
+    );
+    bench.shows("#events .note", "已派人");
+    bench.no_errors();
+    bench.gateway.term();
+}
+
+#[test]
+fn a_walk_test_has_a_banner_and_its_alarms_are_set_apart() {
+    let Some(mut bench) = bench("") else { return };
+    bench.browser.script("localStorage.setItem('gengfu.by', '值班员')");
+    bench.shows("#live", "实时");
+    bench.click("#begin");
+    bench.browser.script(
+        "document.getElementById('mode-area').value = '地下一层 / basement'; \
+         document.getElementById('mode-reason').value = '年检'",
+    );
+    keep_a_look(&bench.browser, "begin");
+    bench.click("#mode-ok");
+    bench.shows("#modes .what", "走查测试 · 地下一层");
+    bench.shows("#modes .who", "年检");
+    bench.shows("#modes .untripped", "1");
+    bench.plant.devices[1].set(700);
+    bench.shows(".cards.apart h3", "【测试】一号泵 转速");
+    bench.shows("#modes .tripped", "1");
+    bench.holds("a test is nothing that waits for eyes", "!document.title.startsWith('(')");
+    // real, elsewhere
+    bench.plant.devices[0].set(900);
+    bench.shows(".cards:not(.apart) h3", "d0/r0 报警");
+    for width in [1280, 390] {
+        bench.browser.resize(width, 1_400);
+        let wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+        bench.holds(&format!("nothing sticks out at {width}"), wide);
+        keep_a_look(&bench.browser, &format!("walk-{width}"));
+    }
+    bench.browser.resize(1_280, 900);
+    bench.click("#end-0");
+    bench.holds(
+        "it is ended",
+        "(() => { document.getElementById('confirm-ok').click(); return !document.getElementById('confirm').open })()",
+    );
+    bench.holds("the banner is gone", "document.getElementById('modes').hidden");
+    bench.shows("#events", "走查测试 结束");
+    bench.holds("what stands of it is real", "document.querySelector('.cards.apart') === null");
+    bench.no_errors();
+    bench.gateway.term();
+}
+
+#[test]
 fn a_click_on_a_point_draws_its_trend() {
     let Some(mut bench) = bench("") else { return };
     bench.shows("#live", "实时");

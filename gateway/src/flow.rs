@@ -1,10 +1,12 @@
 //! What moves between the rooms. Data goes one way: source, engine, journal, then forward, notify and console.
 
-use gengfu_core::alarm::{EventName, Priority, StateName};
+use gengfu_core::alarm::{EventName, ModeName, Priority, StateName};
 use gengfu_core::quality::Reason;
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::Wall;
 use serde::{Deserialize, Serialize};
+
+use crate::clock::EARLIEST;
 
 /// What a source hands on at once: one poll's block, or the messages read in one go.
 #[derive(Debug, Default)]
@@ -99,9 +101,18 @@ pub fn reason(reason: Reason) -> Text {
         Reason::Substituted => ("人工置数", "substituted"),
         Reason::Stale => ("数据过期", "stale"),
         Reason::LateReply => ("迟到应答", "late reply"),
-        Reason::Clock => ("设备时钟不准", "device clock is off"),
+        Reason::Clock => ("时钟不准", "clock is off"),
     };
     Text { zh: zh.to_owned(), en: en.to_owned() }
+}
+
+/// Said before everything of an alarm that is none.
+pub const fn test_mark(mode: ModeName) -> (&'static str, &'static str) {
+    match mode {
+        ModeName::WalkTest => ("【测试】", "[walk-test] "),
+        ModeName::Drill => ("【演练】", "[drill] "),
+        ModeName::Maintenance => ("【检修】", "[maintenance] "),
+    }
 }
 
 /// One step in an alarm's life, with names: the record of the alarm lane, of the API and (wrapped) of the pushes.
@@ -152,6 +163,9 @@ pub struct AlarmEvent {
     /// Who has seen it since it was last raised. `None` in journals of before, too.
     #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
+    /// [`CLOCK_UNSET`] or [`CLOCK_SET_LATER`]; `None` where the clock was set.
+    #[serde(default)]
+    pub clock: Option<String>,
     /// The letter A to F under what lies over it; `None` in journals of before: the state itself.
     #[serde(default)]
     pub life: Option<String>,
@@ -185,6 +199,11 @@ pub struct Veil {
     pub one_shot: bool,
     pub reason: String,
 }
+
+/// The gateway's clock was not set: the times count milliseconds from the machine's boot.
+pub const CLOCK_UNSET: &str = "unset";
+/// It was not, and the times follow from the clock that was set later.
+pub const CLOCK_SET_LATER: &str = "set-later";
 
 /// What was measured at a raise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -224,6 +243,25 @@ impl AlarmEvent {
     /// The word of A to F under what lies over it.
     pub fn life(&self) -> &str {
         self.life.as_deref().unwrap_or(&self.state)
+    }
+
+    /// The mode that it is a test of, if it is one.
+    pub fn test(&self) -> Option<ModeName> {
+        let word = self.test.as_ref()?;
+        ModeName::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+
+    /// Makes times of its counts: the machine was booted at `booted`, UTC ms.
+    pub fn date(&mut self, booted: i64) {
+        let Self { onset, since, occurred, detected, raised, acknowledged, shelved, out_of_service, .. } = self;
+        let figures = raised.iter_mut().map(|figures| &mut figures.at);
+        let seen = acknowledged.iter_mut().map(|seen| &mut seen.at);
+        let veils = shelved.iter_mut().chain(out_of_service).flat_map(|veil| [&mut veil.at, &mut veil.until]);
+        let counts = [onset, since, occurred, detected].into_iter().chain(figures).chain(seen).chain(veils);
+        let counts = counts.filter(|at| Wall(**at) < EARLIEST);
+        if counts.map(|at| *at = at.saturating_add(booted)).count() > 0 {
+            self.clock = Some(CLOCK_SET_LATER.to_owned());
+        }
     }
 
     /// `<alarm id>.<transition number>`, the same on every re-send.

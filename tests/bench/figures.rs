@@ -5,6 +5,8 @@
 //! of each measurement (10).
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a bench that falls over has failed")]
 
+mod commit;
+mod drain;
 mod history;
 mod parts;
 
@@ -32,6 +34,8 @@ fn main() {
     let number = |at: usize| arguments.get(at).and_then(|a| a.parse().ok()).unwrap_or(0);
     match arguments.first().map(String::as_str) {
         Some("history") => history::report(),
+        Some("commit") => commit::report(),
+        Some("drain") => drain::report(),
         Some("sim") => parts::simulate(number(1)),
         Some("subscriber") => parts::subscribe(number(1) as u16, number(2) as u64),
         Some("poller") => parts::poll(&arguments[1..]),
@@ -85,6 +89,8 @@ fn report() {
         at(0.99),
         at(1.0)
     );
+    commit::report();
+    drain::report();
     history::report();
 }
 

@@ -6,7 +6,7 @@ use gengfu::catalog::{Catalog, PointMeta};
 use gengfu::clock::Clock;
 use gengfu::config::checked::JournalConfig;
 use gengfu::flow::Batch;
-use gengfu::journal::{Journal, Lane, Opened};
+use gengfu::journal::{Journal, Lane, Opened, SinkSpec};
 use gengfu::telemetry::SharedStats;
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{PointId, Reading};
@@ -38,34 +38,35 @@ pub(super) fn report() {
     let keep = Duration::from_hours(24 * 400);
     let config = JournalConfig { path: dir.path().join("data"), keep, max_size: 64 << 30 };
     std::fs::create_dir_all(&config.path).unwrap();
-    let (opened, clock, catalog) = open(&config);
+    let (opened, clock, catalog) = open(&config, &[]);
     let ids: Vec<PointId> = (0..POINTS).map(|n| catalog.add(meta(n))).collect();
     let range = live(&opened.journal, &clock, &ids);
     trends(&opened.journal, &ids, range);
     close(opened);
     grow(&config);
     let (began, bytes) = (now(), bytes_below(&config.path));
-    let (opened, ..) = open(&config);
+    let (opened, ..) = open(&config, &[]);
     let took = began.elapsed().as_secs_f64() * 1000.0;
     println!("| opened with {:.1} GB of sealed chunks, ms | {took:.0} | ≤ 200 to the first poll |", bytes as f64 / 1e9);
     close(opened);
 }
 
-fn close(opened: Opened) {
+pub(super) fn close(opened: Opened) {
     let Opened { journal, writers, .. } = opened;
     assert!(writers.close(ENDS));
     // The last handle holds the lock.
     drop(journal);
 }
 
-fn open(config: &JournalConfig) -> (Opened, Clock, Catalog) {
+/// A journal for these sinks.
+pub(super) fn open(config: &JournalConfig, sinks: &[SinkSpec]) -> (Opened, Clock, Catalog) {
     let (clock, catalog) = (Clock::start(), Catalog::default());
-    let opened = Journal::open(config, &catalog, &clock, &SharedStats::default(), &[]).unwrap();
+    let opened = Journal::open(config, &catalog, &clock, &SharedStats::default(), sinks).unwrap();
     opened.journal.remember(0);
     (opened, clock, catalog)
 }
 
-fn meta(n: usize) -> PointMeta {
+pub(super) fn meta(n: usize) -> PointMeta {
     let (device, point, kind) = (format!("d{}", n / 10), format!("p{}", n % 10), "device".to_owned());
     PointMeta { device, point, kind, area: None, unit: None, life_safety: false, source: None }
 }

@@ -10,15 +10,17 @@
 pub(crate) mod classes;
 mod damage;
 mod faults;
-mod rig;
+pub(crate) mod rig;
 mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use gengfu::journal::Entry;
 use gengfu_tests::counting::{self, Set, of};
 use gengfu_tests::random::Random;
 use gengfu_tests::wait::{quiet, say, times};
+use serde_json::Value;
 
 use classes::{
     Lost, MOST_POLLS_LOST, READINGS_A_POLL, not_in_the_lane, polled_loss, pushed_is_the_alarm_lane, transitions,
@@ -96,12 +98,25 @@ fn campaign(faults: &[Fault], random: Random) -> Vec<Cell> {
     cells
 }
 
-/// All books are compared; what is missing is told by class.
-fn count(mut rig: Rig, faults: &[Fault]) -> Vec<Cell> {
+/// What is left to be told when all books agree.
+pub(crate) struct Compared {
+    pub acked: Set,
+    /// Acknowledged messages that the store does not have.
+    pub missing: Set,
+    /// What each kill took of the polls.
+    pub polls: Vec<Lost>,
+    pub lane: Vec<Entry>,
+    pub ledger: Value,
+    /// Samples that both stores hold.
+    pub samples: usize,
+}
+
+/// All books are compared: the stores with the journal, the polls with the plant, the pushes with the alarm lane.
+pub(crate) fn compare(rig: &mut Rig) -> Compared {
     rig.calm();
-    rig.gateway.settle(DRAIN);
+    let ledger = rig.gateway.settle(DRAIN);
     let found = rig.store.export();
-    let committed = counting::committed(&rig.gateway.data());
+    let committed = counting::lived(&rig.gateway.data());
     let exact = rig.stub.accepted();
     committed.compare(&exact).unwrap();
     committed.compare_by_ms(&found).unwrap();
@@ -117,6 +132,13 @@ fn count(mut rig: Rig, faults: &[Fault]) -> Vec<Cell> {
     let (once, pushes) = pushed_is_the_alarm_lane(&rig.receiver, &lane);
     say(&format!("{once} transitions in the lane, each pushed; {pushes} pushes in all; {} messages", acked.len()));
     assert!(rig.edges.odd.is_empty(), "transitions that nothing called for: {:?}", rig.edges.odd);
+    Compared { acked, missing, polls, lane, ledger, samples: exact.len() }
+}
+
+/// What is missing is told by class.
+fn count(mut rig: Rig, faults: &[Fault]) -> Vec<Cell> {
+    let Compared { acked, missing, polls, lane, .. } = compare(&mut rig);
+    let kills: Vec<classes::Kill> = rig.rounds.iter().map(|round| round.kill.clone()).collect();
     faults
         .iter()
         .flat_map(|fault| {
@@ -171,7 +193,7 @@ fn messages(fault: Fault, acked: &Set, missing: &Set, rig: &Rig) -> Cell {
 }
 
 /// Items: crossings of a line; lost, if the lane lacks the transition that was pushed.
-fn alarms(rig: &Rig, fault: Fault, lane: &[gengfu::journal::Entry]) -> Cell {
+fn alarms(rig: &Rig, fault: Fault, lane: &[Entry]) -> Cell {
     let keys: std::collections::BTreeSet<String> = transitions(lane).map(gengfu::flow::AlarmEvent::key).collect();
     let pushed: Vec<_> = rig.edges.pushed.iter().filter(|push| push.number == fault.number()).collect();
     let driven = rig.edges.driven.get(&fault.number()).copied().unwrap_or(0) as usize;

@@ -27,8 +27,8 @@ use serde_json::json;
 use super::classes::{DEVICES, EVERY_MS, Kill, REGISTERS};
 
 /// Who acknowledges, in the journal's words.
-pub(super) const BY: &str = "值班员";
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const BY: &str = "值班员";
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Between two alarms that come or go.
 const STEP: Duration = Duration::from_millis(100);
 /// Messages a second, of so many devices.
@@ -36,7 +36,7 @@ const RATE: u64 = 200;
 const TOPICS: usize = 20;
 
 /// The rig of one campaign. The gateway comes first: it ends before its disk does.
-pub(super) struct Rig {
+pub(crate) struct Rig {
     pub gateway: Gateway,
     operator: Operator,
     pub publisher: Publisher,
@@ -47,6 +47,10 @@ pub(super) struct Rig {
     pub stub: Stub,
     /// Between the gateway and each store.
     ways: [Proxy; 2],
+    /// Between the gateway and the broker.
+    pub broker_way: Proxy,
+    /// The site file, but for the console.
+    pub site: String,
     pub receiver: Receiver,
     pub sick: Option<SickDisk>,
     /// What the journal lies on, where it may be mounted.
@@ -61,7 +65,7 @@ pub(super) struct Rig {
 
 /// What one repetition left.
 #[derive(Debug)]
-pub(super) struct Round {
+pub(crate) struct Round {
     pub number: u64,
     pub kill: Kill,
     /// Whether the fault made itself felt: an alarm that could not wait for its commit.
@@ -69,20 +73,31 @@ pub(super) struct Round {
 }
 
 impl Rig {
-    pub(super) fn start(name: &str, random: Random) -> Self {
-        let dir = Folder::new(&format!("crash-{name}"));
+    pub(crate) fn start(name: &str, random: Random) -> Self {
+        Self::start_in(Folder::new(&format!("crash-{name}")), random, &[])
+    }
+
+    /// The same in this folder, with more in the gateway's environment.
+    pub(crate) fn start_in(dir: Folder, random: Random, more: &[(&str, &str)]) -> Self {
         let (plant, broker, store, stub, receiver) =
             (Plant::start(DEVICES), Broker::start(), Store::start(), Stub::start(), Receiver::start());
         let ways = [store.port, stub.port()].map(Proxy::before);
+        let broker_way = Proxy::before(broker.port);
         let data = dir.join("data");
         let disk = Disk::ext4(&data);
         let sick = SickDisk::new(&data, dir.path());
-        let site = Site::new("rig").modbus(&plant, EVERY_MS, REGISTERS).patient().flips(0, DEVICES).mqtt(broker.port);
+        let site =
+            Site::new("rig").modbus(&plant, EVERY_MS, REGISTERS).patient().flips(0, DEVICES).mqtt(broker_way.port);
         let site =
             site.influx("central", ways[0].port).influx("stub", ways[1].port).webhook("duty", receiver.port()).text;
         let environment = sick.as_ref().map(SickDisk::environment).unwrap_or_default();
-        let pairs: Vec<(&str, &str)> =
-            environment.iter().map(|(k, v)| (&**k, &**v)).filter(|(k, _)| !k.is_empty()).collect();
+        let disk_pairs = environment.iter().map(|(k, v)| (&**k, &**v)).filter(|(k, _)| !k.is_empty());
+        let mut joined: BTreeMap<&str, String> = BTreeMap::new();
+        for (name, value) in disk_pairs.chain(more.iter().copied()) {
+            // one library after the other
+            joined.entry(name).and_modify(|all| *all += &format!(":{value}")).or_insert_with(|| value.to_owned());
+        }
+        let pairs: Vec<(&str, &str)> = joined.iter().map(|(k, v)| (*k, &**v)).collect();
         let gateway = Gateway::start_with(&site, dir.path(), &pairs);
         eventually(SOON, "the gateway has subscribed", || broker.subscribed());
         let publisher = Publisher::connect(broker.port);
@@ -95,6 +110,8 @@ impl Rig {
             store,
             stub,
             ways,
+            broker_way,
+            site,
             receiver,
             sick,
             disk,
@@ -107,13 +124,13 @@ impl Rig {
     }
 
     /// From now on all is booked under this number.
-    pub(super) fn book(&mut self, number: u64) {
+    pub(crate) fn book(&mut self, number: u64) {
         self.number = number;
         self.operator.shared.number.store(number, Ordering::SeqCst);
     }
 
     /// Messages and alarms for a while.
-    pub(super) fn load(&mut self, length: Duration) {
+    pub(crate) fn load(&mut self, length: Duration) {
         let until = now() + length;
         while now() < until {
             self.flip();
@@ -123,7 +140,7 @@ impl Rig {
     }
 
     /// Alarms alone: each message would close the window of the polled readings at once.
-    pub(super) fn polls_alone(&mut self, length: Duration) {
+    pub(crate) fn polls_alone(&mut self, length: Duration) {
         let until = now() + length;
         while now() < until {
             self.flip();
@@ -133,7 +150,7 @@ impl Rig {
     }
 
     /// As many messages as may be on their way at once, and an alarm.
-    pub(super) fn burst(&mut self) {
+    pub(crate) fn burst(&mut self) {
         self.flip();
         let topics = self.topics();
         let count = self.random.between(0, 60);
@@ -141,23 +158,23 @@ impl Rig {
     }
 
     /// Whether the stores can be reached.
-    pub(super) fn stores(&self, line: Line) {
+    pub(crate) fn stores(&self, line: Line) {
         self.ways.iter().for_each(|way| way.set(line));
     }
 
     /// Topics of the fault that is on begin so.
-    pub(super) fn topics(&self) -> String {
+    pub(crate) fn topics(&self) -> String {
         topics(self.number)
     }
 
     /// Some device crosses its line, up or down, unless its last crossing has not been pushed yet.
-    pub(super) fn flip(&mut self) {
+    pub(crate) fn flip(&mut self) {
         let device = self.random.between(0, DEVICES as u64) as usize;
         self.edges.drive(&self.plant, device, self.number);
     }
 
     /// A device that is free crosses its line; which.
-    pub(super) fn flip_surely(&mut self) -> usize {
+    pub(crate) fn flip_surely(&mut self) -> usize {
         self.all_pushed();
         let device = self.random.between(0, DEVICES as u64) as usize;
         self.edges.drive(&self.plant, device, self.number);
@@ -165,12 +182,12 @@ impl Rig {
     }
 
     /// Takes note of the pushes since the last look.
-    pub(super) fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         let news = self.receiver.pushes_after(self.edges.seen);
         self.edges.take(&news);
     }
 
-    pub(super) fn all_pushed(&mut self) {
+    pub(crate) fn all_pushed(&mut self) {
         eventually(SOON, "every crossing of a line is pushed", || {
             self.look();
             self.edges.pending.is_empty()
@@ -178,14 +195,14 @@ impl Rig {
     }
 
     /// Everything that was read up to now, and every entry of the alarm lane, is committed.
-    pub(super) fn on_disk(&self) {
+    pub(crate) fn on_disk(&self) {
         let read = self.gateway.stage("read");
         eventually(SOON, "what was read is on disk", || self.gateway.stage("committed") >= read);
         self.gateway.alarm_lane_on_disk();
     }
 
     /// What stands returns, the person has seen it, and nothing is on its way.
-    pub(super) fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         self.all_pushed();
         for device in 0..DEVICES {
             if self.edges.high.contains(&device) {
@@ -201,13 +218,13 @@ impl Rig {
     }
 
     /// Ids of alarms whose acknowledgement was answered with success, by the fault that was on.
-    pub(super) fn acknowledged(&self) -> BTreeMap<u64, Vec<String>> {
+    pub(crate) fn acknowledged(&self) -> BTreeMap<u64, Vec<String>> {
         self.operator.shared.answered.lock().unwrap().clone()
     }
 }
 
 /// Names of devices begin so.
-pub(super) fn topics(number: u64) -> String {
+pub(crate) fn topics(number: u64) -> String {
     format!("f{number}-")
 }
 
@@ -223,7 +240,7 @@ struct Crossing {
 
 /// A crossing that was pushed.
 #[derive(Debug)]
-pub(super) struct Pushed {
+pub(crate) struct Pushed {
     pub number: u64,
     pub key: String,
     pub late: Duration,
@@ -232,7 +249,7 @@ pub(super) struct Pushed {
 
 /// All crossings of lines. A device has one under way at most, so that each push is known by its device.
 #[derive(Debug, Default)]
-pub(super) struct Edges {
+pub(crate) struct Edges {
     pub high: BTreeSet<usize>,
     pending: BTreeMap<usize, Crossing>,
     pub pushed: Vec<Pushed>,

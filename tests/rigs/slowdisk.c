@@ -1,7 +1,8 @@
 /* A disk that is sick on command, for tests. Preloaded into the program under test:
  * while the file $SLOWDISK_HANG exists, writes and syncs of files below $SLOWDISK_BELOW wait for it to go;
  * while $SLOWDISK_FULL exists, writes fail with ENOSPC; while $SLOWDISK_ERRORS exists, reads, writes and syncs fail with EIO,
- * as many in a hundred as the file has bytes. Everything else passes through. */
+ * as many in a hundred as the file has bytes; while $SLOWDISK_SLOW exists, syncs take as many ms more as that has bytes.
+ * Everything else passes through. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -33,10 +34,9 @@ static int there(const char *name)
     return file && access(file, F_OK) == 0;
 }
 
-/* of a hundred calls so many fail */
-static int errors(void)
+static int bytes(const char *name)
 {
-    const char *file = getenv("SLOWDISK_ERRORS");
+    const char *file = getenv(name);
     struct stat about;
     return file && stat(file, &about) == 0 ? (int)about.st_size : 0;
 }
@@ -47,13 +47,16 @@ enum { READS, WRITES, SYNCS };
 static int sick(int fd, int what)
 {
     int saved = errno, fails = 0;
-    int percent = errors(), hang = what != READS && there("SLOWDISK_HANG"), full = what == WRITES && there("SLOWDISK_FULL");
-    if ((percent || hang || full) && below(fd)) {
+    /* of a hundred calls so many fail; ms a sync takes more */
+    int percent = bytes("SLOWDISK_ERRORS"), slow = what == SYNCS ? bytes("SLOWDISK_SLOW") : 0;
+    int hang = what != READS && there("SLOWDISK_HANG"), full = what == WRITES && there("SLOWDISK_FULL");
+    if ((percent || hang || full || slow) && below(fd)) {
+        usleep(slow * 1000);
         while (what != READS && there("SLOWDISK_HANG"))
             usleep(2000);
         if (what == WRITES && there("SLOWDISK_FULL"))
             fails = ENOSPC;
-        else if (random() % 100 < errors())
+        else if (random() % 100 < bytes("SLOWDISK_ERRORS"))
             fails = EIO;
     }
     errno = fails ? fails : saved;

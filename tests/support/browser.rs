@@ -65,6 +65,11 @@ impl Browser {
         self.call("POST", "execute/sync", &json!({ "script": body, "args": [] }))
     }
 
+    /// Makes the window of this size, in pixels.
+    pub fn resize(&self, width: u32, height: u32) {
+        self.call("POST", "window/rect", &json!({ "width": width, "height": height }));
+    }
+
     /// All text of the page.
     pub fn text(&self) -> String {
         self.script("return document.body.innerText").as_str().unwrap_or_default().to_owned()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gengfu::catalog::Catalog;
 use gengfu::clock::Clock;
 use gengfu::config::checked::JournalConfig;
-use gengfu::journal::{Entry, Journal, Lane, Record};
+use gengfu::journal::{Entry, Journal, Lane, Past, Record};
 use gengfu_core::quality::Quality;
 
 use crate::process::Folder;
@@ -179,6 +179,26 @@ fn copy_below(from: &Path, to: &Path) {
 /// What a store must hold of everything committed in `data`, by the contract of the time series (design.md section 7).
 pub fn committed(data: &Path) -> Expected {
     let (records, catalog) = journal(data);
+    expected(&records, &catalog)
+}
+
+/// The same of a journal that has lived so long that a part of it is sealed and has left the lane.
+pub fn lived(data: &Path) -> Expected {
+    let mut past = Past::open(data).unwrap_or_else(|e| panic!("the journal can't be read: {}", e.0));
+    let catalog = past.catalog().unwrap_or_else(|e| panic!("its points can't be read: {}", e.0));
+    let points: Vec<u32> = (0..catalog.len() as u32).collect();
+    let mut all = Expected::default();
+    let read = past.readings(&points, i64::MIN, i64::MAX, &mut |records| {
+        let Expected { must, may } = expected(records, &catalog);
+        all.must.extend(must);
+        all.may.extend(may);
+        Ok(())
+    });
+    read.unwrap();
+    all
+}
+
+fn expected(records: &[Record], catalog: &Catalog) -> Expected {
     let mut expected = Expected::default();
     for record in records {
         let Some(point) = catalog.get(record.point) else { panic!("record of unknown point {:?}", record.point) };

@@ -159,8 +159,8 @@ impl Gateway {
     }
 
     /// Stops it, and starts it again without sources and rules until every sink has what it is owed; then stops it for
-    /// good. From the first stop on nothing new is committed, so that the books can be compared exactly.
-    pub fn settle(&mut self, limit: Duration) {
+    /// good. From the first stop on nothing new is committed, so that the books can be compared exactly. Gives the ledger.
+    pub fn settle(&mut self, limit: Duration) -> Value {
         if self.process.alive() {
             self.term();
         }
@@ -168,14 +168,16 @@ impl Gateway {
         let site = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, without_sources(&site)).unwrap();
         self.restart();
-        eventually(limit, "every sink has all that was committed", || {
+        let books = until(limit, "every sink has all that was committed", || {
             let books = self.api("ledger");
             // what the gateway says of itself at a start is committed up to a window later
-            books["run"]["committed"].as_u64() >= Some(1)
+            let settled = books["run"]["committed"].as_u64() >= Some(1)
                 && books["run"]["in_flight"] == 0
-                && books["items"].as_array().is_some_and(|sinks| sinks.iter().all(|sink| sink["pending"] == 0))
+                && books["items"].as_array().is_some_and(|sinks| sinks.iter().all(|sink| sink["pending"] == 0));
+            settled.then_some(books)
         });
         self.term();
+        books
     }
 
     pub fn get(&self, path: &str) -> Answer {

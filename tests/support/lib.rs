@@ -10,6 +10,7 @@
 #![expect(clippy::format_push_string, clippy::wildcard_enum_match_arm, reason = "texts are short, faults are many")]
 
 pub mod wait;
+pub mod wall_clock;
 pub mod random;
 pub mod series;
 pub mod process;

@@ -99,6 +99,11 @@ impl Process {
         ticks as f64 / 100.0
     }
 
+    /// Open file handles now.
+    pub fn handles(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
     /// Resident MiB now.
     pub fn resident(&self) -> f64 {
         resident_of(&self.pid().to_string())

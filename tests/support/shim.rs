@@ -1,5 +1,5 @@
 //! A disk and a name service that are sick on command. The disk: a preloaded library (rigs/slowdisk.c) that makes writes
-//! and syncs below one folder hang, or fail for lack of space or at random, while a control file exists.
+//! and syncs below one folder hang or take long, or fail for lack of space or at random, while a control file exists.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +13,7 @@ pub struct SickDisk {
     hang: PathBuf,
     full: PathBuf,
     errors: PathBuf,
+    slow: PathBuf,
 }
 
 impl SickDisk {
@@ -20,18 +21,20 @@ impl SickDisk {
     pub fn new(below: &Path, control: &Path) -> Option<Self> {
         let library = library()?.display().to_string();
         let below = below.display().to_string();
-        let [hang, full, errors] = ["hang", "full", "errors"].map(|what| control.join(format!("disk.{what}")));
-        Some(Self { library, below, hang, full, errors })
+        let [hang, full, errors, slow] =
+            ["hang", "full", "errors", "slow"].map(|what| control.join(format!("disk.{what}")));
+        Some(Self { library, below, hang, full, errors, slow })
     }
 
     /// What the gateway's environment needs.
-    pub fn environment(&self) -> [(String, String); 5] {
+    pub fn environment(&self) -> [(String, String); 6] {
         [
             ("LD_PRELOAD".to_owned(), self.library.clone()),
             ("SLOWDISK_BELOW".to_owned(), self.below.clone()),
             ("SLOWDISK_HANG".to_owned(), self.hang.display().to_string()),
             ("SLOWDISK_FULL".to_owned(), self.full.display().to_string()),
             ("SLOWDISK_ERRORS".to_owned(), self.errors.display().to_string()),
+            ("SLOWDISK_SLOW".to_owned(), self.slow.display().to_string()),
         ]
     }
 
@@ -50,8 +53,13 @@ impl SickDisk {
         std::fs::write(&self.errors, vec![b'.'; percent]).unwrap();
     }
 
+    /// Each sync takes so many ms longer until healed.
+    pub fn slow(&self, ms: usize) {
+        std::fs::write(&self.slow, vec![b'.'; ms]).unwrap();
+    }
+
     pub fn heal(&self) {
-        for file in [&self.hang, &self.full, &self.errors] {
+        for file in [&self.hang, &self.full, &self.errors, &self.slow] {
             let _ = std::fs::remove_file(file);
         }
     }

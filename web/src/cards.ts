@@ -4,6 +4,9 @@
 import { words } from "./page.ts";
 import { held, shifted } from "./pure.ts";
 
+/** The cards of what stands; those of a test are apart, and have no place to lose. */
+const LIST = ".cards:not(.apart)";
+const CARD = `${LIST} > .card`;
 /** After an action the cards keep their places this long. */
 const HOLD_MS = 5_000;
 /** After an action, and after any card has changed its place, no press counts for this long. */
@@ -43,26 +46,27 @@ function unsettle(): void {
 
 function keep(old: HTMLElement, fresh: HTMLElement, order: string[]): void {
   if (order.length === 0) return;
-  let list = fresh.querySelector(".cards");
+  let list = fresh.querySelector(LIST);
   if (!list) {
     list = document.createElement("ol");
     list.className = "cards";
-    fresh.append(list);
+    fresh.querySelector(".head")?.after(list);
   }
-  const card = (root: HTMLElement, id: string) => root.querySelector<HTMLElement>(`.card[id="${CSS.escape(id)}"]`);
-  list.append(...order.map((id) => card(fresh, id) ?? over(card(old, id))).filter((it) => it !== null));
+  const card = (root: HTMLElement, id: string) => root.querySelector<HTMLElement>(`${CARD}[id="${CSS.escape(id)}"]`);
+  list.append(...order.map((id) => card(fresh, id) ?? over(card(old, id), fresh)).filter((it) => it !== null));
 }
 
-/** What stands no more keeps its place for the moment, and can't be pressed. */
-function over(card: HTMLElement | null): HTMLElement | null {
+/** What stands no more keeps its place for the moment, and can't be pressed. What was put aside says so. */
+function over(card: HTMLElement | null, fresh: HTMLElement): HTMLElement | null {
   if (!card) return null;
   card.dataset["over"] = "";
   for (const button of card.querySelectorAll("button")) button.remove();
   const state = card.querySelector(".state");
-  if (state) state.textContent = words["over"] ?? "";
+  const aside = fresh.querySelector(`[data-alarm="${CSS.escape(card.id.replace("alarm-", ""))}"] .state`);
+  if (state) state.textContent = aside?.textContent ?? words["over"] ?? "";
   return card;
 }
 
 function ids(section: HTMLElement): string[] {
-  return [...section.querySelectorAll(".cards > .card")].map((card) => card.id);
+  return [...section.querySelectorAll(CARD)].map((card) => card.id);
 }

@@ -18,6 +18,8 @@ export interface Listener {
   alarm(): void;
   /** Something of the alarms as a whole, or of the site: this part of the page is old. */
   news(part: Part): void;
+  /** A mode of an area began, ended, or a walk-test has tripped one more point. */
+  modes(): void;
 }
 
 /** Milliseconds of the page's own monotonic clock: a step of the wall clock must not hide a silence. */
@@ -47,6 +49,7 @@ export function listen(to: Listener): void {
   on("alarm", () => to.alarm());
   on("performance", () => to.news("performance"));
   on("warning", () => to.news("levels"));
+  on("modes", () => to.modes());
   on("resync", () => to.fresh());
   source.onerror = () => {
     connected = false;

@@ -5,6 +5,7 @@ import "./style.css";
 
 import type { News } from "./api.ts";
 import * as act from "./act.ts";
+import * as begin from "./begin.ts";
 import { listen, show } from "./live.ts";
 import { clock, now, the } from "./page.ts";
 import { refresh } from "./parts.ts";
@@ -48,6 +49,7 @@ function fetchAll(): void {
   void fetchPoints();
   void refresh("alarms", alarms);
   void refresh("events");
+  void refresh("modes");
   void refresh("strip");
   void refresh("levels");
   void refresh("performance");
@@ -65,6 +67,11 @@ function apply(news: News[]): void {
 /** A step of an alarm. */
 function step(): void {
   void refresh("alarms", alarms);
+  void refresh("events");
+}
+
+function modes(): void {
+  void refresh("modes");
   void refresh("events");
 }
 
@@ -96,9 +103,10 @@ addEventListener("unhandledrejection", (event) => note(String(event.reason)));
 points.index();
 points.indexCards(Infinity);
 act.start(alarms);
+begin.start();
 trend.start();
 title();
-listen({ fresh: fetchAll, points: apply, alarm: step, news: (part) => void refresh(part) });
+listen({ fresh: fetchAll, points: apply, alarm: step, modes, news: (part) => void refresh(part) });
 setInterval(() => {
   the("clock").textContent = clock(now());
   points.grow();
@@ -108,3 +116,5 @@ setInterval(() => {
 setInterval(() => void refresh("strip"), STRIP_MS);
 setInterval(() => void refresh("performance"), STRIP_MS);
 setInterval(() => void refresh("alarms", alarms), CARDS_MS);
+// What is left of a mode's time.
+setInterval(() => void refresh("modes"), CARDS_MS);

@@ -6,6 +6,8 @@ export type Words = Ages & Record<string, string> & {
   quality: Record<string, string>;
   reason: Record<string, string>;
   priority: Record<string, string>;
+  /** Times a person may choose from, by what is done: as the API takes them, and as people read them. */
+  lengths: Record<string, [string, string][]>;
 };
 
 export const words = JSON.parse(document.body.dataset["words"] ?? "{}") as Words;
@@ -51,6 +53,11 @@ export function siteTime(ms: number): Date {
   const parts = full.formatToParts(ms);
   const part = (type: string) => Number(parts.find((it) => it.type === type)?.value ?? 0);
   return new Date(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
+}
+
+/** Fills a choice with the times that the site allows for an act. */
+export function offer(select: HTMLSelectElement, act: string): void {
+  select.replaceChildren(...(words.lengths[act] ?? []).map(([value, text]) => new Option(text, value)));
 }
 
 let toastTimer = 0;

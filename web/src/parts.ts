@@ -1,10 +1,11 @@
-// Parts of the page that the server renders anew: fetched and put in place, keeping the focus where it was.
+// Parts of the page that the server renders anew: fetched and put in place, keeping the focus where it was
+// and open what was open.
 
 import { text } from "./api.ts";
 import { arrange } from "./cards.ts";
 import { language } from "./page.ts";
 
-export type Part = "alarms" | "events" | "levels" | "performance" | "points" | "strip";
+export type Part = "alarms" | "events" | "levels" | "modes" | "performance" | "points" | "strip";
 
 /** At most one fetch of a part at a time; what asks meanwhile gets one more afterwards. */
 const under = new Map<Part, { again: boolean }>();
@@ -42,6 +43,9 @@ function put(part: Part, html: string): void {
   if (!fresh || !old) return;
   const focused = old.contains(document.activeElement) ? document.activeElement?.id : undefined;
   if (part === "alarms") arrange(old, fresh);
+  for (const open of old.querySelectorAll<HTMLDetailsElement>("details[open][id]")) {
+    fresh.querySelector<HTMLDetailsElement>(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
+  }
   old.replaceWith(fresh);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }

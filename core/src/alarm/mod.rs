@@ -7,6 +7,9 @@ pub mod performance;
 pub mod damper;
 mod recent;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use crate::quality::Quality;
 use crate::time::{Now, Wall};
 use state::Veils;

@@ -270,10 +270,14 @@ impl State {
             (Self::Normal, Input::OutOfService(until, fresh)) => {
                 Ok(Some(Step::veil(fresh, EventName::OutOfService, Veils { out_until: Some(until), ..Veils::NONE })))
             }
-            (Self::Normal, Input::Normal { .. } | Input::ReAlarm) => Ok(None),
-            (Self::Normal, Input::Suppress | Input::Unsuppress | Input::TestOver) => Ok(None),
-            (Self::Normal, Input::Acknowledge { .. } | Input::Reset | Input::Note) => Err(Refusal::NoSuchAlarm),
-            (Self::Normal, Input::Unshelve | Input::ReturnToService) => Err(Refusal::NoSuchAlarm),
+            (
+                Self::Normal,
+                Input::Normal { .. } | Input::ReAlarm | Input::Suppress | Input::Unsuppress | Input::TestOver,
+            ) => Ok(None),
+            (
+                Self::Normal,
+                Input::Acknowledge { .. } | Input::Reset | Input::Note | Input::Unshelve | Input::ReturnToService,
+            ) => Err(Refusal::NoSuchAlarm),
             (Self::Open(open), input) => open.step(input),
         }
     }
@@ -335,18 +339,16 @@ impl Open {
                 Some(_) => Ok(Some(self.veiled(EventName::Unshelve, Veils { shelf: None, ..self.veils }))),
                 None => Err(Refusal::NotShelved),
             },
-            Input::OutOfService(until, _) => match self.veils.out_until {
-                Some(_) => Err(Refusal::AlreadyOut),
-                None => {
-                    let veils = Veils { out_until: Some(until), ..self.veils };
-                    Ok(Some(self.veiled(EventName::OutOfService, veils)))
-                }
-            },
+            Input::OutOfService(..) if self.veils.out_until.is_some() => Err(Refusal::AlreadyOut),
+            Input::OutOfService(until, _) => {
+                Ok(Some(self.veiled(EventName::OutOfService, Veils { out_until: Some(until), ..self.veils })))
+            }
             Input::ReturnToService => match self.veils.out_until {
                 Some(_) => Ok(Some(self.veiled(EventName::ReturnToService, Veils { out_until: None, ..self.veils }))),
                 None => Err(Refusal::NotOut),
             },
-            Input::Suppress if self.veils.suppressed => Ok(None),
+            // Of an alarm that is over nothing is left to hide.
+            Input::Suppress if self.veils.suppressed || self.life == Life::Normal => Ok(None),
             Input::Suppress => Ok(Some(self.veiled(EventName::Suppress, Veils { suppressed: true, ..self.veils }))),
             Input::Unsuppress if self.veils.suppressed => {
                 Ok(Some(self.veiled(EventName::Unsuppress, Veils { suppressed: false, ..self.veils })))
@@ -370,6 +372,10 @@ impl Open {
             // Only a veil was there before: whether it is a test, hidden or the first is decided now.
             open.standing = Standing { test: breach.test, first: breach.first, level: breach.level, ..open.standing };
             open.veils.suppressed = breach.hidden;
+        } else if event == EventName::Raise {
+            // A test that waits for people still is no test any more where the condition comes again after the mode; what
+            // was real stays so in one.
+            open.standing.test = open.standing.test.and(breach.test);
         }
         Some(open.to(event, life, open.veils))
     }
@@ -404,7 +410,9 @@ impl Open {
     }
 }
 
-const fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
+/// The earlier of two moments, where there are any.
+#[inline]
+pub(crate) const fn earlier(a: Option<Mono>, b: Option<Mono>) -> Option<Mono> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if a.0 < b.0 { a } else { b }),
         (Some(one), None) | (None, Some(one)) => Some(one),

@@ -45,11 +45,13 @@ impl State {
     }
 
     /// There is no value.
+    #[inline(never)]
     pub fn unknown(&mut self, params: &Params, at: Wall, now: Now) {
         self.0 = self.0.drive(hold::Side::Unknown, at, now, params.delays());
     }
 
     /// There is no value, and the rule takes that for danger.
+    #[inline(never)]
     pub fn alarming(&mut self, params: &Params, at: Wall, now: Now) {
         self.0 = self.0.drive(hold::Side::Danger, at, now, params.delays());
     }

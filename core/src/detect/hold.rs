@@ -81,6 +81,7 @@ impl Hold {
 
     /// A value (or the lack of one) came; `at` is the reading's time.
     #[must_use]
+    #[inline]
     pub fn drive(self, side: Side, at: Wall, now: Now, delays: Delays) -> Self {
         let next = match (self, side) {
             (Self::Normal, Side::Danger) => Self::Pending { onset: at, from: now.mono },
@@ -107,6 +108,7 @@ impl Hold {
 
     /// The counter reached `mono`.
     #[must_use]
+    #[inline]
     pub fn expire(self, mono: Mono, delays: Delays) -> Self {
         match (self, self.deadline(delays)) {
             (Self::Pending { onset, .. }, Some(due)) if due <= mono => Self::Breach { onset },

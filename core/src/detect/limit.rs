@@ -95,6 +95,7 @@ impl State {
     }
 
     /// There is no value.
+    #[inline(never)]
     pub fn unknown(&mut self, params: &Params, at: Wall, now: Now) {
         self.first = self.first.drive(hold::Side::Unknown, at, now, params.first.delays());
         if let Some(level) = &params.second {
@@ -103,6 +104,7 @@ impl State {
     }
 
     /// There is no value, and the rule takes that for danger of the first level.
+    #[inline(never)]
     pub fn alarming(&mut self, params: &Params, at: Wall, now: Now) {
         self.first = self.first.drive(hold::Side::Danger, at, now, params.first.delays());
         if let Some(level) = &params.second {

@@ -37,7 +37,7 @@ impl Params {
             Self::Digital(p) => p.on_ms.max(p.off_ms),
             Self::Trend(p) => p.window_ms,
             Self::Absent(p) => p.bad_ms.max(p.silent_ms.unwrap_or(0)),
-            Self::Vote(p) => p.within_ms.max(p.on_ms).max(p.off_ms),
+            Self::Vote(p) => p.memory_ms(),
         }
     }
 
@@ -49,6 +49,14 @@ impl Params {
             Self::Trend(p) => Some(p.limit),
             Self::Vote(p) => Some(f64::from(p.need)),
             Self::Absent(_) => None,
+        }
+    }
+
+    /// Whether it is the point's own value that it looks at, and not the lack of one or what other rules say.
+    pub const fn measures(&self) -> bool {
+        match self {
+            Self::Limit(_) | Self::Digital(_) | Self::Trend(_) => true,
+            Self::Absent(_) | Self::Vote(_) => false,
         }
     }
 

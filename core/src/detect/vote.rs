@@ -14,6 +14,9 @@
 //! voter that can't speak for one that shouts (fail-safe, IEC 61511-1 cl. 11.3). That the vote is degraded is a condition of
 //! its own: [`Watch::Health`], which stands while a point is bad; who is out of service is on another list.
 //!
+//! A vote has no delay of its own: its voters have theirs, and `within_ms` holds a vote when its condition is over. So what
+//! stands is told by the voters as they are, and nothing of it can be lost in a restart.
+//!
 //! When not to use it: to silence a single detector in a place where one is all there is. State: 168 bytes.
 
 use super::Standing;
@@ -39,16 +42,19 @@ pub enum Degraded {
 pub enum Watch {
     /// The vote.
     Danger,
-    /// Whether all voters can vote.
-    Health,
+    /// Whether all voters can vote; tells after so many milliseconds in which one could not.
+    Health {
+        /// On-delay.
+        after_ms: u64,
+    },
 }
 
 /// Parameters. Durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Params {
-    /// Votes needed, 1 to `of`.
+    /// Votes needed, 1 to `of`; what lies outside is taken as the nearest.
     pub need: u8,
-    /// Voters, 1 to [`VOTERS`].
+    /// Voters, 1 to [`VOTERS`]; without any it never stands.
     pub of: u8,
     /// How long a vote counts after its condition is over.
     pub within_ms: u64,
@@ -56,24 +62,33 @@ pub struct Params {
     pub degraded: Degraded,
     /// Danger or health.
     pub watch: Watch,
-    /// On-delay.
-    pub on_ms: u64,
-    /// Off-delay.
-    pub off_ms: u64,
     /// Names the voters, so that a rule with others is another rule.
     pub voters: u64,
 }
 
 impl Params {
     const fn delays(&self) -> Delays {
-        Delays { on_ms: self.on_ms, off_ms: self.off_ms }
+        match self.watch {
+            Watch::Danger => Delays { on_ms: 0, off_ms: 0 },
+            Watch::Health { after_ms } => Delays { on_ms: after_ms, off_ms: 0 },
+        }
+    }
+
+    /// How far back a vote must be shown what its voters said, ms.
+    pub(super) fn memory_ms(&self) -> u64 {
+        self.within_ms.max(self.delays().on_ms)
+    }
+
+    /// Votes needed: at least one, at most all.
+    fn needed(&self) -> u32 {
+        u32::from(self.need).clamp(1, everybody(self.of).count_ones().max(1))
     }
 
     /// The number that is held against the limit: votes, or voters that can vote.
     pub fn shown(&self, tally: Tally) -> f64 {
         match self.watch {
             Watch::Danger => f64::from(tally.votes),
-            Watch::Health => f64::from(self.of.saturating_sub(tally.bad)),
+            Watch::Health { .. } => f64::from(self.of.saturating_sub(tally.bad)),
         }
     }
 }
@@ -89,6 +104,17 @@ pub enum Health {
     Bad,
 }
 
+/// How a voter's condition stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+    /// It does, and somebody is trying it out: that counts where the vote is tried out too, and nowhere else.
+    AsTest,
+}
+
 /// State of one vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct State {
@@ -96,12 +122,16 @@ pub struct State {
     lasts: [Mono; VOTERS],
     /// Whose condition stands, a bit each.
     stands: u16,
+    /// Whose vote is, or was, a test.
+    tests: u16,
     /// Who is bad.
     bad: u16,
     /// Who is out of service.
     out: u16,
     /// Whose point has been heard of at all.
     heard: u16,
+    /// Tests count.
+    on_trial: bool,
     hold: Hold,
 }
 
@@ -114,16 +144,22 @@ impl State {
     }
 
     /// A voter's condition stands or is over.
-    pub fn vote(&mut self, params: &Params, voter: u8, stands: bool, now: Now) {
+    pub fn vote(&mut self, params: &Params, voter: u8, stands: Stands, now: Now) {
         let bit = 1u16.checked_shl(u32::from(voter)).unwrap_or(0);
-        if stands {
+        if stands != Stands::No {
             self.stands |= bit;
+            self.tests = if stands == Stands::AsTest { self.tests | bit } else { self.tests & !bit };
         } else if self.stands & bit != 0 {
             self.stands &= !bit;
             if let Some(lasts) = self.lasts.get_mut(usize::from(voter)) {
                 *lasts = now.mono.plus(params.within_ms);
             }
         }
+    }
+
+    /// Whether the vote stands in an area that is in a mode: then tests count.
+    pub const fn try_out(&mut self, on_trial: bool) {
+        self.on_trial = on_trial;
     }
 
     /// Whether a voter can vote; `out`: it may not, a person has taken it out of service, which is no news to anybody.
@@ -164,8 +200,8 @@ impl State {
     pub fn standing(&self, params: &Params) -> Option<Standing> {
         let onset = self.hold.standing()?;
         let limit = match params.watch {
-            Watch::Danger => f64::from(params.need),
-            Watch::Health => f64::from(params.of),
+            Watch::Danger => f64::from(params.needed()),
+            Watch::Health { .. } => f64::from(params.of),
         };
         Some(Standing { level: 0, onset, limit: Some(limit), time_to_limit: None })
     }
@@ -179,7 +215,9 @@ impl State {
 
     fn voting(&self, params: &Params, mono: Mono) -> u16 {
         let lasting = self.lasts.iter().enumerate().filter(|(_, lasts)| **lasts > mono);
-        (lasting.fold(self.stands, |all, (voter, _)| all | 1 << voter)) & everybody(params.of)
+        let all = lasting.fold(self.stands, |all, (voter, _)| all | 1 << voter);
+        let counting = if self.on_trial { all } else { all & !self.tests };
+        counting & everybody(params.of)
     }
 
     fn side(&self, params: &Params, mono: Mono) -> hold::Side {
@@ -187,10 +225,10 @@ impl State {
         let voting = self.voting(params, mono);
         let count = |set: u16| (set & everybody & !voting).count_ones();
         let (votes, bad, unheard) = (voting.count_ones(), count(self.bad | self.out), count(!self.heard));
-        let (need, of) = (u32::from(params.need), everybody.count_ones());
+        let (need, of) = (params.needed(), everybody.count_ones());
         let fewer = need.min(of - bad).max(1);
         let (danger, unknown) = match (params.watch, params.degraded) {
-            (Watch::Health, _) => (self.bad & everybody != 0, self.heard & everybody != everybody),
+            (Watch::Health { .. }, _) => (self.bad & everybody != 0, self.heard & everybody != everybody),
             (Watch::Danger, Degraded::Hold) => (votes >= need, votes + bad + unheard >= need),
             (Watch::Danger, Degraded::Fewer) => (votes >= fewer, bad == of || votes + unheard >= fewer),
             (Watch::Danger, Degraded::Trip) => (votes + bad >= need, votes + bad + unheard >= need),
@@ -220,16 +258,8 @@ const fn everybody(of: u8) -> u16 {
 mod tests {
     use super::*;
 
-    const TWO_OF_THREE: Params = Params {
-        need: 2,
-        of: 3,
-        within_ms: 30_000,
-        degraded: Degraded::Hold,
-        watch: Watch::Danger,
-        on_ms: 0,
-        off_ms: 0,
-        voters: 0,
-    };
+    const TWO_OF_THREE: Params =
+        Params { need: 2, of: 3, within_ms: 30_000, degraded: Degraded::Hold, watch: Watch::Danger, voters: 0 };
 
     fn at(ms: u64) -> Now {
         Now { mono: Mono(ms), wall: Wall(ms as i64) }
@@ -244,7 +274,7 @@ mod tests {
     fn after(params: &Params, votes: &[u8], bad: &[u8]) -> bool {
         let mut state = heard();
         for voter in votes {
-            state.vote(params, *voter, true, at(1));
+            state.vote(params, *voter, Stands::Yes, at(1));
         }
         for voter in bad {
             state.health(*voter, Health::Bad, false);
@@ -255,9 +285,10 @@ mod tests {
 
     #[test]
     fn the_table_of_degraded_modes() {
+        /// Votes, bad, and what becomes of it: hold, fewer, trip.
+        type Row = (&'static [u8], &'static [u8], bool, bool, bool);
         let of = |degraded| Params { degraded, ..TWO_OF_THREE };
-        // (votes, bad, hold, fewer, trip)
-        let table: &[(&[u8], &[u8], bool, bool, bool)] = &[
+        let table: &[Row] = &[
             (&[], &[], false, false, false),
             (&[0], &[], false, false, false),
             (&[0, 2], &[], true, true, true),
@@ -280,11 +311,11 @@ mod tests {
         let p = Params { of: 2, ..TWO_OF_THREE };
         let run = |gap: u64| {
             let mut state = heard();
-            state.vote(&p, 0, true, at(0));
-            state.vote(&p, 0, false, at(1_000));
+            state.vote(&p, 0, Stands::Yes, at(0));
+            state.vote(&p, 0, Stands::No, at(1_000));
             state.count(&p, at(1_000));
             assert_eq!(state.deadline(&p, Mono(1_000)), Some(Mono(31_000)));
-            state.vote(&p, 1, true, at(1_000 + gap));
+            state.vote(&p, 1, Stands::Yes, at(1_000 + gap));
             state.count(&p, at(1_000 + gap));
             state.standing(&p).map(|s| s.onset)
         };
@@ -296,10 +327,10 @@ mod tests {
     fn a_vote_that_ends_is_a_deadline_and_unknown_never_clears() {
         let mut state = heard();
         for voter in [0, 1] {
-            state.vote(&TWO_OF_THREE, voter, true, at(0));
+            state.vote(&TWO_OF_THREE, voter, Stands::Yes, at(0));
         }
         state.count(&TWO_OF_THREE, at(0));
-        state.vote(&TWO_OF_THREE, 0, false, at(10));
+        state.vote(&TWO_OF_THREE, 0, Stands::No, at(10));
         state.count(&TWO_OF_THREE, at(10));
         state.health(0, Health::Bad, false);
         state.expire(&TWO_OF_THREE, at(30_010));
@@ -320,9 +351,40 @@ mod tests {
         assert!(state.standing(&TWO_OF_THREE).is_none());
     }
 
+    /// What a configuration would refuse does no harm: a vote of nobody is silent, one of none or of too many is one or all.
+    #[test]
+    fn contradictions_are_taken_as_the_nearest() {
+        for degraded in [Degraded::Hold, Degraded::Fewer, Degraded::Trip] {
+            let of = |need, of| Params { need, of, degraded, ..TWO_OF_THREE };
+            assert!(!after(&of(0, 0), &[0, 1], &[2]), "nobody votes");
+            assert!(!after(&of(2, 0), &[0, 1], &[2]), "nobody votes");
+            assert!(!after(&of(0, 3), &[], &[]), "none is not enough");
+            assert!(after(&of(0, 3), &[1], &[]));
+            assert!(!after(&of(9, 3), &[0, 1], &[]), "all are needed");
+            assert!(after(&of(9, 3), &[0, 1, 2], &[]));
+            assert!(!after(&of(1, 2), &[2, 15, 16, 255], &[]), "who is not counted does not count");
+        }
+        let many = Params { need: 255, of: 255, ..TWO_OF_THREE };
+        let all: Vec<u8> = (0..VOTERS as u8).collect();
+        assert!(after(&many, &all, &[]) && !after(&many, &all[1..], &[]), "there are 16 at most");
+    }
+
+    #[test]
+    fn a_test_counts_where_the_vote_is_tried_out() {
+        let mut state = heard();
+        for voter in [0, 1] {
+            state.vote(&TWO_OF_THREE, voter, Stands::AsTest, at(0));
+        }
+        state.count(&TWO_OF_THREE, at(0));
+        assert!(state.standing(&TWO_OF_THREE).is_none());
+        state.try_out(true);
+        state.count(&TWO_OF_THREE, at(1));
+        assert!(state.standing(&TWO_OF_THREE).is_some());
+    }
+
     #[test]
     fn bad_voters_are_told() {
-        let p = Params { watch: Watch::Health, on_ms: 60_000, ..TWO_OF_THREE };
+        let p = Params { watch: Watch::Health { after_ms: 60_000 }, ..TWO_OF_THREE };
         let mut state = heard();
         state.health(2, Health::Bad, false);
         state.count(&p, at(5));

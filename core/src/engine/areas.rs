@@ -2,7 +2,7 @@
 //! stood before is as real as it was, and so is everything elsewhere. A mode has an end, always; at its end what still stands
 //! of the tests is raised anew, for real.
 
-use super::{Engine, Sink};
+use super::{Engine, Seen, Sink};
 use crate::alarm::ModeName;
 use crate::alarm::state::{Input, Refusal};
 use crate::time::{Mono, Now};
@@ -55,6 +55,7 @@ pub enum Change {
 
 impl Engine<'_> {
     /// A person begins a mode.
+    #[inline(never)]
     pub(super) fn begin(
         &mut self,
         index: u16,
@@ -77,10 +78,12 @@ impl Engine<'_> {
             }
         }
         sink.mode(&ModeChange { area: index, mode, change: Change::Begun, at: now });
+        self.signal_all(now, sink);
         Ok(())
     }
 
     /// A person ends it.
+    #[inline(never)]
     pub(super) fn end(&mut self, index: u16, now: Now, sink: &mut impl Sink) -> Result<(), Refusal> {
         let area = self.tables.areas.get(usize::from(index)).ok_or(Refusal::NoSuchArea)?;
         let mode = area.mode.ok_or(Refusal::NoModeRuns)?;
@@ -97,8 +100,9 @@ impl Engine<'_> {
     }
 
     /// Ends the modes whose time is over at `due`.
+    #[inline(never)]
     pub(super) fn expire_modes(&mut self, due: Mono, now: Now, sink: &mut impl Sink) {
-        for index in 0..self.tables.areas.len() as u16 {
+        for index in (0..=u16::MAX).take(self.tables.areas.len()) {
             let mode = self.tables.areas.get(usize::from(index)).and_then(Area::mode);
             if let Some(mode) = mode.filter(|mode| mode.until <= due) {
                 self.over(index, mode, Change::Expired, now.at(due), sink);
@@ -112,12 +116,15 @@ impl Engine<'_> {
         }
         self.find_mode_due();
         sink.mode(&ModeChange { area: index, mode, change, at: now });
+        self.signal_all(now, sink);
         for binding in 0..self.tables.bindings.len() as u32 {
             let Some(b) = self.tables.bindings.get(binding as usize) else { return };
-            let tested = b.alarm.standing().is_some_and(|standing| standing.test.is_some());
+            let tested = b.is_test();
             let here = self.tables.points.get(b.point.0 as usize).is_some_and(|point| point.area == index);
             if tested && here {
                 self.follow(binding, Input::TestOver, now, sink);
+                self.cause(binding, now, sink);
+                self.signal(binding, now, Seen::Live, sink);
             }
         }
     }

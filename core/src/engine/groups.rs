@@ -28,10 +28,14 @@ impl Default for Group {
 }
 
 impl Group {
-    /// Puts the binding that was appended last among those that `group` hides.
+    /// Puts the binding that was appended last among those that `group` hides. One group hides it: a second is not heard. That
+    /// groups hide each other, and all are silent together, is for the caller to refuse.
     pub fn hide(groups: &mut [Self], bindings: &mut [Binding], group: u32) {
         let index = (bindings.len() as u32).saturating_sub(1);
         let Some(of) = groups.get_mut(group as usize) else { return };
+        if bindings.last().is_none_or(|binding| binding.hidden_by != NONE) {
+            return;
+        }
         if let Some(before) = bindings.get_mut(of.last as usize) {
             before.sibling = index;
         } else {
@@ -55,8 +59,14 @@ impl Engine<'_> {
         self.tables.groups.get(b.first_of as usize).is_some_and(|group| group.open == 0)
     }
 
-    /// The condition of a binding came or went: what it explains is hidden or announced.
-    pub(super) fn explain(&mut self, hides: u32, stands: bool, now: Now, sink: &mut impl Sink) {
+    /// The condition of a binding came or went, or is for real now: what it explains is hidden or announced. A test explains
+    /// nothing: what is real elsewhere is announced whatever somebody tries out.
+    pub(super) fn cause(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        let Some(b) = self.tables.bindings.get_mut(index as usize).filter(|b| b.hides != NONE) else { return };
+        let (hides, stands) = (b.hides, b.is_cause());
+        if core::mem::replace(&mut b.causes, stands) == stands {
+            return;
+        }
         let Some(group) = self.tables.groups.get_mut(hides as usize) else { return };
         let before = group.standing;
         group.standing = if stands { before + 1 } else { before.saturating_sub(1) };
@@ -91,9 +101,10 @@ impl Engine<'_> {
         for group in self.tables.groups.iter_mut() {
             (group.standing, group.open) = (0, 0);
         }
-        for b in self.tables.bindings.iter() {
+        for b in self.tables.bindings.iter_mut() {
+            b.causes = b.is_cause();
             if let Some(group) = self.tables.groups.get_mut(b.hides as usize) {
-                group.standing += u32::from(b.stood > 0);
+                group.standing += u32::from(b.causes);
             }
             let open = b.alarm.open().is_some_and(|open| open.life != Life::Normal);
             if let Some(group) = self.tables.groups.get_mut(b.first_of as usize) {

@@ -19,8 +19,6 @@ mod votes;
 mod warm;
 
 #[cfg(test)]
-mod lifecycle;
-#[cfg(test)]
 mod tests;
 
 pub use areas::{Area, Change, Mode, ModeChange};
@@ -29,7 +27,7 @@ pub use persons::{Command, Target};
 pub use tables::{Binding, Level, Point, Policy, Pulse, Rule, Tables, Unknown};
 pub use votes::Wire;
 
-use crate::alarm::state::{Breach, Input, Open, Refusal, State as AlarmState, Step};
+use crate::alarm::state::{Breach, Input, Open, Refusal, State as AlarmState, Step, earlier};
 use crate::alarm::{EventName, Explanation, ModeName, Named, Transition};
 use crate::detect::{Params, Standing, absent};
 use crate::quality::{Quality, Reason};
@@ -69,6 +67,16 @@ pub enum Event {
 enum Seen {
     Live,
     Again,
+}
+
+/// A reading that is its point's present.
+#[derive(Debug, Clone, Copy)]
+struct Noted {
+    /// The point's bindings.
+    first: u32,
+    count: u32,
+    /// Whether the point can vote now and could not before, or the other way round.
+    turned: bool,
 }
 
 /// Where outputs go.
@@ -111,11 +119,7 @@ impl<'t> Engine<'t> {
 
     /// When to call again at the latest. May be earlier than needed, never later.
     pub fn next_deadline(&self) -> Option<Mono> {
-        let timer = self.first_due().map(|(due, _)| due);
-        match (timer, self.tables.pulse.mode_due) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        }
+        earlier(self.first_due().map(|(due, _)| due), self.tables.pulse.mode_due)
     }
 
     /// Arms a binding that was appended while running. What it votes for has a voter more, who has not been heard.
@@ -144,6 +148,7 @@ impl<'t> Engine<'t> {
     }
 
     /// The first of the timers, which is due.
+    #[inline(never)]
     fn serve(&mut self, due: Mono, now: Now, sink: &mut impl Sink) {
         let Some((_, index)) = self.first_due() else { return };
         self.pop();
@@ -154,17 +159,15 @@ impl<'t> Engine<'t> {
     }
 
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
-        let health = |engine: &Self| engine.tables.points.get(reading.point.0 as usize).map(|p| (p.heard, p.is_bad()));
-        let before = health(self);
-        let Some((first, count)) = self.note(reading, delivery) else { return };
-        let all = first..first.saturating_add(count);
-        for index in all.clone() {
+        let Some(Noted { first, count, turned }) = self.note(reading, delivery) else { return };
+        let end = first.saturating_add(count);
+        for index in first..end {
             self.feed(index, reading, delivery, now);
             self.judge(index, now, Seen::Live, sink);
             self.rearm(index, now.mono);
         }
-        if before != health(self) {
-            for index in all {
+        if turned {
+            for index in first..end {
                 self.signal(index, now, Seen::Live, sink);
             }
         }
@@ -174,11 +177,12 @@ impl<'t> Engine<'t> {
     /// the point has said something since: one sent again within the same second counts. One without a date can't be held
     /// against that: the clock it was stamped by on arrival may have been set back since the point spoke.
     #[inline]
-    fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<(u32, u32)> {
+    fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<Noted> {
         let point = self.tables.points.get_mut(reading.point.0 as usize)?;
         if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
         }
+        let turned = !point.heard || point.last.quality.has_value() != reading.quality.has_value();
         point.last = *reading;
         point.heard = true;
         if reading.quality.is_word() {
@@ -187,7 +191,7 @@ impl<'t> Engine<'t> {
         if reading.quality.has_value() {
             point.value = reading.value;
         }
-        Some((point.first, point.count))
+        Some(Noted { first: point.first, count: point.count, turned })
     }
 
     #[inline]
@@ -196,17 +200,16 @@ impl<'t> Engine<'t> {
         let Some(b) = tables.bindings.get(index as usize) else { return };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
         let (slot, at, known) = (b.slot as usize, reading.at, reading.quality.has_value());
-        let held = rule.unknown == Unknown::Hold;
         match &rule.params {
-            Params::Limit(p) => on(tables.limits, slot, |s| match (known, held) {
-                (true, _) => s.value(p, reading.value, at, now),
-                (false, true) => s.unknown(p, at, now),
-                (false, false) => s.alarming(p, at, now),
+            Params::Limit(p) => on(tables.limits, slot, |s| match rule.unknown {
+                _ if known => s.value(p, reading.value, at, now),
+                Unknown::Hold => s.unknown(p, at, now),
+                Unknown::Danger => s.alarming(p, at, now),
             }),
-            Params::Digital(p) => on(tables.digitals, slot, |s| match (known, held) {
-                (true, _) => s.value(p, reading.value, at, now),
-                (false, true) => s.unknown(p, at, now),
-                (false, false) => s.alarming(p, at, now),
+            Params::Digital(p) => on(tables.digitals, slot, |s| match rule.unknown {
+                _ if known => s.value(p, reading.value, at, now),
+                Unknown::Hold => s.unknown(p, at, now),
+                Unknown::Danger => s.alarming(p, at, now),
             }),
             Params::Trend(p) => on(tables.trends, slot, |s| {
                 // An old value told again is no sample of now.
@@ -262,6 +265,7 @@ impl<'t> Engine<'t> {
         }
     }
 
+    #[inline(never)]
     fn changed(
         &mut self,
         index: u32,
@@ -278,7 +282,7 @@ impl<'t> Engine<'t> {
         let mode = self.mode_of(b.point.0);
         let input = match standing {
             Some(s) if s.level + 1 > stood => {
-                if mode == Some(ModeName::WalkTest) {
+                if mode == Some(ModeName::WalkTest) && rule.params.measures() {
                     on(self.tables.points, b.point.0 as usize, |point| point.tripped = true);
                 }
                 Some(Input::Breach(Breach {
@@ -302,7 +306,7 @@ impl<'t> Engine<'t> {
             return;
         }
         if b.hides != NONE {
-            self.explain(b.hides, standing.is_some(), now, sink);
+            self.cause(index, now, sink);
         }
         if b.wires != NONE {
             self.signal(index, now, seen, sink);
@@ -376,10 +380,7 @@ impl<'t> Engine<'t> {
             Params::Absent(p) => tables.absents.get(slot)?.deadline(p),
             Params::Vote(p) => tables.votes.get(slot)?.deadline(p, present),
         };
-        match (detector, b.alarm.deadline()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        }
+        if matches!(b.alarm, AlarmState::Normal) { detector } else { earlier(detector, b.alarm.deadline()) }
     }
 
     /// Arms the binding's deadline as it is at `present`.

@@ -2,6 +2,7 @@
 
 use super::areas::within;
 use super::{Engine, Sink};
+use crate::alarm::life::Life;
 use crate::alarm::state::{Input, Refusal, Shelf};
 use crate::alarm::{AlarmId, Named};
 use crate::time::Now;
@@ -43,6 +44,7 @@ pub enum Command {
 }
 
 impl Engine<'_> {
+    #[inline(never)]
     pub(super) fn command(
         &mut self,
         target: Target,
@@ -77,7 +79,9 @@ impl Engine<'_> {
             Command::Reset => Input::Reset,
             Command::Shelve { for_ms, one_shot } => {
                 // The level that stands decides; of an alarm that is normal, the first.
-                if !rule.level(b.alarm.standing().map_or(0, |s| s.level)).shelvable {
+                let level =
+                    b.alarm.open().filter(|open| open.life != Life::Normal).map_or(0, |open| open.standing.level);
+                if !rule.level(level).shelvable {
                     return Err(Refusal::NotShelvable);
                 }
                 let until = now.mono.plus(within(for_ms, policy.max_shelf_ms)?);

@@ -133,6 +133,8 @@ pub struct Binding {
     pub(super) sibling: u32,
     /// Group that this one's condition counts in: it hides others.
     pub(super) hides: u32,
+    /// Whether it does now.
+    pub(super) causes: bool,
     /// Group in which the first alarm is told from the rest.
     pub(super) first_of: u32,
     /// The first vote it has, in the list of wires.
@@ -160,9 +162,20 @@ impl Binding {
             hidden_by: NONE,
             sibling: NONE,
             hides: NONE,
+            causes: false,
             first_of: NONE,
             wires: NONE,
         }
+    }
+
+    /// Whether what it says is a test.
+    pub(super) fn is_test(&self) -> bool {
+        self.alarm.standing().is_some_and(|standing| standing.test.is_some())
+    }
+
+    /// Whether its condition explains others.
+    pub(super) fn is_cause(&self) -> bool {
+        self.stood > 0 && !self.is_test()
     }
 
     /// Its condition hides the alarms of this group.

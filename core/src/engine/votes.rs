@@ -2,7 +2,7 @@
 
 use super::tables::NONE;
 use super::{Binding, Engine, Seen, Sink};
-use crate::detect::vote::Health;
+use crate::detect::vote::{Health, Stands};
 use crate::detect::{Params, vote};
 use crate::time::{Now, Wall};
 
@@ -34,10 +34,9 @@ pub(super) enum Told {
     Live,
     /// After a restart, of how it stands: what is older than the alarm lane's knowledge of the vote ends nothing.
     Again,
-    /// Of what was before a restart: who is out of service now need not have been then.
+    /// Of what was before a restart, and only whether it could vote then: what it voted is told by the alarm lane, see
+    /// [`Engine::ended`]. Who is out of service now need not have been then.
     Past,
-    /// Of what was before what the alarm lane knows of the voter: of its condition that says nothing.
-    Before,
 }
 
 impl Engine<'_> {
@@ -57,27 +56,33 @@ impl Engine<'_> {
         }
     }
 
-    /// A voter of the past: what the alarm lane knows better, of the voter (then it is no `news`) or of the vote, is not counted.
-    pub(super) fn signal_past(&mut self, index: u32, now: Now, news: bool) {
+    /// Whether a voter could vote in the past, for those that count how long one could not; but not for what the alarm lane
+    /// knows better. Votes for danger have no past: they are counted from what stands once all of it is known.
+    pub(super) fn signal_past(&mut self, index: u32, now: Now) {
         let mut next = self.first_wire(index);
         while let Some(wire) = self.tables.wires.get(next as usize).copied() {
             next = wire.next;
-            self.tell(index, wire, now, if news { Told::Past } else { Told::Before });
+            self.tell(index, wire, now, Told::Past);
             if now.wall >= self.known(wire.vote) {
-                self.on_vote(wire.vote, |state, params| state.count(params, now));
+                self.on_vote(wire.vote, |state, params| {
+                    if params.watch != vote::Watch::Danger {
+                        state.count(params, now);
+                    }
+                });
             }
         }
     }
 
-    /// Says that a voter's condition was over at a moment before this run: its vote may count still. Comes after
-    /// [`Engine::warm`] and before [`Engine::settle`].
-    pub fn ended(&mut self, binding: u32, then: Now) {
+    /// Says that a voter's condition was over at a moment before this run: its vote may count still. `tested`: it
+    /// was a test. Comes after [`Engine::warm`] and before [`Engine::settle`].
+    pub fn ended(&mut self, binding: u32, tested: bool, then: Now) {
+        let stood = if tested { Stands::AsTest } else { Stands::Yes };
         let mut next = self.first_wire(binding);
         while let Some(wire) = self.tables.wires.get(next as usize).copied() {
             next = wire.next;
             self.on_vote(wire.vote, |state, params| {
-                state.vote(params, wire.voter, true, then);
-                state.vote(params, wire.voter, false, then);
+                state.vote(params, wire.voter, stood, then);
+                state.vote(params, wire.voter, Stands::No, then);
             });
         }
     }
@@ -115,14 +120,29 @@ impl Engine<'_> {
         if told == Told::Again && health == Health::Good && self.last_word(voter) < self.known(wire.vote) {
             health = Health::Unheard;
         }
-        let stands = self.standing(voter).is_some();
+        let tests = self.tables.bindings.get(voter as usize).is_some_and(super::Binding::is_test);
+        let place = self.tables.bindings.get(wire.vote as usize).map(|vote| vote.point.0);
+        let on_trial = place.is_some_and(|point| self.mode_of(point).is_some());
+        let stands = match (self.standing(voter).is_some(), tests) {
+            (false, _) => Stands::No,
+            (true, false) => Stands::Yes,
+            (true, true) => Stands::AsTest,
+        };
         let present = matches!(told, Told::Live | Told::Again);
         self.on_vote(wire.vote, |state, params| {
-            if told != Told::Before {
+            if present {
                 state.vote(params, wire.voter, stands, now);
             }
             state.health(wire.voter, health, out && present);
+            state.try_out(on_trial);
         });
+    }
+
+    /// All voters anew: a mode began or ended, and a test counts, or counts no more.
+    pub(super) fn signal_all(&mut self, now: Now, sink: &mut impl Sink) {
+        for voter in 0..self.tables.bindings.len() as u32 {
+            self.signal(voter, now, Seen::Live, sink);
+        }
     }
 
     fn first_wire(&self, voter: u32) -> u32 {

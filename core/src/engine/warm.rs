@@ -1,7 +1,7 @@
 //! The warm start: alarms as the fold of the alarm lane left them, the detectors' memory from the telemetry lane, then what
 //! stands is held against what the alarms say.
 
-use super::{Engine, Seen, Sink, is_alive, on, set};
+use super::{Engine, Noted, Seen, Sink, is_alive, on, set};
 use crate::alarm::state::{Open, Standing as Stands, State as AlarmState};
 use crate::alarm::{AlarmId, Named};
 use crate::detect::{Params, absent, digital, limit, trend};
@@ -65,11 +65,17 @@ impl Engine<'_> {
     /// Shows a reading of an earlier run to the detectors, without judging it: their memory comes back, no alarm moves.
     /// `now` is when it came.
     pub fn warm(&mut self, reading: &Reading, delivery: Delivery, now: Now) {
-        let Some((first, count)) = self.note(reading, delivery) else { return };
+        let Some(Noted { first, count, turned: _ }) = self.note(reading, delivery) else { return };
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
             let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
-            let mut old = reading.at < b.known;
+            // A vote is fed by its voters.
+            if let Some(Params::Vote(_)) = params {
+                continue;
+            }
+            // In the order of arrival: once a reading was news, so is what came after it, whatever its stamp.
+            // Nothing is true after it came: where the clock was ahead and has been set back, a stamp of before proves nothing.
+            let mut old = reading.at.min(now.wall) < b.known && !b.news;
             if let Some(Params::Absent(_)) = params {
                 let Some(state) = self.tables.absents.get_mut(b.slot as usize) else { return };
                 // A silence begins with the last good reading, which then is no news; nor is what had not ended it.
@@ -85,7 +91,7 @@ impl Engine<'_> {
                 self.expire(index, now);
                 self.feed(index, reading, delivery, now);
             }
-            self.signal_past(index, now, !old);
+            self.signal_past(index, now);
         }
     }
 
@@ -142,12 +148,13 @@ impl Engine<'_> {
             self.stand(index, stands);
         }
         match params {
-            Some(Params::Limit(p)) => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
-            Some(Params::Digital(p)) => on(self.tables.digitals, slot, |s| s.doubt(&p, now.mono)),
+            // Unless the alarm lane knows that it was over.
+            Some(Params::Limit(p)) if !over => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
+            Some(Params::Digital(p)) if !over => on(self.tables.digitals, slot, |s| s.doubt(&p, now.mono)),
             Some(Params::Absent(p)) => on(self.tables.absents, slot, |s| s.listen_again(&p, now)),
             Some(Params::Vote(p)) => on(self.tables.votes, slot, |s| s.doubt(&p, now.mono)),
             Some(Params::Trend(_)) if over && !news => on(self.tables.trends, slot, trend::State::rest),
-            Some(Params::Trend(_)) | None => {}
+            Some(Params::Limit(_) | Params::Digital(_) | Params::Trend(_)) | None => {}
         }
     }
 }

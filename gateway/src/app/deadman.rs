@@ -103,6 +103,7 @@ mod tests {
             telemetry_error: None,
             ring: 0,
             queued: 0,
+            undated: 0,
             bytes_on_disk: 0,
             room: crate::journal::Room::default(),
         };

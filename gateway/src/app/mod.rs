@@ -82,7 +82,6 @@ impl Gateway {
         sources: impl FnOnce(&source::Context) -> Vec<SourceTask>,
     ) -> Result<Self, String> {
         let clock = Clock::start();
-        let started = clock.wall().0;
         let stats: SharedStats = Arc::new(Stats::default());
         let catalog = Catalog::default();
         own::complete(&mut site);
@@ -93,7 +92,9 @@ impl Gateway {
 
         belongs(&site)?;
         let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
-        let Opened { journal, standing, modes, levels, cause, last_seen, writers } = opened;
+        let Opened { journal, standing, modes, levels, cause, last_seen, present, writers } = opened;
+        // The journal knows more about the clock than the clock.
+        let started = clock.wall().0;
         tell_start(&journal, cause, last_seen, started);
         stats.journal_repairs.add(u64::from(cause == StartCause::Repair));
 
@@ -111,6 +112,7 @@ impl Gateway {
             modes,
             levels,
             last_seen,
+            present,
         })?;
         let field = Field::start()?;
         let engine_task = field.handle.spawn(task);

@@ -1,6 +1,8 @@
 //! The command line: reads what was typed, calls a room, prints for people (or, with `--json`, for programs).
 //! Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration; `status` has its own meaning for 2.
 
+mod alarms;
+mod ask;
 mod backup;
 pub mod check;
 mod columns;
@@ -8,6 +10,7 @@ mod demo;
 mod export;
 mod letters;
 mod log;
+mod modes;
 mod performance;
 mod place;
 mod rollback;
@@ -96,6 +99,10 @@ enum Command {
     Dead(letters::Dead),
     /// Send a store its dead letters once more, when what it refused them for is mended. 重投
     Redrive(letters::Redrive),
+    /// List alarms, and do what a person does to one: ack, reset, shelve, out of service, note. 报警
+    Alarms(alarms::Alarms),
+    /// List the areas and their modes; begin or end a walk-test, a drill, maintenance. 模式
+    Modes(modes::Modes),
     /// Ask a running gateway how well its alarms serve people: too many, of no use, not looked at. 报警绩效
     Performance(performance::Performance),
     /// Ask a running gateway how it is. 状态
@@ -126,6 +133,8 @@ pub fn main() -> ExitCode {
         }
     };
     match cli.command {
+        Command::Alarms(asked) => on_runtime("warn", alarms::run(asked)),
+        Command::Modes(asked) => on_runtime("warn", modes::run(asked)),
         Command::Backup(asked) => backup::backup(asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Check { file, json } => checked(&check::check(&file, json)),

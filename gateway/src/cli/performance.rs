@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::ask::Running;
 use super::columns::aligned;
-use super::letters::{Running, answer};
 
 #[derive(Debug, Args)]
 pub(super) struct Performance {
@@ -19,14 +19,14 @@ pub(super) struct Performance {
 }
 
 pub(super) async fn run(Performance { running, json }: Performance) -> ExitCode {
-    let url = match running.url() {
-        Ok(url) => url,
+    let gateway = match running.gateway().await {
+        Ok(gateway) => gateway,
         Err(code) => return code,
     };
-    match answer(&url, |client| client.get(format!("{url}/api/v1/performance"))).await {
+    match gateway.get("performance").await {
         Ok(report) if json => println!("{report}"),
         Ok(report) => print!("{}", text(&report)),
-        Err(why) => return super::failed(&why),
+        Err(failure) => return failure.told(),
     }
     ExitCode::SUCCESS
 }

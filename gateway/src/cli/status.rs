@@ -43,10 +43,12 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
             file.display()
         ));
     }
+    // An older gateway knows of no modes.
+    let modes = get(&url, "modes").await.unwrap_or_default();
     if json {
-        println!("{}", serde_json::json!({ "status": status, "alarms": alarms, "ledger": ledger }));
+        println!("{}", serde_json::json!({ "status": status, "alarms": alarms, "modes": modes, "ledger": ledger }));
     } else {
-        print!("{}", text(&url, &status, &alarms, &ledger));
+        print!("{}{}", text(&url, &status, &alarms, &ledger), running(&modes));
     }
     match verdict(&status, &alarms) {
         0 if broken => ExitCode::from(2),
@@ -61,11 +63,16 @@ fn other_site<'a>(status: &'a Value, wanted: &str) -> Option<&'a str> {
 
 /// For scripts: 2 an alarm stands or not all is well, 1 the gateway says that it fails itself, 0 peace.
 fn verdict(status: &Value, alarms: &Value) -> u8 {
-    match (items(alarms, "/items"), items(status, "/failing"), items(status, "/impaired")) {
-        ([], [], []) => 0,
-        ([], [_, ..], _) => 1,
+    match (real(alarms).next(), items(status, "/failing"), items(status, "/impaired")) {
+        (None, [], []) => 0,
+        (None, [_, ..], _) => 1,
         (_, _, _) => 2,
     }
+}
+
+/// The alarms that are no tests.
+fn real(alarms: &Value) -> impl Iterator<Item = &Value> {
+    items(alarms, "/items").iter().filter(|alarm| !alarm.get("test").is_some_and(Value::is_string))
 }
 
 async fn get(url: &str, what: &str) -> Result<Value, String> {
@@ -78,7 +85,7 @@ async fn get(url: &str, what: &str) -> Result<Value, String> {
 }
 
 /// A list inside an answer; nothing where there is none.
-fn items<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
+pub(super) fn items<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
     answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -107,8 +114,9 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
     let _ = write!(out, "{}", room(status));
     out += &levels(status);
     let all = items(alarms, "/items");
-    let returned = all.iter().filter(|alarm| alarm.get("active") == Some(&Value::Bool(false))).count();
-    let _ = writeln!(out, "{}", stand(all.len() - returned, returned));
+    let (over, active): (Vec<&Value>, Vec<&Value>) =
+        real(alarms).partition(|alarm| alarm.get("active") == Some(&Value::Bool(false)));
+    let _ = writeln!(out, "{}", stand(active.len(), over.len()));
     // By the gateway's own clock: the one here may be another's.
     let now = status.pointer("/clock/now").and_then(Value::as_i64);
     for alarm in all {
@@ -162,6 +170,20 @@ fn levels(status: &Value) -> String {
     format!("warning: {roman}{warning}{why}{awaits}; risk: {risk}{risk_why}\n")
 }
 
+/// The modes that run, a line each.
+fn running(modes: &Value) -> String {
+    let mut out = String::new();
+    for area in items(modes, "/items") {
+        let Some(running) = area.get("running").filter(|running| running.is_object()) else { continue };
+        let word = |key: &str| running.get(key).and_then(Value::as_str).unwrap_or("?");
+        let area =
+            area.get("area").and_then(Value::as_str).filter(|area| !area.is_empty()).unwrap_or("what is in no area");
+        let left = running.get("remaining_ms").and_then(Value::as_i64).map_or("?".to_owned(), age);
+        out += &format!("{} in {area} by {} for another {left}: {}\n", word("mode"), word("by"), word("reason"));
+    }
+    out
+}
+
 /// How many stand, and how many are over and wait for a person.
 fn stand(active: usize, returned: usize) -> String {
     let stand = if active == 1 { "1 alarm stands".to_owned() } else { format!("{active} alarms stand") };
@@ -173,7 +195,7 @@ fn stand(active: usize, returned: usize) -> String {
 }
 
 /// The point of an alarm as it is now; `None` where the gateway does not tell.
-fn present(alarm: &Value) -> Option<String> {
+pub(super) fn present(alarm: &Value) -> Option<String> {
     let now = alarm.get("now")?;
     let unit = alarm.get("unit").and_then(Value::as_str).map(|unit| format!(" {unit}")).unwrap_or_default();
     let word = now.pointer("/word/en").and_then(Value::as_str).map(str::to_owned);
@@ -194,7 +216,7 @@ fn short(value: f64) -> f64 {
 }
 
 /// How long ago, as exactly as one would say it.
-fn age(ms: i64) -> String {
+pub(super) fn age(ms: i64) -> String {
     let seconds = ms.max(0) / 1_000;
     match seconds {
         0..120 => format!("{seconds} s"),
@@ -272,8 +294,17 @@ mod tests {
     fn the_exit_code_tells_an_alarm_from_a_failing_gateway_from_peace() {
         let (nothing, failing, alarm) = (json!({}), json!({ "failing": ["x"] }), json!({ "items": [{}] }));
         let (quiet, impaired) = (json!({ "items": [] }), json!({ "impaired": ["link l0 is down: x"] }));
-        let cases = [(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm), (&impaired, &quiet)];
-        assert_eq!(cases.map(|(s, a)| verdict(s, a)), [0, 1, 2, 2]);
+        let test = json!({ "items": [{ "test": "walk-test" }] });
+        let cases =
+            [(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm), (&impaired, &quiet), (&nothing, &test)];
+        assert_eq!(cases.map(|(s, a)| verdict(s, a)), [0, 1, 2, 2, 0]);
+    }
+
+    #[test]
+    fn a_mode_that_runs_is_told_with_who_why_and_how_long() {
+        let running = json!({ "mode": "drill", "by": "张三", "reason": "季度演练", "remaining_ms": 600_000 });
+        let modes = json!({ "items": [{ "area": "B1", "running": running }, { "area": "B2", "running": null }] });
+        assert_eq!(super::running(&modes), "drill in B1 by 张三 for another 10 min: 季度演练\n");
     }
 
     #[test]

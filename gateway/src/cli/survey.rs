@@ -279,9 +279,9 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
         Params::Vote(p) => match p.watch {
             vote::Watch::Danger => {
                 let within = if p.within_ms > 0 { format!(" within {}", show_ms(p.within_ms)) } else { String::new() };
-                vec![format!("{} of {} call it{within}{}", p.need, p.of, lasting(p.on_ms))]
+                vec![format!("{} of {} call it{within}", p.need, p.of)]
             }
-            vote::Watch::Health => vec![format!("a voter is bad{}", lasting(p.on_ms))],
+            vote::Watch::Health { after_ms } => vec![format!("a voter is bad{}", lasting(after_ms))],
         },
         Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
     }
@@ -330,6 +330,7 @@ fn webhook(hook: &WebhookConfig) -> Sink {
     let priorities = if words.is_empty() { "all priorities".to_owned() } else { words.join(", ") };
     let heartbeat = hook.heartbeat.map_or(String::new(), |every| format!("; heartbeat every {}", show(every)));
     let signed = if hook.secret_file.is_some() { "; signed" } else { "" };
-    let what = format!("{priorities}{heartbeat}{signed}");
+    let tests = if hook.tests { "; tests as well" } else { "" };
+    let what = format!("{priorities}{tests}{heartbeat}{signed}");
     Sink { kind: "webhook", name: hook.name.clone(), url: hook.url.clone(), what }
 }

@@ -189,8 +189,7 @@ fn one_point(rule: &Rule, voters: &[(Value<'_>, String)]) -> bool {
 
 /// The rule that tells that the vote is not what it was meant to be.
 fn health(rule: &Rule, params: vote::Params) -> Rule {
-    let watch =
-        vote::Params { watch: vote::Watch::Health, on_ms: DEGRADED_AFTER.as_millis() as u64, off_ms: 0, ..params };
+    let watch = vote::Params { watch: vote::Watch::Health { after_ms: DEGRADED_AFTER.as_millis() as u64 }, ..params };
     let level = LevelMeta { priority: Priority::Medium, latch: false, shelvable: true };
     let id = format!("{}{DEGRADED}", rule.id);
     let advice = "表决缺少有效成员：检查故障探测器、供电与线路。 / The vote lacks voters: see to the faulty detectors.";

@@ -439,6 +439,8 @@ pub struct WebhookConfig {
     pub url: String,
     /// Empty: all.
     pub priorities: Vec<Priority>,
+    /// Also what is raised in walk-tests and maintenance; a drill is pushed always. Default: no.
+    pub tests: bool,
     pub secret_file: Option<PathBuf>,
     pub heartbeat: Option<Duration>,
     /// Whole request. Default 5 s.

@@ -249,7 +249,6 @@ fn vote(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
     let within = table.or("within", Duration::ZERO, |v| v.duration(Duration::ZERO..=DAY));
     let modes = [("hold", vote::Degraded::Hold), ("fewer", vote::Degraded::Fewer), ("trip", vote::Degraded::Trip)];
     let degraded = table.or("degraded", vote::Degraded::Hold, |v| v.choice(&modes));
-    let delays = delays(&table);
     table.finish(&[]);
     if let (Some(of), true) = (of, voters.is_empty()) {
         of.complain(
@@ -257,15 +256,13 @@ fn vote(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
             "name at least two rules: of = [\"smoke@hall/smoke\", \"heat@hall/heat\"]",
         );
     }
-    let ((on_ms, off_ms), (_, need)) = (delays?, need?);
+    let (_, need) = need?;
     let params = vote::Params {
         need: need as u8,
         of: 0,
         within_ms: ms(within?),
         degraded: degraded?,
         watch: vote::Watch::Danger,
-        on_ms,
-        off_ms,
         voters: 0,
     };
     Some(Detector { params: Params::Vote(params), levels: vec![base], limits: Vec::new(), clears: Vec::new(), voters })

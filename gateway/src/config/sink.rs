@@ -97,11 +97,13 @@ fn webhook(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<Webh
     let heartbeat = table.get("heartbeat").and_then(|v| v.duration(SECOND..=DAY));
     let timeout = table.or("timeout", DEFAULT_PUSH_TIMEOUT, |v| v.duration(MIN_TIMEOUT..=MAX_TIMEOUT));
     let damp = table.or("damp", false, Value::boolean);
+    let tests = table.or("tests", false, Value::boolean);
     table.finish(&[]);
     Some(WebhookConfig {
         name: name?,
         url: url?,
         priorities: priorities?,
+        tests: tests?,
         secret_file,
         heartbeat,
         timeout: timeout?,

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
+use crate::config::units;
 
 /// Items of a page unless the caller asks for fewer or more.
 pub(super) const PAGE_DEFAULT: usize = 500;
@@ -109,18 +110,49 @@ pub(super) struct Command {
 impl Command {
     /// The command with its texts trimmed, or what is wrong with it.
     pub(super) fn checked(self) -> Result<Self, Problem> {
-        let by = self.by.trim().to_owned();
-        let note = self.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
-        if by.is_empty() || by.chars().count() > BY_MAX || by.chars().any(char::is_control) {
-            return Err(Problem::invalid(format!(
-                "by must be a name of 1 to {BY_MAX} characters without control characters; it goes into the audit"
-            )));
-        }
-        if note.as_ref().is_some_and(|note| note.chars().count() > NOTE_MAX) {
-            return Err(Problem::invalid(format!("note is too long; give at most {NOTE_MAX} characters")));
-        }
-        Ok(Self { by, note })
+        Ok(Self { by: name(&self.by)?, note: words("note", self.note)? })
     }
+}
+
+/// Who does it, trimmed.
+pub(super) fn name(by: &str) -> Result<String, Problem> {
+    let by = by.trim();
+    if by.is_empty() || by.chars().count() > BY_MAX || by.chars().any(char::is_control) {
+        return Err(Problem::invalid(format!(
+            "by must be a name of 1 to {BY_MAX} characters without control characters; it goes into the audit"
+        )));
+    }
+    Ok(by.to_owned())
+}
+
+/// What they wrote, trimmed; blanks are nothing.
+pub(super) fn words(field: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if text.as_ref().is_some_and(|text| text.chars().count() > NOTE_MAX) {
+        return Err(Problem::invalid(format!("{field} is too long; give at most {NOTE_MAX} characters")));
+    }
+    Ok(text)
+}
+
+/// The same where it must be there.
+pub(super) fn needed(field: &str, text: Option<String>) -> Result<String, Problem> {
+    let missing = || {
+        Problem::invalid(format!(
+            "{field} is missing: write in a few words why; it goes into the audit and onto the page"
+        ))
+    };
+    words(field, text)?.ok_or_else(missing)
+}
+
+/// For how long, in milliseconds: `30m`, `8h`. The engine knows how long is too long.
+pub(super) fn length(text: Option<&str>) -> Result<u64, Problem> {
+    let Some(text) = text else {
+        return Err(Problem::invalid("for is missing: say for how long, as 30m or 8h"));
+    };
+    let length = units::duration(text.trim()).ok_or_else(|| {
+        Problem::invalid(format!("for is `{text}`; write a whole number and s, m, h or d, as 30m or 8h"))
+    })?;
+    Ok(length.as_millis() as u64)
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) struct Impaired {
     sinks: Vec<(String, String)>,
     /// Why the site file on disk is not in force, if it is not.
     file: Option<String>,
+    /// The gateway does not know what time it is.
+    clock_unset: bool,
 }
 
 impl Impaired {
@@ -43,11 +45,20 @@ impl Impaired {
             LinkState::Up | LinkState::Connecting => None,
         });
         let (sinks, links) = down.partition(|(name, _)| is_sink(name));
-        Self { points: points.collect(), links, sinks, file: stats.site_file_trouble() }
+        Self { points: points.collect(), links, sinks, file: stats.site_file_trouble(), clock_unset: false }
+    }
+
+    /// With the gateway's own clock.
+    pub(super) fn clocked(self, set: bool) -> Self {
+        Self { clock_unset: !set, ..self }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.points.is_empty() && self.links.is_empty() && self.sinks.is_empty() && self.file.is_none()
+        self.points.is_empty()
+            && self.links.is_empty()
+            && self.sinks.is_empty()
+            && self.file.is_none()
+            && !self.clock_unset
     }
 
     /// Each in words, for programs and logs.
@@ -65,7 +76,10 @@ impl Impaired {
             all => Some(format!("{all} watched points have no value to believe: {}", named.join(", "))),
         };
         let file = self.file.as_ref().map(|why| format!("the site file on disk is not in force: {why}"));
-        links.chain(points).chain(file).collect()
+        let clock = self.clock_unset.then(|| {
+            "the gateway's clock is not set: alarms are judged and pushed, readings wait in the journal for their time".to_owned()
+        });
+        links.chain(points).chain(file).chain(clock).collect()
     }
 
     /// The same at a glance, for the head of the page: `3 处数据不可信、1 条链路中断`.
@@ -97,6 +111,7 @@ impl Impaired {
                 "site file is not in force",
                 "site files are not in force",
             ),
+            part(usize::from(self.clock_unset), "处网关时钟未校准", "gateway clock is not set", ""),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(lang.pick("、", ", "))
     }
@@ -141,6 +156,9 @@ mod tests {
             "3 watched points can't be believed, 1 field link is down, 1 push or store is out of reach"
         );
         assert!(is_sink("influxdb/central") && is_sink("mqtt/district") && !is_sink("lora"));
+        let lost = Impaired::default().clocked(false);
+        assert!(!lost.is_empty() && lost.reasons()[0].starts_with("the gateway's clock is not set"));
+        assert_eq!(lost.glance(Lang::En), "1 gateway clock is not set");
         assert!(Impaired::of(None, &catalog, &site, &Stats::default()).is_empty());
     }
 }

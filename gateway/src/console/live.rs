@@ -59,6 +59,7 @@ impl Live {
     /// Samples for ever; asks nothing while nobody looks.
     pub(super) async fn sample(&self, app: &App) {
         let mut changes = Changes::default();
+        let mut modes = Vec::new();
         let mut said = app.clock.mono();
         loop {
             tokio::time::sleep(PERIOD).await;
@@ -67,8 +68,13 @@ impl Live {
             }
             let snapshot = app.snapshot().await;
             let alive = snapshot.is_some();
-            for part in changes.take(&snapshot.unwrap_or_default()).chunks(POINTS_MAX) {
+            let snapshot = snapshot.unwrap_or_default();
+            for part in changes.take(&snapshot).chunks(POINTS_MAX) {
                 self.say("points", &named(part, app));
+            }
+            if alive && modes != snapshot.modes {
+                self.say("modes", &json!({ "items": snapshot.modes }));
+                modes = snapshot.modes;
             }
             let turned = self.engine_alive.swap(alive, Ordering::Relaxed) != alive;
             let now = app.clock.now();

@@ -1,12 +1,14 @@
 //! A reader: the API and the page. It asks the engine and the journal, and can slow neither: every question has a
 //! deadline, every list a limit, and one sampler serves all open streams. It keeps no state of its own; whatever it
-//! changes (acknowledge, reset) it asks of the engine.
+//! changes (what people do to alarms and areas) it asks of the engine.
 //!
 //! Until users and TLS exist it is for this machine alone: see [`guard`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gengfu_core::time::Wall;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -18,9 +20,10 @@ use crate::driver::{EngineHandle, Report, Snapshot};
 use crate::journal::Journal;
 use crate::reload::Reloads;
 use crate::stop::Stop;
-use crate::telemetry::SharedStats;
+use crate::telemetry::{LinkStatus, SharedStats};
 
 mod api;
+mod areas;
 mod assets;
 mod extract;
 mod guard;
@@ -116,9 +119,27 @@ impl App {
         timeout(ENGINE_LIMIT, self.engine.performance()).await.ok().flatten()
     }
 
+    /// How each link is. What was counted before the clock was set is told as the time it became.
+    fn links(&self) -> BTreeMap<String, LinkStatus> {
+        let mut links = self.stats.links();
+        for link in links.values_mut() {
+            link.since = self.dated(link.since);
+        }
+        links
+    }
+
+    /// When this run began, UTC ms.
+    fn started(&self) -> i64 {
+        self.dated(self.started)
+    }
+
+    fn dated(&self, at: i64) -> i64 {
+        self.clock.dated(Wall(at)).map_or(at, |at| at.0)
+    }
+
     /// What is not well in it.
     fn impaired(&self, snapshot: Option<&Snapshot>) -> impaired::Impaired {
-        impaired::Impaired::of(snapshot, &self.catalog, &self.site(), &self.stats)
+        impaired::Impaired::of(snapshot, &self.catalog, &self.site(), &self.stats).clocked(self.clock.is_set())
     }
 }
 

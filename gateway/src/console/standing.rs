@@ -16,7 +16,7 @@ use super::view::{Present, urgency};
 use crate::catalog::Catalog;
 use crate::config::checked::{PointLabel, Rule, Site};
 use crate::driver::Snapshot;
-use crate::flow::{AlarmEvent, Text};
+use crate::flow::{AlarmEvent, Text, test_mark};
 
 /// An alarm as the API lists it.
 #[derive(Debug, Clone, Serialize)]
@@ -31,6 +31,8 @@ pub(super) struct AlarmView {
     pub(super) reset_needed: bool,
     /// Why it is not announced: `shelved`, `suppressed` or `out-of-service`.
     pub(super) veil: Option<&'static str>,
+    /// What a person may do about it now, by the words of the API.
+    pub(super) may: Vec<&'static str>,
     pub(super) area: Option<String>,
     pub(super) device_label: Option<Text>,
     pub(super) point_label: Option<Text>,
@@ -49,9 +51,9 @@ impl AlarmView {
         life(&self.alarm)
     }
 
-    /// Nobody has seen it yet, and it is announced.
+    /// Nobody has seen it yet, it is announced, and it is no test.
     pub(super) fn is_new(&self) -> bool {
-        self.veil.is_none() && is_new(self.life())
+        self.veil.is_none() && self.alarm.test.is_none() && is_new(self.life())
     }
 }
 
@@ -69,9 +71,23 @@ pub(super) fn all(snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Vec<Al
     let mut views: Vec<AlarmView> = snapshot.alarms.iter().map(view).collect();
     views.sort_by_cached_key(|view| {
         let AlarmEvent { priority, onset, id, .. } = &view.alarm;
-        (view.veil.is_some(), rank(view.life()), Reverse(urgency(priority)), Reverse(*onset), id.clone())
+        let aside = (view.veil.is_some(), view.alarm.test.is_some());
+        (aside, rank(view.life()), Reverse(urgency(priority)), Reverse(*onset), id.clone())
     });
+    tell_apart(&mut views);
     views
+}
+
+/// Two rules on one point may say the same of it: then each says which it is.
+fn tell_apart(views: &mut [AlarmView]) {
+    let mut told: HashMap<String, usize> = HashMap::new();
+    for view in views.iter() {
+        *told.entry(view.heading.zh.clone()).or_default() += 1;
+    }
+    for view in views.iter_mut().filter(|view| told.get(&view.heading.zh).is_some_and(|n| *n > 1)) {
+        let rule = &view.alarm.rule;
+        view.heading = both(format!("{} [{rule}]", view.heading.zh), format!("{} [{rule}]", view.heading.en));
+    }
 }
 
 fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog, site: &Site) -> AlarmView {
@@ -79,13 +95,15 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
     let point = catalog.find(&name);
     let label = site.labels.point(&name);
     let now = Present::of(point.and_then(|id| present.get(&id).copied()), label);
-    let params = site.rules.iter().find(|rule| rule.id == alarm.rule).map(|rule: &Rule| rule.detector);
+    let rule = site.rules.iter().find(|rule| rule.id == alarm.rule);
+    let params = rule.map(|rule: &Rule| rule.detector);
     let life = life(&alarm);
     AlarmView {
         heading: heading(&alarm, life, params, &site.labels.full(&alarm.device, &alarm.point), label, &now),
         active: active(life),
         reset_needed: matches!(life, Some(Life::Latched | Life::LatchedAcknowledged)),
         veil: veil(&alarm),
+        may: may(&alarm, life, rule),
         area: point.and_then(|id| catalog.get(id)).and_then(|meta| meta.area.clone()),
         device_label: site.labels.device(&alarm.device).cloned(),
         point_label: label.and_then(|label| label.label.clone()),
@@ -106,6 +124,25 @@ fn veil(alarm: &AlarmEvent) -> Option<&'static str> {
     veils.into_iter().map(StateName::word).find(|word| *word == alarm.state)
 }
 
+/// What the engine would take.
+fn may(alarm: &AlarmEvent, life: Option<Life>, rule: Option<&Rule>) -> Vec<&'static str> {
+    let level =
+        |rule: &Rule| rule.levels.get(usize::from(alarm.level)).or(rule.levels.first()).is_none_or(|l| l.shelvable);
+    // A rule on lost data, which the site file does not write out, may be put aside.
+    let shelvable = rule.is_none_or(level);
+    let of_life = match life {
+        Some(Life::Unacknowledged | Life::Returned | Life::Latched) => Some("acknowledge"),
+        Some(Life::LatchedAcknowledged) => Some("reset"),
+        Some(Life::Normal | Life::Acknowledged { .. }) | None => None,
+    };
+    let of_shelf = match alarm.shelved {
+        Some(_) => Some("unshelve"),
+        None => shelvable.then_some("shelve"),
+    };
+    let of_service = if alarm.out_of_service.is_some() { "return-to-service" } else { "out-of-service" };
+    of_life.into_iter().chain(of_shelf).chain([of_service, "note"]).collect()
+}
+
 /// A state nobody knows is taken for the worst.
 fn active(life: Option<Life>) -> bool {
     life.is_none_or(Life::active)
@@ -116,9 +153,8 @@ const fn rank(life: Option<Life>) -> u8 {
     match life {
         None | Some(Life::Unacknowledged) => 0,
         Some(Life::Acknowledged { .. }) => 1,
-        Some(Life::Returned) => 2,
-        Some(Life::Latched) => 3,
-        Some(Life::LatchedAcknowledged | Life::Normal) => 4,
+        Some(Life::Returned | Life::Latched) => 2,
+        Some(Life::LatchedAcknowledged | Life::Normal) => 3,
     }
 }
 
@@ -135,9 +171,14 @@ fn heading(
     label: Option<&PointLabel>,
     now: &Present,
 ) -> Text {
+    let over = |zh: &str, en: &str| {
+        // Two alarms of one point that are over differ in what they were.
+        let was = condition(alarm, params, label, None);
+        both(format!("{zh}（原为：{}）", was.zh), format!("{en} (was: {})", was.en))
+    };
     let what = match life {
-        Some(Life::Returned) => text("已恢复，未确认", "returned, not acknowledged"),
-        Some(Life::Latched | Life::LatchedAcknowledged) => text("已恢复，需复位", "returned, reset needed"),
+        Some(Life::Returned) => over("已恢复，未确认", "returned, not acknowledged"),
+        Some(Life::Latched | Life::LatchedAcknowledged) => over("已恢复，需复位", "returned, reset needed"),
         Some(Life::Normal) => text("正常", "normal"),
         Some(Life::Unacknowledged | Life::Acknowledged { .. }) | None => condition(alarm, params, label, now.now.value),
     };
@@ -150,9 +191,10 @@ fn heading(
     let silence = active(life) && matches!(params, Some(Params::Absent(_)) | None);
     let lost = now.now.value.is_none() && !silence;
     let (lost_zh, lost_en) = if lost { ("；现无有效数据", "; no usable value now") } else { ("", "") };
+    let (test_zh, test_en) = alarm.test().map_or(("", ""), test_mark);
     Text {
-        zh: format!("{}{kind_zh}：{}{lost_zh}", name.zh, what.zh),
-        en: format!("{}{kind_en}: {}{lost_en}", name.en, what.en),
+        zh: format!("{test_zh}{}{kind_zh}：{}{lost_zh}", name.zh, what.zh),
+        en: format!("{test_en}{}{kind_en}: {}{lost_en}", name.en, what.en),
     }
 }
 
@@ -198,7 +240,7 @@ fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLab
                 format!("{} 个成员中至少 {} 个报警", p.of, p.need),
                 format!("{} of {} voters or more call it", p.need, p.of),
             ),
-            vote::Watch::Health => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
+            vote::Watch::Health { .. } => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
         },
         Some(Params::Absent(_)) | None => text("失去数据", "no data"),
     }
@@ -226,6 +268,7 @@ mod tests {
 
     use super::*;
     use crate::console::tests::made_up;
+    use crate::flow::Veil;
 
     fn views(change: impl Fn(&mut Snapshot)) -> Vec<AlarmView> {
         let catalog = Catalog::default();
@@ -287,12 +330,18 @@ mod tests {
         let good = Some((0.1, Quality::Good));
         let zh = |n, state: &str, reading| alone(n, state, reading).heading.zh;
         assert_eq!(zh(1, "unacknowledged", good), "消火栓主管 压力 报警：过低（下限 0.15 MPa）");
-        assert_eq!(zh(1, "returned", good), "消火栓主管 压力：已恢复，未确认");
-        assert_eq!(zh(1, "latched", good), "消火栓主管 压力：已恢复，需复位");
-        assert_eq!(zh(1, "latched-acknowledged", good), "消火栓主管 压力：已恢复，需复位");
+        assert_eq!(zh(1, "returned", good), "消火栓主管 压力：已恢复，未确认（原为：过低（下限 0.15 MPa））");
+        assert_eq!(zh(1, "latched", good), "消火栓主管 压力：已恢复，需复位（原为：过低（下限 0.15 MPa））");
+        assert_eq!(
+            zh(1, "latched-acknowledged", good),
+            "消火栓主管 压力：已恢复，需复位（原为：过低（下限 0.15 MPa））"
+        );
         let lost = Some((0.1, Quality::Bad(Reason::Comm)));
         assert_eq!(zh(1, "acknowledged", lost), "消火栓主管 压力 报警：过低（下限 0.15 MPa）；现无有效数据");
-        assert_eq!(zh(1, "returned", None), "消火栓主管 压力：已恢复，未确认；现无有效数据");
+        assert_eq!(
+            zh(1, "returned", None),
+            "消火栓主管 压力：已恢复，未确认（原为：过低（下限 0.15 MPa））；现无有效数据"
+        );
         // A rule on lost data does not say it twice.
         assert_eq!(zh(2, "acknowledged", lost), "gas-02/ch4 报警：失去数据");
         assert_eq!(zh(5, "unacknowledged", Some((1.0, Quality::Good))), "三层东侧安全出口 通道 报警：被占用");
@@ -307,7 +356,10 @@ mod tests {
         let crossed = alone(4, "unacknowledged", Some((0.1, Quality::Good))).heading;
         assert_eq!(crossed.zh, "sprinkler-b1/pressure 预警：已越过限值 0.4 MPa");
         let over = alone(4, "returned", good).heading;
-        assert_eq!(over.en, "sprinkler-b1/pressure early warning: returned, not acknowledged");
+        assert_eq!(
+            over.en,
+            "sprinkler-b1/pressure early warning: returned, not acknowledged (was: falling towards the limit 0.4 MPa)"
+        );
     }
 
     #[test]
@@ -323,5 +375,66 @@ mod tests {
         // The last number of a bad state is no state.
         let bad = alone(5, "returned", Some((1.0, Quality::Bad(Reason::Timeout))));
         assert_eq!(bad.now.word, None);
+    }
+    #[test]
+    fn a_returned_critical_comes_before_a_returned_high_whether_it_latches_or_not() {
+        let alarm = |id: &str, state: &str, priority: &str| AlarmEvent {
+            id: id.to_owned(),
+            state: state.to_owned(),
+            priority: priority.to_owned(),
+            ..made_up::alarm(1)
+        };
+        let sorted = views(|snapshot| {
+            snapshot.alarms = vec![alarm("b", "returned", "high"), alarm("a", "latched", "critical")];
+        });
+        assert_eq!(sorted.iter().map(|view| view.alarm.id.as_str()).collect::<String>(), "ab");
+    }
+
+    #[test]
+    fn what_a_person_may_do_is_what_the_engine_would_take() {
+        let good = Some((0.1, Quality::Good));
+        let may = |state: &str| alone(1, state, good).may.join(" ");
+        assert_eq!(may("unacknowledged"), "acknowledge shelve out-of-service note");
+        assert_eq!(may("acknowledged"), "shelve out-of-service note");
+        assert_eq!(may("latched-acknowledged"), "reset shelve out-of-service note");
+        let veil = |by: &str| Veil { by: by.to_owned(), at: 0, until: 9, one_shot: false, reason: "r".to_owned() };
+        let aside = AlarmEvent {
+            state: "out-of-service".to_owned(),
+            life: Some("normal".to_owned()),
+            shelved: Some(veil("a")),
+            out_of_service: Some(veil("b")),
+            ..made_up::alarm(1)
+        };
+        assert_eq!(only(&aside, good).may.join(" "), "unshelve return-to-service note");
+        assert_eq!(alone(5, "acknowledged", good).may.join(" "), "out-of-service note", "its rule may not be shelved");
+    }
+
+    #[test]
+    fn a_test_says_so_and_is_behind_everything_real() {
+        let views = views(|snapshot| {
+            let test = AlarmEvent { test: Some("walk-test".to_owned()), ..made_up::alarm(1) };
+            snapshot.alarms = vec![test, made_up::alarm(5)];
+        });
+        assert_eq!(views.iter().map(|view| view.alarm.test.is_some()).collect::<Vec<_>>(), [false, true]);
+        let test = views.last().unwrap();
+        assert!(
+            test.heading.zh.starts_with("【测试】消火栓主管") && test.heading.en.starts_with("[walk-test] hydrant")
+        );
+        assert!(!test.is_new());
+    }
+
+    #[test]
+    fn two_rules_that_say_the_same_of_a_point_are_told_apart() {
+        let views = views(|snapshot| {
+            let twin = AlarmEvent { rule: "hydrant-falling".to_owned(), id: "b".to_owned(), ..made_up::alarm(2) };
+            snapshot.alarms =
+                vec![AlarmEvent { rule: "unknown".to_owned(), ..twin.clone() }, twin.clone(), made_up::alarm(1)];
+            snapshot.alarms.push(AlarmEvent { rule: "unknown-2".to_owned(), id: "c".to_owned(), ..twin });
+        });
+        let mut headings: Vec<_> = views.iter().map(|view| view.heading.en.as_str()).collect();
+        headings.sort_unstable();
+        headings.dedup();
+        assert_eq!(headings.len(), views.len(), "{headings:?}");
+        assert!(headings.iter().any(|heading| heading.ends_with("[unknown]")), "{headings:?}");
     }
 }

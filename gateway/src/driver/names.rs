@@ -1,10 +1,8 @@
 //! From a transition of indices to one of names and words, in the two languages of the people.
 
-use gengfu_core::alarm::{EventName, ModeName, StateName, Transition};
-use gengfu_core::detect::Params;
+use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::limit::Side;
-use gengfu_core::detect::vote;
-
+use gengfu_core::detect::{Params, vote};
 use gengfu_core::time::Mono;
 
 use super::storage::{NO_DATA_RULE, Storage};
@@ -77,6 +75,7 @@ pub(super) fn event(
         test: transition.test.map(|mode| mode.word().to_owned()),
         first: transition.first,
         note: deed.and_then(|deed| deed.note).map(str::to_owned),
+        clock: None,
     })
 }
 
@@ -94,6 +93,14 @@ fn by_itself(event: EventName) -> Option<&'static str> {
         | EventName::OutOfService
         | EventName::Note => None,
     }
+}
+
+/// The clock is not set: whoever reads the alarm is told what its times are worth.
+pub(super) fn undated(mut event: AlarmEvent) -> AlarmEvent {
+    event.clock = Some(flow::CLOCK_UNSET.to_owned());
+    event.message.zh.push_str("（网关时钟未校准，时间待定）");
+    event.message.en.push_str(" (the gateway's clock is not set, the time is to come)");
+    event
 }
 
 fn advice(rule: Option<&Rule>) -> Option<String> {
@@ -189,19 +196,10 @@ fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<
         EventName::Note => told(so(), format!("{by} 备注"), format!("note by {by}")),
     };
     let (test_zh, test_en) = match transition.test {
-        Some(mode) => mode_words(mode),
+        Some(mode) => flow::test_mark(mode),
         None => ("", ""),
     };
     Text { zh: format!("{test_zh}{zh}"), en: format!("{test_en}{en}") }
-}
-
-/// Said before everything of an alarm that is none.
-const fn mode_words(mode: ModeName) -> (&'static str, &'static str) {
-    match mode {
-        ModeName::WalkTest => ("【测试】", "[walk-test] "),
-        ModeName::Drill => ("【演练】", "[drill] "),
-        ModeName::Maintenance => ("【检修】", "[maintenance] "),
-    }
 }
 
 /// What the detector found, without the point's name.
@@ -237,7 +235,7 @@ fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
                     format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
                     format!("{n} of {of} voters call it, {} are needed", p.need),
                 ),
-                vote::Watch::Health => (
+                vote::Watch::Health { .. } => (
                     format!("表决降级：仅 {n}/{of} 个成员有效"),
                     format!("the vote is degraded: {n} of {of} voters can vote"),
                 ),

@@ -9,6 +9,7 @@ use super::bonds::{Bonds, Place};
 use crate::catalog::PointMeta;
 use crate::config::checked;
 use crate::config::checked::PointSpec;
+use crate::source::own;
 
 /// The rule every life-safety point has without being asked: no usable value for too long.
 pub const NO_DATA_RULE: &str = "gengfu/no-data";
@@ -123,7 +124,9 @@ impl Storage {
             return 0..0;
         }
         let first = self.bindings.len() as u32;
-        let (name, area) = (&meta.name(), meta.area.as_deref());
+        // The gateway stands in an area of its own: a test of the points that are in none must not silence a sick disk.
+        let area = if meta.device == own::DEVICE { Some(own::DEVICE) } else { meta.area.as_deref() };
+        let name = &meta.name();
         let place = Place { point: id, name, area };
         let mut no_data = watched.life_safety;
         for (rule, config) in site.rules.iter().enumerate() {

@@ -7,7 +7,7 @@ use gengfu_core::alarm::state::Refusal;
 use gengfu_core::alarm::{AlarmId, EventName, StateName, Transition};
 use gengfu_core::engine::{Command, Event, ModeChange, Sink, Target};
 use gengfu_core::quality::{Quality, Reason};
-use gengfu_core::reading::PointId;
+use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 use tokio::sync::{broadcast, mpsc};
 
@@ -51,6 +51,8 @@ pub struct Setup {
     /// The levels of the site then.
     pub levels: Vec<LevelRecord>,
     pub last_seen: Option<i64>,
+    /// See [`crate::journal::Opened`].
+    pub present: i64,
 }
 
 /// Restores, replays and settles; then gives the door and the task behind it. The task ends once every door is closed
@@ -85,8 +87,8 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    let Setup { points, standing, recent, modes, levels, last_seen, .. } = setup;
-    let past = Past { standing, recent: &recent, modes, levels, last_seen };
+    let Setup { points, standing, recent, modes, levels, last_seen, present, .. } = setup;
+    let past = Past { standing, recent: &recent, modes, levels, last_seen, present };
     engine.warm_start(&points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
@@ -142,6 +144,8 @@ struct Past<'a> {
     modes: Vec<ModeRecord>,
     levels: Vec<LevelRecord>,
     last_seen: Option<i64>,
+    /// What the clock that its readings were stamped by says now.
+    present: i64,
 }
 
 impl Driver {
@@ -155,7 +159,7 @@ impl Driver {
             }
         }
         // Time spent off counts where the wall clock can be believed, else not.
-        let present = Now { wall: Wall(past.last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0))), ..now };
+        let present = Now { wall: Wall(past.present), ..now };
         let (figures, news) = Figures::refold(&self.site, &self.journal, &past.standing, past.last_seen, present);
         self.figures = figures;
         self.say(news);
@@ -169,7 +173,7 @@ impl Driver {
         self.warner.gather(&self.standing, &self.storage, &self.site, present);
         let shown = warm::replay(&mut self.storage, &self.journal, present)?;
         warm::ended(&mut self.storage, past.recent, &binding_of, present);
-        let clock_good = past.last_seen.is_none_or(|seen| seen <= now.wall.0);
+        let clock_good = past.present == now.wall.0;
         tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
@@ -213,10 +217,15 @@ impl Driver {
         let now = self.clock.now();
         let delivery = batch.delivery();
         let mut engine = self.storage.engine();
-        for reading in &batch.readings {
+        for reading in &mut batch.readings {
+            let counted = self.clock.is_count(reading.at);
+            if counted && reading.quality == Quality::Good {
+                // What is seen, kept and shown again is the same: the value is right, its time is to come.
+                reading.quality = Quality::Uncertain(Reason::Clock);
+            }
             // Readings are never refused.
             let _ = engine.handle(Event::Reading(*reading, delivery), now, &mut Collect(&mut self.out));
-            if reading.quality == Quality::Uncertain(Reason::Clock) {
+            if reading.quality == Quality::Uncertain(Reason::Clock) && !counted {
                 self.stats.clock_off.add(1);
             }
         }
@@ -393,7 +402,9 @@ impl Driver {
     fn tell(&mut self, transition: &Transition, deed: Option<&Deed<'_>>) -> Option<Done> {
         let binding = transition.binding;
         let event = names::event(transition, &self.storage, &self.site, &self.catalog, deed)?;
-        let event = names::carry_on(event, self.standing.get(&binding), deed);
+        let event = self.dated(names::carry_on(event, self.standing.get(&binding), deed));
+        let counted = self.clock.is_count(Wall(event.detected));
+        let event = if counted { names::undated(event) } else { event };
         let ticket = self.send(event.clone(), transition.detected);
         self.regard(binding, &event, transition.detected);
         if transition.state == StateName::Normal {
@@ -402,6 +413,16 @@ impl Driver {
             self.standing.insert(binding, event.clone());
         }
         Some(Done { event, ticket })
+    }
+
+    /// What is counted of an alarm becomes a time once the clock is set.
+    fn dated(&self, mut event: AlarmEvent) -> AlarmEvent {
+        if self.clock.is_count(Wall(event.onset.min(event.since)))
+            && let Some(booted) = self.clock.booted()
+        {
+            event.date(booted);
+        }
+        event
     }
 
     fn send(&mut self, event: AlarmEvent, now: Now) -> Ticket {
@@ -448,8 +469,9 @@ impl Driver {
 
     fn snapshot(&self) -> Snapshot {
         let now = self.clock.now();
-        let points = self.storage.watched().map(|p| (p.last.point, p.heard.then_some(p.last))).collect();
-        let mut alarms: Vec<_> = self.standing.values().cloned().collect();
+        let at = |reading: Reading| Reading { at: self.clock.dated(reading.at).unwrap_or(reading.at), ..reading };
+        let points = self.storage.watched().map(|p| (p.last.point, p.heard.then(|| at(p.last)))).collect();
+        let mut alarms: Vec<_> = self.standing.values().cloned().map(|event| self.dated(event)).collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
         Snapshot { points, alarms, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
     }

@@ -75,7 +75,7 @@ pub(super) fn ended(
             && told.insert(binding)
             && event.event == "return"
         {
-            storage.engine().ended(binding, ago(present, Wall(event.detected)));
+            storage.engine().ended(binding, event.test.is_some(), ago(present, Wall(event.detected)));
         }
     }
 }
@@ -101,14 +101,15 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(Str
         if let Some(&binding) = binding_of.get(&key)
             && told.insert(binding)
         {
-            storage.engine().trust(binding, Wall(known), event.limit);
+            // Nor was it known before it was decided, by a source whose clock is ahead.
+            storage.engine().trust(binding, Wall(known.min(event.detected)), event.limit);
         }
     }
 }
 
 /// Shows the detectors what the journal holds of their memory, in the order it came. That ends where the last run ended,
-/// however long ago: what was pending then is pending now. Time spent off counts when the wall clock can be believed, that
-/// is when it has not gone back behind what the last run wrote. Returns how many readings were shown.
+/// however long ago: what was pending then is pending now. `present` is what the clock they were stamped by says now: time
+/// spent off counts where that is known. Returns how many readings were shown.
 pub(super) fn replay(storage: &mut Storage, journal: &Journal, present: Now) -> Result<u64, String> {
     let memory = storage.memory_ms().min(MAX_REPLAY_MS);
     journal.remember(memory);

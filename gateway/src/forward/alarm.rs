@@ -49,6 +49,12 @@ fn fields(text: &mut Vec<u8>, event: &AlarmEvent) {
             text.extend_from_slice(format!(",{key}={number}i").as_bytes());
         }
     }
+    for (key, value) in [("life", &event.life), ("test", &event.test)] {
+        if let Some(value) = value {
+            text.push(b',');
+            string(text, key, value);
+        }
+    }
     if let Some(value) = event.value.filter(|v| v.is_finite()) {
         text.extend_from_slice(b",value=");
         text.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());

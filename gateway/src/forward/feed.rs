@@ -12,6 +12,7 @@ pub(super) trait Lane: Send {
     fn telemetry(&self, from: Seq, to: Seq, max: usize) -> impl Future<Output = Result<Vec<Record>, String>> + Send;
     fn entries(&self, from: Seq, to: Seq, max: usize)
     -> impl Future<Output = Result<Vec<(Seq, Entry)>, String>> + Send;
+    fn hurry(&self);
     fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> impl Future<Output = Result<(), String>> + Send;
 }
 
@@ -34,6 +35,10 @@ impl Lane for Feed {
 
     async fn entries(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
         Feed::entries(self, from, to, max).await
+    }
+
+    fn hurry(&self) {
+        Feed::hurry(self);
     }
 
     async fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> Result<(), String> {

@@ -51,7 +51,8 @@ const GRACE: Duration = Duration::from_secs(1);
 pub async fn run(context: Context) {
     let Context { config, site, clock, catalog, stats, alarm, telemetry, stop } = context;
     let store = store::Influx::new(&config);
-    forward(&config.name, &site.id, clock, catalog, stats, (alarm, telemetry), store, stop).await;
+    // A series goes by its time.
+    forward(&config.name, &site.id, clock, catalog, stats, (alarm.by_time(), telemetry), store, stop).await;
 }
 
 #[expect(clippy::too_many_arguments, reason = "the context taken apart, with the lanes and the store open to tests")]

@@ -311,6 +311,10 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         };
         let settlements = job.settlements();
         self.link.tell_dead(&settlements);
+        // One commit a batch of twenty thousand is little; waiting for one to ride on would be most of a drain's time.
+        if which == Which::Backlog {
+            self.lane.hurry();
+        }
         if !settle_all(&self.lane, self.link.name(), settlements).await {
             self.delivery.look_again_later();
         }

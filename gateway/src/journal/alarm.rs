@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gengfu_core::time::Wall;
 use rusqlite::Connection;
 use tokio::sync::watch;
 
@@ -145,6 +146,8 @@ impl AlarmWriter {
         for seq in &lost {
             lock(&core.deliveries).for_all(*seq, *seq, &Fate::Void, core.clock.mono());
         }
+        let counted = work.iter().find(|(_, entry)| core.clock.is_count(Wall(entry.at()))).map(|(seq, _)| *seq);
+        let undated = counted.and_then(|first| core.undated_from(first));
         let mut end = self.end;
         // One time for the row and for the push, so that a push made again after a restart says the same.
         let wall = Cell::new(0);
@@ -153,12 +156,16 @@ impl AlarmWriter {
             &mut |conn| {
                 end = self.end;
                 wall.set(core.clock.wall().0);
+                undated.iter().try_for_each(|undated| undated.write(conn))?;
                 work.iter().try_for_each(|(seq, entry)| {
                     end = chain::insert(conn, &end, *seq, wall.get(), entry)?;
                     Ok(())
                 })
             },
             || {
+                if let Some(undated) = &undated {
+                    lock(&core.undated).clone_from(undated);
+                }
                 if let Some((seq, _)) = work.last() {
                     self.lane.committed(*seq, wall.get());
                 }
@@ -182,6 +189,7 @@ impl AlarmWriter {
 
     fn rest(&mut self) {
         let core = &self.lane.core;
+        self.hand.place(core);
         self.hand.tend(core);
         let wait = lock(&core.deliveries).due().map_or(IDLE, |due| Duration::from_millis(due.since(core.clock.mono())));
         core.bell.wait(wait.min(IDLE));

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use super::undated::Undated;
 use super::{BEGUN, Entry, LevelRecord, ModeRecord, Seq};
+use crate::clock;
 use crate::flow::AlarmEvent;
 
 /// SHA-256 of the entry before, then this one's seq, wall time and body.
@@ -133,10 +135,14 @@ pub(super) fn rerun(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The standing alarms, in the order of their last transition; `None` if a row can't be read, and then [`fold`] helps.
-pub(super) fn standing(conn: &Connection) -> rusqlite::Result<Option<Vec<AlarmEvent>>> {
-    let mut rows = conn.prepare("SELECT body FROM standing ORDER BY seq")?;
-    let events = rows.query_map([], |row| Ok(serde_json::from_slice(text(row, 0)?).ok()))?;
+/// The standing alarms with the seq of their last transition, in its order; `None` if a row can't be read, and then
+/// [`fold`] helps.
+pub(super) fn standing(conn: &Connection) -> rusqlite::Result<Option<Vec<(Seq, AlarmEvent)>>> {
+    let mut rows = conn.prepare("SELECT seq, body FROM standing ORDER BY seq")?;
+    let events = rows.query_map([], |row| {
+        let (seq, event) = (row.get(0)?, serde_json::from_slice(text(row, 1)?).ok());
+        Ok(event.map(|event| (seq, event)))
+    })?;
     events.collect()
 }
 
@@ -238,6 +244,17 @@ pub(super) struct Kept {
     pub seq: Seq,
     pub wall: i64,
     pub entry: Result<Entry, String>,
+}
+
+impl Kept {
+    /// Makes times of its counts, if it was stamped before the clock was set and the time of that boot is known.
+    pub(super) fn date(&mut self, undated: &Undated) {
+        let Some(booted) = undated.booted(self.seq) else { return };
+        clock::date(&mut self.wall, booted);
+        if let Ok(entry) = &mut self.entry {
+            entry.date(booted);
+        }
+    }
 }
 
 fn rows(

@@ -170,24 +170,31 @@ fn group(
     }
     place.at = place.at.wrapping_add(unzigzag(input.varint()?));
     let nibbles = input.take(len.div_ceil(2) as usize)?;
-    let wanted = i64::from(*points.start()) <= end && start <= i64::from(*points.end());
-    if !wanted && flags == 0 {
-        let bytes: usize = nibbles.iter().map(|byte| usize::from(byte & 15) + usize::from(byte >> 4)).sum();
-        input.take(bytes)?;
-        place.seq += len;
-        place.left -= len;
-        place.point = end;
-        return Ok(());
-    }
+    // Without more than values in it, what is not wanted is passed over by its length.
+    let all = 0..len as usize;
+    let part = |point: i64| usize::try_from(point - start).unwrap_or(0).min(all.end);
+    let wanted = part(i64::from(*points.start()))..part(i64::from(*points.end()) + 1);
+    let wanted = if flags == 0 { wanted } else { all.clone() };
+    input.take(bytes_upto(nibbles, wanted.start))?;
     let lens = nibbles.iter().flat_map(|byte| [byte & 15, byte >> 4]);
-    for (point, len) in (start..=end).zip(lens) {
-        let item = item(input, point as u32, place.at, flags, len)?;
-        visit(place.seq, &item);
-        place.seq += 1;
+    for (place_in, len) in all.zip(lens).take(wanted.end).skip(wanted.start) {
+        let item = item(input, start as u32 + place_in as u32, place.at, flags, len)?;
+        visit(place.seq + place_in as Seq, &item);
     }
+    let rest = bytes_upto(nibbles, len as usize).saturating_sub(bytes_upto(nibbles, wanted.end.max(wanted.start)));
+    if flags == 0 {
+        input.take(rest)?;
+    }
+    place.seq += len;
     place.left -= len;
     place.point = end;
     Ok(())
+}
+
+/// Bytes of the first `n` values.
+fn bytes_upto(nibbles: &[u8], n: usize) -> usize {
+    let whole: usize = nibbles.iter().take(n / 2).map(|byte| usize::from(byte & 15) + usize::from(byte >> 4)).sum();
+    whole + if n % 2 == 1 { nibbles.get(n / 2).map_or(0, |byte| usize::from(byte & 15)) } else { 0 }
 }
 
 fn item(input: &mut Input<'_>, point: u32, at: i64, flags: u64, len: u8) -> Result<Item, Damage> {

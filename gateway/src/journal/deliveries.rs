@@ -31,6 +31,8 @@ pub(super) struct Deliveries {
     held: Option<(Seq, Seq)>,
     /// Since when something waits to be recorded.
     since: Option<Mono>,
+    /// It does not wait for a commit to ride on.
+    at_once: bool,
     /// Counts settlements; the disk has all up to the number last published.
     asked: u64,
 }
@@ -209,14 +211,19 @@ impl Deliveries {
         }
     }
 
+    /// What is settled next is recorded at once.
+    pub(super) fn hurry(&mut self) {
+        self.at_once = true;
+    }
+
     /// When the next write is due, if anything waits.
     pub(super) fn due(&self) -> Option<Mono> {
-        self.since.map(|since| since.plus(RECORD_WITHIN))
+        self.since.map(|since| since.plus(if self.at_once { 0 } else { RECORD_WITHIN }))
     }
 
     /// What the disk does not have yet.
     pub(super) fn take(&mut self) -> Changes {
-        self.since = None;
+        (self.since, self.at_once) = (None, false);
         let mut changes = Changes { asked: self.asked, ..Changes::default() };
         for (index, sink) in self.sinks.iter_mut().enumerate() {
             if std::mem::take(&mut sink.new) {

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::bytes::Damage;
 use super::codec;
 use super::lane::{LaneCore, lock};
+use super::undated::{self, Undated};
 use super::{Entry, Head, Inner, Lane, Outcome, Record, Seq, Stretch, chain, start};
 
 /// One store's view of one lane: what is owed, the records, and the settling of them.
@@ -17,12 +18,21 @@ pub struct Feed {
     lane: Lane,
     sink: usize,
     head: watch::Receiver<Head>,
+    /// See [`Feed::by_time`].
+    by_time: bool,
 }
 
 impl Feed {
     pub(super) fn new(inner: Arc<Inner>, lane: Lane, sink: usize) -> Self {
         let head = inner.core(lane).head.subscribe();
-        Self { inner, lane, sink, head }
+        Self { inner, lane, sink, head, by_time: false }
+    }
+
+    /// For a store that keeps alarms by their time: one that was stamped before the clock was set is owed to it once that is
+    /// known. Others are told at once, as people are.
+    #[must_use]
+    pub fn by_time(self) -> Self {
+        Self { by_time: true, ..self }
     }
 
     fn core(&self) -> &LaneCore {
@@ -43,8 +53,28 @@ impl Feed {
     }
 
     /// What is owed, oldest first, as inclusive ranges up to the head; settled and dead-lettered records are not in it,
-    /// nor those settled but not yet recorded.
+    /// nor those settled but not yet recorded, nor what waits for its time because the clock was not set.
     pub fn owed(&self) -> Vec<(Seq, Seq)> {
+        let core = self.core();
+        let upto = self.dated();
+        lock(&core.deliveries).owed(self.sink, 1, upto)
+    }
+
+    /// Up to where records may be had: the head, or what lies before the first that waits for its time.
+    pub fn dated(&self) -> Seq {
+        let core = self.core();
+        // The head first: what lies before it and waits is known to wait.
+        let head = self.head().seq;
+        let waiting = match self.lane {
+            Lane::Telemetry => lock(&core.undated).first(),
+            Lane::Alarm if self.by_time => lock(&core.undated).waiting(),
+            Lane::Alarm => None,
+        };
+        waiting.map_or(head, |first| head.min(first.saturating_sub(1)))
+    }
+
+    /// The same with what waits for its time.
+    pub fn pending(&self) -> Vec<(Seq, Seq)> {
         let head = self.head().seq;
         lock(&self.core().deliveries).owed(self.sink, 1, head)
     }
@@ -62,7 +92,12 @@ impl Feed {
     /// Up to `max` entries of `from..=to` (alarm lane).
     pub async fn entries(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
         let kept = self.inner.alarm.core.readers.spawn(move |conn| chain::read(conn, from, to, max)).await?;
-        Ok(legible(kept))
+        Ok(legible(kept, &lock(&self.inner.alarm.core.undated)))
+    }
+
+    /// What is settled next does not wait for a commit to ride on: a drain goes on when it is recorded.
+    pub fn hurry(&self) {
+        lock(&self.core().deliveries).hurry();
     }
 
     /// Settles an inclusive range; resolves once that is on disk, so that a crash re-sends at most what is not.
@@ -81,8 +116,11 @@ impl Feed {
     }
 }
 
-/// Without the entries whose body a sick disk has changed.
-pub(super) fn legible(kept: Vec<chain::Kept>) -> Vec<(Seq, Entry)> {
+/// Without the entries whose body a sick disk has changed; a count becomes a time where that is known.
+pub(super) fn legible(mut kept: Vec<chain::Kept>, undated: &Undated) -> Vec<(Seq, Entry)> {
+    for kept in &mut kept {
+        kept.date(undated);
+    }
     let legible = |kept: chain::Kept| match kept.entry {
         Ok(entry) => Some((kept.seq, entry)),
         Err(error) => {
@@ -99,9 +137,9 @@ pub(super) fn records(conn: &Connection, from: Seq, to: Seq, max: usize) -> rusq
     let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
     let mut rows = conn.prepare_cached(
         "SELECT body FROM batch WHERE first_seq BETWEEN
-           coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) AND ?2 ORDER BY first_seq",
+           coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) AND ?2 AND tier != ?3 ORDER BY first_seq",
     )?;
-    let mut rows = rows.query([signed(from), signed(to)])?;
+    let mut rows = rows.query([signed(from), signed(to), i64::from(undated::TIER)])?;
     while records.len() < max
         && let Some(row) = rows.next()?
     {

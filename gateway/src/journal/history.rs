@@ -10,7 +10,7 @@ use super::chunk::{self, HOUR, Summary};
 use super::codec::{self, Item};
 use super::queue::WINDOW_MS;
 use super::seal::Sealed;
-use super::{Bucket, Came, Record};
+use super::{Bucket, Came, Record, undated};
 
 /// Buckets of one answer; a finer step is made as coarse as this needs.
 pub const MAX_BUCKETS: usize = 10_000;
@@ -118,9 +118,9 @@ fn sealed(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()
 fn fresh(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()> {
     let upto = Sealed::read(conn)?.of(point);
     let mut rows = conn.prepare_cached(
-        "SELECT body FROM batch WHERE first_seq > ?1 AND t_max >= ?2 AND t_min <= ?3 ORDER BY first_seq",
+        "SELECT body FROM batch WHERE first_seq > ?1 AND t_max >= ?2 AND t_min <= ?3 AND tier != ?4 ORDER BY first_seq",
     )?;
-    let mut rows = rows.query(params![upto, past.from, past.to])?;
+    let mut rows = rows.query(params![upto, past.from, past.to, undated::TIER])?;
     while let Some(row) = rows.next()? {
         let body = row.get_ref(0)?.as_blob().unwrap_or_default();
         let decoded = codec::decode_points(body, point..=point, |_, item| {

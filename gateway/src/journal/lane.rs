@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::deliveries::{Changes, Deliveries};
 use super::readers::Readers;
-use super::start::Boot;
-use super::{Head, Lane, SinkBalance, schema};
+use super::start::{self, Boot};
+use super::undated::{self, Undated};
+use super::{Head, Lane, Seq, SinkBalance, schema};
 use crate::clock::Clock;
 
 /// An idle writer says that it is alive this often.
@@ -119,6 +120,12 @@ pub(super) struct LaneCore {
     pub recorded: watch::Sender<u64>,
     pub bell: Bell,
     pub readers: Readers,
+    /// Records that were stamped before the clock was set. Locked after nothing else.
+    pub undated: Mutex<Undated>,
+    /// The machine's name for this boot.
+    pub boot: Option<String>,
+    /// The newest time that the journal knew when it was opened, UTC ms.
+    pub known: Option<i64>,
     progress: AtomicU64,
     /// The file turned out to be broken: progress stands still, so that the watchdog starts us anew, into a repair.
     broken: AtomicBool,
@@ -138,6 +145,9 @@ impl LaneCore {
             recorded: watch::Sender::new(0),
             bell: Bell::default(),
             readers: Readers::new(path.clone()),
+            undated: Mutex::default(),
+            boot: start::machine_boot(),
+            known: None,
             progress: AtomicU64::new(clock.mono().0),
             broken: AtomicBool::new(false),
             error: Mutex::default(),
@@ -186,6 +196,12 @@ impl LaneCore {
         if schema::is_corrupt(error) && !self.broken.swap(true, Ordering::Relaxed) {
             let _ = std::fs::write(suspect_path(&self.path), "the next start checks the whole file\n");
         }
+    }
+
+    /// What is known of undated records once this one is on disk, if that is news: it was stamped by a count.
+    pub(super) fn undated_from(&self, first: Seq) -> Option<Undated> {
+        let mut undated = lock(&self.undated).clone();
+        undated.begin(first, self.boot.as_deref(), self.known).then_some(undated)
     }
 
     /// Where each sink stands.
@@ -298,6 +314,17 @@ impl Hand {
         {
             self.conn = conn;
         }
+    }
+
+    /// Gives their place to the boots in which records were stamped by a count, if that can be told now; gives those.
+    pub(super) fn place(&mut self, core: &LaneCore) -> Vec<undated::Boot> {
+        // Asked in any case: the clock settles by being looked at.
+        let booted = core.clock.booted();
+        let mut undated = lock(&core.undated).clone();
+        let Some(booted) = booted.filter(|_| undated.waiting().is_some()) else { return Vec::new() };
+        let placed = undated.place(core.boot.as_deref(), booted);
+        let written = self.commit(core, &mut |conn| undated.write(conn), || *lock(&core.undated) = undated.clone());
+        if written { placed } else { Vec::new() }
     }
 
     /// Housekeeping between commits: measures the file, now and then empties the WAL.

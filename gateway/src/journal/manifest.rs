@@ -14,7 +14,7 @@ use super::start::Before;
 use super::{Lane, OpenError, Seq, schema};
 
 /// Version of the manifest.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 const FILE: &str = "manifest.json";
 /// A manifest is small; more bytes than this are something else.
 const MAX_BYTES: u64 = 4 << 20;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::catalog::Catalog;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::checked::JournalConfig;
 use crate::flow::{AlarmEvent, Batch, Refused, Text};
 use crate::telemetry::SharedStats;
@@ -35,6 +35,7 @@ mod bytes;
 mod codec;
 mod chunk;
 mod instant;
+mod undated;
 mod chain;
 mod series;
 mod delivery;
@@ -43,6 +44,7 @@ mod lane;
 mod ring;
 mod alarm;
 mod queue;
+mod dating;
 mod telemetry;
 mod thin;
 mod owed;
@@ -79,7 +81,7 @@ pub use room::Room;
 pub use tap::Tap;
 
 use alarm::AlarmLane;
-use lane::{Ask, LaneCore};
+use lane::{Ask, LaneCore, lock};
 use telemetry::TelemetryLane;
 
 /// Number of a record in its lane: never reused, counts on through epochs.
@@ -161,6 +163,51 @@ impl Entry {
             | Self::Mode(_)
             | Self::Level(_)
             | Self::Maintenance { .. } => None,
+        }
+    }
+
+    /// The change of a mode that it is, if it is one.
+    pub fn into_mode(self) -> Option<ModeRecord> {
+        match self {
+            Self::Mode(record) => Some(record),
+            Self::Alarm(_)
+            | Self::Audit { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Gap { .. }
+            | Self::Level(_)
+            | Self::Maintenance { .. } => None,
+        }
+    }
+
+    /// When it was said, UTC ms.
+    pub fn at(&self) -> i64 {
+        match self {
+            Self::Alarm(event) => event.detected,
+            Self::Mode(record) => record.at,
+            Self::Level(record) => record.at,
+            Self::Gap { to: at, .. }
+            | Self::Audit { at, .. }
+            | Self::Start { at, .. }
+            | Self::Stop { at }
+            | Self::Maintenance { at, .. } => *at,
+        }
+    }
+
+    /// Makes times of its counts: the machine was booted at `booted`, UTC ms.
+    fn date(&mut self, booted: i64) {
+        match self {
+            Self::Alarm(event) => event.date(booted),
+            Self::Mode(ModeRecord { at, began, until, .. }) => {
+                [at, began, until].into_iter().for_each(|at| clock::date(at, booted));
+            }
+            Self::Level(LevelRecord { at, since, .. }) => {
+                [at, since].into_iter().for_each(|at| clock::date(at, booted));
+            }
+            Self::Gap { from, to, .. } => [from, to].into_iter().for_each(|at| clock::date(at, booted)),
+            Self::Audit { at, .. } | Self::Start { at, .. } | Self::Stop { at } | Self::Maintenance { at, .. } => {
+                clock::date(at, booted);
+            }
         }
     }
 
@@ -312,6 +359,8 @@ pub struct Health {
     pub ring: usize,
     /// Readings waiting for their commit.
     pub queued: usize,
+    /// Readings waiting for their time: the clock was not set when they were taken. No sink, and no trend, has them.
+    pub undated: u64,
     pub bytes_on_disk: u64,
     /// How long an outage may last.
     pub room: Room,
@@ -356,6 +405,9 @@ pub struct Opened {
     pub cause: StartCause,
     /// Wall time of the last thing the previous run wrote, if there was one.
     pub last_seen: Option<i64>,
+    /// What the clock that the newest records were stamped by says now, as far as that is known, UTC ms: where it went back
+    /// behind them, or was not set in another boot, it stands still.
+    pub present: i64,
     /// Dropping these does not stop the writers; `Writers::close` flushes, writes the stop entry and joins.
     pub writers: Writers,
 }
@@ -483,6 +535,7 @@ impl Journal {
             telemetry_error: telemetry.core.error(),
             ring: alarm.behind(),
             queued: telemetry.queued(),
+            undated: telemetry.undated(),
             bytes_on_disk: alarm.core.bytes() + telemetry.core.bytes(),
             room: *lane::lock(&telemetry.room),
         }
@@ -526,7 +579,7 @@ impl Journal {
     pub async fn entries(&self, before: Option<Seq>, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
         let before = before.unwrap_or(Seq::MAX);
         let read = self.inner.alarm.core.readers.ask(move |conn| chain::read_back(conn, before, max)).await?;
-        Ok(feed::legible(read))
+        Ok(feed::legible(read, &lock(&self.inner.alarm.core.undated)))
     }
 
     /// The newest messages that could not be understood, newest first.

@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use gengfu_core::time::Mono;
-use rusqlite::Connection;
+use gengfu_core::time::{Mono, Wall};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::alarm::{AlarmLane, AlarmWriter};
 use super::chain::{self, Hash};
@@ -23,18 +23,22 @@ use super::retention::Retention;
 use super::series::{self, Series};
 use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
+use super::undated::{self, Undated};
 use super::{
     Entry, Inner, Journal, Lane, LevelRecord, ModeRecord, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec,
     file, lane, owed, restore, schema, tap,
 };
 use crate::catalog::{Catalog, PointMeta};
-use crate::clock::Clock;
+use crate::clock::{Clock, EARLIEST};
 use crate::config::checked::JournalConfig;
 use crate::flow::AlarmEvent;
 use crate::telemetry::SharedStats;
 
 /// Newest batches that are looked at, so that a reading sent again after a restart keeps its distance: one full blob each at most.
 const SEED_BATCHES: u64 = 16;
+
+/// A clock that lies less than this behind what the last run wrote is a clock that was set a little, ms.
+const BEHIND: i64 = 60_000;
 
 /// Held by the gateway that runs on the directory.
 const LOCK: &str = "journal.lock";
@@ -46,6 +50,9 @@ struct Found {
     last: Seq,
     /// Wall time of the last record's commit.
     last_wall: Option<i64>,
+    /// The same of the last one that was stamped by a clock that was set.
+    last_time: Option<i64>,
+    undated: Undated,
     /// What is newer than this may be missing: readings came while the last commit was under way.
     sure: Option<i64>,
     /// When the lane began, UTC ms.
@@ -86,21 +93,22 @@ pub(super) fn open(
     })?;
     let lock = lock_dir(dir)?;
     restore::refuse_unfinished(dir)?;
-    let now = clock.wall().0;
     let alone = ![Lane::Alarm, Lane::Telemetry].into_iter().any(|lane| dir.join(schema::file_name(lane)).exists());
-    let (alarm_conn, alarm) = file::open(dir, Lane::Alarm, alone, now, |conn| load_alarm(conn, sinks))?;
-    let (telemetry_conn, telemetry) = file::open(dir, Lane::Telemetry, alone, now, |conn| load_telemetry(conn, sinks))?;
+    let (alarm_conn, mut alarm) = file::open(dir, Lane::Alarm, alone, clock.wall().0, |conn| load_alarm(conn, sinks))?;
+    let (telemetry_conn, mut telemetry) =
+        file::open(dir, Lane::Telemetry, alone, clock.wall().0, |conn| load_telemetry(conn, sinks))?;
     let cause = cause(&alarm.found.before, &telemetry.found.before);
-    let seen = |found: &Found| found.last_wall.max(found.before.seen);
-    let last_seen = seen(&alarm.found).max(seen(&telemetry.found));
+    let last_seen = alarm.found.seen().max(telemetry.found.seen());
+    let present = orient(clock, &mut alarm.found, &mut telemetry.found, last_seen);
+    let now = clock.wall().0;
     let tales = tales(&alarm.found, &telemetry.found, cause, (first_start(dir), now));
     series::fill(catalog, telemetry.series);
 
-    let (core, boot) = core(Lane::Alarm, dir, clock, &alarm.found, cause);
+    let (core, boot) = core(Lane::Alarm, dir, clock, &alarm.found, (cause, last_seen));
     let ahead = ahead(&alarm_conn, &core, sinks);
     let alarm_lane = Arc::new(AlarmLane::new(core, sinks.len(), ahead));
     let alarm_writer = AlarmWriter::new(Arc::clone(&alarm_lane), Hand::new(alarm_conn, boot), alarm.end);
-    let (core, boot) = self::core(Lane::Telemetry, dir, clock, &telemetry.found, cause);
+    let (core, boot) = self::core(Lane::Telemetry, dir, clock, &telemetry.found, (cause, last_seen));
     let telemetry_lane = Arc::new(TelemetryLane::new(core));
     let telemetry_writer = TelemetryWriter::new(
         Arc::clone(&telemetry_lane),
@@ -109,6 +117,7 @@ pub(super) fn open(
         telemetry.instants,
         Series::new(catalog),
         Retention::new(config, clock.now(), alarm_lane.core.readers.clone()),
+        Arc::clone(&alarm_lane),
     );
     let start = alarm_lane.core.head().seq + 1;
     for entry in tales {
@@ -122,7 +131,44 @@ pub(super) fn open(
         Arc::new(Inner { alarm: alarm_lane, telemetry: telemetry_lane, start, clock: clock.clone(), _lock: lock });
     let writers = Writers { inner: Arc::clone(&inner), threads };
     let FoundAlarm { standing, modes, levels, .. } = alarm;
-    Ok(Opened { journal: Journal { inner }, standing, modes, levels, cause, last_seen, writers })
+    Ok(Opened { journal: Journal { inner }, standing, modes, levels, cause, last_seen, present, writers })
+}
+
+/// What the clock that the newest readings were stamped by says now. Tells the clock what it was before, and each lane which
+/// boots are over.
+fn orient(clock: &Clock, alarm: &mut Found, telemetry: &mut Found, last_seen: Option<i64>) -> i64 {
+    let end = alarm.count().max(telemetry.count());
+    // A lane that was made anew does not know.
+    let same_boot = alarm.before.same_boot || telemetry.before.same_boot;
+    if let Some(end) = end.filter(|_| !same_boot) {
+        alarm.undated.over(end);
+        telemetry.undated.over(end);
+    }
+    // A clock that went back while the machine was up has been set: that is a step like any other.
+    if let Some(known) = last_seen.filter(|_| !same_boot || end.is_some()) {
+        clock.doubt(Wall(known.saturating_sub(BEHIND)));
+    }
+    if same_boot && end.is_some() {
+        clock.recall();
+    }
+    let now = clock.wall().0;
+    match telemetry.count() {
+        Some(count) if same_boot => clock.count().0.max(count),
+        Some(count) => count,
+        None => last_seen.map_or(now, |seen| seen.max(now)),
+    }
+}
+
+impl Found {
+    /// The newest time that the lane knows.
+    fn seen(&self) -> Option<i64> {
+        self.last_time.max(self.before.seen).max(self.undated.after())
+    }
+
+    /// The last record's, if it was stamped by a count.
+    fn count(&self) -> Option<i64> {
+        self.last_wall.filter(|_| self.last_wall != self.last_time)
+    }
 }
 
 /// When the directory was first used, UTC ms: nothing is ever written to the lock, and a damaged lane may have forgotten.
@@ -161,10 +207,14 @@ fn load_alarm(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundAl
     let end = chain::end(conn)?;
     let last = end.map_or(0, |(seq, ..)| seq);
     let found = load(conn, Lane::Alarm, sinks, (last, end.map(|(_, wall, _)| wall)))?;
-    let standing = match chain::standing(conn)? {
+    let mut standing = match chain::standing(conn)? {
         Some(standing) => standing,
-        None => chain::fold(conn)?.into_iter().map(|(_, event)| event).collect(),
+        None => chain::fold(conn)?,
     };
+    for (seq, event) in &mut standing {
+        found.undated.booted(*seq).into_iter().for_each(|booted| event.date(booted));
+    }
+    let standing = standing.into_iter().map(|(_, event)| event).collect();
     let (modes, levels) = (chain::modes(conn)?, chain::levels(conn)?);
     Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing, modes, levels })
 }
@@ -189,7 +239,8 @@ fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<Fou
     }
     let (last, stamp) = (newest.map_or(0, |(last, ..)| last), newest.map(|(_, stamp, _)| stamp));
     let found = load(conn, Lane::Telemetry, sinks, (last, stamp))?;
-    let found = Found { sure: newest.map(|(.., sure)| sure), ..found };
+    let sure = newest.map(|(.., sure)| sure).filter(|_| found.count().is_none());
+    let found = Found { sure: sure.or(found.sure), ..found };
     Ok(FoundTelemetry { found, series: series::load(conn)?, instants })
 }
 
@@ -215,16 +266,50 @@ fn load(
     // Holes in the middle come from repairs and thinning alone; else only the front can be missing, by retention.
     let middle = before.mended() || owed::ever(conn)?;
     let gone = gone(conn, lane, middle.then_some(last))?;
+    let undated = undated(conn, lane, &before)?;
+    let last_time =
+        if last_wall.is_some_and(|at| is_count(&undated, at)) { last_time(conn, lane, &undated)? } else { last_wall };
     Ok(Found {
         before,
         last,
         last_wall,
-        sure: last_wall,
+        last_time,
+        undated,
+        sure: last_time,
         began: start::began(conn)?,
         gone,
         voids: start::voids(conn)?,
         maps,
     })
+}
+
+/// What the file says of undated records. Of rows that a repair saved, or that changed while a backup was made, it may say
+/// nothing: those are of a boot that is over.
+fn undated(conn: &Connection, lane: Lane, before: &Before) -> rusqlite::Result<Undated> {
+    let mut undated = Undated::read(conn)?;
+    if lane == Lane::Telemetry && (before.mended() || before.restored()) {
+        let lost = "SELECT min(first_seq), max(t_max) FROM batch WHERE tier = ?1";
+        let lost: (Option<Seq>, Option<i64>) =
+            conn.query_row(lost, [undated::TIER], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if let (Some(first), Some(end)) = lost {
+            undated.recover(first, end);
+        }
+    }
+    Ok(undated)
+}
+
+fn is_count(undated: &Undated, at: i64) -> bool {
+    undated.first().is_some() && Wall(at) < EARLIEST
+}
+
+/// When the last record before the undated ones was committed.
+fn last_time(conn: &Connection, lane: Lane, undated: &Undated) -> rusqlite::Result<Option<i64>> {
+    let last = match lane {
+        Lane::Alarm => "SELECT wall FROM entry WHERE seq < ?1 ORDER BY seq DESC LIMIT 1",
+        Lane::Telemetry => "SELECT stamp FROM batch WHERE first_seq < ?1 ORDER BY first_seq DESC LIMIT 1",
+    };
+    let last: Option<i64> = conn.query_row(last, [undated.first()], |row| row.get(0)).optional()?;
+    Ok(last.filter(|at| Wall(*at) >= EARLIEST))
 }
 
 /// Where a sink begins anew whose map is lost. A store is sent all that is left, since a record sent again overwrites
@@ -304,7 +389,11 @@ fn tales(alarm: &Found, telemetry: &Found, cause: StartCause, (first, now): (Opt
 
 /// What may be missing of a lane: what a repair could not save, and whatever came after the last record.
 fn gaps(found: &Found, began: i64, now: i64, at_most: u64, why: &str) -> Vec<Entry> {
-    let gap = |from: i64, to: i64, at_most| Entry::Gap { from: from.min(to), to, at_most, why: why.to_owned() };
+    let gap = |from: i64, to: i64, at_most| {
+        // A count is no time to be held against one.
+        let from = if Wall(to) < EARLIEST && Wall(from) >= EARLIEST { from } else { from.min(to) };
+        Entry::Gap { from, to, at_most, why: why.to_owned() }
+    };
     // a sign of life is written when nothing waits
     let last = found.sure.max(found.before.seen).unwrap_or(began);
     let holes = found.before.repaired.as_ref().map_or(&[][..], |repaired| &repaired.holes);
@@ -316,7 +405,13 @@ fn gaps(found: &Found, began: i64, now: i64, at_most: u64, why: &str) -> Vec<Ent
 }
 
 /// The shared half of a lane, with its maps brought up to what the file holds.
-fn core(lane: Lane, dir: &Path, clock: &Clock, found: &Found, cause: StartCause) -> (LaneCore, Boot) {
+fn core(
+    lane: Lane,
+    dir: &Path,
+    clock: &Clock,
+    found: &Found,
+    (cause, known): (StartCause, Option<i64>),
+) -> (LaneCore, Boot) {
     let (head, epoch) = found.before.go_on(found.last);
     let now = clock.mono();
     let mut deliveries = Deliveries::default();
@@ -336,7 +431,9 @@ fn core(lane: Lane, dir: &Path, clock: &Clock, found: &Found, cause: StartCause)
     if let Some((1, last)) = found.gone.first() {
         deliveries.expire(*last, now);
     }
-    let core = LaneCore::new(lane, dir.join(schema::file_name(lane)), clock, head, deliveries);
+    let mut core = LaneCore::new(lane, dir.join(schema::file_name(lane)), clock, head, deliveries);
+    core.undated = Mutex::new(found.undated.clone());
+    core.known = known;
     (core, Boot { epoch, cause, started: clock.wall().0 })
 }
 

@@ -16,6 +16,7 @@ use super::chunk::{self, HOUR};
 use super::codec::{self, Item};
 use super::file::refuse;
 use super::seal::Sealed;
+use super::undated::{self, Undated};
 use super::{Entry, Lane, OpenError, Record, Seq, chain, schema, series};
 use crate::catalog::Catalog;
 
@@ -97,11 +98,15 @@ impl Past {
         to: i64,
         visit: &mut dyn FnMut(Seq, i64, &Entry) -> Result<(), String>,
     ) -> Result<(), String> {
+        let undated = Undated::read(&self.alarm).map_err(|error| self.told(&error).0)?;
         let mut next = 0;
         loop {
-            let kept = chain::read(&self.alarm, next, Seq::MAX, ENTRIES).map_err(|error| self.told(&error).0)?;
+            let mut kept = chain::read(&self.alarm, next, Seq::MAX, ENTRIES).map_err(|error| self.told(&error).0)?;
             let Some(last) = kept.last() else { return Ok(()) };
             next = last.seq.saturating_add(1);
+            for kept in &mut kept {
+                kept.date(&undated);
+            }
             for entry in kept.iter().filter(|entry| (from..to).contains(&entry.wall)) {
                 match &entry.entry {
                     Ok(known) => visit(entry.seq, entry.wall, known)?,
@@ -216,9 +221,9 @@ fn batches(
     mut each: impl FnMut(&Item),
 ) -> rusqlite::Result<()> {
     let mut rows = conn.prepare_cached(
-        "SELECT body FROM batch WHERE first_seq > ?1 AND t_max >= ?2 AND t_min < ?3 ORDER BY first_seq",
+        "SELECT body FROM batch WHERE first_seq > ?1 AND t_max >= ?2 AND t_min < ?3 AND tier != ?4 ORDER BY first_seq",
     )?;
-    let mut rows = rows.query(params![sealed.upto, from, to])?;
+    let mut rows = rows.query(params![sealed.upto, from, to, undated::TIER])?;
     while let Some(row) = rows.next()? {
         let body = row.get_ref(0)?.as_blob().unwrap_or_default();
         let decoded = codec::decode_points(body, first..=last, |seq, item| {

@@ -16,6 +16,7 @@ use super::file::{beside, make, refuse, remove, rename};
 use super::holes::{Hole, Row, Watch};
 use super::lane::file_bytes;
 use super::start::Repaired;
+use super::undated::Undated;
 use super::{Entry, Lane, OpenError, chain, chunk, codec, schema, seal};
 use crate::clock::Clock;
 
@@ -47,7 +48,13 @@ pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<()
     replace(path, lane, why, now, |fresh| {
         let Ok(old) = schema::reader(path) else { return Copied::nothing() };
         let clock = Clock::start();
-        tables(lane).iter().map(|table| copy(&old, fresh, table, &clock)).fold(Copied::default(), Copied::plus)
+        let copied =
+            tables(lane).iter().map(|table| copy(&old, fresh, table, &clock)).fold(Copied::default(), Copied::plus);
+        // What counts mean can't be made anew.
+        if let Err(error) = Undated::read(&old).and_then(|undated| undated.write(fresh)) {
+            tracing::warn!(%error, "what is known of undated records is lost");
+        }
+        copied
     })
 }
 

@@ -12,7 +12,9 @@ use super::readers::Readers;
 use super::room::{Gauge, Room};
 use super::seal::Sealed;
 use super::thin::Kept;
+use super::undated::Undated;
 use super::{Seq, chunk, schema, thin};
+use crate::clock;
 use crate::config::checked::JournalConfig;
 
 /// Rows of one transaction, so that a commit never waits long behind it.
@@ -168,11 +170,17 @@ impl Retention {
 
 /// When alarms changed, newest first: a sick disk may have written it down much later.
 fn transitions(conn: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let undated = Undated::read(conn)?;
     let mut rows = conn.prepare(
-        "SELECT coalesce(iif(json_valid(body), json_extract(body, '$.detected'), NULL), wall) FROM entry
+        "SELECT seq, coalesce(iif(json_valid(body), json_extract(body, '$.detected'), NULL), wall) FROM entry
          WHERE kind = 'alarm' ORDER BY seq DESC LIMIT ?1",
     )?;
-    rows.query_map([TRANSITIONS], |row| row.get(0))?.collect()
+    let rows = rows.query_map([TRANSITIONS], |row| {
+        let (seq, mut at) = (row.get(0)?, row.get(1)?);
+        undated.booted(seq).into_iter().for_each(|booted| clock::date(&mut at, booted));
+        Ok(at)
+    })?;
+    rows.collect()
 }
 
 /// A chunk with fewer readings, and how many are gone.

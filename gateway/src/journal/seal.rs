@@ -13,7 +13,7 @@ use super::Seq;
 use super::bytes::Damage;
 use super::chunk::{self, HOUR, MAX_READINGS, Summary};
 use super::codec::{self, Item};
-use super::lane::{Hand, LaneCore};
+use super::lane::{Hand, LaneCore, lock};
 
 /// Readings that make a round: a chunk is the better the longer it is, and what is fresh must be read whole for a trend.
 const ROUND: RangeInclusive<u64> = 131_072..=2_000_000;
@@ -23,8 +23,9 @@ const ROUND_A_POINT: u64 = 200;
 const SLICE: u64 = 131_072;
 /// How often it is looked whether a round is due, ms.
 const LOOK_EVERY: u64 = 5_000;
-/// An hour is sealed when it is over for this long, ms: what comes late makes a chunk of its own.
-const LATE: i64 = 300_000;
+/// An hour is sealed when it is over for this long, ms, and the next one is left alone: two chunks of an hour take more
+/// room than one. What comes later makes a chunk of its own.
+const LATE: i64 = 60_000;
 
 /// How far sealing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,7 +86,7 @@ impl Sealer {
     /// Whether anything was done.
     fn slice(&mut self, hand: &mut Hand, core: &LaneCore, wall: i64) -> rusqlite::Result<bool> {
         let sealed = Sealed::read(&hand.conn)?;
-        let till = if sealed.till > sealed.upto { None } else { due(&hand.conn, sealed.upto, core.head().seq, wall)? };
+        let till = if sealed.till > sealed.upto { None } else { due(&hand.conn, sealed.upto, dated(core), wall)? };
         if sealed.till <= sealed.upto && till.is_none() {
             return Ok(false);
         }
@@ -116,7 +117,13 @@ impl Sealer {
     }
 }
 
-/// Up to where a round is due: enough readings wait, or an hour is over.
+/// The last record that may be sealed: those behind wait for their time.
+fn dated(core: &LaneCore) -> Seq {
+    let waiting = lock(&core.undated).first();
+    waiting.map_or(Seq::MAX, |first| first.saturating_sub(1)).min(core.head().seq)
+}
+
+/// Up to where a round is due: to the end if enough readings wait, or of the hours that are over to theirs.
 fn due(conn: &Connection, upto: Seq, head: Seq, wall: i64) -> rusqlite::Result<Option<Seq>> {
     let points: u64 =
         conn.prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM series")?.query_row([], |row| row.get(0))?;
@@ -125,10 +132,19 @@ fn due(conn: &Connection, upto: Seq, head: Seq, wall: i64) -> rusqlite::Result<O
     let Some(oldest) = oldest.query_map([upto], |row| row.get::<_, i64>(0))?.next().transpose()? else {
         return Ok(None);
     };
-    let hour = |at: i64| at.div_euclid(HOUR);
-    let over = hour(oldest) < hour(wall.saturating_sub(LATE));
+    let over = wall.saturating_sub(LATE).div_euclid(HOUR).saturating_mul(HOUR);
+    if oldest < over {
+        return before(conn, upto, over);
+    }
     let whole = (points * MAX_READINGS as u64).clamp(*ROUND.start(), *ROUND.end()).max(points * ROUND_A_POINT);
-    Ok((over || waiting >= whole).then_some(head))
+    Ok((waiting >= whole).then_some(head))
+}
+
+/// The last seq that was committed before this time (UTC ms), of those after `upto`.
+fn before(conn: &Connection, upto: Seq, end: i64) -> rusqlite::Result<Option<Seq>> {
+    let last =
+        "SELECT first_seq + n - 1 FROM batch WHERE first_seq > ?1 AND stamp < ?2 ORDER BY first_seq DESC LIMIT 1";
+    conn.prepare_cached(last)?.query_map(params![upto, end], |row| row.get(0))?.next().transpose()
 }
 
 /// The round as far as no point has more readings than two slices hold, and its counts. It is shortened by batches and

@@ -2,10 +2,12 @@
 
 use std::hash::{BuildHasher, Hasher};
 
+use gengfu_core::time::Wall;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::holes::{self, Hole};
 use super::{Head, Seq, StartCause, Stretch, schema};
+use crate::clock::EARLIEST;
 
 /// A stretch of seq that one epoch covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,9 +160,9 @@ pub(super) fn stretches(conn: &Connection) -> rusqlite::Result<Vec<Stretch>> {
     Ok(stretches)
 }
 
-/// When the lane began, UTC ms.
+/// When the lane began, UTC ms, as far as there was a clock.
 pub(super) fn began(conn: &Connection) -> rusqlite::Result<Option<i64>> {
-    conn.query_row("SELECT min(started) FROM epoch", [], |row| row.get(0))
+    conn.query_row("SELECT min(started) FROM epoch WHERE started >= ?1", [EARLIEST.0], |row| row.get(0))
 }
 
 /// Marks the stop as asked for; the last thing a run writes.
@@ -169,13 +171,16 @@ pub(super) fn mark_clean(conn: &Connection, now: i64) -> rusqlite::Result<()> {
     schema::put_meta(conn, "clean", "yes")
 }
 
-/// A sign of life while there is nothing else to write.
+/// A sign of life while there is nothing else to write; a count of a clock that is not set is no time to be seen at.
 pub(super) fn mark_seen(conn: &Connection, now: i64) -> rusqlite::Result<()> {
+    if Wall(now) < EARLIEST {
+        return Ok(());
+    }
     schema::put_meta(conn, "seen", &now.to_string())
 }
 
 /// Identity of the machine's boot; `None` where the system does not tell.
-fn machine_boot() -> Option<String> {
+pub(super) fn machine_boot() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 

@@ -11,7 +11,9 @@ use std::time::Duration;
 use gengfu_core::time::Mono;
 use rusqlite::{Connection, params};
 
+use super::alarm::AlarmLane;
 use super::codec::{self, Item};
+use super::dating::Dater;
 use super::instant::Instants;
 use super::lane::{Ask, Hand, IDLE, LaneCore, lock};
 use super::queue::Queue;
@@ -19,7 +21,7 @@ use super::retention::Retention;
 use super::room::Room;
 use super::seal::Sealer;
 use super::series::Series;
-use super::{Seq, start};
+use super::{Seq, start, undated};
 use crate::config::checked::JournalConfig;
 use crate::flow::{Batch, Receipt, Refused};
 use crate::telemetry::SharedStats;
@@ -69,6 +71,12 @@ impl TelemetryLane {
         lock(&self.queue).len()
     }
 
+    /// Readings that wait for their time, and the few behind them.
+    pub(super) fn undated(&self) -> u64 {
+        let first = lock(&self.core.undated).first();
+        first.map_or(0, |first| (self.core.head().seq + 1).saturating_sub(first))
+    }
+
     /// Nothing more comes in; what waits is due at once.
     pub(super) fn close(&self) {
         lock(&self.queue).close();
@@ -98,8 +106,17 @@ struct Row {
     n: u64,
     t_min: i64,
     t_max: i64,
-    history: bool,
+    kind: Kind,
     body: Vec<u8>,
+}
+
+/// What the readings of a row have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Kind {
+    /// They came as history, not live.
+    history: bool,
+    /// `batch.tier`: fresh, or stamped by a count.
+    tier: u8,
 }
 
 /// The writer thread.
@@ -110,6 +127,7 @@ pub(super) struct TelemetryWriter {
     stats: SharedStats,
     instants: Instants,
     series: Series,
+    dater: Dater,
     sealer: Sealer,
     retention: Retention,
     /// Readings of the row being filled; kept for its memory.
@@ -125,6 +143,7 @@ impl TelemetryWriter {
         instants: Instants,
         series: Series,
         retention: Retention,
+        alarms: Arc<AlarmLane>,
     ) -> Self {
         Self {
             lane,
@@ -132,6 +151,7 @@ impl TelemetryWriter {
             stats: Arc::clone(stats),
             instants,
             series,
+            dater: Dater::new(alarms),
             sealer: Sealer::default(),
             retention,
             items: Vec::new(),
@@ -171,15 +191,21 @@ impl TelemetryWriter {
         let work = self.prepare(batches);
         let core = &self.lane.core;
         let series = self.series.news(work.readings > 0);
+        let undated = work.undated().and_then(|first| core.undated_from(first));
         let written = self.hand.commit(
             core,
             &mut |conn| {
                 series.write(conn)?;
+                undated.iter().try_for_each(|undated| undated.write(conn))?;
                 work.write(conn, core.clock.wall().0)
             },
             || {
                 lock(&self.lane.queue).settled();
                 self.stats.committed.add(work.readings + work.refused.len() as u64);
+                // Before anybody can see them.
+                if let Some(undated) = &undated {
+                    lock(&core.undated).clone_from(undated);
+                }
                 if work.readings > 0 {
                     core.head.send_modify(|head| head.seq = work.last);
                 }
@@ -196,26 +222,29 @@ impl TelemetryWriter {
     /// Numbers the readings, keeps their instants apart, and encodes them.
     fn prepare(&mut self, batches: impl IntoIterator<Item = Batch>) -> Work {
         let mut work = Work { last: self.lane.core.head().seq, ..Work::default() };
-        let mut history = false;
+        let clock = &self.lane.core.clock;
+        let mut kind = Kind::default();
         for batch in batches {
-            if batch.history != history {
-                work.add(&mut self.items, history);
-                history = batch.history;
-            }
             let mut stamps = batch.stamps.iter().peekable();
             for (n, reading) in batch.readings.iter().enumerate() {
+                let tier = if clock.is_count(reading.at) { undated::TIER } else { 0 };
+                let next = Kind { history: batch.history, tier };
+                if next != kind {
+                    work.add(&mut self.items, kind);
+                    kind = next;
+                }
                 let stamp = stamps.next_if(|(at, _)| *at as usize == n).map(|(_, stamp)| stamp.0);
                 let offset = self.instants.offset(reading.point.0, reading.at.0);
                 let (point, at, value, quality) = (reading.point.0, reading.at.0, reading.value, reading.quality);
                 self.items.push(Item { point, at, offset, quality, value, stamp });
                 if self.items.len() >= codec::MAX_READINGS {
-                    work.add(&mut self.items, history);
+                    work.add(&mut self.items, kind);
                 }
             }
             work.refused.extend(batch.refused);
             work.receipts.extend(batch.receipt);
         }
-        work.add(&mut self.items, history);
+        work.add(&mut self.items, kind);
         work
     }
 
@@ -228,6 +257,7 @@ impl TelemetryWriter {
             let wall = core.clock.wall().0;
             self.hand.commit(core, &mut |conn| start::mark_seen(conn, wall), || ());
         }
+        self.dater.tidy(&mut self.hand, core, &mut self.instants);
         self.sealer.tidy(&mut self.hand, core);
         if let Some(limits) = lock(&self.lane.limits).take() {
             self.retention.limit(&limits);
@@ -243,7 +273,7 @@ impl TelemetryWriter {
         let core = &self.lane.core;
         let now = core.clock.mono();
         let wait = self.lane.due().map_or(IDLE, |due| Duration::from_millis(due.since(now)));
-        if !wait.is_zero() && !self.retention.more() && !self.sealer.more() {
+        if !wait.is_zero() && !self.retention.more() && !self.sealer.more() && !self.dater.more() {
             core.bell.wait(wait.min(IDLE));
         }
     }
@@ -260,8 +290,13 @@ impl TelemetryWriter {
 }
 
 impl Work {
-    /// Makes a row of `items`, which came live or as history, and empties them.
-    fn add(&mut self, items: &mut Vec<Item>, history: bool) {
+    /// The first reading that was stamped by a count.
+    fn undated(&self) -> Option<Seq> {
+        self.rows.iter().find(|row| row.kind.tier == undated::TIER).map(|row| row.first)
+    }
+
+    /// Makes a row of `items`, which are of this kind, and empties them.
+    fn add(&mut self, items: &mut Vec<Item>, kind: Kind) {
         if items.is_empty() {
             return;
         }
@@ -272,13 +307,13 @@ impl Work {
         items.clear();
         self.last += n;
         self.readings += n;
-        self.rows.push(Row { first, n, t_min, t_max, history, body });
+        self.rows.push(Row { first, n, t_min, t_max, kind, body });
     }
 
     fn write(&self, conn: &Connection, stamp: i64) -> rusqlite::Result<()> {
-        let mut insert = conn.prepare_cached("INSERT INTO batch VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8)")?;
-        for Row { first, n, t_min, t_max, history, body } in &self.rows {
-            insert.execute(params![first, n, t_min, t_max, stamp, codec::FORMAT, history, body])?;
+        let mut insert = conn.prepare_cached("INSERT INTO batch VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        for Row { first, n, t_min, t_max, kind: Kind { history, tier }, body } in &self.rows {
+            insert.execute(params![first, n, t_min, t_max, stamp, codec::FORMAT, tier, history, body])?;
         }
         if self.refused.is_empty() {
             return Ok(());

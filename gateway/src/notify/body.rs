@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
+use crate::flow::{Acknowledged, AlarmEvent, Figures, Text, Veil};
 use crate::journal::Tapped;
 
 /// Header with `<alarm id>.<transition number>`, the same on every re-send.
@@ -42,7 +42,17 @@ struct Push<'a> {
     by: Option<&'a str>,
     raised: Option<&'a Figures>,
     acknowledged: Option<&'a Acknowledged>,
+    life: &'a str,
+    shelved: Option<&'a Veil>,
+    out_of_service: Option<&'a Veil>,
+    suppressed: bool,
+    test: Option<&'a str>,
+    first: bool,
+    note: Option<&'a str>,
     times: Times,
+    /// `unset`: the gateway's clock was not set, the times count from its boot. `set-later`: it was not, and they follow
+    /// from the clock that was set later.
+    clock: Option<&'a str>,
     /// On the gateway's disk before this was sent.
     durable: bool,
     /// Steps that were held back before this one, where the channel asked for it.
@@ -103,7 +113,15 @@ pub(super) fn alarm(tapped: &Tapped, damped: Option<Held>, console: &str, sent: 
         by: event.by.as_deref(),
         raised: event.raised.as_ref(),
         acknowledged: event.acknowledged.as_ref(),
+        life: event.life(),
+        shelved: event.shelved.as_ref(),
+        out_of_service: event.out_of_service.as_ref(),
+        suppressed: event.suppressed,
+        test: event.test.as_deref(),
+        first: event.first,
+        note: event.note.as_deref(),
         times: times(event, tapped.committed, sent),
+        clock: event.clock.as_deref(),
         durable: tapped.durable,
         damped: damped.map(|Held { count, for_ms }| Damped { held: count, for_ms }),
         link: link(console, &event.id),

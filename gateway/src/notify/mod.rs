@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use gengfu_core::alarm::{ModeName, Priority};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::checked::{Site, WebhookConfig};
+use crate::flow::AlarmEvent;
 use crate::journal::Tap;
 use crate::stop::Stop;
 use crate::telemetry::{LinkState, SharedStats};
@@ -38,6 +40,30 @@ pub struct Context {
     pub stop: Stop,
     /// Address of the console, for the link in the message.
     pub console: String,
+}
+
+/// Which transitions this channel is for.
+#[derive(Debug, Clone, Copy)]
+struct Wanted<'a> {
+    /// Empty for all.
+    priorities: &'a [Priority],
+    /// Also those of walk-tests and maintenance. A drill is to call people, and is always pushed.
+    tests: bool,
+}
+
+impl<'a> Wanted<'a> {
+    const fn of(config: &'a WebhookConfig) -> Self {
+        Self { priorities: config.priorities.as_slice(), tests: config.tests }
+    }
+
+    fn is(self, event: &AlarmEvent) -> bool {
+        let called = match event.test() {
+            Some(ModeName::WalkTest | ModeName::Maintenance) => self.tests,
+            Some(ModeName::Drill) | None => true,
+        };
+        let priority = |priority: &Priority| priority.word() == event.priority;
+        called && (self.priorities.is_empty() || self.priorities.iter().any(priority))
+    }
 }
 
 /// How long a push under way at a stop may still take.
@@ -83,7 +109,7 @@ async fn notify<T: pushes::Source>(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = pushes::run(shared.clone(), tap, &config, stop.clone()) => {}
+        () = pushes::run(shared.clone(), tap, Wanted::of(&config), config.damp.map(damp::Damp::new), stop.clone()) => {}
         () = heartbeat(&shared, site, config.heartbeat) => {}
         () = end(stop.clone()) => {}
     }

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gengfu_core::alarm::Priority;
 use gengfu_core::alarm::damper::Held;
 use tokio::task::{JoinError, JoinSet};
 
 use super::damp::Damp;
 use super::order::{Attempt, Failure, Missing, Window};
 use super::receiver::Answer;
-use super::{Shared, body};
+use super::{Shared, Wanted, body};
 use crate::backoff::{self, Backoff};
-use crate::config::checked::WebhookConfig;
 use crate::journal::{Found, Outcome, Seq, Tap, TapMark, Tapped};
 use crate::stop::Stop;
 
@@ -64,7 +62,7 @@ type Read = (String, Seq, Found);
 struct Pushes<'a, T> {
     shared: Arc<Shared>,
     tap: T,
-    priorities: &'a [Priority],
+    wanted: Wanted<'a>,
     window: Window,
     /// Where the channel asks for it.
     damp: Option<Damp>,
@@ -74,11 +72,16 @@ struct Pushes<'a, T> {
 }
 
 /// Pushes until stop is said and nothing is under way.
-pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, config: &WebhookConfig, mut stop: Stop) {
+pub(super) async fn run<T: Source>(
+    shared: Arc<Shared>,
+    tap: T,
+    wanted: Wanted<'_>,
+    damp: Option<Damp>,
+    mut stop: Stop,
+) {
     let backoff = Backoff::new(FLOOR, CEILING, backoff::seed(&shared.name, &shared.clock));
     let (flights, reads) = (JoinSet::new(), JoinSet::new());
-    let (priorities, damp) = (config.priorities.as_slice(), config.damp.map(Damp::new));
-    let mut pushes = Pushes { shared, tap, priorities, window: Window::default(), damp, backoff, flights, reads };
+    let mut pushes = Pushes { shared, tap, wanted, window: Window::default(), damp, backoff, flights, reads };
     let mut open = true;
     loop {
         if !stop.said() {
@@ -107,7 +110,7 @@ pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, config: &Webhook
 }
 
 impl<T: Source> Pushes<'_, T> {
-    /// Takes a transition in, or settles it where nobody wants its priority here.
+    /// Takes a transition in, or settles it where it is not for this channel.
     fn take(&mut self, tapped: Tapped) {
         let Some(tapped) = self.wanted(tapped) else { return };
         let now = self.shared.clock.now();
@@ -132,8 +135,7 @@ impl<T: Source> Pushes<'_, T> {
     }
 
     fn wanted(&self, tapped: Tapped) -> Option<Tapped> {
-        let wanted = |priority: &Priority| priority.word() == tapped.event.priority;
-        if self.priorities.is_empty() || self.priorities.iter().any(wanted) {
+        if self.wanted.is(&tapped.event) {
             return Some(tapped);
         }
         self.tap.settle(tapped.mark, Outcome::NotForIt);

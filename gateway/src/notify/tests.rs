@@ -61,6 +61,7 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         test: None,
         first: false,
         note: None,
+        clock: None,
     };
     let mark = TapMark::Seq(u64::from(alarm) * 1_000_000 + u64::from(number));
     Tapped { event, durable: true, committed: Some(1_700_000_000_130), passed_by: None, mark }
@@ -120,6 +121,7 @@ impl Rig {
             name: "duty-room".to_owned(),
             url,
             priorities: Vec::new(),
+            tests: false,
             secret_file: None,
             heartbeat: None,
             timeout: Duration::from_millis(500),
@@ -204,6 +206,9 @@ async fn a_push_says_all_that_the_contract_names() {
         assert_eq!(said.pointer(pointer).and_then(|v| v.as_str()), Some(value), "{pointer}");
     }
     assert_eq!((said["value"].as_f64(), said["limit"].as_f64()), (Some(0.125), Some(0.15)));
+    let plain = serde_json::json!(["unacknowledged", null, null, false, null, false, null]);
+    let fields = ["life", "shelved", "out_of_service", "suppressed", "test", "first", "note"];
+    assert_eq!(serde_json::Value::from_iter(fields.map(|field| said[field].clone())), plain);
     assert_eq!((said["durable"].as_bool(), said["number"].as_u64()), (Some(true), Some(1)));
     assert_eq!(said["times"]["occurred_ms"].as_i64(), Some(1_700_000_000_123));
     rig.stop().await;
@@ -422,6 +427,24 @@ async fn a_receiver_that_comes_back_gets_all_at_the_next_sign_of_life() {
     assert!(took < 500, "{took} ms");
     assert_eq!(keys(&server.seen()).len(), 21, "each once");
     rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_call_nobody_but_by_a_drill_or_where_they_are_wanted() {
+    for (wanted, expected) in [(false, vec!["drill"]), (true, vec!["walk-test", "maintenance", "drill"])] {
+        let server = Server::start(|_| Reply::Status(200, "")).await;
+        let rig = Rig::start(server.url(), |config| config.tests = wanted);
+        for (alarm, mode) in (1..).zip(["walk-test", "maintenance", "drill"]) {
+            let mut test = tapped(alarm, 1, "critical");
+            test.event.test = Some(mode.to_owned());
+            rig.tap.try_send(test).unwrap();
+        }
+        rig.all_settled(3).await;
+        let pushed: BTreeSet<_> =
+            server.seen().iter().map(|push| json(push)["test"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(pushed, expected.into_iter().map(str::to_owned).collect());
+        rig.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

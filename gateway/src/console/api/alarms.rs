@@ -1,19 +1,16 @@
-//! Alarms: what stands, what happened, and the two things a person may do about one here.
+//! Alarms: what stands, what is kept from being announced, what happened.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gengfu_core::alarm::StateName;
-use gengfu_core::engine::Command as Done;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::super::App;
-use super::super::extract::{Command, Page, Paging, Params, Payload};
+use super::super::extract::{Page, Paging, Params};
 use super::super::problem::Problem;
-use super::super::standing;
-use crate::driver::{CommandError, Order};
+use super::super::standing::{self, AlarmView};
 use crate::flow::AlarmEvent;
 use crate::journal::{Entry, Seq};
 
@@ -28,21 +25,25 @@ pub(super) struct List {
     limit: Option<usize>,
 }
 
-/// What stands comes whole: a page of alarms that misses one because another was raised in between would be a lie.
+/// `standing` is what is announced, `open` also what lies on a shelf, is suppressed or out of service. It comes whole: a page of alarms that misses one because another was raised in between would be a lie.
 pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> Result<Response, Problem> {
     let paging = Paging::new(list.cursor.as_deref(), list.limit)?;
     let state = list.state.as_deref().unwrap_or("standing");
     if state == "all" {
         return past(&app, paging).await.map(|page| Json(page).into_response());
     }
-    if state != "standing" && !StateName::ALL.iter().any(|name| name.word() == state) {
+    if !matches!(state, "standing" | "open") && !StateName::ALL.iter().any(|name| name.word() == state) {
         let words: Vec<&str> = StateName::ALL.iter().map(|name| name.word()).collect();
-        let detail = format!("`{state}` is no state; give standing, all or one of {}", words.join(", "));
+        let detail = format!("`{state}` is no state; give standing, open, all or one of {}", words.join(", "));
         return Err(Problem::invalid(detail));
     }
     let snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
-    let standing = standing::all(&snapshot, &app.catalog, &app.site());
-    let items = standing.into_iter().filter(|view| state == "standing" || view.alarm.state == state).collect();
+    let wanted = |view: &AlarmView| match state {
+        "standing" => view.veil.is_none(),
+        "open" => true,
+        state => view.alarm.state == state,
+    };
+    let items = standing::all(&snapshot, &app.catalog, &app.site()).into_iter().filter(wanted).collect();
     Ok(Json(Page { items, next: None }).into_response())
 }
 
@@ -77,63 +78,10 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
     Ok(Json(json!({ "alarm": alarm, "transitions": transitions })).into_response())
 }
 
-pub(super) async fn acknowledge(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Payload(command): Payload<Command>,
-) -> Result<Response, Problem> {
-    let command = command.checked()?;
-    let answer = app.engine.acknowledge(id.clone(), command.by.clone(), command.note.clone()).await;
-    answer_command(&app, &id, command, answer).await
-}
-
-pub(super) async fn reset(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    Payload(command): Payload<Command>,
-) -> Result<Response, Problem> {
-    let command = command.checked()?;
-    let order = Order { target: id.clone(), command: Done::Reset, by: command.by.clone(), note: None };
-    let answer = app.engine.order(order).await;
-    answer_command(&app, &id, command, answer).await
-}
-
-async fn answer_command(
-    app: &App,
-    id: &str,
-    command: Command,
-    answer: Result<AlarmEvent, CommandError>,
-) -> Result<Response, Problem> {
-    let event = match answer {
-        Ok(event) => Some(event),
-        Err(CommandError::NotDurable) => None,
-        Err(CommandError::NoSuchAlarm) => return Err(unknown(id)),
-        Err(CommandError::Wrong(why)) => return Err(Problem::invalid(why)),
-        Err(CommandError::NotNow(why)) => return Err(Problem::new(StatusCode::CONFLICT, "not-in-this-state", why)),
-        Err(CommandError::Stopped) => return Err(Problem::engine_silent()),
-    };
-    let noted = match command.note {
-        Some(note) => app.history.record(audit(app, id, command.by, note)).await,
-        None => true,
-    };
-    match event {
-        Some(event) if noted => Ok(Json(event).into_response()),
-        Some(_) | None => Ok(not_durable(id)),
-    }
-}
-
-fn audit(app: &App, id: &str, by: String, note: String) -> Entry {
-    Entry::Audit { at: app.clock.wall().0, by, action: "note".to_owned(), target: id.to_owned(), detail: note }
-}
-
-/// It took effect, and a power cut now could undo it: neither success nor failure, and said so.
-fn not_durable(id: &str) -> Response {
-    let detail = "carried out, but not on disk yet: it is written as soon as the disk takes it, and a power cut before \
-                  that would undo it; look at /readyz";
-    (StatusCode::ACCEPTED, Json(json!({ "id": id, "durable": false, "detail": detail }))).into_response()
-}
-
-fn unknown(id: &str) -> Problem {
-    let detail = format!("no alarm `{id}` stands; /api/v1/alarms lists what stands, ?state=all what was");
+pub(super) fn unknown(id: &str) -> Problem {
+    let detail = format!(
+        "no alarm `{id}` stands, and no rule of that name is on a point; /api/v1/alarms lists what stands, ?state=all what \
+         was; one that is normal is named rule@device/point"
+    );
     Problem::not_found("no-such-alarm", detail)
 }

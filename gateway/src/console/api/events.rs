@@ -1,5 +1,6 @@
-//! Server-sent events: `hello`, `points`, `alarm`, `performance`, `warning`, `heartbeat`, `resync`. Whoever listens first subscribes and then
-//! fetches `/points` and `/alarms`; applied in order on top of that, the events bring it to the present and keep it there.
+//! Server-sent events: `hello`, `points`, `alarm`, `modes`, `performance`, `warning`, `heartbeat`, `resync`.
+//! Whoever listens first subscribes and then fetches `/points`, `/alarms` and `/modes`; applied in order on top of that, the
+//! events bring it to the present and keep it there.
 
 use std::convert::Infallible;
 
@@ -26,7 +27,7 @@ pub(super) async fn events(State(app): State<App>) -> Result<Events, Problem> {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail));
     };
     let hello = json!({
-        "site": app.site().id, "version": env!("CARGO_PKG_VERSION"), "started": app.started,
+        "site": app.site().id, "version": env!("CARGO_PKG_VERSION"), "started": app.started(),
         "now": app.clock.wall().0, "engine": app.live.engine_alive(),
     });
     let listener = Listener {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::App;
 use super::super::view::{RunBalance, Totals, side_word};
-use crate::config::checked::Rule;
+use crate::config::checked::{LevelMeta, Rule, Scope, Unknown};
 
 pub(super) async fn ledger(State(app): State<App>) -> Json<Value> {
     let sinks = app.history.ledger();
@@ -29,12 +29,28 @@ pub(super) async fn rules(State(app): State<App>) -> Json<Value> {
 }
 
 fn rule(rule: &Rule) -> Value {
-    let levels: Vec<Value> =
-        rule.levels.iter().map(|level| json!({ "priority": level.priority.word(), "latch": level.latch })).collect();
+    let level = |level: &LevelMeta| json!({ "priority": level.priority.word(), "latch": level.latch, "shelvable": level.shelvable });
+    let unknown = match rule.unknown {
+        Unknown::Hold => "hold",
+        Unknown::Alarm => "alarm",
+        Unknown::Danger => "danger",
+    };
     json!({
-        "id": rule.id, "points": rule.points, "detector": detector(&rule.detector), "levels": levels,
-        "basis": rule.basis, "advice": rule.advice,
+        "id": rule.id, "points": rule.points, "detector": detector(&rule.detector),
+        "levels": rule.levels.iter().map(level).collect::<Vec<_>>(), "basis": rule.basis, "advice": rule.advice,
+        "unknown": unknown, "re_alarm_ms": rule.re_alarm.map(|again| again.as_millis() as u64),
+        "suppressed_by": rule.suppressed_by.as_ref().map(|by| json!({ "rule": by.rule, "same": scope(by.same) })),
+        "first_out": rule.first_out,
+        "voters": rule.voters.iter().map(|voter| format!("{}@{}", voter.rule, voter.point)).collect::<Vec<_>>(),
     })
+}
+
+const fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Device => "device",
+        Scope::Area => "area",
+        Scope::Site => "site",
+    }
 }
 
 fn detector(params: &Params) -> Value {
@@ -51,10 +67,10 @@ fn detector(params: &Params) -> Value {
         Params::Trend(trend::Params { limit, side, within_ms, window_ms }) => {
             json!({ "kind": "trend", "limit": limit, "side": side_word(side), "within_ms": within_ms, "window_ms": window_ms })
         }
-        Params::Vote(vote::Params { need, of, within_ms, degraded, watch, on_ms, off_ms, .. }) => {
-            let kind = match watch {
-                vote::Watch::Danger => "vote",
-                vote::Watch::Health => "vote-health",
+        Params::Vote(vote::Params { need, of, within_ms, degraded, watch, .. }) => {
+            let (kind, after_ms) = match watch {
+                vote::Watch::Danger => ("vote", None),
+                vote::Watch::Health { after_ms } => ("vote-health", Some(after_ms)),
             };
             let degraded = match degraded {
                 vote::Degraded::Hold => "hold",
@@ -62,8 +78,8 @@ fn detector(params: &Params) -> Value {
                 vote::Degraded::Trip => "trip",
             };
             json!({
-                "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded, "on_ms": on_ms,
-                "off_ms": off_ms,
+                "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded,
+                "after_ms": after_ms,
             })
         }
         Params::Absent(absent::Params { bad_ms, silent_ms }) => {

@@ -6,6 +6,7 @@ use std::fmt::{Display, Write};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use gengfu_core::alarm::ModeName;
 
 use super::super::App;
 use super::{performance, process, warning};
@@ -78,6 +79,7 @@ fn process(out: &mut Exposition, app: &App, engine: bool) {
     out.family("gengfu_info", "gauge", "Version and site; always 1")
         .sample(&[("version", env!("CARGO_PKG_VERSION")), ("site", &app.site().id)], 1);
     out.gauge("gengfu_uptime_seconds", "Time since this run began", app.clock.up_ms() as f64 / 1000.0);
+    out.gauge("gengfu_clock_set", "Whether the gateway knows what time it is", u8::from(app.clock.is_set()));
     out.gauge("gengfu_engine_alive", "Whether the engine answered within 2 s", u8::from(engine));
     if let Some(bytes) = process::resident_bytes() {
         out.gauge("process_resident_memory_bytes", "Resident memory size in bytes", bytes);
@@ -94,13 +96,18 @@ fn process(out: &mut Exposition, app: &App, engine: bool) {
 }
 
 fn alarms(out: &mut Exposition, snapshot: &Snapshot) {
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, &str, Option<&str>), u64> = BTreeMap::new();
     for alarm in &snapshot.alarms {
-        *counts.entry((&alarm.state, &alarm.priority)).or_default() += 1;
+        *counts.entry((&alarm.state, &alarm.priority, alarm.test.as_deref())).or_default() += 1;
     }
-    let mut family = out.family("gengfu_alarms", "gauge", "Alarms that stand");
-    for ((state, priority), count) in counts {
-        family.sample(&[("state", state), ("priority", priority)], count);
+    let mut family = out.family("gengfu_alarms", "gauge", "Alarms that are not normal; those of a test bear its name");
+    for ((state, priority, test), count) in counts {
+        let labels = [("state", state), ("priority", priority), ("test", test.unwrap_or_default())];
+        family.sample(if test.is_some() { &labels } else { labels.get(..2).unwrap_or(&labels) }, count);
+    }
+    let mut family = out.family("gengfu_modes", "gauge", "Areas that are in this mode");
+    for mode in ModeName::ALL.map(ModeName::word) {
+        family.sample(&[("mode", mode)], snapshot.modes.iter().filter(|record| record.mode == mode).count());
     }
     let mut counts: BTreeMap<&str, u64> = ["good", "uncertain", "bad"].map(|quality| (quality, 0)).into();
     for (_, reading) in &snapshot.points {
@@ -148,6 +155,11 @@ fn journal(out: &mut Exposition, health: &Health, mono: u64) {
     out.gauge("gengfu_journal_bytes", "Bytes the journal takes on disk", health.bytes_on_disk);
     out.gauge("gengfu_journal_ring", "Alarm entries not on disk yet", health.ring);
     out.gauge("gengfu_journal_queue", "Readings waiting for their commit", health.queued);
+    out.gauge(
+        "gengfu_journal_undated",
+        "Readings taken before the clock was set, waiting for their time",
+        health.undated,
+    );
     room(out, health.room);
     let lanes = [
         ("alarm", health.alarm_progress, &health.alarm_error),

@@ -2,6 +2,7 @@
 //! documents. `openapi.json` describes every route of the table below, and a test holds the two together.
 
 use axum::routing::{MethodRouter, get, post};
+use gengfu_core::engine::Command as Act;
 
 use super::App;
 
@@ -11,7 +12,9 @@ mod health;
 mod ledger;
 mod letters;
 mod metrics;
+mod modes;
 mod openapi;
+mod orders;
 mod performance;
 mod points;
 mod process;
@@ -43,8 +46,16 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/api/v1/points/{device}/{point}/history", get(points::history)),
         reads("/api/v1/alarms", get(alarms::list)),
         reads("/api/v1/alarms/{id}", get(alarms::one)),
-        does("/api/v1/alarms/{id}/acknowledge", post(alarms::acknowledge)),
-        does("/api/v1/alarms/{id}/reset", post(alarms::reset)),
+        does("/api/v1/alarms/{id}/acknowledge", orders::plain(Act::Acknowledge)),
+        does("/api/v1/alarms/{id}/reset", orders::plain(Act::Reset)),
+        does("/api/v1/alarms/{id}/shelve", post(orders::shelve)),
+        does("/api/v1/alarms/{id}/unshelve", orders::plain(Act::Unshelve)),
+        does("/api/v1/alarms/{id}/out-of-service", post(orders::out_of_service)),
+        does("/api/v1/alarms/{id}/return-to-service", orders::plain(Act::ReturnToService)),
+        does("/api/v1/alarms/{id}/note", post(orders::note)),
+        reads("/api/v1/modes", get(modes::list)),
+        does("/api/v1/modes/{area}/begin", post(modes::begin)),
+        does("/api/v1/modes/{area}/end", post(modes::end)),
         reads("/api/v1/events", get(events::events)),
         reads("/api/v1/ledger", get(ledger::ledger)),
         reads("/api/v1/ledger/dead", get(letters::list)),

@@ -52,7 +52,6 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
     let failing = failing(snapshot.is_some(), &journal, now.mono.0);
     let impaired = app.impaired(snapshot.as_ref()).reasons();
     let links: Vec<Value> = app
-        .stats
         .links()
         .into_iter()
         .map(|(name, link)| {
@@ -71,9 +70,9 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
             "id": site.id, "name": site.name, "street": site.street, "industry": site.industry, "timezone": site.timezone,
         },
         "version": env!("CARGO_PKG_VERSION"),
-        "started": app.started,
+        "started": app.started(),
         "uptime_ms": app.clock.up_ms(),
-        "clock": { "now": now.wall.0, "mono": now.mono.0 },
+        "clock": { "now": now.wall.0, "mono": now.mono.0, "set": app.clock.is_set() },
         "engine": { "alive": snapshot.is_some(), "mono": snapshot.as_ref().map(|s| s.mono) },
         "levels": snapshot.map(|s| s.levels),
         "journal": journal,

@@ -1,21 +1,25 @@
-//! What stands, in the order in which it wants eyes: how it is now, how it was when it was raised, and what to do.
+//! What stands, in the order in which it wants eyes: how it is now, how it was when it was raised, and what to do. Tests are
+//! set apart from it, and so is what is kept from being announced: see [`aside`].
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::alarm::life::Life;
 use maud::{Markup, html};
 
 use super::super::standing::{self, AlarmView};
 use super::words::Lang;
-use super::{Look, words};
+use super::{Look, aside, words};
 use crate::flow::{Acknowledged, Figures, Text};
 
 /// Alarms on the page; what lies beyond is counted and can be had from the API.
 const CARDS_MAX: usize = 200;
+/// Between its first coming and the last less than this is no second coming.
+const AGAIN_MS: i64 = 1_000;
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let (lang, app) = (look.lang, look.app);
-    let alarms =
+    let all =
         look.snapshot.as_ref().map_or_else(Vec::new, |snapshot| standing::all(snapshot, &app.catalog, &app.site()));
+    let (hidden, told): (Vec<_>, Vec<_>) = all.into_iter().partition(|view| view.veil.is_some());
+    let (tests, alarms): (Vec<_>, Vec<_>) = told.into_iter().partition(|view| view.alarm.test.is_some());
     html! {
         section #alarms aria-labelledby="alarms-title" data-open=(alarms.iter().filter(|alarm| alarm.is_new()).count()) {
             div.head {
@@ -32,6 +36,11 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
             @if alarms.len() > CARDS_MAX {
                 p.alert { (lang.pick("另有 ", "And ")) (alarms.len() - CARDS_MAX) (lang.pick(" 条排在其后的报警未显示，见 ", " that come after these not shown here: ")) a href="/api/v1/alarms" { "/api/v1/alarms" } }
             }
+            @if !tests.is_empty() {
+                h3.apart { (lang.pick("测试中的报警（不是真实报警）", "Alarms of a test (not real)")) " " span.number { (tests.len()) } }
+                ol.cards.apart { @for alarm in tests.iter().take(CARDS_MAX) { (card(look, alarm)) } }
+            }
+            (aside::lists(look, &hidden))
         }
     }
 }
@@ -76,11 +85,12 @@ fn counts(lang: Lang, alarms: &[AlarmView]) -> Markup {
 fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
     let (lang, alarm) = (look.lang, &view.alarm);
     html! {
-        li.card id={ "alarm-" (alarm.id) } data-priority=(alarm.priority) data-state=(alarm.state) data-phase=(if view.active { "active" } else { "returned" }) data-new[view.is_new()] {
+        li.card id={ "alarm-" (alarm.id) } data-priority=(alarm.priority) data-state=(alarm.state) data-phase=(if view.active { "active" } else { "returned" }) data-new[view.is_new()] data-test=[alarm.test.as_deref()] {
             div.tags {
                 (phase(lang, view))
                 span.badge { (words::priority(lang, &alarm.priority)) }
                 span.state { (words::state(lang, &alarm.state)) }
+                @if alarm.first { span.first title=(lang.pick("同组报警中最先出现，可能是原因", "It came before the others of its group, and may be their cause")) { (lang.pick("首发", "FIRST")) } }
             }
             h3 { (lang.of(&view.heading)) }
             p.where {
@@ -91,10 +101,7 @@ fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
                 (now(look, view))
                 @if let Some(raised) = &alarm.raised { (then(look, view, raised)) }
             }
-            p.since {
-                (lang.pick("始于 ", "since ")) time data-ms=(alarm.onset) { (look.dial.short(look.now, alarm.onset)) }
-                " · " span data-age=(alarm.onset) { (words::ago(lang, look.now, alarm.onset)) }
-            }
+            (since(look, view))
             @if let Some(seen) = &alarm.acknowledged { (acknowledged(look, seen)) }
             @if alarm.advice.is_some() || alarm.basis.is_some() {
                 p.advice {
@@ -102,7 +109,7 @@ fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
                     @if let Some(basis) = &alarm.basis { span.basis.faint { (lang.pick("依据 ", "Basis ")) (basis) } }
                 }
             }
-            @if let Some(act) = may(view) {
+            @if let Some(act) = ["acknowledge", "reset"].into_iter().find(|act| view.may.contains(act)) {
                 div.acts {
                     button.act type="button" id={ "act-" (alarm.id) } data-act=(act) data-id=(alarm.id) data-ask[act == "reset"] {
                         @if act == "reset" { (lang.pick("复位…", "Reset…")) } @else { (lang.pick("确认", "Acknowledge")) }
@@ -111,6 +118,40 @@ fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
                         button.quiet type="button" id={ "note-" (alarm.id) } data-act=(act) data-id=(alarm.id) data-ask { (lang.pick("加备注…", "with a note…")) }
                     }
                 }
+            }
+            (more(lang, view))
+        }
+    }
+}
+
+/// What else a person may do about it; each asks first, since each needs words.
+pub(super) fn more(lang: Lang, view: &AlarmView) -> Markup {
+    let id = &view.alarm.id;
+    let acts = view.may.iter().copied().filter(|act| !matches!(*act, "acknowledge" | "reset"));
+    html! {
+        div.more {
+            @for act in acts {
+                @let asks = matches!(act, "shelve" | "out-of-service" | "note");
+                button.quiet type="button" id={ (act) "-act-" (id) } data-act=(act) data-id=(id) data-ask[asks] { (words::act(lang, act)) }
+            }
+        }
+    }
+}
+
+/// Since when what stands now stands: an alarm that came again is not as old as its first coming.
+fn since(look: &Look<'_>, view: &AlarmView) -> Markup {
+    let (lang, alarm) = (look.lang, &view.alarm);
+    let began = match &alarm.raised {
+        _ if view.active => alarm.since,
+        Some(raised) => raised.at,
+        None => alarm.onset,
+    };
+    html! {
+        p.since {
+            (lang.pick("始于 ", "since ")) time data-ms=(began) { (look.dial.short(look.now, began)) }
+            " · " span data-age=(began) { (words::ago(lang, look.now, began)) }
+            @if began.saturating_sub(alarm.onset) >= AGAIN_MS {
+                " · " (lang.pick("首次 ", "first ")) time data-ms=(alarm.onset) { (look.dial.short(look.now, alarm.onset)) }
             }
         }
     }
@@ -193,14 +234,5 @@ fn acknowledged(look: &Look<'_>, seen: &Acknowledged) -> Markup {
             }
             @if let Some(note) = &seen.note { (lang.pick("：", ": ")) span.note { (note) } }
         }
-    }
-}
-
-/// What a person may do about it now.
-fn may(view: &AlarmView) -> Option<&'static str> {
-    match view.life()? {
-        Life::Unacknowledged | Life::Returned | Life::Latched => Some("acknowledge"),
-        Life::LatchedAcknowledged => Some("reset"),
-        Life::Normal | Life::Acknowledged { .. } => None,
     }
 }

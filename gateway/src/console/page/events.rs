@@ -1,4 +1,4 @@
-//! What happened lately: the last steps of all alarms, with who did what. It outlives the alarms themselves, so that whoever
+//! What happened lately: the last steps of all alarms and the modes of areas, with who did what. It outlives the alarms themselves, so that whoever
 //! comes on shift sees what went on before.
 
 use gengfu_core::alarm::EventName;
@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::super::App;
 use super::{Look, words};
 use crate::flow::AlarmEvent;
+use crate::journal::{BEGUN, Entry, ModeRecord};
 
 /// Steps on the page; what lies further back can be had from the API.
 const STEPS: usize = 20;
@@ -15,10 +16,32 @@ const SEARCH: usize = 200;
 /// The page does not wait for a sick disk.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// One of them.
+#[derive(Debug)]
+pub(super) enum Step {
+    Alarm(Box<AlarmEvent>),
+    Mode(ModeRecord),
+}
+
+impl Step {
+    fn of(entry: Entry) -> Option<Self> {
+        match entry {
+            Entry::Alarm(event) => Some(Self::Alarm(Box::new(event))),
+            Entry::Mode(record) => Some(Self::Mode(record)),
+            Entry::Audit { .. }
+            | Entry::Start { .. }
+            | Entry::Stop { .. }
+            | Entry::Gap { .. }
+            | Entry::Level(_)
+            | Entry::Maintenance { .. } => None,
+        }
+    }
+}
+
 /// The last steps, newest first; `None` where the journal can't be read now.
-pub(super) async fn recent(app: &App) -> Option<Vec<AlarmEvent>> {
+pub(super) async fn recent(app: &App) -> Option<Vec<Step>> {
     let entries = tokio::time::timeout(LIMIT, app.history.entries(None, SEARCH)).await.ok()?.ok()?;
-    let steps = entries.into_iter().filter_map(|(_, entry)| entry.into_alarm());
+    let steps = entries.into_iter().filter_map(|(_, entry)| Step::of(entry));
     Some(steps.take(STEPS).collect())
 }
 
@@ -31,7 +54,10 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
                 None => p.alert { (lang.pick("日志暂时无法读取。", "The journal can't be read now.")) },
                 Some([]) => p.faint { (lang.pick("还没有报警事件。", "No alarm has come yet.")) },
                 Some(steps) => {
-                    ol.events { @for step in steps { (row(look, step)) } }
+                    ol.events { @for step in steps { @match step {
+                        Step::Alarm(step) => (row(look, step)),
+                        Step::Mode(record) => (mode(look, record)),
+                    } } }
                     p.faint { (lang.pick("更早的见 ", "Earlier ones: ")) a href="/api/v1/alarms?state=all" { "/api/v1/alarms?state=all" } }
                 }
             }
@@ -59,9 +85,9 @@ fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
         Some(EventName::Reset) => ("○", lang.pick("复位", "reset")),
         None => ("·", step.event.as_str()),
     };
-    // Of the acknowledgement itself; later steps carry it on.
-    let note = step.acknowledged.as_ref().and_then(|seen| seen.note.as_ref());
-    let note = note.filter(|_| event == Some(EventName::Acknowledge));
+    // Of the acknowledgement itself, in journals of before; later steps carry it on.
+    let seen = step.acknowledged.as_ref().filter(|_| event == Some(EventName::Acknowledge));
+    let note = step.note.as_ref().or_else(|| seen?.note.as_ref());
     html! {
         li data-event=(step.event) data-priority=(step.priority) {
             time.number data-ms=(step.detected) { (look.dial.short(look.now, step.detected)) }
@@ -71,6 +97,31 @@ fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
                 // Who did it is in the words.
                 (lang.of(&step.message))
                 @if let Some(note) = note { (lang.pick("：", ": ")) span.note { (note) } }
+            }
+        }
+    }
+}
+
+/// A mode begun or over; at the end of a walk-test with what was tripped and what was not.
+fn mode(look: &Look<'_>, record: &ModeRecord) -> Markup {
+    let lang = look.lang;
+    let (sign, word) = match record.change.as_str() {
+        BEGUN => ("⏵", lang.pick("开始", "begun")),
+        "expired" => ("⏹", lang.pick("到时结束", "over, its time was up")),
+        _ => ("⏹", lang.pick("结束", "ended")),
+    };
+    let walked = record.change != BEGUN && !(record.tripped.is_empty() && record.untripped.is_empty());
+    html! {
+        li data-event="mode" data-mode=(record.mode) {
+            time.number data-ms=(record.at) { (look.dial.short(look.now, record.at)) }
+            span.step { span aria-hidden="true" { (sign) " " } (words::mode(lang, &record.mode)) " " (word) }
+            span.what {
+                (words::area(lang, &record.area)) " · " (record.by) (lang.pick("：", ": ")) span.note { (record.reason) }
+                @if walked {
+                    (lang.pick("；已触发 ", "; tripped ")) (record.tripped.len())
+                    (lang.pick("，未触发 ", ", not tripped ")) (record.untripped.len())
+                    @if !record.untripped.is_empty() { (lang.pick("：", ": ")) (record.untripped.join(", ")) }
+                }
             }
         }
     }

@@ -10,13 +10,15 @@ use serde::Deserialize;
 
 use super::{App, assets, view};
 use crate::driver::{Report, Snapshot};
-use crate::flow::AlarmEvent;
 
 mod alarms;
+mod aside;
 mod events;
 mod levels;
 mod performance;
+mod modes;
 mod points;
+mod script;
 mod strip;
 pub(super) mod words;
 
@@ -35,6 +37,7 @@ enum Part {
     Alarms,
     Events,
     Levels,
+    Modes,
     Performance,
     Points,
     Strip,
@@ -49,8 +52,8 @@ struct Look<'a> {
     now: i64,
     /// `None` where the engine does not answer.
     snapshot: Option<Snapshot>,
-    /// The last steps of all alarms, newest first; `None` where the journal can't be read.
-    recent: Option<Vec<AlarmEvent>>,
+    /// The last steps of all alarms and modes, newest first; `None` where the journal can't be read.
+    recent: Option<Vec<events::Step>>,
     /// `None` where the engine does not answer.
     report: Option<Report>,
 }
@@ -73,6 +76,7 @@ pub(super) async fn page(
         Some(Part::Events) => events::section(&look),
         Some(Part::Levels) => levels::section(&look),
         Some(Part::Performance) => performance::section(&look),
+        Some(Part::Modes) => modes::section(&look),
         Some(Part::Points) => points::section(&look),
         Some(Part::Strip) => strip::section(&look),
         None => whole(&look),
@@ -115,11 +119,12 @@ fn whole(look: &Look<'_>) -> Markup {
                 script src="/assets/app.js" defer {}
                 noscript { meta http-equiv="refresh" content="10"; }
             }
-            body data-lang=(lang.tag()) data-timezone=(site.timezone) data-now=(look.now) data-words=(words::for_script(lang)) {
+            body data-lang=(lang.tag()) data-timezone=(site.timezone) data-now=(look.now) data-words=(script::words(lang, site.policy)) {
                 (banner(look))
                 (warnings(look))
                 (levels::section(look))
                 main {
+                    (modes::section(look))
                     (alarms::section(look))
                     div.columns {
                         (points::section(look))
@@ -128,6 +133,7 @@ fn whole(look: &Look<'_>) -> Markup {
                 }
                 (name_dialog(lang))
                 (confirm_dialog(lang))
+                (modes::dialog(look))
                 p #toast role="status" aria-live="polite" hidden {}
             }
         }
@@ -141,6 +147,7 @@ fn banner(look: &Look<'_>) -> Markup {
             h1 { (look.app.site().name) }
             span #live.live data-state="connecting" role="status" { (lang.pick("连接中…", "connecting…")) }
             span.spacer {}
+            button #begin.quiet type="button" { (lang.pick("测试/演练/检修…", "Test, drill, maintenance…")) }
             button #who.quiet type="button" hidden { }
             time #clock.clock { (look.dial.full(look.now)) }
             a.quiet #lang href=(lang.other_href()) lang=(lang.other_tag()) { (lang.other_name()) }
@@ -173,7 +180,7 @@ fn warnings(look: &Look<'_>) -> Markup {
             div.alert {
                 (lang.pick("脚本未启用：此页每 10 秒重新加载，显示时间 ", "Scripts are off: this page reloads every 10 s; it shows "))
                 (look.dial.full(look.now))
-                (lang.pick("。确认与复位需要启用脚本，或使用接口 /api/v1。", ". To acknowledge and reset, enable scripts or use /api/v1."))
+                (lang.pick("。确认、复位等操作需要启用脚本，或使用接口 /api/v1。", ". To acknowledge, reset and so on, enable scripts or use /api/v1."))
             }
         }
     }
@@ -198,7 +205,7 @@ fn trend(lang: Lang) -> Markup {
     }
 }
 
-/// Asked before a reset always, before an acknowledgement where somebody wants to say more. The script fills it in.
+/// Asked before everything that needs words or a second thought. The script fills it in.
 fn confirm_dialog(lang: Lang) -> Markup {
     html! {
         dialog #confirm aria-labelledby="confirm-title" {
@@ -206,10 +213,13 @@ fn confirm_dialog(lang: Lang) -> Markup {
                 h2 #confirm-title {}
                 p #confirm-what {}
                 p #confirm-means.faint {}
+                label #confirm-length { (lang.pick("多久", "For how long")) select #confirm-for {} }
+                label #confirm-shot.check { input #confirm-once type="checkbox"; (lang.pick("条件恢复时也取消搁置", "End it also when the condition is over")) }
                 label {
-                    (lang.pick("备注（可不填，写入审计记录）", "Note (optional; goes into the audit)"))
-                    textarea #confirm-note name="note" rows="3" maxlength="500" {}
+                    span #confirm-note-label {}
+                    textarea #confirm-note name="note" rows="3" maxlength="500" aria-describedby="confirm-fault" {}
                 }
+                p #confirm-fault.fault role="alert" hidden { (lang.pick("请写明。", "Write something.")) }
                 div.actions {
                     button.quiet type="button" #confirm-cancel { (lang.pick("取消", "Cancel")) }
                     button.act type="submit" value="ok" #confirm-ok {}

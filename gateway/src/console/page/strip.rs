@@ -32,6 +32,9 @@ fn health(look: &Look<'_>) -> Markup {
     html! {
         @for reason in alive.iter().chain(&ready) { p.alert role="alert" { (lang.pick("故障：", "Failing: ")) (reason) } }
         @if journal.ring > 0 { p.alert { (lang.pick("尚未写入磁盘的报警记录：", "Alarm records not on disk yet: ")) (journal.ring) } }
+        @if !look.app.clock.is_set() {
+            p.alert { (lang.pick("网关时钟未校准：报警照常，读数待校时后补时转发", "The gateway's clock is not set: alarms go on, readings wait for their time")) }
+        }
         @if journal.room.gives_way {
             p.alert { (lang.pick("空间不足，待转发的数据已抽稀", "Readings still to be forwarded were thinned for want of room")) }
         }
@@ -45,6 +48,9 @@ fn health(look: &Look<'_>) -> Markup {
                 dt { (lang.pick("每日写盘", "Written a day")) } dd.number { (words::bytes(a_day)) }
             }
             dt { (lang.pick("待写入", "Queued")) } dd.number { (words::count(journal.queued as u64)) }
+            @if journal.undated > 0 {
+                dt { (lang.pick("待定时间", "Without a time yet")) } dd.number { (words::count(journal.undated)) }
+            }
             dt { (lang.pick("版本", "Version")) } dd { (env!("CARGO_PKG_VERSION")) }
         }
     }
@@ -77,7 +83,7 @@ fn balance(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
 
 /// Where data comes from, and where it goes: two lists, since what to do about a dead one differs.
 fn links(look: &Look<'_>) -> Markup {
-    let (sinks, sources) = look.app.stats.links().into_iter().partition(|(name, _)| is_sink(name));
+    let (sinks, sources) = look.app.links().into_iter().partition(|(name, _)| is_sink(name));
     html! {
         (link_list(look, look.lang.pick("采集", "Read from"), sources))
         (link_list(look, look.lang.pick("转发推送", "Sent to"), sinks))

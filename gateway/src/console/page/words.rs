@@ -1,12 +1,11 @@
 //! Words, numbers and times of the page, in both languages. A text is always given in both at its place, so neither can
 //! be forgotten.
 
-use gengfu_core::alarm::{Priority, StateName};
+use gengfu_core::alarm::{ModeName, Priority, StateName};
 use gengfu_core::quality::{Quality, Reason};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::super::view::Present;
 use crate::flow::{self, Text};
@@ -113,6 +112,39 @@ pub(super) fn state(lang: Lang, word: &str) -> &str {
     }
 }
 
+/// What a button is called.
+pub(super) fn act(lang: Lang, word: &str) -> &str {
+    match word {
+        "acknowledge" => lang.pick("确认", "Acknowledge"),
+        "reset" => lang.pick("复位", "Reset"),
+        "shelve" => lang.pick("搁置…", "Shelve…"),
+        "unshelve" => lang.pick("取消搁置", "Unshelve"),
+        "out-of-service" => lang.pick("停用…", "Out of service…"),
+        "return-to-service" => lang.pick("恢复投用", "Return to service"),
+        "note" => lang.pick("备注…", "Note…"),
+        "end" => lang.pick("结束…", "End…"),
+        _ => word,
+    }
+}
+
+/// The word of a mode.
+pub(super) fn mode(lang: Lang, word: &str) -> &str {
+    match ModeName::ALL.into_iter().find(|mode| mode.word() == word) {
+        Some(ModeName::WalkTest) => lang.pick("走查测试", "walk-test"),
+        Some(ModeName::Drill) => lang.pick("演练", "drill"),
+        Some(ModeName::Maintenance) => lang.pick("检修", "maintenance"),
+        None => word,
+    }
+}
+
+/// What people call an area.
+pub(super) fn area(lang: Lang, area: &str) -> String {
+    if area.is_empty() {
+        return lang.pick("未分区的点位", "points of no area").to_owned();
+    }
+    lang.of(&Text::of(area)).to_owned()
+}
+
 pub(super) fn quality(lang: Lang, word: &str) -> &str {
     let known = [Quality::Good, Quality::Uncertain(Reason::Comm), Quality::Bad(Reason::Comm)];
     match known.into_iter().find(|quality| quality.word() == word) {
@@ -181,51 +213,6 @@ pub(super) fn refused(lang: Lang, word: &str) -> &str {
 /// What stands where a value would.
 pub(super) const fn none(lang: Lang) -> &'static str {
     lang.pick("无有效值", "no usable value")
-}
-
-/// What the script needs to say by itself: the same words, and those of its own.
-pub(super) fn for_script(lang: Lang) -> String {
-    let qualities = ["good", "uncertain", "bad"].map(|word| (word, quality(lang, word)));
-    let reasons = Reason::ALL.map(|it| (it.word(), reason(lang, it.word())));
-    let map = |pairs: &[(&str, &str)]| -> serde_json::Value {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect()
-    };
-    let reasons: serde_json::Value = reasons.into_iter().map(|(k, v)| (k.to_owned(), json!(v))).collect();
-    json!({
-        "quality": map(&qualities),
-        "reason": reasons,
-        "none": none(lang),
-        "live": lang.pick("实时", "live"),
-        "connecting": lang.pick("连接中…", "connecting…"),
-        "stale": lang.pick("已停止更新", "STALE"),
-        "second": lang.pick(" 秒前", " s ago"),
-        "minute": lang.pick(" 分钟前", " min ago"),
-        "hour": lang.pick(" 小时前", " h ago"),
-        "day": lang.pick(" 天前", " d ago"),
-        "failed": lang.pick("操作失败：", "Failed: "),
-        "unreachable": lang.pick("网关无应答，请检查连接后重试", "the gateway does not answer; check the connection and try again"),
-        "done_acknowledge": lang.pick("已确认", "Acknowledged"),
-        "done_reset": lang.pick("已复位", "Reset"),
-        "not_durable": lang.pick("已执行，但尚未写入磁盘；断电会丢失。请检查磁盘。", "Carried out, but not on disk yet: a power cut would undo it. Look at the disk."),
-        "settling": lang.pick("列表刚刚变动，请看清后再点", "The list has just changed: look again, then press"),
-        "over": lang.pick("已结束", "over"),
-        "confirm_acknowledge": lang.pick("确认报警", "Acknowledge the alarm"),
-        "confirm_reset": lang.pick("复位这条报警？", "Reset this alarm?"),
-        "means_acknowledge": lang.pick("确认表示您已看到这条报警。", "To acknowledge says that you have seen it."),
-        "means_reset": lang.pick("复位后这条报警关闭。请先在现场核实已恢复正常。", "A reset closes this alarm. Make sure on site that all is well again."),
-        "ok_acknowledge": lang.pick("确认", "Acknowledge"),
-        "ok_reset": lang.pick("复位", "Reset"),
-        "you": lang.pick("值班：", "On duty: "),
-        "mean": lang.pick("平均", "mean"),
-        "band": lang.pick("最小–最大", "min–max"),
-        "empty": lang.pick("此时段没有有效数据", "no usable values in this range"),
-        "gaps": lang.pick("空白处无有效数据", "gaps: no usable value"),
-        "low": lang.pick("下限", "low limit"),
-        "high": lang.pick("上限", "high limit"),
-        "early": lang.pick("预警目标", "early warning towards"),
-        "priority": map(&Priority::ALL.map(|it| (it.word(), priority(lang, it.word())))),
-    })
-    .to_string()
 }
 
 /// Four significant digits and no trailing zeros: 0.1523, 23.46, 1235. The script has the same function.

@@ -98,6 +98,71 @@ async fn alarms_stand_in_order_of_urgency() {
 }
 
 #[tokio::test]
+async fn what_is_put_aside_is_apart_from_what_stands() {
+    let console = Console::start().await;
+    console.set(|engine| {
+        let veil = crate::flow::Veil {
+            by: "值班员甲".to_owned(),
+            at: 0,
+            until: 9,
+            one_shot: false,
+            reason: "换探头".to_owned(),
+        };
+        let shelved = &mut engine.snapshot.alarms[2];
+        (shelved.life, shelved.state) = (Some("returned".to_owned()), "shelved".to_owned());
+        shelved.shelved = Some(veil);
+        let hidden = &mut engine.snapshot.alarms[3];
+        (hidden.life, hidden.state) = (Some("unacknowledged".to_owned()), "suppressed".to_owned());
+        hidden.suppressed = true;
+    });
+    let ids = async |state: &str| -> Vec<String> {
+        let answer = console.json(&format!("/api/v1/alarms?state={state}")).await;
+        answer["items"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap()[14..].to_owned()).collect()
+    };
+    assert_eq!(ids("standing").await, ["a1", "a2", "a5"]);
+    assert_eq!(ids("open").await, ["a1", "a2", "a5", "a4", "a3"]);
+    assert_eq!(ids("shelved").await, ["a3"]);
+    assert_eq!(ids("suppressed").await, ["a4"]);
+    assert!(ids("out-of-service").await.is_empty());
+    let shelved = console.json("/api/v1/alarms?state=shelved").await["items"][0].clone();
+    assert_eq!((&shelved["shelved"]["reason"], &shelved["veil"]), (&Value::from("换探头"), &Value::from("shelved")));
+    assert_eq!(shelved["may"], serde_json::json!(["acknowledge", "unshelve", "out-of-service", "note"]));
+    let metrics = parse_metrics(&console.text("/metrics").await);
+    assert_eq!(metrics["gengfu_alarms{state=\"shelved\",priority=\"high\"}"], 1.0);
+    assert_eq!(metrics["gengfu_alarms{state=\"suppressed\",priority=\"medium\"}"], 1.0);
+}
+
+#[tokio::test]
+async fn areas_tell_the_mode_that_runs_and_what_is_left_of_it() {
+    let console = Console::start().await;
+    console.set(|engine| {
+        engine.snapshot.modes.push(made_up::mode("B1", "walk-test"));
+        engine.snapshot.alarms[0].test = Some("walk-test".to_owned());
+    });
+    let areas = console.json("/api/v1/modes").await;
+    let area = &areas["items"][0];
+    assert_eq!((area["area"].as_str(), area["points"].as_u64()), (Some("B1"), Some(12)));
+    assert_eq!(
+        (area["running"]["by"].as_str(), area["running"]["untripped"].as_array().unwrap().len()),
+        (Some("值班员甲"), 2)
+    );
+    assert!(area["running"]["remaining_ms"].as_u64().unwrap() > 0);
+    assert_eq!(console.json("/api/v1/modes?state=all").await["items"], serde_json::json!([]));
+    assert_eq!(console.get("/api/v1/modes?state=some").await.status(), 400);
+    let document = console.json("/api/v1/openapi.json").await;
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let mut described = names(&document["components"]["schemas"]["ModeRecord"]["properties"]);
+    described.push("remaining_ms".to_owned());
+    described.sort();
+    let mut told = names(&area["running"]);
+    told.sort();
+    assert_eq!(told, described);
+    let metrics = parse_metrics(&console.text("/metrics").await);
+    assert_eq!((metrics["gengfu_modes{mode=\"walk-test\"}"], metrics["gengfu_modes{mode=\"drill\"}"]), (1.0, 0.0));
+    assert_eq!(metrics["gengfu_alarms{state=\"unacknowledged\",priority=\"critical\",test=\"walk-test\"}"], 1.0);
+}
+
+#[tokio::test]
 async fn an_alarm_tells_the_present_beside_what_raised_it() {
     let console = Console::start().await;
     let alarms = console.json("/api/v1/alarms").await;

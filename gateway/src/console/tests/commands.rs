@@ -1,4 +1,4 @@
-//! Acknowledge and reset: who, what, and every way it can end.
+//! What people do to alarms and areas: who, what, and every way it can end.
 
 use super::*;
 use crate::journal::Entry;
@@ -20,17 +20,88 @@ async fn an_acknowledgement_carries_its_name_to_the_engine() {
 }
 
 #[tokio::test]
-async fn a_note_is_in_the_audit_or_is_said_not_to_be() {
+async fn what_a_person_wrote_goes_with_the_command_and_is_audited_by_the_engine() {
     let console = Console::start().await;
     console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
-    let body = r#"{"by": "值班员甲", "note": "阀门已派人检查"}"#;
-    assert_eq!(console.post(ACK, body).await.0, 200);
+    assert_eq!(console.post(ACK, r#"{"by": "值班员甲", "note": " 阀门已派人检查 "}"#).await.0, 200);
     assert_eq!(console.engine.lock().unwrap().note.as_deref(), Some("阀门已派人检查"));
-    let recorded = console.journal.recorded.lock().unwrap().pop();
-    assert!(matches!(recorded, Some(Entry::Audit { by, action, target, detail, .. })
-        if by == "值班员甲" && action == "note" && target == "00000000000000a1" && detail == "阀门已派人检查"));
-    *console.journal.durable.lock().unwrap() = false;
-    assert_eq!(console.post(ACK, body).await.0, 202);
+    assert!(console.journal.recorded.lock().unwrap().is_empty(), "one entry of one deed");
+}
+
+#[tokio::test]
+async fn every_command_reaches_the_engine_with_its_time_and_its_reason() {
+    use gengfu_core::engine::Command as C;
+    const HOUR: u64 = 3_600_000;
+    let console = Console::start().await;
+    console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
+    let (shelf, out) =
+        (r#"{"by": "甲", "for": "30m", "reason": "换泵"}"#, r#"{"by": "甲", "for": "2d", "reason": "换泵"}"#);
+    let once = r#"{"by": "甲", "for": "8h", "one_shot": true, "reason": "换泵"}"#;
+    for (act, body, command, note) in [
+        ("shelve", shelf, C::Shelve { for_ms: HOUR / 2, one_shot: false }, Some("换泵")),
+        ("shelve", once, C::Shelve { for_ms: 8 * HOUR, one_shot: true }, Some("换泵")),
+        ("unshelve", r#"{"by": "甲"}"#, C::Unshelve, None),
+        ("out-of-service", out, C::OutOfService { for_ms: 48 * HOUR }, Some("换泵")),
+        ("return-to-service", r#"{"by": "甲"}"#, C::ReturnToService, None),
+        ("note", r#"{"by": "甲", "note": "已派人"}"#, C::Note, Some("已派人")),
+        ("reset", r#"{"by": "甲", "note": "已派人"}"#, C::Reset, Some("已派人")),
+    ] {
+        // One that is normal is named by its rule and point, which hold a slash.
+        let (status, answer) =
+            console.post(&format!("/api/v1/alarms/hydrant-low@hydrant-main%2Fpressure/{act}"), body).await;
+        assert_eq!(status, 200, "{act}: {answer}");
+        let engine = console.engine.lock().unwrap();
+        let asked = (act.to_owned(), "hydrant-low@hydrant-main/pressure".to_owned(), "甲".to_owned());
+        assert_eq!(engine.asked.last(), Some(&asked));
+        assert_eq!((engine.command_asked, engine.note.as_deref()), (Some(command), note), "{act}");
+    }
+}
+
+#[tokio::test]
+async fn a_shelf_without_an_end_or_a_reason_is_refused_with_the_mend() {
+    let console = Console::start().await;
+    console.set(|engine| engine.command = Some(Ok(made_up::alarm(1))));
+    for (act, body, mend) in [
+        ("shelve", r#"{"by": "x", "for": "30m"}"#, "reason is missing"),
+        ("shelve", r#"{"by": "x", "for": "30m", "reason": "  "}"#, "reason is missing"),
+        ("shelve", r#"{"by": "x", "reason": "r"}"#, "for is missing"),
+        ("shelve", r#"{"by": "x", "for": "soon", "reason": "r"}"#, "as 30m or 8h"),
+        ("shelve", r#"{"by": "x", "for": 30, "reason": "r"}"#, "openapi.json"),
+        ("out-of-service", r#"{"by": "x", "for": "1d"}"#, "reason is missing"),
+        ("out-of-service", r#"{"by": "x", "for": "1d", "reason": "r", "one_shot": true}"#, "one_shot"),
+        ("note", r#"{"by": "x"}"#, "note is missing"),
+    ] {
+        let (status, problem) = console.post(&format!("/api/v1/alarms/00000000000000a1/{act}"), body).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains(mend), "{act} {body}: {problem}");
+    }
+    assert!(console.engine.lock().unwrap().asked.is_empty());
+}
+
+#[tokio::test]
+async fn a_mode_is_begun_and_ended_by_the_name_of_its_area() {
+    use crate::driver::ModeOrder;
+    use gengfu_core::alarm::ModeName;
+    let console = Console::start().await;
+    let begin = r#"{"by": "甲", "mode": "walk-test", "for": "2h", "reason": "年检"}"#;
+    let (status, begun) = console.post("/api/v1/modes/%E6%B3%B5%E6%88%BF%20%2F%20pumps/begin", begin).await;
+    assert_eq!((status, begun["change"].as_str(), begun["area"].as_str()), (200, Some("begun"), Some("泵房 / pumps")));
+    assert_eq!(console.post("/api/v1/modes/-/end", r#"{"by": "甲"}"#).await.0, 200);
+    let order = |area: &str, begin, reason: &str| ModeOrder {
+        area: area.to_owned(),
+        begin,
+        by: "甲".to_owned(),
+        reason: reason.to_owned(),
+    };
+    let expected = [order("泵房 / pumps", Some((ModeName::WalkTest, 7_200_000)), "年检"), order("", None, "")];
+    assert_eq!(console.engine.lock().unwrap().modes, expected);
+    for (body, mend) in [
+        (r#"{"by": "x", "mode": "party", "for": "2h", "reason": "r"}"#, "walk-test, drill, maintenance"),
+        (r#"{"by": "x", "mode": "drill", "reason": "r"}"#, "for is missing"),
+        (r#"{"by": "x", "mode": "drill", "for": "2h"}"#, "reason is missing"),
+    ] {
+        let (status, problem) = console.post("/api/v1/modes/B1/begin", body).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains(mend), "{body}: {problem}");
+    }
 }
 
 #[tokio::test]

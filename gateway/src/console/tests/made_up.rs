@@ -15,7 +15,9 @@ use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, Po
 use crate::console::history::{Answer, History};
 use crate::driver::{Levels, Snapshot};
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
-use crate::journal::{Bucket, Entry, Health, Lane, Letters, Redrive, Redriven, Room, Seq, SinkBalance};
+use crate::journal::{
+    BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance,
+};
 
 pub(in crate::console) fn site() -> Site {
     Site {
@@ -56,7 +58,7 @@ fn labels() -> Labels {
 fn rules() -> Vec<Rule> {
     let level = |limit, clear| Level { limit, clear, on_ms: 10_000, off_ms: 0 };
     let rule = |id: &str, point: &str, detector, levels: &[(Priority, bool)]| {
-        let levels = levels.iter().map(|&(priority, latch)| LevelMeta { priority, latch, shelvable: true }).collect();
+        let levels = levels.iter().map(|&(priority, latch)| LevelMeta { priority, latch, shelvable: !latch }).collect();
         Rule {
             basis: Some("GB 50974-2014".to_owned()),
             advice: Some("检查消防泵控制柜与主阀".to_owned()),
@@ -186,6 +188,23 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         test: None,
         first: false,
         note: None,
+        clock: None,
+    }
+}
+
+/// A mode that runs in an area.
+pub(in crate::console) fn mode(area: &str, mode: &str) -> ModeRecord {
+    ModeRecord {
+        at: 1_790_000_000_000,
+        area: area.to_owned(),
+        mode: mode.to_owned(),
+        change: BEGUN.to_owned(),
+        by: "值班员甲".to_owned(),
+        reason: "年检".to_owned(),
+        began: 1_790_000_000_000,
+        until: 4_000_000_000_000,
+        tripped: vec!["gas-01/ch4".to_owned()],
+        untripped: vec!["gas-02/ch4".to_owned(), "gas-03/ch4".to_owned()],
     }
 }
 
@@ -210,6 +229,7 @@ pub(in crate::console) fn health(progress: u64) -> Health {
         telemetry_error: None,
         ring: 0,
         queued: 12,
+        undated: 0,
         bytes_on_disk: 52_428_800,
         room: Room { owed: 12, hourly: 3_600_000, hours_left: Some(71.6), gives_way: false },
     }

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use super::App;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::driver::{CommandError, Done, EngineHandle, LevelDone, Report, Request, Snapshot};
+use crate::driver::{CommandError, Done, EngineHandle, LevelDone, ModeDone, ModeOrder, Report, Request, Snapshot};
 use crate::flow::AlarmEvent;
 use crate::journal::{LevelRecord, Ticket};
 use crate::stop::{self, Stopper};
@@ -39,10 +39,13 @@ struct Engine {
     command: Option<Result<AlarmEvent, CommandError>>,
     /// Who asked for what.
     asked: Vec<(String, String, String)>,
-    /// What the last acknowledgement said.
+    /// What the last command was, and what was written with it.
+    command_asked: Option<Command>,
     note: Option<String>,
     report: Report,
     released: Option<Result<LevelRecord, CommandError>>,
+    /// Modes that were begun or ended.
+    modes: Vec<ModeOrder>,
     silent: bool,
 }
 
@@ -154,6 +157,7 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
                     Command::Note => "note",
                 };
                 engine.asked.push((word.to_owned(), order.target, order.by));
+                engine.command_asked = Some(order.command);
                 engine.note = order.note;
                 drop(reply.send(engine.carried_out()));
             }
@@ -163,8 +167,13 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
                 let record = engine.released.clone().unwrap_or(Err(CommandError::Stopped));
                 drop(reply.send(record.map(|record| LevelDone { record, ticket: Ticket(1) })));
             }
-            // Nobody here reloads the engine's rules or walks through areas.
-            Request::Prepare { .. } | Request::Switch { .. } | Request::Mode { .. } => {}
+            Request::Mode { order, reply } => {
+                let record = made_up::mode(&order.area, order.begin.map_or("walk-test", |(mode, _)| mode.word()));
+                engine.modes.push(order);
+                drop(reply.send(Ok(ModeDone { record, ticket: Ticket(1) })));
+            }
+            // Nobody here reloads the engine's rules.
+            Request::Prepare { .. } | Request::Switch { .. } => {}
         }
     }
 }

@@ -70,6 +70,23 @@ async fn a_screen_hears_hello_points_and_every_transition() {
 }
 
 #[tokio::test]
+async fn a_mode_that_begins_trips_a_point_or_ends_is_told() {
+    let console = Console::start().await;
+    let mut stream = Stream::open(&console).await;
+    stream.until("points").await;
+    console.set(|engine| engine.snapshot.modes = vec![made_up::mode("B1", "walk-test")]);
+    let (_, begun) = stream.until("modes").await;
+    assert_eq!(
+        (begun["items"][0]["area"].as_str(), begun["items"][0]["mode"].as_str()),
+        (Some("B1"), Some("walk-test"))
+    );
+    console.set(|engine| engine.snapshot.modes[0].tripped.push("gas-02/ch4".to_owned()));
+    assert_eq!(stream.until("modes").await.1["items"][0]["tripped"].as_array().unwrap().len(), 2);
+    console.set(|engine| engine.snapshot.modes.clear());
+    assert_eq!(stream.until("modes").await.1["items"], serde_json::json!([]));
+}
+
+#[tokio::test]
 async fn a_silent_engine_shows_in_the_next_heartbeat() {
     let console = Console::start().await;
     let mut stream = Stream::open(&console).await;

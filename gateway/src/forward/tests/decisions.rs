@@ -248,6 +248,8 @@ impl Lane for SlowDisk {
         Ok(Vec::new())
     }
 
+    fn hurry(&self) {}
+
     async fn settle(&self, _: Seq, _: Seq, _: Outcome) -> Result<(), String> {
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok(())

@@ -181,6 +181,7 @@ fn alarm_events_keep_their_text_and_never_overwrite_each_other() {
     let message = "压力 \"低\"\\\n= 0.1, MPa\\";
     let mut odd = event("00ff", 3, message);
     odd.value = Some(f64::NAN);
+    (odd.life, odd.test) = (Some("returned".to_owned()), Some("drill".to_owned()));
     odd.rule = "gas, commercial/co=1".to_owned();
     let entries = [
         (7, Entry::Alarm(event("00fe", 1, message))),
@@ -200,6 +201,8 @@ fn alarm_events_keep_their_text_and_never_overwrite_each_other() {
     assert_eq!(field(&parsed[0], "priority_n"), Some(Field::Int(4)));
     assert_eq!(field(&parsed[0], "value"), Some(Field::Float(0.1)));
     assert_eq!(field(&parsed[1], "value"), None);
+    assert_eq!([field(&parsed[1], "life"), field(&parsed[1], "test")], [Some(text("returned")), Some(text("drill"))]);
+    assert_eq!([field(&parsed[0], "life"), field(&parsed[0], "test")], [None, None], "only where it is set");
     assert_eq!(parsed[1].tags[2].1, "gas, commercial/co=1");
     assert_eq!(parsed.iter().map(|line| line.at % 1_000_000).collect::<Vec<_>>(), [7, 9, 10]);
     assert!(parsed.iter().all(|line| line.at / 1_000_000 == 1_700_000_000_123));

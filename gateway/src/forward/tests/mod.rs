@@ -124,6 +124,8 @@ impl Lane for FakeLane {
         Ok(kept.entries.iter().filter(|(seq, _)| (from..=to).contains(seq)).take(max).cloned().collect())
     }
 
+    fn hurry(&self) {}
+
     async fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> Result<(), String> {
         let mut kept = self.inner.lock().unwrap();
         kept.settled.push((from, to));
@@ -205,5 +207,6 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         test: None,
         first: false,
         note: None,
+        clock: None,
     }
 }

@@ -92,7 +92,7 @@ impl Desk {
             return None;
         };
         let outbox = if lane == Lane::Alarm { &uplink.alarm } else { &uplink.telemetry };
-        if let Some(why) = status::unheld(&command.deed, &outbox.epochs, outbox.feed.head().seq) {
+        if let Some(why) = status::unheld(&command.deed, &outbox.epochs, outbox.feed.dated()) {
             return refuse(&why);
         }
         self.count += 1;

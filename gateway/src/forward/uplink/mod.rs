@@ -128,7 +128,7 @@ impl Outbox {
     fn state(&self) -> LaneState {
         // The head first: what is owed may then lie beyond it, never the other way round.
         let head = self.feed.head().seq;
-        LaneState { epochs: self.epochs.clone(), head, owed: self.feed.owed() }
+        LaneState { epochs: self.epochs.clone(), head, owed: self.feed.pending() }
     }
 }
 

@@ -3,12 +3,14 @@
 mod backup;
 mod basics;
 mod damage;
+mod fixtures;
 mod owed;
 mod past;
 mod sealed;
 mod push;
 mod sick;
 mod sinks;
+mod undated;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,9 +82,13 @@ fn config(dir: &Dir) -> JournalConfig {
 }
 
 fn try_open(config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError> {
+    open_by(&Clock::start(), config, sinks)
+}
+
+fn open_by(clock: &Clock, config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError> {
     let (catalog, stats) = (Catalog::default(), SharedStats::default());
-    let Opened { journal, standing, modes: _, levels: _, cause, last_seen, writers } =
-        Journal::open(config, &catalog, &Clock::start(), &stats, sinks)?;
+    let Opened { journal, standing, modes: _, levels: _, cause, last_seen, present: _, writers } =
+        Journal::open(config, &catalog, clock, &stats, sinks)?;
     Ok(Run { journal, standing, cause, last_seen, writers, catalog, stats })
 }
 
@@ -198,6 +204,7 @@ fn event(rule: &str, number: u32, state: &str) -> AlarmEvent {
         test: None,
         first: false,
         note: None,
+        clock: None,
     }
 }
 

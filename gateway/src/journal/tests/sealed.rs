@@ -164,12 +164,19 @@ async fn a_torn_file_keeps_its_chunks_and_makes_their_summaries_anew() {
     run.close();
 }
 
+/// What no compression makes small, so that thinning gives pages back.
+fn noise(n: u64) -> f64 {
+    let mixed = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed >> 32) as f64 / 3.0
+}
+
 #[tokio::test]
 async fn for_want_of_room_old_history_is_thinned_before_it_is_dropped() {
     let dir = Dir::new();
     let run = open(&dir);
     let point = run.point("a");
-    let noise = (0..3_600).map(|n| reading(point, n * 1_000, f64::from((n * 7_919 % 1_000) as i32)));
+    let noise = (0..3_600).map(|n| reading(point, n * 1_000, noise(n as u64)));
     run.commit(noise.collect()).await;
     let hour = run.journal.history(point, 0, HOUR - 1, HOUR).await.expect("history");
     run.close();

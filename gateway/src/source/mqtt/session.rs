@@ -174,13 +174,14 @@ impl Receiver {
     }
 
     fn arrival(&self, incoming: &Incoming) -> Arrival {
-        let resumed = self.resumed.filter(|(_, until)| self.context.clock.mono() < *until);
+        let clock = &self.context.clock;
+        let resumed = self.resumed.filter(|(_, until)| clock.mono() < *until);
+        // Since before the clock was set, and nobody knows when that was: what is of now is believed.
+        let resumed = resumed.map(|(since, _)| clock.dated(since).unwrap_or_else(|| clock.wall()));
         match (incoming.retained, incoming.duplicate, resumed) {
             (true, ..) => Arrival::Retained,
-            (_, true, resumed) => {
-                Arrival::Resent(resumed.map_or_else(|| self.context.clock.wall(), |(since, _)| since))
-            }
-            (_, _, Some((since, _))) => Arrival::Queued(since),
+            (_, true, resumed) => Arrival::Resent(resumed.unwrap_or_else(|| clock.wall())),
+            (_, _, Some(since)) => Arrival::Queued(since),
             (_, _, None) => Arrival::Live,
         }
     }

@@ -7,6 +7,8 @@ use gengfu_core::quality::{Quality, Reason};
 use gengfu_core::time::Wall;
 use serde_json::Value;
 
+use crate::clock::EARLIEST;
+
 /// A number at or above this counts milliseconds, below it seconds (10^11 s is the year 5138, 10^11 ms is 1973).
 const MILLISECONDS_FROM: f64 = 1e11;
 
@@ -82,7 +84,8 @@ impl Trust {
                     Arrival::Queued(since) | Arrival::Resent(since) => away(since),
                     Arrival::Retained => millis(self.horizon).max(tolerance),
                 };
-                if behind <= back && behind.saturating_neg() <= tolerance {
+                // Before the earliest, it is no date: its clock is not set, or ours.
+                if stamp >= EARLIEST && behind <= back && behind.saturating_neg() <= tolerance {
                     timed(stamp, None, None)
                 } else {
                     timed(arrival, Some(Reason::Clock), Some(stamp))
@@ -152,6 +155,14 @@ mod tests {
             assert_eq!(timed.quality(Quality::Good), Quality::Uncertain(Reason::Clock));
             assert_eq!(timed.quality(Quality::Bad(Reason::OutOfRange)), Quality::Bad(Reason::OutOfRange));
         }
+    }
+
+    #[test]
+    fn two_clocks_that_are_not_set_do_not_bear_each_other_out() {
+        let (arrival, stamp) = (Wall(90_000), Wall(80_000));
+        let timed = TRUST.time(Some(Some(stamp)), arrival, Arrival::Live, false);
+        assert_eq!(timed, Timed { at: arrival, doubt: Some(Reason::Clock), stamp: Some(stamp) });
+        assert_eq!(TRUST.time(Some(Some(NOW)), arrival, Arrival::Resent(NOW), false).at, arrival);
     }
 
     #[test]

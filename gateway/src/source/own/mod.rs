@@ -200,7 +200,13 @@ pub async fn run(mut context: Context, mut sites: Receiver<Arc<Site>>, journal: 
         outages.look(links, site.webhooks.len(), unpushed, now.mono.0);
         let mut batch = Batch::default();
         for Eye { own: Own { trouble, link }, point, watch } in &mut eyes {
-            let sight = (trouble.sight)(&View { journal: &journal, stats: &context.stats, outages: &outages, link });
+            let sight = (trouble.sight)(&View {
+                journal: &journal,
+                stats: &context.stats,
+                outages: &outages,
+                clock: &context.clock,
+                link,
+            });
             let told = watch.look((trouble.signs)(&context.stats), sight, now.mono.0);
             if let (Some(present), Some(point)) = (told, *point) {
                 let value = f64::from(u8::from(present));

@@ -3,6 +3,7 @@
 use gengfu_core::alarm::Priority;
 
 use super::outages::Outages;
+use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::telemetry::{RefusedReason, Stats};
 
@@ -23,6 +24,7 @@ pub(super) struct View<'a> {
     pub(super) journal: &'a Journal,
     pub(super) stats: &'a Stats,
     pub(super) outages: &'a Outages,
+    pub(super) clock: &'a Clock,
     /// The link, where the trouble is one of each.
     pub(super) link: &'a str,
 }
@@ -43,7 +45,7 @@ pub(super) struct Trouble {
     pub(super) sight: fn(&View<'_>) -> Sight,
 }
 
-pub(super) const TROUBLES: [Trouble; 10] = [
+pub(super) const TROUBLES: [Trouble; 11] = [
     Trouble {
         point: "journal-fault",
         each_link: false,
@@ -113,6 +115,16 @@ pub(super) const TROUBLES: [Trouble; 10] = [
         advice: "有设备时间与网关不符，读数按到达时间保存：校时 / A device's clock is off, its readings are kept at arrival time: set it.",
         signs: |stats| stats.clock_off.get(),
         sight: |_| Sight::Well,
+    },
+    Trouble {
+        point: "clock-unset",
+        each_link: false,
+        label: "网关时钟 / gateway clock",
+        words: ["已校准 / set", "未校准 / not set"],
+        priority: Priority::High,
+        advice: "网关不知道当前时间：报警照常判断和推送，读数保存在本机，校时后补上时间再转发；检查校时服务器或后备电池 / The gateway does not know the time: alarms are judged and pushed, readings are kept and forwarded once it is set: check the time server or the backup battery, or set it by hand.",
+        signs: |_| 0,
+        sight: |see| if see.clock.is_set() { Sight::Well } else { Sight::Lasts },
     },
     Trouble {
         point: "devices-refused",

@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gengfu_core::time::Now;
 
 use super::troubles::{Sight, Trouble};
+use crate::clock::STEP;
 
 /// A trouble counts as present for this long after its last sign.
 pub(super) const LINGER_MS: u64 = 60_000;
 /// A look this late means that the whole process stood still (or the machine did). Whoever looks then sees others that
 /// are as late as itself, so it waits this long before it believes what it sees.
 const STANDSTILL_MS: u64 = 3_000;
-/// Less than this between two looks is a clock being disciplined, not set.
-const STEP_MS: i64 = 1_000;
 /// An unchanged value is told again after this long.
 const REPEAT_MS: u64 = 60_000;
 
@@ -75,7 +74,7 @@ impl Pace {
     pub(super) fn step(&mut self, now: Now) -> Option<i64> {
         let drift = (now.wall.0 - self.0.wall.0) - (now.mono.0 as i64 - self.0.mono.0 as i64);
         self.0 = now;
-        (drift.abs() >= STEP_MS).then_some(drift)
+        (drift.abs() >= STEP).then_some(drift)
     }
 }
 
@@ -110,6 +109,9 @@ mod tests {
         assert_eq!(pace.step(at(3_000, 4_101_020)), Some(3_599_000));
         assert_eq!(pace.step(at(4_000, 4_102_020)), None, "once");
         assert_eq!(pace.step(at(5_000, 0)), Some(-4_103_020));
+        assert_eq!(pace.step(at(6_000, 2_000)), None, "a leap second");
+        let mut day = (1_u64..86_400).map(|second| at(6_000 + second * 1_000, 2_000 + second as i64 * 1_001));
+        assert!(day.all(|now| pace.step(now).is_none()), "86 s of drift in a day");
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Session<'_> {
         let outbox = &self.up.alarm;
         let head = outbox.feed.head().seq;
         let (epoch, _) = epoch_of(&outbox.epochs, seq);
-        let tail = tail(&outbox.feed.owed(), head);
+        let tail = tail(&outbox.feed.pending(), head);
         let frame = Frame { site: &self.up.site, epoch, first: seq, last: seq, order, head, tail, resend };
         let payload = frame.entry(entry);
         self.hand(Topic::Alarm, payload, class, cargo, now).map_err(Halt::Line)
@@ -209,7 +209,7 @@ impl Session<'_> {
     ) -> Result<(), Halt> {
         let feed = &self.up.telemetry.feed;
         let head = feed.head().seq;
-        let tail = tail(&feed.owed(), head);
+        let tail = tail(&feed.pending(), head);
         let frame = Frame { site: &self.up.site, epoch, first, last, order, head, tail, resend };
         let line = frame.line();
         let payload = self.up.loader.pack(&line, lines).map_err(|error| Halt::Line(format!("zstd: {error}")))?;

@@ -1,0 +1,94 @@
+//! What a person does to an alarm. Each is an order to the engine, which knows whether it fits: nothing is decided here.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use gengfu_core::engine::Command as Act;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::super::App;
+use super::super::extract::{Command, Payload, length, name, needed};
+use super::super::problem::Problem;
+use super::alarms::unknown;
+use crate::driver::{CommandError, Order};
+
+/// What needs no more than a name, and may have a note.
+pub(super) fn plain(act: Act) -> MethodRouter<App> {
+    post(move |State(app): State<App>, Path(target): Path<String>, Payload(said): Payload<Command>| async move {
+        let Command { by, note } = said.checked()?;
+        order(&app, Order { target, command: act, by, note }).await
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shelf {
+    by: String,
+    r#for: Option<String>,
+    #[serde(default)]
+    one_shot: bool,
+    reason: Option<String>,
+}
+
+pub(super) async fn shelve(
+    State(app): State<App>,
+    Path(target): Path<String>,
+    Payload(said): Payload<Shelf>,
+) -> Result<Response, Problem> {
+    let (by, for_ms, reason) = (name(&said.by)?, length(said.r#for.as_deref())?, needed("reason", said.reason)?);
+    let command = Act::Shelve { for_ms, one_shot: said.one_shot };
+    order(&app, Order { target, command, by, note: Some(reason) }).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Out {
+    by: String,
+    r#for: Option<String>,
+    reason: Option<String>,
+}
+
+pub(super) async fn out_of_service(
+    State(app): State<App>,
+    Path(target): Path<String>,
+    Payload(said): Payload<Out>,
+) -> Result<Response, Problem> {
+    let (by, for_ms, reason) = (name(&said.by)?, length(said.r#for.as_deref())?, needed("reason", said.reason)?);
+    order(&app, Order { target, command: Act::OutOfService { for_ms }, by, note: Some(reason) }).await
+}
+
+pub(super) async fn note(
+    State(app): State<App>,
+    Path(target): Path<String>,
+    Payload(said): Payload<Command>,
+) -> Result<Response, Problem> {
+    let (by, note) = (name(&said.by)?, needed("note", said.note)?);
+    order(&app, Order { target, command: Act::Note, by, note: Some(note) }).await
+}
+
+async fn order(app: &App, order: Order) -> Result<Response, Problem> {
+    let target = order.target.clone();
+    answer(&target, app.engine.order(order).await)
+}
+
+/// What became of an order to the engine.
+pub(super) fn answer<T: Serialize>(target: &str, done: Result<T, CommandError>) -> Result<Response, Problem> {
+    match done {
+        Ok(done) => Ok(Json(done).into_response()),
+        Err(CommandError::NotDurable) => Ok(not_durable(target)),
+        Err(CommandError::NoSuchAlarm) => Err(unknown(target)),
+        Err(CommandError::Wrong(why)) => Err(Problem::invalid(why)),
+        Err(CommandError::NotNow(why)) => Err(Problem::new(StatusCode::CONFLICT, "not-in-this-state", why)),
+        Err(CommandError::Stopped) => Err(Problem::engine_silent()),
+    }
+}
+
+/// It took effect, and a power cut now could undo it: neither success nor failure, and said so.
+fn not_durable(id: &str) -> Response {
+    let detail = "carried out, but not on disk yet: it is written as soon as the disk takes it, and a power cut before \
+                  that would undo it; look at /readyz";
+    (StatusCode::ACCEPTED, Json(json!({ "id": id, "durable": false, "detail": detail }))).into_response()
+}

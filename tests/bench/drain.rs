@@ -1,0 +1,247 @@
+//! A drain: a journal that holds some million readings which a store is owed, and a gateway that starts on it with devices that go
+//! on being polled. How fast the backlog leaves, and how late a live reading is meanwhile. The store counts and forgets; that
+//! it is fast enough is measured first.
+
+use std::io::{BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use gengfu::config::checked::JournalConfig;
+use gengfu::flow::Batch;
+use gengfu::journal::{Lane, SinkSpec};
+use gengfu_core::quality::Quality;
+use gengfu_core::reading::{PointId, Reading};
+use gengfu_core::time::Wall;
+use gengfu_tests::gateway::Gateway;
+use gengfu_tests::process::Folder;
+use gengfu_tests::random::Random;
+use gengfu_tests::series;
+use gengfu_tests::site::Site;
+use gengfu_tests::wait::{eventually, now, pause, unix_ms};
+
+use super::history::{close, meta, open};
+use super::parts::Sim;
+
+/// What the store is owed: a thousand points, once a second, up to a moment ago.
+const POINTS: usize = 1_000;
+const SECONDS: i64 = 10_000;
+/// Half of what may wait for a commit.
+const ON_THE_WAY: u64 = 32_768;
+/// Devices that are polled meanwhile, ten times a second, and the points of each.
+const DEVICES: usize = 10;
+const REGISTERS: u16 = 101;
+const PATIENCE: Duration = Duration::from_mins(5);
+/// A file that has not grown for so long has all sealed that is due: that is looked for every 5 s.
+const SEALED: Duration = Duration::from_secs(12);
+
+pub(super) fn report() {
+    println!("\n| a drain, `drain = \"max\"`, {} readings owed | | budget |\n|---|---|---|", POINTS as i64 * SECONDS);
+    println!("| what the counting store takes by itself, readings a second | {:.0} | – |", ceiling());
+    let (dir, sim, store) = (Folder::new("drain"), Sim::start(DEVICES), Counting::start());
+    let before = unix_ms() - 60_000;
+    owe(&dir, before);
+    let site = sim.site(Site::new("bench"), 100, REGISTERS).flips(0, DEVICES).influx("sink", store.port);
+    let began = now();
+    store.old_before(before + 1_000);
+    let mut gateway = Gateway::start(&site.text, dir.path());
+    eventually(PATIENCE, "the backlog leaves", || store.old() > 0);
+    let (first, cpu) = (now(), gateway.process().cpu());
+    eventually(PATIENCE, "the backlog has left", || store.old() >= POINTS as u64 * SECONDS as u64);
+    let (took, spent) = (first.elapsed().as_secs_f64(), gateway.process().cpu() - cpu);
+    let live = store.live();
+    let rate = store.old() as f64 / took;
+    println!("| backlog readings a second | {rate:.0} | ≥ 1,000,000 |");
+    println!(
+        "| the same in {took:.1} s that a core of its own would give it | {:.0} | ≥ 1,000,000 |",
+        store.old() as f64 / spent
+    );
+    println!(
+        "| CPU s per million readings drained, the live ones beside them included | {:.2} | – |",
+        spent / (store.old() + live) as f64 * 1e6
+    );
+    println!("| live readings meanwhile | {live} | – |");
+    println!("| the latest of them at the store, ms | {} | not delayed |", store.latest());
+    println!(
+        "| from the start of the gateway to the first of the backlog, ms | {:.0} | ≤ 1,000 |",
+        (first - began).as_secs_f64() * 1e3
+    );
+    println!("| resident MiB at the end of the drain | {:.1} | – |", gateway.process().resident());
+    pause(Duration::from_secs(2));
+    store.forget_latest();
+    pause(Duration::from_secs(5));
+    println!("| the latest live reading afterwards, of 5 s, ms | {} | – |", store.latest());
+    gateway.term();
+}
+
+/// Fills a journal with what the sink is owed, the last at `end` (UTC ms).
+fn owe(dir: &Folder, end: i64) {
+    let keep = Duration::from_hours(24 * 400);
+    let config = JournalConfig { path: dir.path().join("data"), keep, max_size: 4 << 30 };
+    std::fs::create_dir_all(&config.path).unwrap();
+    let sink = SinkSpec { name: "influxdb/sink".to_owned(), lanes: &[Lane::Alarm, Lane::Telemetry] };
+    let (opened, _, catalog) = open(&config, &[sink]);
+    let named = |n: usize| {
+        let mut meta = meta(n);
+        meta.device = format!("old-{}", meta.device);
+        meta
+    };
+    let ids: Vec<PointId> = (0..POINTS).map(|n| catalog.add(named(n))).collect();
+    let (head, mut random) = (opened.journal.head(Lane::Telemetry), Random::new(7));
+    for second in 0..SECONDS {
+        let (at, noise) = (Wall(end - (SECONDS - 1 - second) * 1_000), random.draw());
+        let reading = |(id, n): (&PointId, u64)| Reading {
+            point: *id,
+            at,
+            value: series::value(n, second.unsigned_abs(), noise),
+            quality: Quality::Good,
+        };
+        let readings = ids.iter().zip(0..).map(reading).collect();
+        opened.journal.push(Batch { readings, ..Batch::default() }).unwrap();
+        let made = (second as u64 + 1) * POINTS as u64;
+        while made - head.borrow().seq.min(made) > ON_THE_WAY {
+            pause(Duration::from_millis(1));
+        }
+    }
+    // as after an outage: what is old is sealed
+    let (mut bytes, mut since) = (0, now());
+    while since.elapsed() < SEALED {
+        pause(Duration::from_millis(100));
+        let now_bytes = opened.journal.health().bytes_on_disk;
+        if std::mem::replace(&mut bytes, now_bytes) != now_bytes {
+            since = now();
+        }
+    }
+    close(opened);
+}
+
+/// A store that counts values and forgets them; of each body it reads the time of the first line.
+struct Counting {
+    port: u16,
+    count: Arc<Count>,
+}
+
+#[derive(Default)]
+struct Count {
+    /// Lines of before this (UTC ns) are backlog.
+    split: AtomicI64,
+    old: AtomicU64,
+    live: AtomicU64,
+    latest: AtomicI64,
+}
+
+impl Counting {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, count) = (listener.local_addr().unwrap().port(), Arc::<Count>::default());
+        let inside = count.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let count = inside.clone();
+                std::thread::spawn(move || count.serve(stream));
+            }
+        });
+        Self { port, count }
+    }
+
+    fn old_before(&self, ms: i64) {
+        self.count.split.store(ms * 1_000_000, Ordering::Relaxed);
+    }
+
+    fn old(&self) -> u64 {
+        self.count.old.load(Ordering::Relaxed)
+    }
+
+    fn live(&self) -> u64 {
+        self.count.live.load(Ordering::Relaxed)
+    }
+
+    fn latest(&self) -> i64 {
+        self.count.latest.load(Ordering::Relaxed)
+    }
+
+    fn forget_latest(&self) {
+        self.count.latest.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Count {
+    fn serve(&self, stream: TcpStream) -> Option<()> {
+        stream.set_nodelay(true).ok()?;
+        let mut out = stream.try_clone().ok()?;
+        let mut reader = BufReader::with_capacity(1 << 18, stream);
+        let mut body = Vec::new();
+        loop {
+            let length = head(&mut reader)?;
+            body.resize(length, 0);
+            reader.read_exact(&mut body).ok()?;
+            self.take(&body);
+            out.write_all(b"HTTP/1.1 204 -\r\n\r\n").ok()?;
+        }
+    }
+
+    fn take(&self, body: &[u8]) {
+        // tags and fields: two of the former a line
+        let (mut equals, mut lines) = (0_u64, 0_u64);
+        for byte in body {
+            equals += u64::from(*byte == b'=');
+            lines += u64::from(*byte == b'\n');
+        }
+        let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let at = first.rsplit(|byte| *byte == b' ').next().and_then(|word| std::str::from_utf8(word).ok());
+        let at: i64 = at.and_then(|word| word.parse().ok()).unwrap_or(0);
+        let values = equals.saturating_sub(2 * lines);
+        if at < self.split.load(Ordering::Relaxed) {
+            self.old.fetch_add(values, Ordering::Relaxed);
+        } else if !first.starts_with(b"alarm") {
+            self.live.fetch_add(values, Ordering::Relaxed);
+            self.latest.fetch_max(unix_ms() - at / 1_000_000, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Reads a request's head; the length of its body.
+fn head(reader: &mut BufReader<TcpStream>) -> Option<usize> {
+    use std::io::BufRead as _;
+    let (mut length, mut line) = (0, String::new());
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let text = line.trim_end();
+        if text.is_empty() {
+            return Some(length);
+        }
+        if let Some((name, value)) = text.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok()?;
+        }
+    }
+}
+
+/// What the store takes from a sender that has its bodies ready, one request after the other.
+fn ceiling() -> f64 {
+    const BODIES: usize = 200;
+    let store = Counting::start();
+    store.old_before(i64::MAX / 1_000_000);
+    let mut body = Vec::new();
+    for line in 0..2_000 {
+        let _ = write!(body, "device,site=bench,device=old-d{line} ");
+        for point in 0..10 {
+            let _ = write!(body, "{}p{point}=2{point}.{point}5", if point > 0 { "," } else { "" });
+        }
+        body.extend_from_slice(b" 1700000000000000000\n");
+    }
+    let mut stream = TcpStream::connect(("127.0.0.1", store.port)).unwrap();
+    let began = now();
+    for _ in 0..BODIES {
+        write!(stream, "POST /api/v2/write HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+        stream.write_all(&body).unwrap();
+        let mut answer = [0; 18];
+        stream.read_exact(&mut answer).unwrap();
+    }
+    store.old() as f64 / began.elapsed().as_secs_f64()
+}
