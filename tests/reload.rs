@@ -38,7 +38,8 @@ fn audits(gateway: &Gateway) -> Vec<(String, String)> {
         | Entry::Alarm(_)
         | Entry::Start { .. }
         | Entry::Stop { .. }
-        | Entry::Gap { .. } => None,
+        | Entry::Gap { .. }
+        | Entry::Mode(_) => None,
     });
     told.collect()
 }

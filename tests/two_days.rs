@@ -128,6 +128,7 @@ impl Rig {
             points,
             standing,
             recent: Vec::new(),
+            modes: Vec::new(),
             present,
         };
         let (engine, task) = driver::start(setup).unwrap();

@@ -94,7 +94,11 @@ impl Books {
         let at = |entry: &Entry| match entry {
             Entry::Alarm(alarm) => Some(alarm.detected),
             Entry::Audit { at, .. } => Some(*at),
-            Entry::Start { .. } | Entry::Stop { .. } | Entry::Gap { .. } | Entry::Maintenance { .. } => None,
+            Entry::Start { .. }
+            | Entry::Stop { .. }
+            | Entry::Gap { .. }
+            | Entry::Mode(_)
+            | Entry::Maintenance { .. } => None,
         };
         let kept = lane.iter().filter_map(|entry| Some((at(entry)?, serde_json::to_string(entry).unwrap())));
         let entries = kept.collect();

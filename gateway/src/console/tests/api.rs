@@ -281,7 +281,10 @@ async fn status_ledger_and_rules_answer() {
     assert_eq!((ledger["totals"]["unaccounted"].as_u64(), ledger["items"].as_array().unwrap().len()), (Some(0), 2));
     let rules = console.json("/api/v1/rules").await;
     assert_eq!(rules["items"][2]["detector"]["levels"][1]["limit"], 50.0);
-    assert_eq!(rules["items"][2]["levels"][1], serde_json::json!({ "priority": "critical", "latch": true }));
+    assert_eq!(
+        rules["items"][2]["levels"][1],
+        serde_json::json!({ "priority": "critical", "latch": true, "shelvable": false })
+    );
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ fn rules() -> Vec<Rule> {
         rule("hydrant-falling", "hydrant-main/pressure", slope, &[(Priority::High, false)]),
         rule("kitchen-gas", "gas-*/ch4", high, &[(Priority::High, false), (Priority::Critical, true)]),
         rule("sprinkler-falling", "sprinkler-b1/pressure", slope, &[(Priority::Medium, false)]),
-        rule("exit-blocked", "exit-*/blocked", open, &[(Priority::Medium, false)]),
+        rule("exit-blocked", "exit-*/blocked", open, &[(Priority::Medium, true)]),
     ]
 }
 
