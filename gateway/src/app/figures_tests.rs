@@ -1,5 +1,7 @@
 //! The alarms and the site as a whole, through the whole gateway: told live, kept, and the same after a restart.
 
+use std::fmt::Write as _;
+
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::Reading;
 use gengfu_core::time::Wall;
@@ -20,7 +22,7 @@ fn site(dir: &Dir) -> Site {
                     [[modbus.device]]\nname = \"d\"\nunit = 1\n"
         .to_owned();
     for n in 0..6 {
-        text += &format!("[[modbus.device.point]]\nname = \"p{n}\"\nregister = \"holding:{n}\"\ntype = \"u16\"\n");
+        let _ = write!(text, "[[modbus.device.point]]\nname = \"p{n}\"\nregister = \"holding:{n}\"\ntype = \"u16\"\n");
     }
     text += "[[rule]]\nid = \"hot\"\npoints = \"d/*\"\npriority = \"critical\"\nhigh = { limit = 50, clear = 40 }\n";
     config::parse(&text, &dir.0.join("site.toml")).unwrap().site
@@ -64,7 +66,13 @@ async fn levels(journal: &Journal) -> Vec<LevelRecord> {
     let entries = journal.entries(None, 1_000).await.unwrap();
     let record = |entry| match entry {
         Entry::Level(record) => Some(record),
-        _ => None,
+        Entry::Alarm(_)
+        | Entry::Audit { .. }
+        | Entry::Start { .. }
+        | Entry::Stop { .. }
+        | Entry::Gap { .. }
+        | Entry::Mode(_)
+        | Entry::Maintenance { .. } => None,
     };
     let mut records: Vec<_> = entries.into_iter().filter_map(|(_, entry)| record(entry)).collect();
     records.reverse();

@@ -54,7 +54,9 @@ fn text(report: &Value) -> String {
         let names = items(report, &format!("{pointer}/items"));
         if !names.is_empty() {
             let _ = writeln!(out, "{title}: {}", number(report, &format!("{pointer}/count")));
-            names.iter().for_each(|name| out += &format!("  {} {}\n", word(name, "rule"), word(name, "point")));
+            for name in names {
+                let _ = writeln!(out, "  {} {}", word(name, "rule"), word(name, "point"));
+            }
         }
     }
     out

@@ -291,7 +291,7 @@ impl Driver {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Release { by, note, reply } => {
-                let _ = reply.send(self.release(by, note));
+                let _ = reply.send(self.release(&by, &note));
             }
             Request::Performance { reply } => {
                 let _ = reply.send(self.figures.report(self.clock.now()));

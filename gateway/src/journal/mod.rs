@@ -202,7 +202,9 @@ impl Entry {
                 [at, began, until].into_iter().for_each(|at| clock::date(at, booted));
             }
             Self::Level(LevelRecord { at, since, .. }) => {
-                [at, since].into_iter().for_each(|at| clock::date(at, booted));
+                for at in [at, since] {
+                    clock::date(at, booted);
+                }
             }
             Self::Gap { from, to, .. } => [from, to].into_iter().for_each(|at| clock::date(at, booted)),
             Self::Audit { at, .. } | Self::Start { at, .. } | Self::Stop { at } | Self::Maintenance { at, .. } => {

@@ -118,14 +118,18 @@ impl<T: Source> Pushes<'_, T> {
             Some(damp) => damp.take(tapped, now),
             None => vec![tapped],
         };
-        out.into_iter().for_each(|tapped| self.window.take(tapped, now.mono));
+        for tapped in out {
+            self.window.take(tapped, now.mono);
+        }
     }
 
     /// What was held long enough is to be said.
     fn release(&mut self) {
         let now = self.shared.clock.mono();
         let due = self.damp.as_mut().map_or(Vec::new(), |damp| damp.due(now));
-        due.into_iter().for_each(|tapped| self.window.take(tapped, now));
+        for tapped in due {
+            self.window.take(tapped, now);
+        }
     }
 
     /// A step, and those that it spoke for.

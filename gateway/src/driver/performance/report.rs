@@ -69,7 +69,7 @@ pub struct Day {
     pub until: i64,
     /// Alarms that rang.
     pub annunciated: u32,
-    pub priorities: Vec<Share>,
+    pub priorities: Vec<Portion>,
     /// Windows of the flood's width, cut by the clock.
     pub windows: Cut,
     pub hours: Cut,
@@ -84,7 +84,7 @@ pub struct Day {
 
 /// How many of a priority rang, against what the standard asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Share {
+pub struct Portion {
     pub priority: &'static str,
     pub count: u32,
     pub share: Option<f64>,
@@ -168,7 +168,7 @@ impl Figures {
 
     fn day(&self, period: &Period, top: &[Tally]) -> Day {
         let high_to_low = || Priority::ALL.into_iter().rev();
-        let share = |priority: Priority| Share {
+        let share = |priority: Priority| Portion {
             priority: priority.word(),
             count: *period.annunciated.of(priority),
             share: period.annunciated.share(priority),

@@ -209,7 +209,7 @@ impl<L: Word> Scaled<L> {
         // What holds it now has names now; what held it, those of then.
         match self.ladder.standing().1 {
             Rung::Reached { basis, .. } => {
-                self.reason = Some(Reason::new(basis, L::reason(config, basis.row.into()), name))
+                self.reason = Some(Reason::new(basis, L::reason(config, basis.row.into()), name));
             }
             Rung::Silent => self.reason = None,
             Rung::Lapsing { .. } | Rung::Waiting { .. } => {}
@@ -281,7 +281,7 @@ impl Driver {
     }
 
     /// A person lets the warning level fall.
-    pub(super) fn release(&mut self, by: String, note: String) -> Result<LevelDone, CommandError> {
+    pub(super) fn release(&mut self, by: &str, note: &str) -> Result<LevelDone, CommandError> {
         let now = self.clock.now();
         self.weigh(now);
         let table = Word::table(&self.site.warning);
@@ -292,12 +292,12 @@ impl Driver {
         let (at, target) = (now.wall.0, self.warner.warning.ladder.level().word().to_owned());
         let result = result.map_err(|refusal| refused(refusal, now));
         let detail = match &result {
-            Ok(()) => note.clone(),
+            Ok(()) => note.to_owned(),
             Err(CommandError::NotNow(why)) => why.clone(),
             Err(other) => format!("{other:?}"),
         };
-        let audit = Entry::Audit { at, by: by.clone(), action, target, detail };
-        let record = change.map(|change| self.warner.warning.record(&change, Some((&by, &note))));
+        let audit = Entry::Audit { at, by: by.to_owned(), action, target, detail };
+        let record = change.map(|change| self.warner.warning.record(&change, Some((by, note))));
         if record.is_some() {
             self.warner.warning.told(Vec::new(), &self.site.warning, &|_| String::new());
         }
