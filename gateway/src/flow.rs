@@ -1,6 +1,6 @@
 //! What moves between the rooms. Data goes one way: source, engine, journal, then forward, notify and console.
 
-use gengfu_core::alarm::ModeName;
+use gengfu_core::alarm::{EventName, ModeName, Priority, StateName};
 use gengfu_core::quality::Reason;
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::Wall;
@@ -227,6 +227,19 @@ pub struct Acknowledged {
 }
 
 impl AlarmEvent {
+    pub fn event_name(&self) -> Option<EventName> {
+        EventName::ALL.into_iter().find(|name| name.word() == self.event)
+    }
+
+    pub fn state_name(&self) -> Option<StateName> {
+        StateName::ALL.into_iter().find(|name| name.word() == self.state)
+    }
+
+    /// Its priority; `None` for a word that this version does not know.
+    pub fn urgency(&self) -> Option<Priority> {
+        Priority::ALL.into_iter().find(|priority| priority.word() == self.priority)
+    }
+
     /// The word of A to F under what lies over it.
     pub fn life(&self) -> &str {
         self.life.as_deref().unwrap_or(&self.state)

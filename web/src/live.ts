@@ -2,6 +2,7 @@
 
 import type { News } from "./api.ts";
 import { clock, now, tell, the, words } from "./page.ts";
+import type { Part } from "./parts.ts";
 
 /** The server says something at least every 10 s. */
 const STALE_MS = 15_000;
@@ -15,6 +16,8 @@ export interface Listener {
   fresh(): void;
   points(news: News[]): void;
   alarm(): void;
+  /** Something of the alarms as a whole, or of the site: this part of the page is old. */
+  news(part: Part): void;
   /** A mode of an area began, ended, or a walk-test has tripped one more point. */
   modes(): void;
 }
@@ -44,6 +47,8 @@ export function listen(to: Listener): void {
   on<Beat>("heartbeat", engine);
   on<{ items: News[] }>("points", ({ items }) => to.points(items));
   on("alarm", () => to.alarm());
+  on("performance", () => to.news("performance"));
+  on("warning", () => to.news("levels"));
   on("modes", () => to.modes());
   on("resync", () => to.fresh());
   source.onerror = () => {

@@ -51,6 +51,8 @@ function fetchAll(): void {
   void refresh("events");
   void refresh("modes");
   void refresh("strip");
+  void refresh("levels");
+  void refresh("performance");
   void trend.open(false);
 }
 
@@ -104,7 +106,7 @@ act.start(alarms);
 begin.start();
 trend.start();
 title();
-listen({ fresh: fetchAll, points: apply, alarm: step, modes });
+listen({ fresh: fetchAll, points: apply, alarm: step, modes, news: (part) => void refresh(part) });
 setInterval(() => {
   the("clock").textContent = clock(now());
   points.grow();
@@ -112,6 +114,7 @@ setInterval(() => {
   show();
 }, 1_000);
 setInterval(() => void refresh("strip"), STRIP_MS);
+setInterval(() => void refresh("performance"), STRIP_MS);
 setInterval(() => void refresh("alarms", alarms), CARDS_MS);
 // What is left of a mode's time.
 setInterval(() => void refresh("modes"), CARDS_MS);

@@ -5,7 +5,7 @@ import { text } from "./api.ts";
 import { arrange } from "./cards.ts";
 import { language } from "./page.ts";
 
-export type Part = "alarms" | "events" | "modes" | "points" | "strip";
+export type Part = "alarms" | "events" | "levels" | "modes" | "performance" | "points" | "strip";
 
 /** At most one fetch of a part at a time; what asks meanwhile gets one more afterwards. */
 const under = new Map<Part, { again: boolean }>();

@@ -10,6 +10,8 @@ mod reload;
 mod supervise;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod figures_tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,7 +92,7 @@ impl Gateway {
 
         belongs(&site)?;
         let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
-        let Opened { journal, standing, modes, cause, last_seen, present, writers } = opened;
+        let Opened { journal, standing, modes, levels, cause, last_seen, present, writers } = opened;
         // The journal knows more about the clock than the clock.
         let started = clock.wall().0;
         tell_start(&journal, cause, last_seen, started);
@@ -108,6 +110,8 @@ impl Gateway {
             standing,
             recent,
             modes,
+            levels,
+            last_seen,
             present,
         })?;
         let field = Field::start()?;

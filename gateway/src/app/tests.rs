@@ -12,13 +12,13 @@ use crate::driver::{Input, refusals};
 use crate::flow::{AlarmEvent, Batch, Receipt, Refused};
 use crate::telemetry::RefusedReason;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A directory of its own that goes with the test.
-struct Dir(PathBuf);
+pub(super) struct Dir(pub(super) PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("gengfu-app-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -38,7 +38,7 @@ impl Drop for Dir {
     }
 }
 
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
+pub(super) async fn until<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
     let found = async {
         loop {
             if let Some(found) = look().await {
@@ -56,7 +56,7 @@ async fn alarm(engine: &EngineHandle, rule: &str) -> AlarmEvent {
 }
 
 /// The details of all maintenance entries of this kind.
-async fn maintenance(journal: &Journal, kind: &str) -> Vec<String> {
+pub(super) async fn maintenance(journal: &Journal, kind: &str) -> Vec<String> {
     let entries = journal.entries(None, 1_000).await.unwrap();
     let mut details = Vec::new();
     for (_, entry) in entries {

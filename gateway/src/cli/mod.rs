@@ -11,6 +11,7 @@ mod export;
 mod letters;
 mod log;
 mod modes;
+mod performance;
 mod place;
 mod rollback;
 mod run;
@@ -102,6 +103,8 @@ enum Command {
     Alarms(alarms::Alarms),
     /// List the areas and their modes; begin or end a walk-test, a drill, maintenance. 模式
     Modes(modes::Modes),
+    /// Ask a running gateway how well its alarms serve people: too many, of no use, not looked at. 报警绩效
+    Performance(performance::Performance),
     /// Ask a running gateway how it is. 状态
     ///
     /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, or the configuration is wrong;
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Export(asked) => export::run(asked),
         Command::Dead(asked) => on_runtime("warn", letters::dead(asked)),
         Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
+        Command::Performance(asked) => on_runtime("warn", performance::run(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
         Command::Rollback { config, journal } => on_runtime("warn", rollback::run(config, journal)),

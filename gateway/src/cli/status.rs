@@ -112,6 +112,7 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
         let _ = writeln!(out, "not all is well: {}", reason.as_str().unwrap_or("?"));
     }
     let _ = write!(out, "{}", room(status));
+    out += &levels(status);
     let all = items(alarms, "/items");
     let (over, active): (Vec<&Value>, Vec<&Value>) =
         real(alarms).partition(|alarm| alarm.get("active") == Some(&Value::Bool(false)));
@@ -153,6 +154,20 @@ fn room(status: &Value) -> String {
     let gives_way = status.pointer("/journal/room/gives_way") == Some(&Value::Bool(true));
     let thinned = if gives_way { "; readings that are owed were thinned within the last hour" } else { "" };
     format!("room for an outage of {hours:.1} h at the present rate{thinned}\n")
+}
+
+/// The site as a whole; nothing where an older gateway does not tell.
+fn levels(status: &Value) -> String {
+    let word = |pointer: &str| status.pointer(pointer).and_then(Value::as_str);
+    let (Some(warning), Some(risk)) = (word("/levels/warning/level"), word("/levels/risk/level")) else {
+        return String::new();
+    };
+    let roman = word("/levels/warning/roman").map(|roman| format!("{roman} ")).unwrap_or_default();
+    let why = word("/levels/warning/reason/why/en").map(|why| format!(" ({why})")).unwrap_or_default();
+    let awaits =
+        if word("/levels/warning/state") == Some("awaits-release") { ", a person must release it" } else { "" };
+    let risk_why = word("/levels/risk/reason/why/en").map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("warning: {roman}{warning}{why}{awaits}; risk: {risk}{risk_why}\n")
 }
 
 /// The modes that run, a line each.
@@ -296,6 +311,16 @@ mod tests {
     fn another_sites_gateway_is_told_from_the_one_that_is_meant() {
         let status = json!({ "site": { "id": "mall" } });
         assert_eq!((other_site(&status, "mall"), other_site(&status, "old-venue")), (None, Some("mall")));
+    }
+
+    #[test]
+    fn the_site_as_a_whole_is_one_line() {
+        let level = |level: &str, roman: Value, why: &str, state: &str| json!({ "level": level, "roman": roman, "state": state, "reason": { "why": { "en": why } } });
+        let warning = level("orange", json!("II"), "an alarm of priority critical", "awaits-release");
+        let status = json!({ "levels": { "warning": warning, "risk": { "level": "blue", "reason": null } } });
+        let line = "warning: II orange (an alarm of priority critical), a person must release it; risk: blue\n";
+        assert_eq!(levels(&status), line);
+        assert_eq!(levels(&json!({ "levels": null })), "");
     }
 
     #[test]

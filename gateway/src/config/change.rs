@@ -11,7 +11,7 @@ use super::{Complaint, place};
 /// The difference, by the names of things.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    /// `[site]` and `[journal]`: what is said of them, in words.
+    /// `[site]`, `[journal]` and `[alarms]`: what is said of them, in words.
     pub settings: Vec<String>,
     pub modbus: Delta,
     pub mqtt: Delta,
@@ -157,6 +157,12 @@ fn settings(old: &Site, new: &Site) -> Vec<String> {
     compare("[site] clock_tolerance", &old.clock_tolerance, &new.clock_tolerance);
     compare("[journal] keep", &old.journal.keep, &new.journal.keep);
     compare("[journal] max_size", &old.journal.max_size, &new.journal.max_size);
+    let tables = [
+        ("[alarms]", old.policy != new.policy),
+        ("[warning]", old.warning != new.warning),
+        ("[alarms.performance]", old.performance != new.performance),
+    ];
+    words.extend(tables.into_iter().filter(|(_, differs)| *differs).map(|(table, _)| format!("{table} changed")));
     words
 }
 

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gengfu_core::alarm::Priority;
+use gengfu_core::alarm::{Priority, damper, performance};
 use gengfu_core::detect::Params;
 use gengfu_core::normalize::Scaling;
+use gengfu_core::warning::{RiskLevel, Row, WarningLevel};
 
 use crate::flow::Text;
 
@@ -29,6 +30,9 @@ pub struct Site {
     pub mqtt: Vec<MqttLink>,
     pub rules: Vec<Rule>,
     pub policy: Policy,
+    /// What the alarms as a whole are measured against.
+    pub performance: performance::Params,
+    pub warning: WarningConfig,
     pub labels: Labels,
     pub influx: Vec<InfluxConfig>,
     pub uplinks: Vec<UplinkConfig>,
@@ -317,6 +321,33 @@ pub struct Policy {
     pub max_mode: Duration,
 }
 
+/// The tables of the site's warning level and risk colour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarningConfig {
+    pub rows: Vec<Row<Option<WarningLevel>>>,
+    pub risk: Vec<Row<RiskLevel>>,
+    /// The bits of [`gengfu_core::warning::Groups`], in their order.
+    pub groups: Vec<RuleGroup>,
+    /// How long nothing must have justified a level before it falls. Default 30 min.
+    pub down: Duration,
+    /// A warning level from here on falls by a person's word alone. Default orange (II); `None`: never.
+    pub release: Option<WarningLevel>,
+}
+
+/// Rules that a row can name together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleGroup {
+    pub name: String,
+    /// Ids, with `*`.
+    pub rules: Vec<String>,
+}
+
+impl RuleGroup {
+    pub fn holds(&self, rule: &str) -> bool {
+        self.rules.iter().any(|pattern| super::pattern::matches(pattern, rule))
+    }
+}
+
 impl Default for Policy {
     /// A shift; a month; half a day: as core has it.
     fn default() -> Self {
@@ -414,4 +445,6 @@ pub struct WebhookConfig {
     pub heartbeat: Option<Duration>,
     /// Whole request. Default 5 s.
     pub timeout: Duration,
+    /// What comes and goes all the time is not said each time. Default not: a machine wants every step.
+    pub damp: Option<damper::Params>,
 }

@@ -17,6 +17,7 @@ mod names;
 mod near;
 mod table;
 mod value;
+mod performance;
 mod site;
 mod modbus;
 mod broker;
@@ -25,6 +26,7 @@ mod point;
 mod labels;
 mod detector;
 mod rule;
+mod warning;
 mod uplink;
 mod sink;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gengfu_core::alarm::Priority;
+use gengfu_core::alarm::{Priority, damper};
 
 use super::address::{self, Address, Later};
 use super::checked::{Compression, InfluxConfig, UplinkConfig, WebhookConfig};
@@ -96,6 +96,7 @@ fn webhook(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<Webh
     let secret_file = table.get("secret_file").and_then(|v| site::path(v, directory));
     let heartbeat = table.get("heartbeat").and_then(|v| v.duration(SECOND..=DAY));
     let timeout = table.or("timeout", DEFAULT_PUSH_TIMEOUT, |v| v.duration(MIN_TIMEOUT..=MAX_TIMEOUT));
+    let damp = table.or("damp", false, Value::boolean);
     let tests = table.or("tests", false, Value::boolean);
     table.finish(&[]);
     Some(WebhookConfig {
@@ -106,6 +107,7 @@ fn webhook(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<Webh
         secret_file,
         heartbeat,
         timeout: timeout?,
+        damp: damp?.then(damper::Params::default),
     })
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gengfu_core::alarm::performance::Params;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use toml::de::DeTable;
 
@@ -14,7 +15,7 @@ use super::near::misspelt;
 use super::sink::{self, Sinks};
 use super::table::Table;
 use super::value::{Value, shorten};
-use super::{modbus, mqtt, rule};
+use super::{modbus, mqtt, performance, rule, warning};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
@@ -46,7 +47,8 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
     let id = head.as_ref().map_or("", |head| &head.id);
     let mqtt = mqtt::read(&file, &mut names, id, directory);
     let rules = rule::read(&file, &mut names);
-    let policy = policy(file.table("alarms", "[alarms]"));
+    let alarms = alarms(file.table("alarms", "[alarms]"));
+    let warning = warning::read(file.table("warning", "[warning]"), &rules);
     let Sinks { influx, uplinks, webhooks } = sink::read(&file, &mut names, id, directory);
     let later = ["uplink"];
     file.later(&later, "a centre is reached by [[forward.mqtt]]");
@@ -57,7 +59,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
     let Head { id, name, street, industry, timezone, clock_tolerance } = head?;
     let journal = journal?;
     let console = console?;
-    let policy = policy?;
+    let (policy, performance) = alarms?;
     Some(Site {
         id,
         name,
@@ -71,6 +73,8 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
         mqtt,
         rules,
         policy,
+        performance,
+        warning: warning?,
         labels: names.labels,
         influx,
         uplinks,
@@ -139,15 +143,16 @@ fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> 
     Some(JournalConfig { path: path?, keep: keep?, max_size: max_size? })
 }
 
-/// How long people may keep alarms from being announced.
-fn policy(table: Option<Table<'_>>) -> Option<Policy> {
+/// How long people may keep alarms from being announced, and what alarms are measured against.
+fn alarms(table: Option<Table<'_>>) -> Option<(Policy, Params)> {
     let standard = Policy::default();
-    let Some(table) = table else { return Some(standard) };
+    let Some(table) = table else { return Some((standard, Params::default())) };
     let max_shelf = table.or("max_shelf", standard.max_shelf, |v| v.duration(SECOND..=DAY * 7));
     let max_out = table.or("max_out_of_service", standard.max_out_of_service, |v| v.duration(SECOND..=DAY * 366));
     let max_mode = table.or("max_mode", standard.max_mode, |v| v.duration(SECOND..=DAY * 7));
+    let measures = performance::read(table.table("performance", "[alarms.performance]"));
     table.finish(&[]);
-    Some(Policy { max_shelf: max_shelf?, max_out_of_service: max_out?, max_mode: max_mode? })
+    Some((Policy { max_shelf: max_shelf?, max_out_of_service: max_out?, max_mode: max_mode? }, measures?))
 }
 
 /// A path, relative to the site file's directory. Whether it exists is not asked.

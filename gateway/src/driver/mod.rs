@@ -4,10 +4,13 @@
 mod bonds;
 mod modes;
 mod names;
+mod news;
+mod performance;
 pub(crate) mod refusals;
 mod reload;
 mod storage;
 mod task;
+mod warning;
 mod warm;
 
 use std::time::Duration;
@@ -20,11 +23,14 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::catalog::PointMeta;
 use crate::config::checked::PointSpec;
 use crate::flow::{AlarmEvent, Batch};
-use crate::journal::{Journal, ModeRecord, Ticket};
+use crate::journal::{Journal, LevelRecord, ModeRecord, Ticket};
 
+pub use news::News;
+pub use performance::{Day, Name, Names, Report};
 pub use reload::{Change, Prepared, Switched};
 pub use storage::NO_DATA_RULE;
 pub use task::{Setup, start};
+pub use warning::{Levels, Reason, Standing};
 
 /// Batches that may wait for the engine; sources wait when it is full.
 const INPUTS: usize = 1_024;
@@ -32,6 +38,8 @@ const INPUTS: usize = 1_024;
 const REQUESTS: usize = 256;
 /// Transitions a slow reader may lag behind before it is told to take a snapshot.
 const TRANSITIONS: usize = 1_024;
+/// The same of what is said beside them.
+const NEWS: usize = 64;
 /// How long a command waits for the disk before it answers "not durable".
 const COMMIT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -66,6 +74,16 @@ pub enum Request {
     },
     Snapshot {
         reply: oneshot::Sender<Snapshot>,
+    },
+    /// How well the alarms serve people.
+    Performance {
+        reply: oneshot::Sender<Report>,
+    },
+    /// A person lets the warning level fall.
+    Release {
+        by: String,
+        note: String,
+        reply: oneshot::Sender<Result<LevelDone, CommandError>>,
     },
     /// Other rules are on their way: what is there now, and from now on what comes in.
     Prepare {
@@ -111,6 +129,13 @@ pub struct ModeDone {
     pub ticket: Ticket,
 }
 
+/// A level released, and where that stands in the alarm lane.
+#[derive(Debug, Clone)]
+pub struct LevelDone {
+    pub record: LevelRecord,
+    pub ticket: Ticket,
+}
+
 /// A command carried out: the transition, and where it stands in the alarm lane.
 #[derive(Debug, Clone)]
 pub struct Done {
@@ -142,6 +167,8 @@ pub struct Snapshot {
     pub alarms: Vec<AlarmEvent>,
     /// The modes that run, with what a walk-test has tripped so far.
     pub modes: Vec<ModeRecord>,
+    /// Warning level and risk colour.
+    pub levels: Levels,
     /// The engine's counter in ms.
     pub mono: u64,
 }
@@ -152,6 +179,7 @@ pub struct EngineHandle {
     inputs: mpsc::Sender<Input>,
     requests: mpsc::Sender<Request>,
     transitions: broadcast::Sender<AlarmEvent>,
+    news: broadcast::Sender<News>,
     /// Where commands become durable; `None` only for a handle without an engine.
     journal: Option<Journal>,
 }
@@ -161,8 +189,8 @@ impl EngineHandle {
     pub fn detached(inputs: usize) -> (Self, mpsc::Receiver<Input>, mpsc::Receiver<Request>) {
         let (input, input_end) = mpsc::channel(inputs);
         let (request, request_end) = mpsc::channel(REQUESTS);
-        let transitions = broadcast::Sender::new(TRANSITIONS);
-        (Self { inputs: input, requests: request, transitions, journal: None }, input_end, request_end)
+        let (transitions, news) = (broadcast::Sender::new(TRANSITIONS), broadcast::Sender::new(NEWS));
+        (Self { inputs: input, requests: request, transitions, news, journal: None }, input_end, request_end)
     }
 
     /// Says a transition as the engine would, to whoever listens.
@@ -195,9 +223,21 @@ impl EngineHandle {
         Ok(done.record)
     }
 
+    /// Lets the warning level fall in the name of `by`; returns once that is on disk.
+    pub async fn release(&self, by: String, note: String) -> Result<LevelRecord, CommandError> {
+        let done = self.ask(|reply| Request::Release { by, note, reply }).await.ok_or(CommandError::Stopped)??;
+        self.durable(done.ticket).await?;
+        Ok(done.record)
+    }
+
     /// The present; `None` if the engine does not answer.
     pub async fn snapshot(&self) -> Option<Snapshot> {
         self.ask(|reply| Request::Snapshot { reply }).await
+    }
+
+    /// How well the alarms serve people; `None` if the engine does not answer.
+    pub async fn performance(&self) -> Option<Report> {
+        self.ask(|reply| Request::Performance { reply }).await
     }
 
     /// Whether the engine still takes its turns; waits for its answer.
@@ -208,6 +248,11 @@ impl EngineHandle {
     /// Every transition from now on. A reader that lags is told so and must take a snapshot.
     pub fn transitions(&self) -> broadcast::Receiver<AlarmEvent> {
         self.transitions.subscribe()
+    }
+
+    /// What else is said from now on: of the alarms as a whole, and of the site.
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
     }
 
     async fn durable(&self, ticket: Ticket) -> Result<(), CommandError> {

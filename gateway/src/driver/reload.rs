@@ -233,6 +233,9 @@ impl Driver {
         let (fresh, carried) = move_over(&mut old, &mut self.storage);
         let closed = self.keep_standing(&old, now);
         self.keep_modes(&mut old, now);
+        let standing: Vec<_> = self.standing.values().cloned().collect();
+        self.warner.gather(&self.standing, &self.storage, &self.site, now);
+        self.figures.measure_by(&self.site, &standing, now);
         self.storage.engine().gather(now);
         for (binding, of) in &fresh {
             let old = old.engine();

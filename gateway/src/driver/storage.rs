@@ -218,6 +218,15 @@ impl Storage {
         self.points.get(id.0 as usize)
     }
 
+    pub(super) fn is_life_safety(&self, id: PointId) -> bool {
+        self.configured.get(id.0 as usize).copied().flatten().is_some_and(|watched| watched.life_safety)
+    }
+
+    /// How many life-safety points there are.
+    pub(super) fn life_safety(&self) -> u32 {
+        self.configured.iter().flatten().filter(|watched| watched.life_safety).count() as u32
+    }
+
     /// Points that the configuration has.
     pub(super) fn watched(&self) -> impl Iterator<Item = &Point> {
         self.points.iter().zip(&self.configured).filter(|(_, known)| known.is_some()).map(|(point, _)| point)

@@ -8,22 +8,25 @@ use gengfu_core::alarm::{AlarmId, EventName, StateName, Transition};
 use gengfu_core::engine::{Command, Event, ModeChange, Sink, Target};
 use gengfu_core::quality::{Quality, Reason};
 use gengfu_core::reading::{PointId, Reading};
-use gengfu_core::time::{Now, Wall};
+use gengfu_core::time::{Mono, Now, Wall};
 use tokio::sync::{broadcast, mpsc};
 
 use super::names::Deed;
+use super::news::News;
+use super::performance::{self, Figures};
 use super::refusals::Refusals;
 use super::reload::{Heard, Tee};
 use super::storage::{NO_DATA_RULE, Storage, Watched};
+use super::warning::Warner;
 use super::{
-    CommandError, Done, EngineHandle, INPUTS, Input, ModeDone, NewPoint, Order, REQUESTS, Request, Snapshot,
+    CommandError, Done, EngineHandle, INPUTS, Input, ModeDone, NEWS, NewPoint, Order, REQUESTS, Request, Snapshot,
     TRANSITIONS, names, warm,
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{PointSpec, Site};
 use crate::flow::{AlarmEvent, Batch};
-use crate::journal::{Entry, Journal, ModeRecord, Ticket};
+use crate::journal::{Entry, Journal, LevelRecord, ModeRecord, Ticket};
 use crate::telemetry::{RefusedReason, SharedStats};
 
 /// Inputs taken in one go before requests and deadlines get their turn.
@@ -45,6 +48,9 @@ pub struct Setup {
     pub recent: Vec<AlarmEvent>,
     /// The modes that ran then.
     pub modes: Vec<ModeRecord>,
+    /// The levels of the site then.
+    pub levels: Vec<LevelRecord>,
+    pub last_seen: Option<i64>,
     /// See [`crate::journal::Opened`].
     pub present: i64,
 }
@@ -54,9 +60,14 @@ pub struct Setup {
 pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + Send + 'static), String> {
     let (inputs, input_end) = mpsc::channel(INPUTS);
     let (requests, request_end) = mpsc::channel(REQUESTS);
-    let transitions = broadcast::Sender::new(TRANSITIONS);
-    let handle =
-        EngineHandle { inputs, requests, transitions: transitions.clone(), journal: Some(setup.journal.clone()) };
+    let (transitions, news) = (broadcast::Sender::new(TRANSITIONS), broadcast::Sender::new(NEWS));
+    let handle = EngineHandle {
+        inputs,
+        requests,
+        transitions: transitions.clone(),
+        news: news.clone(),
+        journal: Some(setup.journal.clone()),
+    };
     let mut engine = Driver {
         storage: Storage::new(&setup.site),
         standing: HashMap::new(),
@@ -66,15 +77,19 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         out: Vec::new(),
         refusals: Refusals::default(),
         tee: None,
+        warner: Warner::default(),
+        figures: Figures::new(&setup.site, setup.clock.now()),
         transitions,
+        news,
         site: setup.site,
         catalog: setup.catalog,
         clock: setup.clock,
         stats: setup.stats,
         journal: setup.journal,
     };
-    let past = Past { standing: setup.standing, recent: &setup.recent, modes: setup.modes, present: setup.present };
-    engine.warm_start(&setup.points, past)?;
+    let Setup { points, standing, recent, modes, levels, last_seen, present, .. } = setup;
+    let past = Past { standing, recent: &recent, modes, levels, last_seen, present };
+    engine.warm_start(&points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
 
@@ -92,7 +107,10 @@ pub(super) struct Driver {
     refusals: Refusals,
     /// Where what comes in goes besides, while other rules are on their way.
     pub(super) tee: Option<Tee>,
+    pub(super) figures: Figures,
+    pub(super) warner: Warner,
     transitions: broadcast::Sender<AlarmEvent>,
+    news: broadcast::Sender<News>,
     pub(super) site: Arc<Site>,
     pub(super) catalog: Catalog,
     pub(super) clock: Clock,
@@ -124,6 +142,8 @@ struct Past<'a> {
     standing: Vec<AlarmEvent>,
     recent: &'a [AlarmEvent],
     modes: Vec<ModeRecord>,
+    levels: Vec<LevelRecord>,
+    last_seen: Option<i64>,
     /// What the clock that its readings were stamped by says now.
     present: i64,
 }
@@ -140,18 +160,24 @@ impl Driver {
         }
         // Time spent off counts where the wall clock can be believed, else not.
         let present = Now { wall: Wall(past.present), ..now };
+        let (figures, news) = Figures::refold(&self.site, &self.journal, &past.standing, past.last_seen, present);
+        self.figures = figures;
+        self.say(news);
         let (orphans, known) = warm::restore(&mut self.storage, past.standing, past.recent, &binding_of, present);
         self.standing = known;
         for orphan in orphans {
             self.bury(orphan, now);
         }
         self.resume(past.modes, past.recent, present);
+        self.warner.restore(&past.levels, &self.site.warning, present);
+        self.warner.gather(&self.standing, &self.storage, &self.site, present);
         let shown = warm::replay(&mut self.storage, &self.journal, present)?;
         warm::ended(&mut self.storage, past.recent, &binding_of, present);
         let clock_good = past.present == now.wall.0;
         tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
+        self.look(now);
         Ok(())
     }
 
@@ -159,7 +185,8 @@ impl Driver {
         let mut round = Vec::with_capacity(ROUND);
         let mut asked = true;
         loop {
-            let deadline = self.storage.engine().next_deadline().map(|due| self.clock.instant(due));
+            let due = self.next_deadline();
+            let deadline = self.clock.instant(due);
             tokio::select! {
                 biased;
                 request = requests.recv(), if asked => match request {
@@ -174,7 +201,7 @@ impl Driver {
                         self.take(input);
                     }
                 }
-                () = sleep_until(deadline) => self.event(Event::Tick),
+                () = tokio::time::sleep_until(deadline) => self.wake(),
             }
         }
     }
@@ -221,6 +248,7 @@ impl Driver {
         for binding in self.storage.watch(point.id, &point.meta, watched, &self.site, now) {
             self.storage.engine().enlist(binding);
         }
+        self.warner.count(&self.storage);
         self.tell_tee(|| Heard::Point(Box::new(point.clone())));
     }
 
@@ -231,8 +259,43 @@ impl Driver {
         self.publish(None);
     }
 
+    /// When something is to happen by itself.
+    fn next_deadline(&mut self) -> Mono {
+        let figures = self.figures.next_deadline(self.clock.now());
+        let others = [self.storage.engine().next_deadline(), self.warner.next_deadline(&self.site)];
+        others.into_iter().flatten().fold(figures, Mono::min)
+    }
+
+    fn wake(&mut self) {
+        self.event(Event::Tick);
+        let (now, mut told) = (self.clock.now(), Vec::new());
+        self.figures.tick(now, &mut told);
+        self.say(told);
+        self.look(now);
+    }
+
+    /// To the alarm lane and to whoever looks on.
+    pub(super) fn say(&self, told: Vec<News>) {
+        for news in told {
+            self.journal.append(news.entry());
+            self.tell_live(news);
+        }
+    }
+
+    pub(super) fn tell_live(&self, news: News) {
+        tracing::info!(?news, "news");
+        // Nobody listening is no error.
+        let _ = self.news.send(news);
+    }
+
     fn answer(&mut self, request: Request) {
         match request {
+            Request::Release { by, note, reply } => {
+                let _ = reply.send(self.release(&by, &note));
+            }
+            Request::Performance { reply } => {
+                let _ = reply.send(self.figures.report(self.clock.now()));
+            }
             Request::Snapshot { reply } => {
                 let _ = reply.send(self.snapshot());
             }
@@ -316,6 +379,9 @@ impl Driver {
     /// Hands what the engine said to the alarm lane and to whoever listens; `own` is a person's step among it, and whose.
     /// Gives that one.
     pub(super) fn publish(&mut self, own: Option<(usize, &Deed<'_>)>) -> Option<Done> {
+        if self.out.is_empty() {
+            return None;
+        }
         let mut done = None;
         for index in 0..self.out.len() {
             let deed = own.filter(|(of, _)| *of == index).map(|(_, deed)| deed);
@@ -329,6 +395,7 @@ impl Driver {
             }
         }
         self.out.clear();
+        self.look(self.clock.now());
         done
     }
 
@@ -338,7 +405,8 @@ impl Driver {
         let event = self.dated(names::carry_on(event, self.standing.get(&binding), deed));
         let counted = self.clock.is_count(Wall(event.detected));
         let event = if counted { names::undated(event) } else { event };
-        let ticket = self.send(event.clone());
+        let ticket = self.send(event.clone(), transition.detected);
+        self.regard(binding, &event, transition.detected);
         if transition.state == StateName::Normal {
             self.standing.remove(&binding);
         } else {
@@ -357,7 +425,7 @@ impl Driver {
         event
     }
 
-    fn send(&self, event: AlarmEvent) -> Ticket {
+    fn send(&mut self, event: AlarmEvent, now: Now) -> Ticket {
         self.stats.alarm_transitions.add(1);
         let ticket = self.journal.append(Entry::Alarm(event.clone()));
         tracing::info!(
@@ -368,20 +436,23 @@ impl Driver {
             message = event.message.en,
             "alarm"
         );
+        let mut told = Vec::new();
+        self.figures.take(&event, now, &mut told);
         // Nobody listening is no error.
         let _ = self.transitions.send(event);
+        self.say(told);
         ticket
     }
 
     /// An alarm whose rule or point the configuration no longer has would stand for ever: it is closed, and says why.
-    pub(super) fn bury(&self, orphan: AlarmEvent, now: Now) {
+    pub(super) fn bury(&mut self, orphan: AlarmEvent, now: Now) {
         let name = format!("{}/{}", orphan.device, orphan.point);
         let event = AlarmEvent {
             number: orphan.number + 1,
             event: "return".to_owned(),
             state: StateName::Normal.word().to_owned(),
             detected: now.wall.0,
-            by: Some("configuration".to_owned()),
+            by: Some(performance::BURIED.to_owned()),
             life: None,
             shelved: None,
             out_of_service: None,
@@ -393,15 +464,16 @@ impl Driver {
             },
             ..orphan
         };
-        self.send(event);
+        self.send(event, now);
     }
 
     fn snapshot(&self) -> Snapshot {
+        let now = self.clock.now();
         let at = |reading: Reading| Reading { at: self.clock.dated(reading.at).unwrap_or(reading.at), ..reading };
         let points = self.storage.watched().map(|p| (p.last.point, p.heard.then(|| at(p.last)))).collect();
         let mut alarms: Vec<_> = self.standing.values().cloned().map(|event| self.dated(event)).collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
-        Snapshot { points, alarms, modes: self.running(), mono: self.clock.mono().0 }
+        Snapshot { points, alarms, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
     }
 
     fn rule_name(&self, binding: u32) -> String {
@@ -454,12 +526,5 @@ pub(super) fn refused(refusal: Refusal) -> CommandError {
         Refusal::NoSuchArea => CommandError::Wrong("there is no such area; /api/v1/modes lists them".to_owned()),
         Refusal::ModeRuns => not_now("the area is in a mode already; end that first"),
         Refusal::NoModeRuns => not_now("the area is in no mode; nothing to do"),
-    }
-}
-
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

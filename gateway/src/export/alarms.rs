@@ -88,6 +88,19 @@ fn fields(seq: Seq, wall: i64, entry: &Entry) -> [String; 18] {
                 if walked > 0 { format!("; {} of {walked} tripped", record.tripped.len()) } else { String::new() };
             set("detail", format!("until {}: {}{walk}", ms(record.until), record.reason));
         }
+        Entry::Level(record) => {
+            set("kind", "level".to_owned());
+            set("event", format!("{}-{}", record.scale, record.change));
+            set("state", record.to.clone());
+            set("by", record.by.clone());
+            let facts = if record.count > 0 {
+                format!(": {} ({})", record.why.en, record.alarms.join(", "))
+            } else {
+                String::new()
+            };
+            let note = if record.note.is_empty() { String::new() } else { format!("; {}", record.note) };
+            set("detail", format!("from {} to {}{facts}{note}", record.from, record.to));
+        }
         Entry::Maintenance { what, detail, .. } => {
             set("kind", "maintenance".to_owned());
             set("event", what.clone());

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::undated::Undated;
-use super::{BEGUN, Entry, ModeRecord, Seq};
+use super::{BEGUN, Entry, LevelRecord, ModeRecord, Seq};
 use crate::clock;
 use crate::flow::AlarmEvent;
 
@@ -44,6 +46,7 @@ fn kind(entry: &Entry) -> (&'static str, Option<&str>) {
         Entry::Stop { .. } => ("stop", None),
         Entry::Gap { .. } => ("gap", None),
         Entry::Mode(_) => ("mode", None),
+        Entry::Level(_) => ("level", None),
         Entry::Maintenance { .. } => ("maintenance", None),
     }
 }
@@ -58,6 +61,7 @@ pub(super) fn insert(conn: &Connection, before: &Hash, seq: Seq, wall: i64, entr
     match entry {
         Entry::Alarm(event) => stand(conn, seq, event)?,
         Entry::Mode(record) => run(conn, record)?,
+        Entry::Level(record) => level(conn, record)?,
         Entry::Audit { .. }
         | Entry::Start { .. }
         | Entry::Stop { .. }
@@ -80,31 +84,52 @@ fn stand(conn: &Connection, seq: Seq, event: &AlarmEvent) -> rusqlite::Result<()
 /// Key of a mode that runs, before the area's name.
 const MODE: &str = "mode.";
 
+/// Key of a level of the site, before the scale's name.
+const LEVEL: &str = "level.";
+
 fn run(conn: &Connection, record: &ModeRecord) -> rusqlite::Result<()> {
-    let key = format!("{MODE}{}", record.area);
-    if record.change == BEGUN {
-        let body =
-            serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        return super::schema::put_meta(conn, &key, &body);
+    last(conn, &format!("{MODE}{}", record.area), record, record.change != BEGUN)
+}
+
+fn level(conn: &Connection, record: &LevelRecord) -> rusqlite::Result<()> {
+    last(conn, &format!("{LEVEL}{}", record.scale), record, record.base)
+}
+
+/// Keeps the last record of a key until it is `over`.
+fn last(conn: &Connection, key: &str, record: &impl Serialize, over: bool) -> rusqlite::Result<()> {
+    if over {
+        let mut delete = conn.prepare_cached("DELETE FROM meta WHERE key = ?1")?;
+        return delete.execute([key]).map(|_| ());
     }
-    let mut delete = conn.prepare_cached("DELETE FROM meta WHERE key = ?1")?;
-    delete.execute([key]).map(|_| ())
+    let body = serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    super::schema::put_meta(conn, key, &body)
 }
 
 /// The modes that run. One that can't be read is passed over: what is raised in its area is then for real.
 pub(super) fn modes(conn: &Connection) -> rusqlite::Result<Vec<ModeRecord>> {
-    let mut rows = conn.prepare("SELECT value FROM meta WHERE substr(key, 1, 5) = ?1 ORDER BY key")?;
-    let rows = rows.query_map([MODE], |row| Ok(serde_json::from_slice(text(row, 0)?).ok()))?;
+    kept(conn, MODE)
+}
+
+/// The levels of the site that are above their base. One that can't be read is made anew by the facts.
+pub(super) fn levels(conn: &Connection) -> rusqlite::Result<Vec<LevelRecord>> {
+    kept(conn, LEVEL)
+}
+
+fn kept<T: DeserializeOwned>(conn: &Connection, begin: &str) -> rusqlite::Result<Vec<T>> {
+    let mut rows = conn.prepare("SELECT value FROM meta WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key")?;
+    let rows = rows.query_map([begin], |row| Ok(serde_json::from_slice(text(row, 0)?).ok()))?;
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// The same made anew from every entry that can be read.
+/// Modes and levels made anew from every entry that can be read.
 pub(super) fn rerun(conn: &Connection) -> rusqlite::Result<()> {
-    let mut rows = conn.prepare("SELECT body FROM entry WHERE kind = 'mode' ORDER BY seq")?;
+    let mut rows = conn.prepare("SELECT body FROM entry WHERE kind IN ('mode', 'level') ORDER BY seq")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
-        if let Ok(Entry::Mode(record)) = serde_json::from_slice(text(row, 0)?) {
-            run(conn, &record)?;
+        match serde_json::from_slice(text(row, 0)?) {
+            Ok(Entry::Mode(record)) => run(conn, &record)?,
+            Ok(Entry::Level(record)) => level(conn, &record)?,
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(())
@@ -186,6 +211,31 @@ pub(super) fn read_alarm(conn: &Connection, id: &str, from: Seq, to: Seq, max: u
 pub(super) fn read_back(conn: &Connection, before: Seq, max: usize) -> rusqlite::Result<Vec<Kept>> {
     let sql = "SELECT seq, wall, body FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC LIMIT ?3";
     rows(conn, sql, (0, before.saturating_sub(1), max), None)
+}
+
+/// Where the transitions since `wall` begin, of the newest `max`; `None` where there is none.
+pub(super) fn since(conn: &Connection, wall: i64, max: usize) -> rusqlite::Result<Option<Seq>> {
+    let mut rows = conn.prepare("SELECT seq, wall FROM entry WHERE kind = 'alarm' ORDER BY seq DESC LIMIT ?1")?;
+    let mut rows = rows.query([max as i64])?;
+    let mut first = None;
+    while let Some(row) = rows.next()?
+        && row.get::<_, i64>(1)? >= wall
+    {
+        first = Some(row.get(0)?);
+    }
+    Ok(first)
+}
+
+/// The transitions from `from` on, oldest first; one that can't be read is passed over.
+pub(super) fn transitions(conn: &Connection, from: Seq, visit: &mut dyn FnMut(AlarmEvent)) -> rusqlite::Result<()> {
+    let mut rows = conn.prepare("SELECT body FROM entry WHERE kind = 'alarm' AND seq >= ?1 ORDER BY seq")?;
+    let mut rows = rows.query([from])?;
+    while let Some(row) = rows.next()? {
+        if let Ok(Entry::Alarm(event)) = serde_json::from_slice(text(row, 0)?) {
+            visit(event);
+        }
+    }
+    Ok(())
 }
 
 /// An entry as read from the disk.

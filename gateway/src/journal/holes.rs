@@ -72,6 +72,7 @@ impl Row {
                 Entry::Audit { at, .. } | Entry::Start { at, .. } | Entry::Stop { at } | Entry::Maintenance { at, .. },
             ) => at,
             Ok(Entry::Mode(record)) => record.at,
+            Ok(Entry::Level(record)) => record.at,
             Ok(Entry::Gap { to, .. }) => to,
             Err(_) => *wall,
         };

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::catalog::Catalog;
 use crate::clock::{self, Clock};
 use crate::config::checked::JournalConfig;
-use crate::flow::{AlarmEvent, Batch, Refused};
+use crate::flow::{AlarmEvent, Batch, Refused, Text};
 use crate::telemetry::SharedStats;
 
 // From the disk upwards: the file, what is in it, what is in memory, the threads, the views.
@@ -141,6 +141,8 @@ pub enum Entry {
     },
     /// A mode of an area began or ended.
     Mode(ModeRecord),
+    /// The site's warning level or risk colour moved.
+    Level(LevelRecord),
     /// The gateway has something to say about itself: clock step, repair, sick disk, source restarted.
     Maintenance {
         at: i64,
@@ -159,6 +161,7 @@ impl Entry {
             | Self::Stop { .. }
             | Self::Gap { .. }
             | Self::Mode(_)
+            | Self::Level(_)
             | Self::Maintenance { .. } => None,
         }
     }
@@ -172,6 +175,7 @@ impl Entry {
             | Self::Start { .. }
             | Self::Stop { .. }
             | Self::Gap { .. }
+            | Self::Level(_)
             | Self::Maintenance { .. } => None,
         }
     }
@@ -181,6 +185,7 @@ impl Entry {
         match self {
             Self::Alarm(event) => event.detected,
             Self::Mode(record) => record.at,
+            Self::Level(record) => record.at,
             Self::Gap { to: at, .. }
             | Self::Audit { at, .. }
             | Self::Start { at, .. }
@@ -195,6 +200,11 @@ impl Entry {
             Self::Alarm(event) => event.date(booted),
             Self::Mode(ModeRecord { at, began, until, .. }) => {
                 [at, began, until].into_iter().for_each(|at| clock::date(at, booted));
+            }
+            Self::Level(LevelRecord { at, since, .. }) => {
+                for at in [at, since] {
+                    clock::date(at, booted);
+                }
             }
             Self::Gap { from, to, .. } => [from, to].into_iter().for_each(|at| clock::date(at, booted)),
             Self::Audit { at, .. } | Self::Start { at, .. } | Self::Stop { at } | Self::Maintenance { at, .. } => {
@@ -231,6 +241,34 @@ pub struct ModeRecord {
     /// At the end of a walk-test: `device/point` of those that were tripped, and of those that were not.
     pub tripped: Vec<String>,
     pub untripped: Vec<String>,
+}
+
+/// The site's warning level or risk colour as the alarm lane keeps it. Times are UTC ms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelRecord {
+    pub at: i64,
+    /// `warning` or `risk`.
+    pub scale: String,
+    /// `rose`, `awaits` (a person's release), `fell` by time or `released` by a person.
+    pub change: String,
+    /// `none` (of warnings), `blue`, `yellow`, `orange`, `red`.
+    pub from: String,
+    pub to: String,
+    /// `to` is where nothing speaks for more.
+    pub base: bool,
+    /// Since when it is not lower.
+    pub since: i64,
+    /// Its hold is over, and a person must let it fall.
+    pub waiting: bool,
+    /// Who released it; `facts` or `timer` where it was nobody.
+    pub by: String,
+    pub note: String,
+    /// The row of the table that made it, 1 for the first, and in words.
+    pub row: u32,
+    pub why: Text,
+    /// How many facts fulfilled it, and `rule@device/point` of the first of them.
+    pub count: u32,
+    pub alarms: Vec<String>,
 }
 
 /// Why the process started.
@@ -364,6 +402,8 @@ pub struct Opened {
     pub standing: Vec<AlarmEvent>,
     /// The modes of areas that run.
     pub modes: Vec<ModeRecord>,
+    /// The levels of the site that are above their base.
+    pub levels: Vec<LevelRecord>,
     pub cause: StartCause,
     /// Wall time of the last thing the previous run wrote, if there was one.
     pub last_seen: Option<i64>,
@@ -522,6 +562,14 @@ impl Journal {
     pub fn replay(&self, memory_ms: u64, visit: &mut dyn FnMut(Record, Came)) -> Result<(), String> {
         let memory = i64::try_from(memory_ms).unwrap_or(i64::MAX);
         self.inner.telemetry.core.readers.read(|conn| history::replay(conn, memory, visit))
+    }
+
+    /// The transitions since `wall` (UTC ms), the newest `max` at most, oldest first; blocking, before the runtime is busy.
+    pub fn transitions(&self, wall: i64, max: usize, visit: &mut dyn FnMut(AlarmEvent)) -> Result<(), String> {
+        self.inner.alarm.core.readers.read(|conn| match chain::since(conn, wall, max)? {
+            Some(first) => chain::transitions(conn, first, visit),
+            None => Ok(()),
+        })
     }
 
     /// How far back a warm start will ask for, ms: what is older and owed to nobody is kept for trends only.

@@ -25,8 +25,8 @@ use super::start::{self, Before, Boot, Repaired};
 use super::telemetry::{TelemetryLane, TelemetryWriter};
 use super::undated::{self, Undated};
 use super::{
-    Entry, Inner, Journal, Lane, ModeRecord, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec, file, lane,
-    owed, restore, schema, tap,
+    Entry, Inner, Journal, Lane, LevelRecord, ModeRecord, OpenError, Opened, Seq, SinkSpec, StartCause, Writers, codec,
+    file, lane, owed, restore, schema, tap,
 };
 use crate::catalog::{Catalog, PointMeta};
 use crate::clock::{Clock, EARLIEST};
@@ -69,6 +69,7 @@ struct FoundAlarm {
     end: Hash,
     standing: Vec<AlarmEvent>,
     modes: Vec<ModeRecord>,
+    levels: Vec<LevelRecord>,
 }
 
 #[derive(Debug)]
@@ -129,15 +130,8 @@ pub(super) fn open(
     let inner =
         Arc::new(Inner { alarm: alarm_lane, telemetry: telemetry_lane, start, clock: clock.clone(), _lock: lock });
     let writers = Writers { inner: Arc::clone(&inner), threads };
-    Ok(Opened {
-        journal: Journal { inner },
-        standing: alarm.standing,
-        modes: alarm.modes,
-        cause,
-        last_seen,
-        present,
-        writers,
-    })
+    let FoundAlarm { standing, modes, levels, .. } = alarm;
+    Ok(Opened { journal: Journal { inner }, standing, modes, levels, cause, last_seen, present, writers })
 }
 
 /// What the clock that the newest readings were stamped by says now. Tells the clock what it was before, and each lane which
@@ -221,7 +215,8 @@ fn load_alarm(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundAl
         found.undated.booted(*seq).into_iter().for_each(|booted| event.date(booted));
     }
     let standing = standing.into_iter().map(|(_, event)| event).collect();
-    Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing, modes: chain::modes(conn)? })
+    let (modes, levels) = (chain::modes(conn)?, chain::levels(conn)?);
+    Ok(FoundAlarm { found, end: end.map_or(Hash::default(), |(.., hash)| hash), standing, modes, levels })
 }
 
 fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<FoundTelemetry> {

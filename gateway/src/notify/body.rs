@@ -1,5 +1,6 @@
 //! What a push says: the JSON of the contract, its headers and its signature. Pure.
 
+use gengfu_core::alarm::damper::Held;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -54,7 +55,18 @@ struct Push<'a> {
     clock: Option<&'a str>,
     /// On the gateway's disk before this was sent.
     durable: bool,
+    /// Steps that were held back before this one, where the channel asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damped: Option<Damped>,
     link: String,
+}
+
+/// What this push speaks for beside itself.
+#[derive(Debug, Serialize)]
+struct Damped {
+    held: u32,
+    /// Since the first of them.
+    for_ms: u64,
 }
 
 /// Each as RFC 3339 in UTC and as milliseconds.
@@ -73,7 +85,7 @@ struct Times {
 }
 
 /// A transition, sent at `sent` (UTC ms).
-pub(super) fn alarm(tapped: &Tapped, console: &str, sent: i64) -> Vec<u8> {
+pub(super) fn alarm(tapped: &Tapped, damped: Option<Held>, console: &str, sent: i64) -> Vec<u8> {
     let event = &tapped.event;
     json(&Push {
         key: event.key(),
@@ -111,6 +123,7 @@ pub(super) fn alarm(tapped: &Tapped, console: &str, sent: i64) -> Vec<u8> {
         times: times(event, tapped.committed, sent),
         clock: event.clock.as_deref(),
         durable: tapped.durable,
+        damped: damped.map(|Held { count, for_ms }| Damped { held: count, for_ms }),
         link: link(console, &event.id),
     })
 }

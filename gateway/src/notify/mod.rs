@@ -1,4 +1,5 @@
-//! To people: every transition is pushed at once, in order per alarm, and again until it is accepted.
+//! To people: every transition is pushed at once, in order per alarm, and again until it is accepted. A channel that asks for
+//! it is spared what comes and goes all the time ([`damp`]).
 //!
 //! [`body`] says what is pushed, [`order`] when, [`receiver`] where to; [`pushes`] and [`heartbeat`] are the two loops,
 //! which never wait for each other. Nothing here may drop a transition silently, delay a first raise behind a retry, or
@@ -21,6 +22,7 @@ use crate::telemetry::{LinkState, SharedStats};
 mod body;
 mod order;
 mod behind;
+mod damp;
 mod secret;
 mod receiver;
 mod pushes;
@@ -107,7 +109,7 @@ async fn notify<T: pushes::Source>(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = pushes::run(shared.clone(), tap, Wanted::of(&config), stop.clone()) => {}
+        () = pushes::run(shared.clone(), tap, Wanted::of(&config), config.damp.map(damp::Damp::new), stop.clone()) => {}
         () = heartbeat(&shared, site, config.heartbeat) => {}
         () = end(stop.clone()) => {}
     }

@@ -16,7 +16,6 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 
-use gengfu_core::alarm::Priority;
 use gengfu_core::time::Mono;
 
 use super::behind::Behind;
@@ -364,6 +363,6 @@ impl Window {
 }
 
 fn item(tapped: Tapped, place: u64, since: Mono) -> Item {
-    let urgency = Priority::ALL.into_iter().find(|p| p.word() == tapped.event.priority).map_or(0, |p| p as u8);
+    let urgency = tapped.event.urgency().map_or(0, |priority| priority as u8);
     Item { tapped, since, place, urgency, attempts: 0 }
 }

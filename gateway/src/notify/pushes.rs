@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use gengfu_core::alarm::damper::Held;
 use tokio::task::{JoinError, JoinSet};
 
+use super::damp::Damp;
 use super::order::{Attempt, Failure, Missing, Window};
 use super::receiver::Answer;
 use super::{Shared, Wanted, body};
@@ -62,25 +64,35 @@ struct Pushes<'a, T> {
     tap: T,
     wanted: Wanted<'a>,
     window: Window,
+    /// Where the channel asks for it.
+    damp: Option<Damp>,
     backoff: Backoff,
     flights: JoinSet<Landed>,
     reads: JoinSet<Read>,
 }
 
 /// Pushes until stop is said and nothing is under way.
-pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, wanted: Wanted<'_>, mut stop: Stop) {
+pub(super) async fn run<T: Source>(
+    shared: Arc<Shared>,
+    tap: T,
+    wanted: Wanted<'_>,
+    damp: Option<Damp>,
+    mut stop: Stop,
+) {
     let backoff = Backoff::new(FLOOR, CEILING, backoff::seed(&shared.name, &shared.clock));
     let (flights, reads) = (JoinSet::new(), JoinSet::new());
-    let mut pushes = Pushes { shared, tap, wanted, window: Window::default(), backoff, flights, reads };
+    let mut pushes = Pushes { shared, tap, wanted, window: Window::default(), damp, backoff, flights, reads };
     let mut open = true;
     loop {
         if !stop.said() {
+            pushes.release();
             pushes.look_back();
             pushes.launch();
         } else if pushes.flights.is_empty() {
             return;
         }
-        let wake = pushes.window.next_at(pushes.reads.len() < READS);
+        let due = pushes.damp.as_ref().and_then(Damp::next_at);
+        let wake = pushes.window.next_at(pushes.reads.len() < READS).into_iter().chain(due).min();
         let wake_at = pushes.shared.clock.instant(wake.unwrap_or_default());
         let running = !stop.said();
         tokio::select! {
@@ -100,9 +112,30 @@ pub(super) async fn run<T: Source>(shared: Arc<Shared>, tap: T, wanted: Wanted<'
 impl<T: Source> Pushes<'_, T> {
     /// Takes a transition in, or settles it where it is not for this channel.
     fn take(&mut self, tapped: Tapped) {
-        if let Some(tapped) = self.wanted(tapped) {
-            self.window.take(tapped, self.shared.clock.mono());
+        let Some(tapped) = self.wanted(tapped) else { return };
+        let now = self.shared.clock.now();
+        let out = match &mut self.damp {
+            Some(damp) => damp.take(tapped, now),
+            None => vec![tapped],
+        };
+        for tapped in out {
+            self.window.take(tapped, now.mono);
         }
+    }
+
+    /// What was held long enough is to be said.
+    fn release(&mut self) {
+        let now = self.shared.clock.mono();
+        let due = self.damp.as_mut().map_or(Vec::new(), |damp| damp.due(now));
+        for tapped in due {
+            self.window.take(tapped, now);
+        }
+    }
+
+    /// A step, and those that it spoke for.
+    fn settle(&mut self, mark: TapMark, outcome: &Outcome) {
+        let with = self.damp.as_mut().map_or(Vec::new(), |damp| damp.settled(mark.seq()));
+        with.into_iter().chain([mark]).for_each(|mark| self.tap.settle(mark, outcome.clone()));
     }
 
     fn wanted(&self, tapped: Tapped) -> Option<Tapped> {
@@ -131,6 +164,9 @@ impl<T: Source> Pushes<'_, T> {
             self.reads = JoinSet::new();
             return self.window.unread(now);
         };
+        // What is held has another to speak for it.
+        let held = |tapped: &Tapped| self.damp.as_ref().is_some_and(|damp| damp.holds(tapped.mark.seq()));
+        found.tapped.retain(|tapped| !held(tapped));
         found.tapped = found.tapped.into_iter().filter_map(|tapped| self.wanted(tapped)).collect();
         self.window.found(&id, from, found, now);
     }
@@ -139,8 +175,9 @@ impl<T: Source> Pushes<'_, T> {
         let now = self.shared.clock.mono();
         while let Some(Attempt { tapped, number }) = self.window.next(now) {
             let shared = self.shared.clone();
+            let damped = self.damp.as_ref().and_then(|damp| damp.told(tapped.mark.seq()));
             self.flights.spawn(async move {
-                let answer = push(&shared, &tapped).await;
+                let answer = push(&shared, &tapped, damped).await;
                 (tapped, number, answer)
             });
         }
@@ -161,7 +198,7 @@ impl<T: Source> Pushes<'_, T> {
         let (failure, wait, why) = match answer {
             Answer::Accepted => {
                 self.shared.pushed.fetch_add(1, Ordering::Relaxed);
-                self.tap.settle(tapped.mark, Outcome::Done);
+                self.settle(tapped.mark, &Outcome::Done);
                 return self.window.accepted(id, now);
             }
             Answer::Away(why) => (Failure::Away, self.backoff.delay(failures), why),
@@ -179,12 +216,12 @@ impl<T: Source> Pushes<'_, T> {
         if let Some(given_up) = self.window.give_up(now) {
             let why = format!("refused again and again, given up to let newer alarms pass: {why}");
             tracing::error!(link = self.shared.name, key = given_up.event.key(), why, "push given up");
-            self.tap.settle(given_up.mark, Outcome::Dead(why));
+            self.settle(given_up.mark, &Outcome::Dead(why));
         }
     }
 }
 
-async fn push(shared: &Shared, tapped: &Tapped) -> Answer {
+async fn push(shared: &Shared, tapped: &Tapped, damped: Option<Held>) -> Answer {
     shared.stats.notify_pushes.add(1);
     if !tapped.durable {
         shared.stats.notify_not_durable.add(1);
@@ -195,6 +232,6 @@ async fn push(shared: &Shared, tapped: &Tapped) -> Answer {
         tracing::warn!(link = shared.name, key, newer, "pushed after a newer one: the disk could not be read in time");
         headers.push((PASSED_BY, newer.to_string()));
     }
-    let body = body::alarm(tapped, &shared.console, shared.clock.wall().0);
+    let body = body::alarm(tapped, damped, &shared.console, shared.clock.wall().0);
     shared.post(&headers, body).await
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
+use gengfu_core::alarm::damper::{self, Pace};
 use gengfu_core::time::Mono;
 use proptest::prelude::*;
 use tokio::net::TcpListener;
@@ -124,6 +125,7 @@ impl Rig {
             secret_file: None,
             heartbeat: None,
             timeout: Duration::from_millis(500),
+            damp: None,
         };
         tweak(&mut config);
         let (tap, rx) = mpsc::channel(4096);
@@ -209,6 +211,86 @@ async fn a_push_says_all_that_the_contract_names() {
     assert_eq!(serde_json::Value::from_iter(fields.map(|field| said[field].clone())), plain);
     assert_eq!((said["durable"].as_bool(), said["number"].as_u64()), (Some(true), Some(1)));
     assert_eq!(said["times"]["occurred_ms"].as_i64(), Some(1_700_000_000_123));
+    rig.stop().await;
+}
+
+/// A step of one alarm as it comes now.
+fn now_and(rig: &Rig, number: u32, event: &str, priority: &str) -> Tapped {
+    let mut step = tapped(1, number, priority);
+    step.event.event = event.to_owned();
+    step.event.detected = rig.clock.wall().0;
+    step
+}
+
+/// Three within a minute are too many, and what is held is said after 300 ms of quiet.
+fn damped(config: &mut WebhookConfig) {
+    let pace = Pace { transitions: 3, within_ms: 300 };
+    config.damp = Some(damper::Params { pace, hold_ms: 60_000 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_and_goes_is_held_and_told_with_its_last_step() {
+    let server = Server::start(|_| Reply::Status(200, "")).await;
+    let rig = Rig::start(server.url(), damped);
+    for number in 1..=9 {
+        let event = if number % 2 == 1 { "raise" } else { "return" };
+        rig.tap.try_send(now_and(&rig, number, event, "high")).unwrap();
+    }
+    until("the first two", || server.seen().len() >= 2).await;
+    rig.all_settled(9).await;
+    let seen = server.seen();
+    let id = "0000000000000001";
+    assert_eq!(keys(&seen), [format!("{id}.1"), format!("{id}.2"), format!("{id}.9")]);
+    assert_eq!((json(&seen[0]).get("damped"), json(&seen[1]).get("damped")), (None, None));
+    let told = &json(&seen[2])["damped"];
+    assert_eq!(told["held"], 6, "{told}");
+    assert!(told["for_ms"].as_u64().is_some_and(|ms| ms >= 300), "{told}");
+    let mut marks: Vec<Seq> = rig.settled().iter().map(|(mark, _)| mark.seq() - 1_000_000).collect();
+    marks.sort_unstable();
+    assert_eq!(marks, [1, 2, 3, 4, 5, 6, 7, 8, 9], "each once");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_steps_are_owed_until_the_one_that_tells_of_them_is_accepted() {
+    let server = Server::start(|request: &Request| match request.header(body::KEY) {
+        Some(key) if key.ends_with(".5") => Reply::Status(503, "not now"),
+        _ => Reply::Status(200, ""),
+    })
+    .await;
+    let rig = Rig::start(server.url(), damped);
+    for (number, event) in [(1, "raise"), (2, "return"), (3, "raise"), (4, "return"), (5, "escalate")] {
+        rig.tap.try_send(now_and(&rig, number, event, "high")).unwrap();
+    }
+    let tried = |server: &Server| keys(&server.seen()).iter().any(|key| key.ends_with(".5"));
+    until("the escalation is tried at once", || tried(&server)).await;
+    assert_eq!(rig.settled().len(), 2, "3 and 4 would be read from the journal again");
+    server.script(|_| Reply::Status(200, ""));
+    rig.all_settled(5).await;
+    let last = server.seen().last().map(json).unwrap();
+    assert_eq!((last["number"].as_u64(), last["damped"]["held"].as_u64()), (Some(5), Some(2)));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_critical_and_no_first_raise_is_ever_held() {
+    let server = Server::start(|_| Reply::Status(200, "")).await;
+    let rig = Rig::start(server.url(), damped);
+    for number in 1..=6 {
+        let event = if number % 2 == 1 { "raise" } else { "return" };
+        rig.tap.try_send(now_and(&rig, number, event, "critical")).unwrap();
+    }
+    rig.all_settled(6).await;
+    assert_eq!(server.seen().len(), 6);
+    // Acknowledged each time: every raise is that of a new alarm.
+    for alarm in 10..=14 {
+        let mut raise = tapped(alarm, 1, "low");
+        (raise.event.point, raise.event.detected) = ("other".to_owned(), rig.clock.wall().0);
+        rig.tap.try_send(raise).unwrap();
+    }
+    rig.all_settled(11).await;
+    assert_eq!(server.seen().len(), 11);
+    assert!(server.seen().iter().all(|request| json(request).get("damped").is_none()));
     rig.stop().await;
 }
 

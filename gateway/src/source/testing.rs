@@ -120,6 +120,8 @@ fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         mqtt,
         rules: Vec::new(),
         policy: crate::config::checked::Policy::default(),
+        performance: gengfu_core::alarm::performance::Params::default(),
+        warning: crate::config::checked::WarningConfig::default(),
         labels: crate::config::checked::Labels::default(),
         influx: Vec::new(),
         uplinks: Vec::new(),

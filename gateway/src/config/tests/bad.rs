@@ -123,6 +123,27 @@ cases! {
     an_unknown_table:
         and("^[^modbuss]\n").replace("^[", "[")
         => ["unknown key `modbuss` in the file|did you mean `modbus`?"];
+    a_flood_that_ends_where_it_begins: and("[alarms.performance]\nflood_above = 10\n^flood_below = 12\n")
+        => ["would end where it begins|flood_below = 5"];
+    a_flood_without_an_end: and("[alarms.performance]\nflood_below = ^0\n") => ["`flood_below` is 0|from 1"];
+    an_alarm_both_fleeting_and_stale: and("[alarms.performance]\n^fleeting = \"2h\"\nstale = \"1h\"\n") => ["would be both"];
+    a_word_too_much_of_the_figures: and("[alarms.performance]\n^flood = 10\n") => ["unknown key `flood`"];
+    a_warning_of_no_colour: and("[[warning.row]]\nlevel = ^\"purple\"\npriority = \"high\"\n") => ["`level` cannot be|orange"];
+    a_warning_for_a_group_that_is_not_there:
+        and("[[warning.row]]\nlevel = \"red\"\npriority = \"critical\"\ngroups = [^\"fire\"]\n")
+        => ["`groups` cannot be|known: grave"];
+    a_warning_for_no_group: and("[[warning.row]]\nlevel = \"red\"\npriority = \"critical\"\ngroups = ^[]\n")
+        => ["no alarm would count"];
+    a_warning_both_confirmed_and_unseen:
+        and("[[warning.row]]\nlevel = \"red\"\npriority = \"high\"\nconfirmed = true\nunseen_for = ^\"5m\"\n")
+        => ["not for both|two rows"];
+    a_group_that_is_there_anyway: and("[[warning.group]]\nname = ^\"grave\"\nrules = [\"*\"]\n")
+        => ["already|grave = [ … ]"];
+    a_risk_without_an_amount: and("^[[warning.risk]]\nlevel = \"red\"\n") => ["either `percent` or `points`"];
+    a_risk_that_needs_no_row: and("[[warning.risk]]\nlevel = ^\"blue\"\npercent = 1\n") => ["`level` cannot be"];
+    risks_that_hide_each_other:
+        and("[warning]\n^risk = [{ level = \"red\", percent = 5 }, { level = \"orange\", percent = 5 }]\n")
+        => ["it would never be `orange`"];
     an_unknown_sink: and("[[notify.^webhok]]\nname = \"x\"\n") => ["unknown key `webhok`|did you mean `webhook`?"];
     an_unknown_key_of_a_level:
         rule("high = { limit = 1, ^claer = 0.9 }")

@@ -432,6 +432,35 @@ fn shuffled() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(lines), 0..80).prop_map(|lines| lines.join("\n"))
 }
 
+#[test]
+fn what_is_measured_and_what_is_warned_of_may_be_written() {
+    use gengfu_core::warning::{Amount, Groups, Lacks, RiskLevel, Row, WarningLevel, When, Which};
+    let standard = parse(BASE, file()).expect("a good site").site;
+    assert_eq!(standard.performance, gengfu_core::alarm::performance::Params::default());
+    assert_eq!((standard.warning.rows.len(), standard.warning.risk.len()), (6, 3));
+    let text = format!(
+        "{BASE}[alarms.performance]\nflood_window = \"5m\"\nchatter_transitions = 4\n\
+         [warning]\ndown_after = \"10m\"\nrelease = \"red\"\n\
+         group = [{{ name = \"fire\", rules = [\"*\"] }}]\n\
+         row = [{{ level = \"orange\", priority = \"high\", least = 2, groups = [\"fire\"], unseen_for = \"5m\" }}]\n\
+         risk = [{{ level = \"red\", points = 2 }}]\n[notify]\n\
+         webhook = [{{ name = \"w\", url = \"http://h/p\", damp = true }}]\n"
+    );
+    let site = parse(&text, file()).map_err(|complaints| show(&complaints)).expect("a good site").site;
+    assert_eq!((site.performance.flood.window_ms, site.performance.chatter.transitions), (300_000, 4));
+    let when = When::Alarms {
+        least: 2,
+        priority: gengfu_core::alarm::Priority::High,
+        groups: Groups(2),
+        which: Which::Unseen { for_ms: 300_000 },
+    };
+    assert_eq!(site.warning.rows, [Row { level: Some(WarningLevel::Orange), when }]);
+    let when = When::Impaired { lacks: Lacks::ALL, least: Amount::Points(2) };
+    assert_eq!(site.warning.risk, [Row { level: RiskLevel::Red, when }]);
+    assert_eq!((site.warning.down.as_secs(), site.warning.release), (600, Some(WarningLevel::Red)));
+    assert!(site.webhooks[0].damp.is_some(), "a channel of people asks for it");
+}
+
 proptest! {
     #[test]
     fn any_text_is_survived(text in "\\PC{0,200}") {

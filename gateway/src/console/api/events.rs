@@ -1,5 +1,6 @@
-//! Server-sent events: `hello`, `points`, `alarm`, `modes`, `heartbeat`, `resync`. Whoever listens first subscribes and then
-//! fetches `/points`, `/alarms` and `/modes`; applied in order on top of that, the events bring it to the present and keep it there.
+//! Server-sent events: `hello`, `points`, `alarm`, `modes`, `performance`, `warning`, `heartbeat`, `resync`.
+//! Whoever listens first subscribes and then fetches `/points`, `/alarms` and `/modes`; applied in order on top of that, the
+//! events bring it to the present and keep it there.
 
 use std::convert::Infallible;
 
@@ -14,6 +15,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use super::super::live::Pulse;
 use super::super::problem::Problem;
 use super::super::{App, MAX_STREAMS};
+use crate::driver::News;
 use crate::flow::AlarmEvent;
 use crate::stop::Stop;
 
@@ -32,6 +34,7 @@ pub(super) async fn events(State(app): State<App>) -> Result<Events, Problem> {
         hello: Some(event("hello", &hello.to_string())),
         pulses: app.live.subscribe(),
         transitions: app.engine.transitions(),
+        news: app.engine.news(),
         stop: app.stop.clone(),
         _seat: seat,
     };
@@ -45,6 +48,7 @@ struct Listener {
     hello: Option<Event>,
     pulses: Receiver<Pulse>,
     transitions: Receiver<AlarmEvent>,
+    news: Receiver<News>,
     stop: Stop,
     _seat: OwnedSemaphorePermit,
 }
@@ -64,6 +68,11 @@ impl Listener {
                 Err(RecvError::Lagged(missed)) => Some(resync(missed)),
                 Err(RecvError::Closed) => None,
             },
+            news = self.news.recv() => match news {
+                Ok(news) => Some(news_event(&news)),
+                Err(RecvError::Lagged(missed)) => Some(resync(missed)),
+                Err(RecvError::Closed) => None,
+            },
             pulse = self.pulses.recv() => match pulse {
                 Ok(pulse) => Some(event(pulse.name, &pulse.data)),
                 Err(RecvError::Lagged(missed)) => Some(resync(missed)),
@@ -76,6 +85,11 @@ impl Listener {
 fn transition_event(alarm: &AlarmEvent) -> Event {
     let data = serde_json::to_string(alarm).expect("an alarm's fields are JSON");
     event("alarm", &data).id(alarm.key())
+}
+
+fn news_event(news: &News) -> Event {
+    let data = serde_json::to_string(news).expect("words and finite numbers are JSON");
+    event(news.event(), &data)
 }
 
 fn resync(missed: u64) -> Event {

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use gengfu_core::alarm::ModeName;
 
 use super::super::App;
-use super::process;
+use super::{performance, process, warning};
 use crate::driver::Snapshot;
 use crate::journal::{Health, Room, SinkBalance};
 use crate::telemetry::{LinkState, RefusedReason, Stats};
@@ -20,6 +20,10 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
     process(&mut out, &app, snapshot.is_some());
     if let Some(snapshot) = &snapshot {
         alarms(&mut out, snapshot);
+        warning::metrics(&mut out, &snapshot.levels);
+    }
+    if let Some(report) = app.performance().await {
+        performance::metrics(&mut out, &report);
     }
     readings(&mut out, &app.stats);
     sinks(&mut out, &app.history.ledger());
@@ -31,17 +35,17 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
 
 /// The text as it grows: families in order, each with its help and type before its samples.
 #[derive(Debug, Default)]
-struct Exposition {
+pub(super) struct Exposition {
     text: String,
 }
 
 impl Exposition {
-    fn family(&mut self, name: &'static str, kind: &'static str, help: &'static str) -> Family<'_> {
+    pub(super) fn family(&mut self, name: &'static str, kind: &'static str, help: &'static str) -> Family<'_> {
         let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         Family { name, text: &mut self.text }
     }
 
-    fn gauge(&mut self, name: &'static str, help: &'static str, value: impl Display) {
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str, value: impl Display) {
         self.family(name, "gauge", help).sample(&[], value);
     }
 
@@ -50,13 +54,13 @@ impl Exposition {
     }
 }
 
-struct Family<'a> {
+pub(super) struct Family<'a> {
     name: &'static str,
     text: &'a mut String,
 }
 
 impl Family<'_> {
-    fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(self.name);
         for (place, (label, content)) in labels.iter().enumerate() {
             let open = if place == 0 { '{' } else { ',' };

@@ -15,10 +15,12 @@ mod metrics;
 mod modes;
 mod openapi;
 mod orders;
+mod performance;
 mod points;
 mod process;
 mod reload;
 mod status;
+mod warning;
 
 pub(super) use process::written_a_day;
 pub(super) use status::{Failing, failing};
@@ -58,7 +60,10 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/api/v1/ledger", get(ledger::ledger)),
         reads("/api/v1/ledger/dead", get(letters::list)),
         does("/api/v1/ledger/redrive", post(letters::redrive)),
+        reads("/api/v1/performance", get(performance::performance)),
         reads("/api/v1/rules", get(ledger::rules)),
+        reads("/api/v1/warning", get(warning::warning)),
+        does("/api/v1/warning/release", post(warning::release)),
         does("/api/v1/reload", post(reload::reload)),
         reads("/api/v1/openapi.json", get(openapi::openapi)),
         reads("/healthz", get(health::healthz)),

@@ -32,6 +32,7 @@ impl Step {
             | Entry::Start { .. }
             | Entry::Stop { .. }
             | Entry::Gap { .. }
+            | Entry::Level(_)
             | Entry::Maintenance { .. } => None,
         }
     }

@@ -9,11 +9,13 @@ use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
 use super::{App, assets, view};
-use crate::driver::Snapshot;
+use crate::driver::{Report, Snapshot};
 
 mod alarms;
 mod aside;
 mod events;
+mod levels;
+mod performance;
 mod modes;
 mod points;
 mod script;
@@ -34,7 +36,9 @@ pub(super) struct Choice {
 enum Part {
     Alarms,
     Events,
+    Levels,
     Modes,
+    Performance,
     Points,
     Strip,
 }
@@ -50,6 +54,8 @@ struct Look<'a> {
     snapshot: Option<Snapshot>,
     /// The last steps of all alarms and modes, newest first; `None` where the journal can't be read.
     recent: Option<Vec<events::Step>>,
+    /// `None` where the engine does not answer.
+    report: Option<Report>,
 }
 
 /// A query that makes no sense shows the page all the same.
@@ -62,11 +68,14 @@ pub(super) async fn page(
     let lang = chosen.unwrap_or_else(|| language(&headers));
     let snapshot = app.snapshot().await;
     let recent = if matches!(part, None | Some(Part::Events)) { events::recent(&app).await } else { None };
-    let look =
-        Look { app: &app, lang, dial: Dial::new(&app.site().timezone), now: app.clock.wall().0, snapshot, recent };
+    let report = if matches!(part, None | Some(Part::Performance)) { app.performance().await } else { None };
+    let (dial, now) = (Dial::new(&app.site().timezone), app.clock.wall().0);
+    let look = Look { app: &app, lang, dial, now, snapshot, recent, report };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),
         Some(Part::Events) => events::section(&look),
+        Some(Part::Levels) => levels::section(&look),
+        Some(Part::Performance) => performance::section(&look),
         Some(Part::Modes) => modes::section(&look),
         Some(Part::Points) => points::section(&look),
         Some(Part::Strip) => strip::section(&look),
@@ -113,12 +122,13 @@ fn whole(look: &Look<'_>) -> Markup {
             body data-lang=(lang.tag()) data-timezone=(site.timezone) data-now=(look.now) data-words=(script::words(lang, site.policy)) {
                 (banner(look))
                 (warnings(look))
+                (levels::section(look))
                 main {
                     (modes::section(look))
                     (alarms::section(look))
                     div.columns {
                         (points::section(look))
-                        aside { (trend(lang)) (events::section(look)) (strip::section(look)) }
+                        aside { (trend(lang)) (events::section(look)) (performance::section(look)) (strip::section(look)) }
                     }
                 }
                 (name_dialog(lang))

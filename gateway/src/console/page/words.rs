@@ -76,6 +76,18 @@ impl Lang {
 }
 
 /// The word of a priority; one that core does not know is shown as it came.
+/// The four colours of a warning or of a risk.
+pub(super) fn colour(lang: Lang, word: &str) -> String {
+    let (zh, en) = match word {
+        "red" => ("红", "red"),
+        "orange" => ("橙", "orange"),
+        "yellow" => ("黄", "yellow"),
+        "blue" => ("蓝", "blue"),
+        other => return other.to_owned(),
+    };
+    lang.pick(zh, en).to_owned()
+}
+
 pub(super) fn priority(lang: Lang, word: &str) -> &str {
     match Priority::ALL.into_iter().find(|p| p.word() == word) {
         Some(Priority::Critical) => lang.pick("紧急", "CRITICAL"),

@@ -13,7 +13,7 @@ use gengfu_core::time::Wall;
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Policy, Rule, Site};
 use crate::console::history::{Answer, History};
-use crate::driver::Snapshot;
+use crate::driver::{Levels, Snapshot};
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
 use crate::journal::{
     BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance,
@@ -33,6 +33,8 @@ pub(in crate::console) fn site() -> Site {
         mqtt: Vec::new(),
         rules: rules(),
         policy: Policy::default(),
+        performance: gengfu_core::alarm::performance::Params::default(),
+        warning: crate::config::checked::WarningConfig::default(),
         labels: labels(),
         influx: Vec::new(),
         uplinks: Vec::new(),
@@ -116,7 +118,7 @@ pub(in crate::console) fn snapshot(catalog: &Catalog, now: i64) -> Snapshot {
             now - 60_000 * i64::from(alarm.id.ends_with('1')) - 300_000 * i64::from(alarm.id.ends_with('2')) - 42_000;
         alarm.since = alarm.onset;
     }
-    Snapshot { points, alarms, modes: Vec::new(), mono: 1 }
+    Snapshot { points, alarms, modes: Vec::new(), levels: Levels::default(), mono: 1 }
 }
 
 /// One of five alarms, each in a state of its own; times lie in 2026.

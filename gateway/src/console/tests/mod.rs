@@ -23,9 +23,9 @@ use tokio::task::JoinHandle;
 use super::App;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::driver::{CommandError, Done, EngineHandle, ModeDone, ModeOrder, Request, Snapshot};
+use crate::driver::{CommandError, Done, EngineHandle, LevelDone, ModeDone, ModeOrder, Report, Request, Snapshot};
 use crate::flow::AlarmEvent;
-use crate::journal::Ticket;
+use crate::journal::{LevelRecord, Ticket};
 use crate::stop::{self, Stopper};
 use crate::telemetry::{SharedStats, Stats};
 
@@ -42,6 +42,8 @@ struct Engine {
     /// What the last command was, and what was written with it.
     command_asked: Option<Command>,
     note: Option<String>,
+    report: Report,
+    released: Option<Result<LevelRecord, CommandError>>,
     /// Modes that were begun or ended.
     modes: Vec<ModeOrder>,
     silent: bool,
@@ -158,6 +160,12 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
                 engine.command_asked = Some(order.command);
                 engine.note = order.note;
                 drop(reply.send(engine.carried_out()));
+            }
+            Request::Performance { reply } => drop(reply.send(engine.report.clone())),
+            Request::Release { by, note, reply } => {
+                engine.asked.push(("release".to_owned(), note, by));
+                let record = engine.released.clone().unwrap_or(Err(CommandError::Stopped));
+                drop(reply.send(record.map(|record| LevelDone { record, ticket: Ticket(1) })));
             }
             Request::Mode { order, reply } => {
                 let record = made_up::mode(&order.area, order.begin.map_or("walk-test", |(mode, _)| mode.word()));

@@ -283,6 +283,7 @@ async fn told(run: &Run) -> String {
             }
             other @ (Entry::Audit { .. }
             | Entry::Mode(_)
+            | Entry::Level(_)
             | Entry::Start { .. }
             | Entry::Stop { .. }
             | Entry::Gap { .. }

@@ -87,7 +87,7 @@ fn try_open(config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError
 
 fn open_by(clock: &Clock, config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError> {
     let (catalog, stats) = (Catalog::default(), SharedStats::default());
-    let Opened { journal, standing, modes: _, cause, last_seen, present: _, writers } =
+    let Opened { journal, standing, modes: _, levels: _, cause, last_seen, present: _, writers } =
         Journal::open(config, &catalog, clock, &stats, sinks)?;
     Ok(Run { journal, standing, cause, last_seen, writers, catalog, stats })
 }

@@ -11,7 +11,7 @@ const MINUTE: i64 = 60_000;
 fn open_with(dir: &Dir, clock: &Clock, max_size: u64) -> Run {
     let (catalog, stats) = (Catalog::default(), SharedStats::default());
     let config = JournalConfig { max_size, ..config(dir) };
-    let Opened { journal, standing, modes: _, cause, last_seen, present: _, writers } =
+    let Opened { journal, standing, modes: _, levels: _, cause, last_seen, present: _, writers } =
         Journal::open(&config, &catalog, clock, &stats, &sinks()).expect("the journal opens");
     journal.remember(0);
     Run { journal, standing, cause, last_seen, writers, catalog, stats }

@@ -55,7 +55,8 @@ async fn told(run: &Run) -> Vec<String> {
         | Entry::Start { .. }
         | Entry::Stop { .. }
         | Entry::Gap { .. }
-        | Entry::Mode(_) => None,
+        | Entry::Mode(_)
+        | Entry::Level(_) => None,
     });
     told.collect()
 }
