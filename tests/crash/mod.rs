@@ -13,11 +13,12 @@ mod faults;
 pub(crate) mod rig;
 mod table;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use gengfu::journal::Entry;
-use gengfu_tests::counting::{self, Set, of};
+use gengfu_tests::counting::{self, Sample, Set, of};
 use gengfu_tests::random::Random;
 use gengfu_tests::wait::{quiet, say, times};
 use serde_json::Value;
@@ -121,7 +122,7 @@ pub(crate) fn compare(rig: &mut Rig) -> Compared {
     committed.compare(&exact).unwrap();
     committed.compare_by_ms(&found).unwrap();
     let acked = rig.publisher.acked();
-    let stored = of(&found, "device_v,");
+    let stored = messages_of(&found);
     let missing: Set = acked.difference(&stored).cloned().collect();
     assert_eq!(stored.difference(&acked).count(), 0, "the store has messages that nobody sent");
 
@@ -133,6 +134,18 @@ pub(crate) fn compare(rig: &mut Rig) -> Compared {
     say(&format!("{once} transitions in the lane, each pushed; {pushes} pushes in all; {} messages", acked.len()));
     assert!(rig.edges.odd.is_empty(), "transitions that nothing called for: {:?}", rig.edges.odd);
     Compared { acked, missing, polls, lane, ledger, samples: exact.len() }
+}
+
+/// Values of messages that a store has. What a link that was lost for long makes the gateway say again of a point, as
+/// `uncertain(stale)`, is no message.
+fn messages_of(found: &Set) -> Set {
+    let told_again: HashSet<(String, i64)> = of(found, "device_v_q,")
+        .iter()
+        .filter(|quality| quality.value() == 1.0)
+        .map(|quality| (quality.series.replace("device_v_q,", "device_v,"), quality.at_ns))
+        .collect();
+    let message = |sample: &Sample| !told_again.contains(&(sample.series.clone(), sample.at_ns));
+    of(found, "device_v,").into_iter().filter(message).collect()
 }
 
 /// What is missing is told by class.
