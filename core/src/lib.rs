@@ -12,5 +12,6 @@ pub mod quality;
 pub mod reading;
 pub mod normalize;
 pub mod detect;
+pub mod derive;
 pub mod alarm;
 pub mod engine;

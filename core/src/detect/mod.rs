@@ -6,10 +6,15 @@
 //! nor stops an on-delay that runs; only a value can.
 
 pub mod hold;
+pub mod block;
+pub mod calendar;
+pub mod baseline;
 pub mod limit;
 pub mod digital;
 pub mod trend;
 pub mod absent;
+pub mod cusum;
+pub mod rhythm;
 
 use crate::time::Wall;
 

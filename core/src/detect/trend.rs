@@ -16,6 +16,7 @@ use heapless::Vec;
 use libm::fabs;
 
 use super::Standing;
+use super::block::{Block, median};
 use super::limit::Side;
 use crate::time::{Mono, Now, Wall};
 
@@ -36,7 +37,6 @@ const BLOCKS: usize = 16;
 /// Fewer say nothing.
 const MIN_BLOCKS: usize = 8;
 const PAIRS: usize = BLOCKS * (BLOCKS - 1) / 2;
-const SAMPLES: usize = 15;
 /// Kendall agreement from which a slope is believed.
 const AGREEMENT: f64 = 0.6;
 const ON_BLOCKS: u8 = 2;
@@ -45,19 +45,9 @@ const OFF_BLOCKS: u8 = 4;
 const OFF_FACTOR: f64 = 1.5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Block {
+struct Closed {
     at: Mono,
     median: f64,
-}
-
-/// Readings of the block that is being filled, thinned evenly once they are more than fit.
-#[derive(Debug, Clone, PartialEq)]
-struct Filling {
-    from: Mono,
-    samples: Vec<f64, SAMPLES>,
-    /// Every `stride`-th reading is kept.
-    stride: u32,
-    seen: u32,
 }
 
 /// Whether it warns.
@@ -73,8 +63,8 @@ enum Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     /// The oldest first.
-    blocks: Vec<Block, BLOCKS>,
-    filling: Filling,
+    blocks: Vec<Closed, BLOCKS>,
+    filling: Block,
     phase: Phase,
 }
 
@@ -82,7 +72,7 @@ impl Default for State {
     fn default() -> Self {
         Self {
             blocks: Vec::new(),
-            filling: Filling { from: Mono(0), samples: Vec::new(), stride: 1, seen: 0 },
+            filling: Block::default(),
             phase: Phase::Quiet { streak: 0, onset: Wall(0) },
         }
     }
@@ -104,16 +94,20 @@ impl State {
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
+        if !value.is_finite() {
+            return;
+        }
         let block_ms = (params.window_ms / BLOCKS as u64).max(1);
-        if !self.filling.samples.is_empty() && now.mono.since(self.filling.from) >= block_ms {
-            if now.mono.since(self.filling.from) > params.window_ms {
+        let age = self.filling.age(now.mono);
+        if age >= block_ms {
+            let middle = self.filling.from().plus(block_ms / 2);
+            if let Some(median) = self.filling.take().filter(|_| age <= params.window_ms) {
+                self.push(Closed { at: middle, median });
+                self.judge(params, at);
+            } else {
                 // A hole as long as the window: what lies before it says nothing about now.
                 self.blocks.clear();
-            } else {
-                self.close_block(block_ms);
-                self.judge(params, at);
             }
-            self.filling.samples.clear();
         }
         self.filling.add(value, now.mono);
     }
@@ -128,8 +122,7 @@ impl State {
         }
     }
 
-    fn close_block(&mut self, block_ms: u64) {
-        let block = Block { at: self.filling.from.plus(block_ms / 2), median: self.filling.median() };
+    fn push(&mut self, block: Closed) {
         if self.blocks.is_full() {
             self.blocks.remove(0);
         }
@@ -165,34 +158,6 @@ impl State {
     }
 }
 
-impl Filling {
-    fn add(&mut self, value: f64, now: Mono) {
-        if self.samples.is_empty() {
-            (self.from, self.stride, self.seen) = (now, 1, 0);
-        }
-        let wanted = self.seen.is_multiple_of(self.stride);
-        self.seen = self.seen.wrapping_add(1);
-        if !wanted {
-            return;
-        }
-        if self.samples.is_full() {
-            // Keep every second of them, and from now on half as many.
-            let mut odd = false;
-            self.samples.retain(|_| {
-                odd = !odd;
-                odd
-            });
-            self.stride = self.stride.saturating_mul(2);
-        }
-        // There is room: half of them have just gone.
-        let _ = self.samples.push(value);
-    }
-
-    fn median(&mut self) -> f64 {
-        median(&mut self.samples)
-    }
-}
-
 /// Time left until the limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Left {
@@ -203,7 +168,7 @@ enum Left {
     Beyond,
 }
 
-fn forecast(blocks: &[Block], params: &Params) -> Left {
+fn forecast(blocks: &[Closed], params: &Params) -> Left {
     let Some(last) = blocks.last().filter(|_| blocks.len() >= MIN_BLOCKS) else { return Left::Never };
     let mut slopes = [0.0; PAIRS];
     let mut n = 0;
@@ -217,17 +182,17 @@ fn forecast(blocks: &[Block], params: &Params) -> Left {
         }
     }
     let slopes = slopes.get_mut(..n).unwrap_or_default();
-    let slope = median(slopes);
+    let Some(slope) = median(slopes) else { return Left::Never };
     let with = slopes.iter().filter(|s| **s * slope > 0.0).count();
     let against = slopes.iter().filter(|s| **s * slope < 0.0).count();
-    if n == 0 || (with as f64 - against as f64) / (n as f64) < AGREEMENT {
+    if (with as f64 - against as f64) / (n as f64) < AGREEMENT {
         return Left::Never;
     }
     let mut moved = [0.0; BLOCKS];
     for (slot, block) in moved.iter_mut().zip(blocks) {
         *slot = block.median + slope * (last.at.since(block.at) as f64);
     }
-    let level = median(moved.get_mut(..blocks.len()).unwrap_or_default());
+    let Some(level) = median(moved.get_mut(..blocks.len()).unwrap_or_default()) else { return Left::Never };
     let (distance, approaching) = match params.side {
         Side::High => (params.limit - level, slope > 0.0),
         Side::Low => (level - params.limit, slope < 0.0),
@@ -238,17 +203,6 @@ fn forecast(blocks: &[Block], params: &Params) -> Left {
         Left::Ms(distance / fabs(slope))
     } else {
         Left::Never
-    }
-}
-
-/// Median of a few numbers, sorting them in place; 0 of none.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let mid = values.len() / 2;
-    match (values.len() % 2, values.get(mid), values.get(mid.wrapping_sub(1))) {
-        (1, Some(m), _) => *m,
-        (_, Some(high), Some(low)) => (low + high) / 2.0,
-        (_, _, _) => 0.0,
     }
 }
 

@@ -1,0 +1,154 @@
+//! Baseline: what a point is used to read, learned by hour of the day and working day, and how much it scatters.
+//!
+//! A bin's level is a running mean whose steps are clipped: `level += clip(x - level, ±3 sigma) / n`, with `n` the blocks the
+//! bin has seen, held at `memory`. Scatter is `sigma = 1.2533 * mean(min(|x - level|, 4 sigma))` (the mean absolute deviation
+//! of a normal distribution, Huber 1981), never below `floor`, the resolution of what is measured.
+//!
+//! It never learns a fault as normal without saying so: once trained it moves by `roam` at most, and
+//! [`Belief::moved`] says how far it has; the detector that owns it stops it while it is suspicious. State: 472 bytes.
+//!
+//! When not to use it: as a limit. It says what is usual, not what is safe.
+
+use libm::fabs;
+
+use super::calendar::Calendar;
+use crate::time::Wall;
+
+/// What the usual depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bins {
+    /// On nothing.
+    #[default]
+    One,
+    /// On the hour of the day.
+    Hours,
+    /// On the hour, apart for days that are worked and days that are not.
+    HoursOfWeek,
+}
+
+/// Hours of a day, twice.
+const BINS: usize = 48;
+/// The share of the mean absolute deviation in a standard deviation, sqrt(pi / 2).
+const TO_SIGMA: f64 = 1.253_314_137_315_500_3;
+/// A step of learning, and what counts for the scatter, in sigma.
+const STEP: f64 = 3.0;
+const TAIL: f64 = 4.0;
+/// Scatter is a mean over so many blocks.
+const SCATTER_BLOCKS: f64 = 200.0;
+/// From so many on, a bin is believed.
+pub const BELIEVED: u8 = 2;
+
+/// Parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Params {
+    /// What the usual depends on.
+    pub bins: Bins,
+    /// Whose day it is.
+    pub calendar: Calendar,
+    /// The smallest scatter that is ever believed, in the point's unit; its resolution is a good choice. Above 0.
+    pub floor: f64,
+    /// How many blocks of a bin make up its level; 1 to 255.
+    pub memory: u8,
+    /// How far it may move by itself once it is trained, in the point's unit.
+    pub roam: f64,
+}
+
+impl Params {
+    fn bin(&self, at: Wall) -> usize {
+        match self.bins {
+            Bins::One => 0,
+            Bins::Hours => self.calendar.hour(at),
+            Bins::HoursOfWeek if self.calendar.is_worked(at) => self.calendar.hour(at),
+            Bins::HoursOfWeek => self.calendar.hour(at) + BINS / 2,
+        }
+    }
+
+    const fn used(&self) -> f64 {
+        match self.bins {
+            Bins::One => 1.0,
+            Bins::Hours => 24.0,
+            Bins::HoursOfWeek => 48.0,
+        }
+    }
+}
+
+/// What it has learned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State {
+    levels: [f64; BINS],
+    seen: [u8; BINS],
+    /// Mean of the clipped absolute deviations, and over how many.
+    spread: f64,
+    weight: f64,
+    /// How far the mean of all bins has moved since training ended.
+    moved: f64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { levels: [0.0; BINS], seen: [0; BINS], spread: 0.0, weight: 0.0, moved: 0.0 }
+    }
+}
+
+impl State {
+    /// The usual level at `at`; `None` while that hour is not known.
+    pub fn level(&self, params: &Params, at: Wall) -> Option<f64> {
+        let bin = params.bin(at);
+        let known = self.seen.get(bin).is_some_and(|n| *n >= BELIEVED);
+        self.levels.get(bin).copied().filter(|_| known)
+    }
+
+    /// The scatter of blocks around it, in the point's unit.
+    pub fn sigma(&self, params: &Params) -> f64 {
+        (self.spread * TO_SIGMA).max(params.floor).max(f64::MIN_POSITIVE)
+    }
+
+    /// How far it has moved by itself since training ended, in the point's unit.
+    pub const fn moved(&self) -> f64 {
+        self.moved
+    }
+
+    /// The share of its bins that are believed, 0 to 1.
+    pub fn known(&self, params: &Params) -> f64 {
+        self.seen.iter().filter(|n| **n >= BELIEVED).count() as f64 / params.used()
+    }
+
+    /// Learns a block; `trained`: within the bounds of [`Params::roam`], `pace` being the share of a step that is made.
+    pub fn learn(&mut self, params: &Params, block: f64, at: Wall, trained: bool, pace: f64) {
+        let sigma = self.sigma(params);
+        let bin = params.bin(at);
+        let (Some(level), Some(seen)) = (self.levels.get_mut(bin), self.seen.get_mut(bin)) else { return };
+        let off = block - *level;
+        if *seen == 0 {
+            (*level, *seen) = (block, 1);
+            return;
+        }
+        // Until there is a scatter to clip by, a step is as long as it is.
+        let clip = if self.weight < 4.0 { f64::MAX } else { STEP * sigma };
+        let step = off.clamp(-clip, clip) * pace / (f64::from(*seen) + 1.0);
+        let moved = self.moved + step / params.used();
+        if trained && *seen >= BELIEVED {
+            if fabs(moved) > params.roam && fabs(moved) > fabs(self.moved) {
+                return;
+            }
+            self.moved = moved;
+        }
+        *level += step;
+        *seen = seen.saturating_add(1).min(params.memory.max(1));
+        // A bin seen once is as far off as two blocks are from each other.
+        let share = if *seen <= BELIEVED { core::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
+        let tail = if self.weight < 4.0 { f64::MAX } else { TAIL * sigma };
+        self.weight = (self.weight + 1.0).min(SCATTER_BLOCKS);
+        self.spread += (fabs(off * share).min(tail) - self.spread) * pace / self.weight;
+    }
+
+    /// Begins to learn anew from what it knows: the levels stay a first guess, with the weight of one block.
+    pub fn restart(&mut self) {
+        for seen in &mut self.seen {
+            *seen = (*seen).min(1);
+        }
+        (self.weight, self.moved) = (self.weight.min(8.0), 0.0);
+    }
+}
+
+const _: () = assert!(size_of::<State>() <= 472);

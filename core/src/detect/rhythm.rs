@@ -1,0 +1,148 @@
+//! Rhythm: something that starts again and again at its own pace (a jockey pump, a compressor, a sump pump), told when it
+//! starts too soon or fails to start.
+//!
+//! The interval between starts is held against the median of the last 15 that were in rhythm. `early`: two intervals in a
+//! row below `early` times that, a leak. `late`: none for `late` times that, a pump that does not start. It ends after two
+//! intervals in rhythm. Intervals out of rhythm are not learned; a pace that has changed for good is taken on by
+//! [`State::default`], by hand.
+//!
+//! A start is the first reading that is not 0 after one that was 0, so a restart while it runs is none. A hole of half an
+//! interval makes the interval around it unknown. State: 216 bytes.
+//!
+//! When not to use it: on what people start (lights, lifts), or where the reading comes less often than four times an interval.
+
+use super::Standing;
+use super::block::median;
+use crate::time::{Mono, Now, Wall};
+use heapless::Vec;
+
+/// Parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Params {
+    /// Below this share of the usual interval a start is too soon; 0.85 for pumps on a tight system.
+    pub early: f64,
+    /// Beyond this multiple of the usual interval a start is overdue; `None`: it may stand still.
+    pub late: Option<f64>,
+}
+
+const REMEMBERED: usize = 15;
+/// Fewer intervals are no rhythm.
+const ENOUGH: usize = 5;
+/// So many in a row.
+const STREAK: u8 = 2;
+
+/// What it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// In rhythm; so many in a row were too soon, the first of them ended at `onset`.
+    Even { streak: u8, onset: Wall },
+    /// Out of it; so many in a row were not.
+    Uneven { streak: u8, onset: Wall },
+}
+
+/// State of one rhythm rule on one point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    intervals: Vec<f64, REMEMBERED>,
+    usual: Option<f64>,
+    /// The last start, if what came since is known.
+    start: Option<Mono>,
+    started: Wall,
+    heard: Option<(bool, Mono)>,
+    phase: Phase,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let phase = Phase::Even { streak: 0, onset: Wall(0) };
+        Self { intervals: Vec::new(), usual: None, start: None, started: Wall(0), heard: None, phase }
+    }
+}
+
+const _: () = assert!(size_of::<State>() <= 232);
+
+impl State {
+    /// It stands since `onset`; for a restart.
+    pub const fn stand(&mut self, onset: Wall) {
+        self.phase = Phase::Uneven { streak: 0, onset };
+    }
+
+    /// A value came: 0 is rest.
+    pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
+        if !value.is_finite() {
+            return;
+        }
+        let runs = value != 0.0;
+        if let (Some((_, before)), Some(usual)) = (self.heard, self.usual)
+            && now.mono.since(before) as f64 > usual / 2.0
+        {
+            self.start = None;
+        }
+        if runs && self.heard.is_some_and(|(ran, _)| !ran) {
+            if let Some(start) = self.start {
+                self.judge(params, now.mono.since(start) as f64, at);
+            }
+            (self.start, self.started) = (Some(now.mono), at);
+        }
+        self.heard = Some((runs, now.mono));
+        self.expire(params, now.mono);
+    }
+
+    fn judge(&mut self, params: &Params, interval: f64, at: Wall) {
+        let Some(usual) = self.usual else { return self.remember(interval) };
+        let early = interval < usual * params.early;
+        let late = params.late.is_some_and(|late| interval > usual * late);
+        self.phase = match (self.phase, early) {
+            (Phase::Even { streak, onset }, true) => {
+                let onset = if streak == 0 { at } else { onset };
+                if streak + 1 >= STREAK { Phase::Uneven { streak: 0, onset } } else { Phase::Even { streak: streak + 1, onset } }
+            }
+            (Phase::Even { onset, .. }, false) => Phase::Even { streak: 0, onset },
+            (Phase::Uneven { onset, .. }, true) => Phase::Uneven { streak: 0, onset },
+            (Phase::Uneven { onset, .. }, false) if late => Phase::Uneven { streak: 0, onset },
+            (Phase::Uneven { streak, onset }, false) if streak + 1 >= STREAK => Phase::Even { streak: 0, onset },
+            (Phase::Uneven { streak, onset }, false) => Phase::Uneven { streak: streak + 1, onset },
+        };
+        if !early && !late {
+            self.remember(interval);
+        }
+    }
+
+    fn remember(&mut self, interval: f64) {
+        if self.intervals.is_full() {
+            self.intervals.remove(0);
+        }
+        // There is room: one has just gone.
+        let _ = self.intervals.push(interval);
+        if self.intervals.len() >= ENOUGH {
+            let mut sorted = self.intervals.clone();
+            self.usual = median(&mut sorted);
+        }
+    }
+
+    /// The counter reached `mono`.
+    pub fn expire(&mut self, params: &Params, mono: Mono) {
+        if matches!(self.phase, Phase::Even { .. }) && self.deadline(params).is_some_and(|due| due <= mono) {
+            self.phase = Phase::Uneven { streak: 0, onset: self.started };
+        }
+    }
+
+    /// When a start is overdue.
+    pub fn deadline(&self, params: &Params) -> Option<Mono> {
+        let (late, usual, start) = (params.late?, self.usual?, self.start?);
+        matches!(self.phase, Phase::Even { .. }).then(|| start.plus((usual * late) as u64))
+    }
+
+    /// The usual interval, ms, once it is known.
+    pub const fn belief(&self) -> Option<f64> {
+        self.usual
+    }
+
+    /// What stands.
+    pub const fn standing(&self) -> Option<Standing> {
+        match self.phase {
+            Phase::Even { .. } => None,
+            Phase::Uneven { onset, .. } => Some(Standing { level: 0, onset, limit: None, time_to_limit: None }),
+        }
+    }
+}
