@@ -54,11 +54,11 @@ pub const PACKS: &[Pack] = &[
     },
     Pack {
         kind: "gas_lel",
-        rules: &[(Plain, Trend { window_ms: 16 * MIN, within_ms: 3 * HOUR }), (Plain, Limit { on_ms: 2 * MIN })],
+        rules: &[(Plain, Trend { window_ms: 24 * MIN, within_ms: 6 * HOUR })],
     },
     Pack {
         kind: "smoke_fire",
-        rules: &[(Plain, Trend { window_ms: 160_000, within_ms: 30 * MIN }), (Plain, Limit { on_ms: 30_000 })],
+        rules: &[(Plain, Trend { window_ms: 320_000, within_ms: 30 * MIN }), (Plain, Limit { on_ms: 70_000 })],
     },
     Pack {
         kind: "residual_current",

@@ -55,6 +55,8 @@ pub struct Params {
 const CLIP: f64 = 4.0;
 /// `S` is held at this multiple of `rise`, so that it can end.
 const CEILING: f64 = 1.5;
+/// So many jumps in one direction are put aside.
+const STEPS: u8 = 2;
 /// How much of its pace the baseline keeps while `S` is above half of `rise`.
 const WARY: f64 = 0.125;
 
@@ -99,6 +101,7 @@ pub struct State {
     last: Option<(f64, Mono)>,
     aside: f64,
     stepped: Mono,
+    steps: u8,
     sum: f64,
     /// Blocks and deviations since `S` left 0.
     run: f64,
@@ -119,6 +122,7 @@ impl Default for State {
             last: None,
             aside: 0.0,
             stepped: Mono(0),
+            steps: 0,
             sum: 0.0,
             run: 0.0,
             total: 0.0,
@@ -176,11 +180,13 @@ impl State {
     fn put_aside(&mut self, params: &Params, off: f64, sigma: f64, mono: Mono) {
         let Some(step) = params.step else { return };
         let near = params.block_ms.saturating_mul(4);
-        if let Some((before, when)) = self.last
-            && mono.since(when) <= near
-            && fabs(off - before) > step * sigma
-        {
-            self.aside += off - before;
+        let jump = self.last.filter(|(_, when)| mono.since(*when) <= near).map_or(0.0, |(before, _)| off - before);
+        if fabs(jump) > step * sigma {
+            // A step may fall into the middle of a block and show as two. More of one direction are no step: they count.
+            self.steps = if jump * self.aside > 0.0 { self.steps.saturating_add(1) } else { 1 };
+            if self.steps <= STEPS {
+                self.aside += jump;
+            }
             self.stepped = mono;
         } else if mono.since(self.stepped) > params.patience_ms {
             self.aside = 0.0;

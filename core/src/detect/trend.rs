@@ -3,14 +3,18 @@
 //! The window is cut into 16 blocks; a block is the median of what fell into it (of an even sample of at most 15
 //! readings, so that cost and state do not grow with the rate). The slope is Theil-Sen's: the median of the slopes of
 //! all pairs of blocks (Sen, J. Am. Stat. Assoc. 63, 1968), the level the median of the blocks moved along it. The trend is
-//! believed when Kendall's agreement (pairs with the slope's sign minus those against it, over all) reaches 0.6: with 16
-//! blocks of pure noise that is beyond 3 sigma. `time to limit = (limit - level) / slope`.
+//! believed when Kendall's agreement (pairs with the slope's sign minus those against it, over all) reaches 0.6 (with 16
+//! blocks of pure noise that is beyond 3 sigma), and 0.4 within the later half: steam and cooking rise at once and then
+//! fall for long. `time to limit = (limit - level) / slope`.
 //!
-//! It warns after 2 blocks in a row that foretell the limit within `within_ms`, and ends after 4 in a row that do not
-//! (or foretell it beyond 1.5 times that). State: 432 bytes. A block costs 120 slopes, a reading a few additions.
+//! It warns after 3 blocks in a row that foretell the limit within `within_ms`. It ends after 4 in a row that do not (or
+//! foretell it beyond 1.5 times that) and lie on the safe side of the level it was raised at: a leak that pauses is no
+//! repair. State: 472 bytes. A block costs 120 slopes, a reading a few additions.
 //!
-//! When not to use it: on contacts, on quantities that saw-tooth within the window (tanks that are pumped), or with a
-//! window shorter than some 16 readings.
+//! Bad input: NaN and infinities are no values; a hole as long as the window empties it, and what stands goes on standing.
+//!
+//! When not to use it: on contacts, on quantities that saw-tooth with a period near the window (choose one a few times as
+//! long as the nuisance, a tenth of the saw), or with a window shorter than some 16 readings.
 
 use heapless::Vec;
 use libm::fabs;
@@ -37,9 +41,10 @@ const BLOCKS: usize = 16;
 /// Fewer say nothing.
 const MIN_BLOCKS: usize = 8;
 const PAIRS: usize = BLOCKS * (BLOCKS - 1) / 2;
-/// Kendall agreement from which a slope is believed.
+/// Kendall agreement from which a slope is believed: of the whole window, and of its later half alone.
 const AGREEMENT: f64 = 0.6;
-const ON_BLOCKS: u8 = 2;
+const AGREEMENT_LATE: f64 = 0.4;
+const ON_BLOCKS: u8 = 3;
 const OFF_BLOCKS: u8 = 4;
 /// A warning ends only beyond this multiple of its horizon.
 const OFF_FACTOR: f64 = 1.5;
@@ -55,8 +60,8 @@ struct Closed {
 enum Phase {
     /// `streak` blocks in a row have foretold the limit; the first of them came with the reading of `onset`.
     Quiet { streak: u8, onset: Wall },
-    /// `streak` blocks in a row have not.
-    Warning { streak: u8, onset: Wall, left_ms: u64 },
+    /// `streak` blocks in a row have not, and lie on the safe side of `mark`.
+    Warning { streak: u8, onset: Wall, left_ms: u64, mark: f64 },
 }
 
 /// State of one trend rule on one point.
@@ -83,7 +88,8 @@ const _: () = assert!(size_of::<State>() <= 1024);
 impl State {
     /// The warning stands since `onset`, whatever the window holds; for a restart.
     pub fn stand(&mut self, onset: Wall) {
-        self.phase = Phase::Warning { streak: 0, onset, left_ms: 0 };
+        let mark = self.blocks.last().map_or(f64::NAN, |b| b.median);
+        self.phase = Phase::Warning { streak: 0, onset, left_ms: 0, mark };
     }
 
     /// The warning is over, whatever the window holds; for a restart.
@@ -132,27 +138,36 @@ impl State {
 
     fn judge(&mut self, params: &Params, at: Wall) {
         let left = forecast(&self.blocks, params);
+        let latest = self.blocks.last().map_or(f64::NAN, |b| b.median);
         let within = params.within_ms as f64;
         self.phase = match (self.phase, left) {
             (Phase::Quiet { streak, onset }, Left::Ms(ms)) if ms <= within => {
                 let onset = if streak == 0 { at } else { onset };
                 if streak + 1 >= ON_BLOCKS {
-                    Phase::Warning { streak: 0, onset, left_ms: ms as u64 }
+                    Phase::Warning { streak: 0, onset, left_ms: ms as u64, mark: latest }
                 } else {
                     Phase::Quiet { streak: streak + 1, onset }
                 }
             }
             (Phase::Quiet { onset, .. }, Left::Ms(_) | Left::Never | Left::Beyond) => Phase::Quiet { streak: 0, onset },
-            (Phase::Warning { onset, .. }, Left::Ms(ms)) if ms <= within * OFF_FACTOR => {
-                Phase::Warning { streak: 0, onset, left_ms: ms as u64 }
+            (Phase::Warning { onset, mark, .. }, Left::Ms(ms)) if ms <= within * OFF_FACTOR => {
+                Phase::Warning { streak: 0, onset, left_ms: ms as u64, mark }
             }
             // Beyond the limit the limit's own alarm speaks; the warning has come true and stays.
-            (Phase::Warning { onset, .. }, Left::Beyond) => Phase::Warning { streak: 0, onset, left_ms: 0 },
-            (Phase::Warning { streak, onset, .. }, Left::Ms(_) | Left::Never) if streak + 1 >= OFF_BLOCKS => {
-                Phase::Quiet { streak: 0, onset }
+            (Phase::Warning { onset, mark, .. }, Left::Beyond) => {
+                Phase::Warning { streak: 0, onset, left_ms: 0, mark }
             }
-            (Phase::Warning { streak, onset, left_ms }, Left::Ms(_) | Left::Never) => {
-                Phase::Warning { streak: streak + 1, onset, left_ms }
+            (Phase::Warning { streak, onset, left_ms, mark }, Left::Ms(_) | Left::Never) => {
+                // A mark that is no number was set by a restart: then the trend alone decides.
+                let retreated = match params.side {
+                    Side::High => mark.is_nan() || latest <= mark,
+                    Side::Low => mark.is_nan() || latest >= mark,
+                };
+                match (retreated, streak + 1 >= OFF_BLOCKS) {
+                    (false, _) => Phase::Warning { streak: 0, onset, left_ms, mark },
+                    (true, false) => Phase::Warning { streak: streak + 1, onset, left_ms, mark },
+                    (true, true) => Phase::Quiet { streak: 0, onset },
+                }
             }
         };
     }
@@ -183,9 +198,8 @@ fn forecast(blocks: &[Closed], params: &Params) -> Left {
     }
     let slopes = slopes.get_mut(..n).unwrap_or_default();
     let Some(slope) = median(slopes) else { return Left::Never };
-    let with = slopes.iter().filter(|s| **s * slope > 0.0).count();
-    let against = slopes.iter().filter(|s| **s * slope < 0.0).count();
-    if (with as f64 - against as f64) / (n as f64) < AGREEMENT {
+    let whole = slopes.iter().map(|s| sign(s * slope)).sum::<f64>() / n as f64;
+    if whole < AGREEMENT || agreement(blocks.get(blocks.len() / 2..).unwrap_or_default(), slope) < AGREEMENT_LATE {
         return Left::Never;
     }
     let mut moved = [0.0; BLOCKS];
@@ -203,6 +217,28 @@ fn forecast(blocks: &[Closed], params: &Params) -> Left {
         Left::Ms(distance / fabs(slope))
     } else {
         Left::Never
+    }
+}
+
+/// Kendall's agreement of some blocks with a slope, -1 to 1.
+fn agreement(blocks: &[Closed], slope: f64) -> f64 {
+    let (mut sum, mut pairs) = (0.0, 0.0);
+    for (i, later) in blocks.iter().enumerate() {
+        for earlier in blocks.iter().take(i) {
+            sum += sign((later.median - earlier.median) * slope);
+            pairs += 1.0;
+        }
+    }
+    if pairs > 0.0 { sum / pairs } else { 0.0 }
+}
+
+fn sign(x: f64) -> f64 {
+    if x > 0.0 {
+        1.0
+    } else if x < 0.0 {
+        -1.0
+    } else {
+        0.0
     }
 }
 
