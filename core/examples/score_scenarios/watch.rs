@@ -92,7 +92,15 @@ pub fn run(site: &Site, rows: &[Vec<f64>]) -> Vec<bool> {
             watches.push(Watch { feed: feed(channel, column), eye: eye(detector, *side, *line) });
         }
     }
-    rows.iter().map(|row| step(&mut watches, row)).collect()
+    let alarms = rows.iter().map(|row| step(&mut watches, row)).collect();
+    if std::env::var_os("BELIEF").is_some() {
+        for watch in &watches {
+            if let Eye::Drift(params, state) = &watch.eye {
+                println!("{:?}", state.belief(params, Now::default()));
+            }
+        }
+    }
+    alarms
 }
 
 fn step(watches: &mut [Watch], row: &[f64]) -> bool {
@@ -127,10 +135,10 @@ fn eye(detector: &Detector, side: Side, line: f64) -> Eye {
         Detector::Trend { window_ms, within_ms } => {
             Eye::Trend(trend::Params { limit: line, side, within_ms, window_ms }, Box::default())
         }
-        Detector::Drift { bins, block_ms, learn_ms, floor, shift, rise, step, patience_ms, roam } => {
-            let usual = baseline::Params { bins, calendar: Calendar::default(), floor, memory: 28, roam };
+        Detector::Drift { bins, block_ms, learn_ms, floor, shift, rise, step, patience_ms, roam, slack, memory } => {
+            let usual = baseline::Params { bins, calendar: Calendar::default(), floor, memory, roam };
             let params =
-                cusum::Params { side, usual, block_ms, learn_ms, shift, slack: 0.5, rise, step, patience_ms };
+                cusum::Params { side, usual, block_ms, learn_ms, shift, slack, rise, step, patience_ms };
             Eye::Drift(params, Box::default())
         }
         Detector::Rhythm { early, late } => Eye::Rhythm(rhythm::Params { early, late }, Box::default()),

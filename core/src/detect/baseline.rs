@@ -1,8 +1,9 @@
 //! Baseline: what a point is used to read, learned by hour of the day and working day, and how much it scatters.
 //!
 //! A bin's level is a running mean whose steps are clipped: `level += clip(x - level, ±3 sigma) / n`, with `n` the blocks the
-//! bin has seen, held at `memory`. Scatter is `sigma = 1.2533 * mean(min(|x - level|, 4 sigma))` (the mean absolute deviation
-//! of a normal distribution, Huber 1981), never below `floor`, the resolution of what is measured.
+//! bin has seen, held at `memory`. Scatter is `sigma = 1.4826 * median |x - level|` (Hampel, J. Am. Stat. Assoc. 69, 1974), the
+//! median followed by steps of 2 % up or down (Robbins and Monro 1951): up to half of all blocks may be wild. It is never
+//! below `floor`, the resolution of what is measured.
 //!
 //! It never learns a fault as normal without saying so: once trained it moves by `roam` at most, and
 //! [`Belief::moved`] says how far it has; the detector that owns it stops it while it is suspicious. State: 472 bytes.
@@ -28,13 +29,13 @@ pub enum Bins {
 
 /// Hours of a day, twice.
 const BINS: usize = 48;
-/// The share of the mean absolute deviation in a standard deviation, sqrt(pi / 2).
-const TO_SIGMA: f64 = 1.253_314_137_315_500_3;
-/// A step of learning, and what counts for the scatter, in sigma.
+/// The share of the median absolute deviation in a standard deviation.
+const TO_SIGMA: f64 = 1.482_602_218_505_602;
+/// A step of learning, in sigma.
 const STEP: f64 = 3.0;
-const TAIL: f64 = 4.0;
-/// Scatter is a mean over so many blocks.
-const SCATTER_BLOCKS: f64 = 200.0;
+/// So many first deviations give a scatter to begin with, their mean; then it follows the median by this share a block.
+const FIRST: u8 = 8;
+const FOLLOW: f64 = 0.02;
 /// From so many on, a bin is believed.
 pub const BELIEVED: u8 = 2;
 
@@ -77,16 +78,16 @@ impl Params {
 pub struct State {
     levels: [f64; BINS],
     seen: [u8; BINS],
-    /// Mean of the clipped absolute deviations, and over how many.
+    /// Median absolute deviation, and from how many of the first it began.
     spread: f64,
-    weight: f64,
+    first: u8,
     /// How far the mean of all bins has moved since training ended.
     moved: f64,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { levels: [0.0; BINS], seen: [0; BINS], spread: 0.0, weight: 0.0, moved: 0.0 }
+        Self { levels: [0.0; BINS], seen: [0; BINS], spread: 0.0, first: 0, moved: 0.0 }
     }
 }
 
@@ -110,7 +111,7 @@ impl State {
 
     /// The share of its bins that are believed, 0 to 1.
     pub fn known(&self, params: &Params) -> f64 {
-        self.seen.iter().filter(|n| **n >= BELIEVED).count() as f64 / params.used()
+        self.seen.iter().filter(|n| **n >= BELIEVED).count() as f64 / params.used().min(self.seen.iter().filter(|n| **n > 0).count().max(1) as f64)
     }
 
     /// Learns a block; `trained`: within the bounds of [`Params::roam`], `pace` being the share of a step that is made.
@@ -124,7 +125,7 @@ impl State {
             return;
         }
         // Until there is a scatter to clip by, a step is as long as it is.
-        let clip = if self.weight < 4.0 { f64::MAX } else { STEP * sigma };
+        let clip = if self.first < FIRST { f64::MAX } else { STEP * sigma };
         let step = off.clamp(-clip, clip) * pace / (f64::from(*seen) + 1.0);
         let moved = self.moved + step / params.used();
         if trained && *seen >= BELIEVED {
@@ -137,9 +138,17 @@ impl State {
         *seen = seen.saturating_add(1).min(params.memory.max(1));
         // A bin seen once is as far off as two blocks are from each other.
         let share = if *seen <= BELIEVED { core::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
-        let tail = if self.weight < 4.0 { f64::MAX } else { TAIL * sigma };
-        self.weight = (self.weight + 1.0).min(SCATTER_BLOCKS);
-        self.spread += (fabs(off * share).min(tail) - self.spread) * pace / self.weight;
+        self.scatter(fabs(off) * share, params.floor, pace);
+    }
+
+    fn scatter(&mut self, off: f64, floor: f64, pace: f64) {
+        if self.first < FIRST {
+            self.first += 1;
+            self.spread += (off - self.spread) / f64::from(self.first);
+        } else {
+            let way = if off > self.spread { 1.0 + FOLLOW * pace } else { 1.0 - FOLLOW * pace };
+            self.spread = (self.spread * way).max(floor / TO_SIGMA);
+        }
     }
 
     /// Begins to learn anew from what it knows: the levels stay a first guess, with the weight of one block.
@@ -147,7 +156,7 @@ impl State {
         for seen in &mut self.seen {
             *seen = (*seen).min(1);
         }
-        (self.weight, self.moved) = (self.weight.min(8.0), 0.0);
+        self.moved = 0.0;
     }
 }
 

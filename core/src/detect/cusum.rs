@@ -4,8 +4,7 @@
 //! z = (block - usual - aside) / sigma, turned so that danger is positive      usual, sigma: baseline.rs
 //! S = clip(S + clip(z, ±4) - slack, 0, 1.5 rise)                               Page, Biometrika 41, 1954
 //! ```
-//! It stands while `S` has reached `rise` and the mean deviation since `S` left 0 is `shift` at least: sure and worth
-//! telling. It ends when `S` has fallen to half of `rise`. Blocks are medians (block.rs), a single one adds 4 sigma at most:
+//! It stands when `S` has reached `rise` and the latest blocks deviate by `shift` in the mean: sure and worth telling. It ends when `S` has fallen to half of `rise`. Blocks are medians (block.rs), a single one adds 4 sigma at most:
 //! spikes say nothing, three wild blocks in a row do not either.
 //!
 //! `step`: where the usual has steps that come and go (rain on cables, a cold spell on batteries), a jump between two blocks by
@@ -57,6 +56,8 @@ const CLIP: f64 = 4.0;
 const CEILING: f64 = 1.5;
 /// So many jumps in one direction are put aside.
 const STEPS: u8 = 2;
+/// The share of the latest block in the mean deviation: some 4 blocks make it up.
+const RECENT: f64 = 0.25;
 /// How much of its pace the baseline keeps while `S` is above half of `rise`.
 const WARY: f64 = 0.125;
 
@@ -103,16 +104,15 @@ pub struct State {
     stepped: Mono,
     steps: u8,
     sum: f64,
-    /// Blocks and deviations since `S` left 0.
-    run: f64,
-    total: f64,
+    /// Mean of the latest deviations, from when `S` left 0 on.
+    mean: f64,
     run_onset: Wall,
     opened: Wall,
     restarts: u16,
     phase: Phase,
 }
 
-const _: () = assert!(size_of::<State>() <= 784);
+const _: () = assert!(size_of::<State>() <= 840);
 
 impl Default for State {
     fn default() -> Self {
@@ -124,8 +124,7 @@ impl Default for State {
             stepped: Mono(0),
             steps: 0,
             sum: 0.0,
-            run: 0.0,
-            total: 0.0,
+            mean: 0.0,
             run_onset: Wall(0),
             opened: Wall(0),
             restarts: 0,
@@ -149,13 +148,17 @@ impl State {
         if self.phase == Phase::Fresh {
             self.phase = Phase::Learning { since: now.mono };
         }
-        if self.block.age(now.mono) >= params.block_ms.max(1)
+        let length = params.block_ms.max(1);
+        let number = |mono: Mono| mono.0 / length;
+        if number(now.mono) != number(self.block.from())
             && let Some(median) = self.block.take()
         {
             self.judge(params, median, self.opened, now.mono);
         }
         if self.block.is_empty() {
-            self.opened = at;
+            // The hour a block belongs to is that of its middle.
+            let rest = length / 2 - (now.mono.0 % length).min(length / 2);
+            self.opened = Wall(at.0.saturating_add(rest as i64));
         }
         self.block.add(value, now.mono);
     }
@@ -196,15 +199,15 @@ impl State {
 
     fn add_up(&mut self, params: &Params, danger: f64, sigma: f64, at: Wall) {
         if self.sum <= 0.0 {
-            (self.run, self.total, self.run_onset) = (0.0, 0.0, at);
+            (self.mean, self.run_onset) = (0.0, at);
         }
         let z = (danger / sigma).clamp(-CLIP, CLIP);
         self.sum = (self.sum + z - params.slack).clamp(0.0, CEILING * params.rise);
-        (self.run, self.total) = (self.run + 1.0, self.total + danger);
+        self.mean += (danger - self.mean) * RECENT;
     }
 
     fn learn(&mut self, params: &Params, block: f64, at: Wall, mono: Mono) {
-        let sure = self.sum >= params.rise && self.total >= params.shift * self.run;
+        let sure = self.sum >= params.rise && self.mean >= params.shift;
         match self.phase {
             Phase::Fresh => {}
             Phase::Learning { since } => {
