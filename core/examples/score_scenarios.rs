@@ -48,7 +48,10 @@ impl Table {
 
     /// Each row as a dictionary.
     fn records(&self) -> Vec<BTreeMap<&str, &str>> {
-        self.rows.iter().map(|row| self.names.iter().map(String::as_str).zip(row.iter().map(String::as_str)).collect()).collect()
+        self.rows
+            .iter()
+            .map(|row| self.names.iter().map(String::as_str).zip(row.iter().map(String::as_str)).collect())
+            .collect()
     }
 }
 

@@ -46,7 +46,13 @@ impl Outcome {
     fn line(&self, name: &str) {
         println!(
             "{name:24} {:2} / {:2} / {:2}   {:.3}   {:.3}  ({} in {:.0} days)",
-            self.early, self.at_limit, self.missed, self.mean_lead(), self.false_rate(), self.falses, self.days
+            self.early,
+            self.at_limit,
+            self.missed,
+            self.mean_lead(),
+            self.false_rate(),
+            self.falses,
+            self.days
         );
     }
 }
@@ -79,7 +85,8 @@ fn judge(label: &BTreeMap<&str, &str>, states: &States) -> Outcome {
     let (Some(onset), Some(limit)) = (number("t_onset"), number("t_limit")) else {
         return Outcome { falses: found.len() as u32, days: end / DAY_S, ..Outcome::default() };
     };
-    let credited = found.iter().find(|(start, _)| *start >= onset && *start < limit && share(states, *start, limit) >= 0.5);
+    let credited =
+        found.iter().find(|(start, _)| *start >= onset && *start < limit && share(states, *start, limit) >= 0.5);
     let until = credited.map_or(limit, |(start, _)| *start);
     let falses = found.iter().filter(|(start, _)| *start < until).count() as u32;
     let mut outcome = Outcome { faults: 1, falses, days: until / DAY_S, ..Outcome::default() };

@@ -92,7 +92,24 @@ pub fn run(site: &Site, rows: &[Vec<f64>]) -> Vec<bool> {
             watches.push(Watch { feed: feed(channel, column), eye: eye(detector, *side, *line) });
         }
     }
-    let alarms = rows.iter().map(|row| step(&mut watches, row)).collect();
+    let alarms = rows
+        .iter()
+        .map(|row| {
+            let on = step(&mut watches, row);
+            if std::env::var_os("TRACE").is_some() && row[0] % 86400.0 == 0.0 {
+                for watch in &watches {
+                    if let Eye::Drift(params, state) = &watch.eye {
+                        println!(
+                            "{} {on} {:?}",
+                            row[0] / 86400.0,
+                            state.belief(params, Now { mono: Mono(0), wall: Wall(MONDAY + row[0] as i64 * 1000) })
+                        );
+                    }
+                }
+            }
+            on
+        })
+        .collect();
     if std::env::var_os("BELIEF").is_some() {
         for watch in &watches {
             if let Eye::Drift(params, state) = &watch.eye {
@@ -137,8 +154,7 @@ fn eye(detector: &Detector, side: Side, line: f64) -> Eye {
         }
         Detector::Drift { bins, block_ms, learn_ms, floor, shift, rise, step, patience_ms, roam, slack, memory } => {
             let usual = baseline::Params { bins, calendar: Calendar::default(), floor, memory, roam };
-            let params =
-                cusum::Params { side, usual, block_ms, learn_ms, shift, slack, rise, step, patience_ms };
+            let params = cusum::Params { side, usual, block_ms, learn_ms, shift, slack, rise, step, patience_ms };
             Eye::Drift(params, Box::default())
         }
         Detector::Rhythm { early, late } => Eye::Rhythm(rhythm::Params { early, late }, Box::default()),

@@ -5,8 +5,10 @@
 //! residual = value - (a + b heat + c sin day + d cos day)
 //! ```
 //! `a..d` by recursive least squares that forgets with `memory_ms` (Ljung & Soderstrom, Theory and Practice of Recursive
-//! Identification, 1983), an error counting at most as 3 mean ones. The caller says when it may learn: not while the detector
-//! behind it is wary, or it would learn a loose clamp as normal. Gives nothing for `learn_ms`. State: 232 bytes; a reading
+//! Identification, 1983), an error counting at most as 3 mean ones; `a` follows
+//! the room's temperature within a day or two. The caller says when it may learn: not while the detector
+//! behind it is wary, or it would learn a loose clamp as normal. Gives nothing for `learn_ms`, and nothing counts in the
+//! first 3 `tau`: how warm the body was is not known. State: 232 bytes; a reading
 //! costs some 60 multiplications.
 //!
 //! Bad input: what is not finite makes no residual and is not learned; neither is a value whose load is older than
@@ -39,6 +41,10 @@ const UNKNOWN: f64 = 1e4;
 /// Errors count at most as so many mean ones.
 const CLIP: f64 = 3.0;
 
+/// What the constant's variance gains a day, in that of a reading: it follows the room within a day or two, slower than a
+/// load's peaks.
+const WANDER: f64 = 2.6e-3;
+
 /// State of one regression.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct State {
@@ -46,7 +52,9 @@ pub struct State {
     /// The covariance, row by row.
     p: [[f64; N]; N],
     heat: f64,
-    load: Option<(f64, Mono)>,
+    /// When the load was read last, and first.
+    loaded: Option<Mono>,
+    first: Mono,
     /// Mean absolute error.
     error: f64,
     last: Mono,
@@ -61,7 +69,7 @@ impl Default for State {
                 *cell = UNKNOWN;
             }
         }
-        Self { theta: [0.0; N], p, heat: 0.0, load: None, error: 0.0, last: Mono(0), learned_ms: 0 }
+        Self { theta: [0.0; N], p, heat: 0.0, loaded: None, first: Mono(0), error: 0.0, last: Mono(0), learned_ms: 0 }
     }
 }
 
@@ -79,20 +87,21 @@ impl State {
         if !square.is_finite() {
             return;
         }
-        self.heat = match self.load {
-            None => square,
-            Some((_, before)) => {
+        match self.loaded {
+            None => (self.heat, self.first) = (square, mono),
+            Some(before) => {
                 let dt = mono.since(before) as f64;
-                self.heat + (square - self.heat) * dt / (params.tau_ms as f64 + dt).max(1.0)
+                self.heat += (square - self.heat) * dt / (params.tau_ms as f64 + dt).max(1.0);
             }
-        };
-        self.load = Some((share, mono));
+        }
+        self.loaded = Some(mono);
     }
 
     /// The temperature was read: what is not explained of it.
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now, may_learn: bool) -> Option<f64> {
-        let (_, loaded) = self.load?;
-        if !value.is_finite() || now.mono.since(loaded) > params.tau_ms.saturating_mul(2) {
+        let stale = now.mono.since(self.loaded?) > params.tau_ms.saturating_mul(2);
+        let cold = now.mono.since(self.first) < params.tau_ms.saturating_mul(3);
+        if stale || cold || !value.is_finite() {
             return None;
         }
         let turn = params.calendar.day_part(at) * core::f64::consts::TAU;
@@ -103,9 +112,17 @@ impl State {
         let trained = self.learned_ms >= params.learn_ms;
         if may_learn || !trained {
             self.learned_ms = self.learned_ms.saturating_add(dt);
+            self.wander(dt as f64);
             self.learn(residual, &x, 1.0 - (dt as f64 / params.memory_ms.max(1) as f64).min(0.1), trained);
         }
         Some(residual).filter(|r| trained && r.is_finite())
+    }
+
+    /// The room grows warmer and colder: the constant is known the less, the longer ago.
+    fn wander(&mut self, dt: f64) {
+        if let Some(constant) = self.p.first_mut().and_then(|row| row.first_mut()) {
+            *constant += WANDER * dt / 86_400_000.0;
+        }
     }
 
     fn learn(&mut self, residual: f64, x: &[f64; N], keep: f64, trained: bool) {
@@ -133,5 +150,66 @@ impl State {
     /// The coefficients: constant, by heat, by the sine and the cosine of the day; what the console shows.
     pub const fn belief(&self) -> [f64; N] {
         self.theta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Wall;
+
+    const DAY: u64 = 86_400_000;
+    const CABLE: Params = Params {
+        tau_ms: 1_800_000,
+        rated: 100.0,
+        memory_ms: 10 * DAY,
+        learn_ms: 2 * DAY,
+        calendar: Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 },
+    };
+
+    /// The largest residual between two days, for a clamp of so many K at full load; the truth has the same time constant.
+    fn run(s: &mut State, from: u64, to: u64, clamp: f64, learns: bool) -> f64 {
+        let (mut most, mut heat) = (0.0_f64, 0.0);
+        for n in from * 288..to * 288 {
+            let (ms, hour) = (n * 300_000, (n % 288) as f64 / 12.0);
+            let load = 20.0 + if (8.0..20.0).contains(&hour) { 60.0 + (n % 7) as f64 } else { 0.0 };
+            heat += (load * load / 1e4 - heat) * 300.0 / 2_100.0;
+            let now = Now { mono: Mono(ms), wall: Wall(ms as i64) };
+            s.load(&CABLE, load, now.mono);
+            let value = 20.0 + 3.0 * (hour / 24.0 * core::f64::consts::TAU).sin() + clamp * heat;
+            if let Some(residual) = s.value(&CABLE, value, now.wall, now, learns) {
+                most = if residual.abs() > most.abs() { residual } else { most };
+            }
+        }
+        most
+    }
+
+    #[test]
+    fn load_and_hour_explain_a_sound_cable_and_not_a_loose_clamp() {
+        let mut s = State::default();
+        assert_eq!(run(&mut s, 0, 2, 26.0, true), 0.0, "it says nothing at first");
+        let sound = run(&mut s, 4, 8, 26.0, true);
+        assert!(sound.abs() < 0.3, "{sound}");
+        assert!((s.belief()[1] - 26.0).abs() < 0.5, "{:?}", s.belief());
+        let loose = run(&mut s, 8, 10, 32.0, false);
+        assert!((2.0..6.0).contains(&loose), "6 K at full load: {loose}");
+        assert!((s.belief()[1] - 26.0).abs() < 0.5, "nothing is learned while nobody should");
+    }
+
+    #[test]
+    fn a_constant_load_and_nonsense_are_borne() {
+        let mut s = State::default();
+        let mut last = None;
+        for n in 0..100_000_u64 {
+            let now = Now { mono: Mono(n * 300_000), wall: Wall(n as i64 * 300_000) };
+            s.load(&CABLE, if n % 1_000 == 1 { f64::NAN } else { 50.0 }, now.mono);
+            let value = if n % 1_000 == 2 { f64::INFINITY } else { 30.0 };
+            last = s.value(&CABLE, value, now.wall, now, true).or(last);
+        }
+        assert!(last.is_some_and(|r| r.abs() < 0.1), "{last:?}");
+        assert!(s.belief().iter().all(|b| b.is_finite()));
+        s.load(&CABLE, 1e9, Mono(0));
+        let now = Now { mono: Mono(u64::MAX), wall: Wall(0) };
+        assert_eq!(s.value(&CABLE, 30.0, now.wall, now, true), None, "the load is old");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A bin's level is a running mean whose steps are clipped: `level += clip(x - level, ±3 sigma) / n`, with `n` the blocks the
 //! bin has seen, held at `memory`. Scatter is `sigma = 1.4826 * median |x - level|` (Hampel, J. Am. Stat. Assoc. 69, 1974), the
-//! median followed by steps of 2 % up or down (Robbins and Monro 1951): up to half of all blocks may be wild. It is never
-//! below `floor`, the resolution of what is measured.
+//! median followed by steps of 2 % up or down (Robbins and Monro 1951): one block in ten may be wild. It is never below
+//! `floor`, the resolution of what is measured.
 //!
 //! It never learns a fault as normal without saying so: once trained it moves by `roam` at most, and
 //! [`Belief::moved`] says how far it has; the detector that owns it stops it while it is suspicious. State: 472 bytes.
@@ -111,7 +111,8 @@ impl State {
 
     /// The share of its bins that are believed, 0 to 1.
     pub fn known(&self, params: &Params) -> f64 {
-        self.seen.iter().filter(|n| **n >= BELIEVED).count() as f64 / params.used().min(self.seen.iter().filter(|n| **n > 0).count().max(1) as f64)
+        self.seen.iter().filter(|n| **n >= BELIEVED).count() as f64
+            / params.used().min(self.seen.iter().filter(|n| **n > 0).count().max(1) as f64)
     }
 
     /// Learns a block; `trained`: within the bounds of [`Params::roam`], `pace` being the share of a step that is made.
@@ -161,3 +162,58 @@ impl State {
 }
 
 const _: () = assert!(size_of::<State>() <= 472);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: Params = Params {
+        bins: Bins::Hours,
+        calendar: Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 },
+        floor: 0.5,
+        memory: 10,
+        roam: 2.0,
+    };
+
+    fn at(hour: i64) -> Wall {
+        Wall(hour * 3_600_000)
+    }
+
+    #[test]
+    fn an_hour_is_known_from_its_second_block_on() {
+        let mut s = State::default();
+        s.learn(&P, 7.0, at(3), false, 1.0);
+        assert_eq!((s.level(&P, at(3)), s.known(&P)), (None, 0.0));
+        s.learn(&P, 9.0, at(27), false, 1.0);
+        assert_eq!((s.level(&P, at(51)), s.level(&P, at(4))), (Some(8.0), None));
+    }
+
+    #[test]
+    fn a_constant_scatters_by_the_floor_and_wild_blocks_do_not_widen_it() {
+        let mut s = State::default();
+        for day in 0..100 {
+            s.learn(&P, 7.0, at(day * 24), false, 1.0);
+        }
+        assert!((s.sigma(&P) - 0.5).abs() < 1e-9);
+        for day in 100..200 {
+            s.learn(&P, if day % 10 == 0 { 1e9 } else { 7.0 }, at(day * 24), false, 1.0);
+        }
+        assert!(s.sigma(&P) < 0.6, "{}", s.sigma(&P));
+        assert!(s.level(&P, at(0)).is_some_and(|l| (l - 7.0).abs() < 1.0));
+    }
+
+    #[test]
+    fn once_trained_it_moves_by_roam_at_most() {
+        let one = Params { bins: Bins::One, ..P };
+        let mut s = State::default();
+        for n in 0..50 {
+            s.learn(&one, 10.0, at(n), false, 1.0);
+        }
+        for n in 50..1_000 {
+            s.learn(&one, 100.0, at(n), true, 1.0);
+        }
+        assert!(s.moved() > 1.5 && s.moved() <= 2.0 && s.level(&one, at(0)).is_some_and(|l| l <= 12.0 + 1e-9));
+        s.restart();
+        assert_eq!((s.moved(), s.level(&one, at(0))), (0.0, None));
+    }
+}

@@ -30,34 +30,45 @@ impl Default for Calendar {
 }
 
 impl Calendar {
-    fn local(&self, at: Wall) -> i64 {
+    fn local(self, at: Wall) -> i64 {
         at.0.saturating_add(i64::from(self.offset_min) * 60_000)
     }
 
     /// Hour of the local day, 0 to 23.
-    pub fn hour(&self, at: Wall) -> usize {
+    pub fn hour(self, at: Wall) -> usize {
         self.local(at).div_euclid(HOUR_MS).rem_euclid(24) as usize
     }
 
     /// Whether the local day is a working day.
-    pub fn is_worked(&self, at: Wall) -> bool {
+    pub fn is_worked(self, at: Wall) -> bool {
         let day = (self.local(at).div_euclid(24 * HOUR_MS) + FIRST_WEEKDAY).rem_euclid(7);
         self.worked & (1 << day) != 0
     }
 
     /// How far the local day is on, 0 to below 1.
-    pub fn day_part(&self, at: Wall) -> f64 {
+    pub fn day_part(self, at: Wall) -> f64 {
         self.local(at).rem_euclid(24 * HOUR_MS) as f64 / (24 * HOUR_MS) as f64
     }
 
     /// Whether the site is open: between opening and closing, on whatever day.
-    pub fn is_open(&self, at: Wall) -> bool {
+    pub fn is_open(self, at: Wall) -> bool {
         let minute = (self.local(at).div_euclid(60_000)).rem_euclid(i64::from(DAY_MIN)) as u16;
         match self.open_min.cmp(&self.close_min) {
             core::cmp::Ordering::Equal => true,
             core::cmp::Ordering::Less => minute >= self.open_min && minute < self.close_min,
             core::cmp::Ordering::Greater => minute >= self.open_min || minute < self.close_min,
         }
+    }
+
+    /// In how many ms from `at` it will open or close; `None`: never.
+    pub fn turns_in(self, at: Wall) -> Option<u64> {
+        if self.open_min == self.close_min {
+            return None;
+        }
+        let day = 24 * HOUR_MS;
+        let now = self.local(at).rem_euclid(day);
+        let until = |minute: u16| (i64::from(minute) * 60_000 - now - 1).rem_euclid(day) + 1;
+        Some(until(self.open_min).min(until(self.close_min)) as u64)
     }
 }
 
@@ -82,6 +93,10 @@ mod tests {
         let bar = Calendar { open_min: 22 * 60, close_min: 6 * 60, ..Calendar::default() };
         let shop = Calendar { open_min: 10 * 60, close_min: 22 * 60, ..bar };
         assert!(bar.is_open(FRIDAY_NIGHT) && !shop.is_open(FRIDAY_NIGHT));
+        assert_eq!(
+            (bar.turns_in(FRIDAY_NIGHT), Calendar::default().turns_in(FRIDAY_NIGHT)),
+            (Some(390 * 60_000), None)
+        );
         assert!(Calendar::default().is_open(FRIDAY_NIGHT));
     }
 

@@ -7,6 +7,8 @@
 
 pub mod hold;
 pub mod block;
+pub mod slope;
+pub mod window;
 pub mod calendar;
 pub mod baseline;
 pub mod limit;
@@ -15,6 +17,12 @@ pub mod trend;
 pub mod absent;
 pub mod cusum;
 pub mod rhythm;
+pub mod rate;
+pub mod band;
+pub mod frozen;
+pub mod count;
+pub mod dwell;
+pub mod accumulated;
 
 use crate::time::Wall;
 

@@ -7,7 +7,7 @@
 //! [`State::default`], by hand.
 //!
 //! A start is the first reading that is not 0 after one that was 0, so a restart while it runs is none. A hole of half an
-//! interval makes the interval around it unknown. State: 216 bytes.
+//! interval makes the interval around it unknown. State: 232 bytes.
 //!
 //! When not to use it: on what people start (lights, lifts), or where the reading comes less often than four times an interval.
 
@@ -95,7 +95,11 @@ impl State {
         self.phase = match (self.phase, early) {
             (Phase::Even { streak, onset }, true) => {
                 let onset = if streak == 0 { at } else { onset };
-                if streak + 1 >= STREAK { Phase::Uneven { streak: 0, onset } } else { Phase::Even { streak: streak + 1, onset } }
+                if streak + 1 >= STREAK {
+                    Phase::Uneven { streak: 0, onset }
+                } else {
+                    Phase::Even { streak: streak + 1, onset }
+                }
             }
             (Phase::Even { onset, .. }, false) => Phase::Even { streak: 0, onset },
             (Phase::Uneven { onset, .. }, true) => Phase::Uneven { streak: 0, onset },
@@ -144,5 +148,74 @@ impl State {
             Phase::Even { .. } => None,
             Phase::Uneven { onset, .. } => Some(Standing { level: 0, onset, limit: None, time_to_limit: None }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JOCKEY: Params = Params { early: 0.85, late: Some(1.2) };
+
+    fn minute(s: &mut State, min: u64, runs: bool) -> Option<Wall> {
+        let now = Now { mono: Mono(min * 60_000), wall: Wall(min as i64) };
+        s.value(&JOCKEY, f64::from(u8::from(runs)), now.wall, now);
+        s.standing().map(|x| x.onset)
+    }
+
+    /// A run of 3 min at each of the starts, a reading a minute; the first minute it is told.
+    fn run(s: &mut State, from: u64, intervals: &[u64]) -> (u64, Option<u64>) {
+        let (mut min, mut told) = (from, None);
+        for interval in intervals {
+            for n in 0..*interval {
+                if minute(s, min + n, n < 3).is_some() && told.is_none() {
+                    told = Some(min + n);
+                }
+            }
+            min += interval;
+        }
+        (min, told)
+    }
+
+    #[test]
+    fn a_leak_that_grows_is_told_at_its_second_short_interval() {
+        let mut s = State::default();
+        let (min, told) = run(&mut s, 0, &[272; 20]);
+        assert_eq!((told, s.belief()), (None, Some(272.0 * 60_000.0)));
+        let (_, told) = run(&mut s, min, &[217, 150, 115, 93]);
+        assert_eq!(told, Some(min + 217 + 150));
+        assert_eq!(s.belief(), Some(272.0 * 60_000.0), "and it is not learned");
+    }
+
+    #[test]
+    fn one_short_interval_is_a_draw() {
+        let mut s = State::default();
+        let (_, told) = run(&mut s, 0, &[272, 270, 275, 272, 271, 273, 120, 272, 274, 90, 272]);
+        assert_eq!(told, None);
+    }
+
+    #[test]
+    fn a_pump_that_does_not_start_is_told_when_it_is_overdue() {
+        let mut s = State::default();
+        let (min, _) = run(&mut s, 0, &[100; 10]);
+        assert_eq!(s.deadline(&JOCKEY), Some(Mono((min - 100 + 120) * 60_000)));
+        let (_, told) = run(&mut s, min, &[1_000]);
+        assert_eq!(told, Some(min + 120));
+        let (_, _) = run(&mut s, min + 1_000, &[100, 100, 100]);
+        assert!(s.standing().is_none(), "it starts again");
+    }
+
+    #[test]
+    fn holes_restarts_and_nonsense_make_no_interval() {
+        let mut s = State::default();
+        let (min, _) = run(&mut s, 0, &[100; 10]);
+        assert_eq!(minute(&mut s, min + 525_600, true), None, "a year without a word");
+        assert_eq!(s.deadline(&JOCKEY), Some(Mono((min + 525_600 + 120) * 60_000)), "counted from the start after it");
+        let now = Now::default();
+        for nonsense in [f64::NAN, f64::INFINITY] {
+            State::default().value(&JOCKEY, nonsense, now.wall, now);
+        }
+        let mut s = State::default();
+        assert_eq!((minute(&mut s, 0, true), s.deadline(&JOCKEY)), (None, None), "it ran already");
     }
 }

@@ -1,28 +1,22 @@
 //! Trend: robust slope and the time left until a limit; the early warning.
 //!
-//! The window is cut into 16 blocks; a block is the median of what fell into it (of an even sample of at most 15
-//! readings, so that cost and state do not grow with the rate). The slope is Theil-Sen's: the median of the slopes of
-//! all pairs of blocks (Sen, J. Am. Stat. Assoc. 63, 1968), the level the median of the blocks moved along it. The trend is
-//! believed when Kendall's agreement (pairs with the slope's sign minus those against it, over all) reaches 0.6 (with 16
-//! blocks of pure noise that is beyond 3 sigma), and 0.4 within the later half: steam and cooking rise at once and then
-//! fall for long. `time to limit = (limit - level) / slope`.
+//! `time to limit = (limit - level) / slope`, slope and level from the window (slope.rs), while they are to be believed.
 //!
 //! It warns after 3 blocks in a row that foretell the limit within `within_ms`. It ends after 4 in a row that do not (or
 //! foretell it beyond 1.5 times that) and lie on the safe side of the level it was raised at: a leak that pauses is no
-//! repair. State: 472 bytes. A block costs 120 slopes, a reading a few additions.
+//! repair. State: 528 bytes.
 //!
 //! Bad input: NaN and infinities are no values; a hole as long as the window empties it, and what stands goes on standing.
 //!
 //! When not to use it: on contacts, on quantities that saw-tooth with a period near the window (choose one a few times as
 //! long as the nuisance, a tenth of the saw), or with a window shorter than some 16 readings.
 
-use heapless::Vec;
 use libm::fabs;
 
 use super::Standing;
-use super::block::{Block, median};
 use super::limit::Side;
-use crate::time::{Mono, Now, Wall};
+use super::slope::{Slope, Window};
+use crate::time::{Now, Wall};
 
 /// Parameters. Values in the point's unit, durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,27 +27,14 @@ pub struct Params {
     pub side: Side,
     /// Warn when the limit would be reached within this time.
     pub within_ms: u64,
-    /// How far back the slope looks; 16 blocks make it up.
+    /// How far back the slope looks; 16 blocks make it up, each best of a whole number of readings.
     pub window_ms: u64,
 }
 
-const BLOCKS: usize = 16;
-/// Fewer say nothing.
-const MIN_BLOCKS: usize = 8;
-const PAIRS: usize = BLOCKS * (BLOCKS - 1) / 2;
-/// Kendall agreement from which a slope is believed: of the whole window, and of its later half alone.
-const AGREEMENT: f64 = 0.6;
-const AGREEMENT_LATE: f64 = 0.4;
 const ON_BLOCKS: u8 = 3;
 const OFF_BLOCKS: u8 = 4;
 /// A warning ends only beyond this multiple of its horizon.
 const OFF_FACTOR: f64 = 1.5;
-
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Closed {
-    at: Mono,
-    median: f64,
-}
 
 /// Whether it warns.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,19 +48,13 @@ enum Phase {
 /// State of one trend rule on one point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
-    /// The oldest first.
-    blocks: Vec<Closed, BLOCKS>,
-    filling: Block,
+    window: Window,
     phase: Phase,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            blocks: Vec::new(),
-            filling: Block::default(),
-            phase: Phase::Quiet { streak: 0, onset: Wall(0) },
-        }
+        Self { window: Window::default(), phase: Phase::Quiet { streak: 0, onset: Wall(0) } }
     }
 }
 
@@ -88,7 +63,7 @@ const _: () = assert!(size_of::<State>() <= 1024);
 impl State {
     /// The warning stands since `onset`, whatever the window holds; for a restart.
     pub fn stand(&mut self, onset: Wall) {
-        let mark = self.blocks.last().map_or(f64::NAN, |b| b.median);
+        let mark = self.window.latest().unwrap_or(f64::NAN);
         self.phase = Phase::Warning { streak: 0, onset, left_ms: 0, mark };
     }
 
@@ -100,22 +75,9 @@ impl State {
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
-        if !value.is_finite() {
-            return;
+        if let Some(slope) = self.window.value(params.window_ms, value, now.mono) {
+            self.judge(params, slope, at);
         }
-        let block_ms = (params.window_ms / BLOCKS as u64).max(1);
-        let age = self.filling.age(now.mono);
-        if age >= block_ms {
-            let middle = self.filling.from().plus(block_ms / 2);
-            if let Some(median) = self.filling.take().filter(|_| age <= params.window_ms) {
-                self.push(Closed { at: middle, median });
-                self.judge(params, at);
-            } else {
-                // A hole as long as the window: what lies before it says nothing about now.
-                self.blocks.clear();
-            }
-        }
-        self.filling.add(value, now.mono);
     }
 
     /// What stands.
@@ -128,17 +90,9 @@ impl State {
         }
     }
 
-    fn push(&mut self, block: Closed) {
-        if self.blocks.is_full() {
-            self.blocks.remove(0);
-        }
-        // There is room: one has just gone.
-        let _ = self.blocks.push(block);
-    }
-
-    fn judge(&mut self, params: &Params, at: Wall) {
-        let left = forecast(&self.blocks, params);
-        let latest = self.blocks.last().map_or(f64::NAN, |b| b.median);
+    fn judge(&mut self, params: &Params, slope: Slope, at: Wall) {
+        let left = forecast(slope, params);
+        let latest = slope.latest;
         let within = params.within_ms as f64;
         self.phase = match (self.phase, left) {
             (Phase::Quiet { streak, onset }, Left::Ms(ms)) if ms <= within => {
@@ -154,9 +108,7 @@ impl State {
                 Phase::Warning { streak: 0, onset, left_ms: ms as u64, mark }
             }
             // Beyond the limit the limit's own alarm speaks; the warning has come true and stays.
-            (Phase::Warning { onset, mark, .. }, Left::Beyond) => {
-                Phase::Warning { streak: 0, onset, left_ms: 0, mark }
-            }
+            (Phase::Warning { onset, mark, .. }, Left::Beyond) => Phase::Warning { streak: 0, onset, left_ms: 0, mark },
             (Phase::Warning { streak, onset, left_ms, mark }, Left::Ms(_) | Left::Never) => {
                 // A mark that is no number was set by a restart: then the trend alone decides.
                 let retreated = match params.side {
@@ -183,68 +135,25 @@ enum Left {
     Beyond,
 }
 
-fn forecast(blocks: &[Closed], params: &Params) -> Left {
-    let Some(last) = blocks.last().filter(|_| blocks.len() >= MIN_BLOCKS) else { return Left::Never };
-    let mut slopes = [0.0; PAIRS];
-    let mut n = 0;
-    for (i, later) in blocks.iter().enumerate().skip(1) {
-        for earlier in blocks.iter().take(i) {
-            let dt = later.at.since(earlier.at) as f64;
-            if let Some(slot) = slopes.get_mut(n).filter(|_| dt > 0.0) {
-                *slot = (later.median - earlier.median) / dt;
-                n += 1;
-            }
-        }
-    }
-    let slopes = slopes.get_mut(..n).unwrap_or_default();
-    let Some(slope) = median(slopes) else { return Left::Never };
-    let whole = slopes.iter().map(|s| sign(s * slope)).sum::<f64>() / n as f64;
-    if whole < AGREEMENT || agreement(blocks.get(blocks.len() / 2..).unwrap_or_default(), slope) < AGREEMENT_LATE {
-        return Left::Never;
-    }
-    let mut moved = [0.0; BLOCKS];
-    for (slot, block) in moved.iter_mut().zip(blocks) {
-        *slot = block.median + slope * (last.at.since(block.at) as f64);
-    }
-    let Some(level) = median(moved.get_mut(..blocks.len()).unwrap_or_default()) else { return Left::Never };
+fn forecast(slope: Slope, params: &Params) -> Left {
+    let Some(per_ms) = slope.per_ms else { return Left::Never };
     let (distance, approaching) = match params.side {
-        Side::High => (params.limit - level, slope > 0.0),
-        Side::Low => (level - params.limit, slope < 0.0),
+        Side::High => (params.limit - slope.level, per_ms > 0.0),
+        Side::Low => (slope.level - params.limit, per_ms < 0.0),
     };
     if distance <= 0.0 {
         Left::Beyond
     } else if approaching {
-        Left::Ms(distance / fabs(slope))
+        Left::Ms(distance / fabs(per_ms))
     } else {
         Left::Never
-    }
-}
-
-/// Kendall's agreement of some blocks with a slope, -1 to 1.
-fn agreement(blocks: &[Closed], slope: f64) -> f64 {
-    let (mut sum, mut pairs) = (0.0, 0.0);
-    for (i, later) in blocks.iter().enumerate() {
-        for earlier in blocks.iter().take(i) {
-            sum += sign((later.median - earlier.median) * slope);
-            pairs += 1.0;
-        }
-    }
-    if pairs > 0.0 { sum / pairs } else { 0.0 }
-}
-
-fn sign(x: f64) -> f64 {
-    if x > 0.0 {
-        1.0
-    } else if x < 0.0 {
-        -1.0
-    } else {
-        0.0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Mono;
 
     const LEAK: Params = Params { limit: 0.15, side: Side::Low, within_ms: 3_600_000, window_ms: 1_600_000 };
 
