@@ -1,4 +1,5 @@
-//! The product's defaults on recorded series with known faults: `score_scenarios DATA OUT [--report] [--cost]`.
+//! The product's defaults on recorded series with known faults:
+//! `cargo run --release -p gengfu-core --example score_scenarios -- DATA OUT [--report [--each]] [--cost]`.
 //!
 //! Runs the pack of each kind over every CSV below DATA/scenarios, a row at a time, and writes OUT/scenarios/<id>.csv with the
 //! alarm state of each row. Kind, value and limits of a series come from DATA/scenarios/limits.csv. `--report` holds the
@@ -21,7 +22,8 @@ use std::fs;
 use std::path::Path;
 
 /// A file of comma-separated values: names, and rows of cells.
-pub struct Table {
+#[derive(Debug)]
+pub(crate) struct Table {
     names: Vec<String>,
     rows: Vec<Vec<String>>,
 }
@@ -58,7 +60,7 @@ impl Table {
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let paths: Vec<&Path> = args.iter().filter(|a| !a.starts_with("--")).map(Path::new).collect();
-    let [data, out] = paths[..] else { return Err("score_scenarios DATA OUT [--report] [--cost]".into()) };
+    let [data, out] = paths[..] else { return Err("score_scenarios DATA OUT [--report [--each]] [--cost]".into()) };
     let (data, out) = (data.join("scenarios"), out.join("scenarios"));
     fs::create_dir_all(&out)?;
     let limits = Table::read(&data.join("limits.csv"))?;

@@ -7,9 +7,10 @@ use super::Table;
 const DAY_S: f64 = 86_400.0;
 
 /// What was said of a series.
-pub struct States {
-    pub times: Vec<f64>,
-    pub alarms: Vec<bool>,
+#[derive(Debug)]
+pub(crate) struct States {
+    pub(crate) times: Vec<f64>,
+    pub(crate) alarms: Vec<bool>,
 }
 
 /// What came of one series.
@@ -102,7 +103,7 @@ fn judge(label: &BTreeMap<&str, &str>, states: &States) -> Outcome {
 }
 
 /// Prints the score of each kind and of all, and how it spreads when one series of each kind in turn is left out.
-pub fn report(labels: &Table, states: &BTreeMap<String, States>, each: bool) {
+pub(crate) fn report(labels: &Table, states: &BTreeMap<String, States>, each: bool) {
     let mut kinds: BTreeMap<&str, Vec<Outcome>> = BTreeMap::new();
     let records = labels.records();
     for label in &records {

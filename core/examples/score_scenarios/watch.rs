@@ -8,13 +8,14 @@ use gengfu_core::detect::limit::{Level, Side};
 use gengfu_core::detect::{baseline, cusum, limit, rhythm, trend};
 use gengfu_core::time::{Mono, Now, Wall};
 
-use super::packs::{Channel, DAY, Detector, PACKS, Pack};
+use super::packs::{Channel, DAY, Detector, Drift, PACKS, Pack};
 
 /// The series' clock begins on a Monday, at midnight of the site.
 const MONDAY: i64 = 4 * DAY as i64;
 
 /// A point and its limits.
-pub struct Site {
+#[derive(Debug)]
+pub(crate) struct Site {
     pack: &'static Pack,
     values: Vec<String>,
     limits: Vec<(Side, f64)>,
@@ -22,7 +23,7 @@ pub struct Site {
 
 impl Site {
     /// From a row of limits.csv.
-    pub fn of(record: &BTreeMap<&str, &str>) -> Result<Self, String> {
+    pub(crate) fn of(record: &BTreeMap<&str, &str>) -> Result<Self, String> {
         let cell = |name: &str| record.get(name).copied().ok_or(format!("limits.csv lacks {name}"));
         let kind = cell("kind")?;
         let pack = PACKS.iter().find(|p| p.kind == kind).ok_or(format!("there is no pack for {kind}"))?;
@@ -44,7 +45,7 @@ impl Site {
     }
 
     /// The columns a row is made of: time, values, what the channels need besides.
-    pub fn columns(&self) -> Vec<&str> {
+    pub(crate) fn columns(&self) -> Vec<&str> {
         let mut columns = vec!["t"];
         columns.extend(self.values.iter().map(String::as_str));
         for (channel, _) in self.pack.rules {
@@ -83,7 +84,7 @@ struct Watch {
 }
 
 /// The alarm state of each row.
-pub fn run(site: &Site, rows: &[Vec<f64>]) -> Vec<bool> {
+pub(crate) fn run(site: &Site, rows: &[Vec<f64>]) -> Vec<bool> {
     let columns = site.columns();
     let mut watches = Vec::new();
     for (channel, detector) in site.pack.rules {
@@ -92,32 +93,7 @@ pub fn run(site: &Site, rows: &[Vec<f64>]) -> Vec<bool> {
             watches.push(Watch { feed: feed(channel, column), eye: eye(detector, *side, *line) });
         }
     }
-    let alarms = rows
-        .iter()
-        .map(|row| {
-            let on = step(&mut watches, row);
-            if std::env::var_os("TRACE").is_some() && row[0] % 86400.0 == 0.0 {
-                for watch in &watches {
-                    if let Eye::Drift(params, state) = &watch.eye {
-                        println!(
-                            "{} {on} {:?}",
-                            row[0] / 86400.0,
-                            state.belief(params, Now { mono: Mono(0), wall: Wall(MONDAY + row[0] as i64 * 1000) })
-                        );
-                    }
-                }
-            }
-            on
-        })
-        .collect();
-    if std::env::var_os("BELIEF").is_some() {
-        for watch in &watches {
-            if let Eye::Drift(params, state) = &watch.eye {
-                println!("{:?}", state.belief(params, Now::default()));
-            }
-        }
-    }
-    alarms
+    rows.iter().map(|row| step(&mut watches, row)).collect()
 }
 
 fn step(watches: &mut [Watch], row: &[f64]) -> bool {
@@ -152,8 +128,11 @@ fn eye(detector: &Detector, side: Side, line: f64) -> Eye {
         Detector::Trend { window_ms, within_ms } => {
             Eye::Trend(trend::Params { limit: line, side, within_ms, window_ms }, Box::default())
         }
-        Detector::Drift { bins, block_ms, learn_ms, floor, shift, rise, step, patience_ms, roam, slack, memory } => {
+        Detector::Drift(d) => {
+            let Drift { bins, floor, memory, roam, .. } = d;
             let usual = baseline::Params { bins, calendar: Calendar::default(), floor, memory, roam };
+            let Drift { block_ms, learn_ms, shift, slack, rise, .. } = d;
+            let (step, patience_ms) = (d.steps.map(|s| s.sigma), d.steps.map_or(0, |s| s.patience_ms));
             let params = cusum::Params { side, usual, block_ms, learn_ms, shift, slack, rise, step, patience_ms };
             Eye::Drift(params, Box::default())
         }

@@ -360,7 +360,10 @@ mod tests {
         let mut s = State::default();
         assert_eq!(days(&mut s, &PLAIN, 0, 40, |t| if t < 20.0 { 10.0 } else { 30.0 - t }), None);
         let mut s = State::default();
-        assert_eq!(days(&mut s, &PLAIN, 0, 40, |t| if (t * 144.0) as u64 % 37 == 0 { 500.0 } else { 10.0 }), None);
+        assert_eq!(
+            days(&mut s, &PLAIN, 0, 40, |t| if ((t * 144.0) as u64).is_multiple_of(37) { 500.0 } else { 10.0 }),
+            None
+        );
     }
 
     #[test]
@@ -427,7 +430,7 @@ mod tests {
         assert_eq!(days(&mut s, &PLAIN, 0, 30, |_| 1e9), None);
         assert!(belief(&s, &PLAIN).sigma >= PLAIN.usual.floor);
         let mut s = State::default();
-        assert_eq!(days(&mut s, &PLAIN, 0, 30, |t| if t as u64 % 2 == 0 { 1e300 } else { -1e300 }), None);
+        assert_eq!(days(&mut s, &PLAIN, 0, 30, |t| if (t as u64).is_multiple_of(2) { 1e300 } else { -1e300 }), None);
         assert!(belief(&s, &PLAIN).sigma.is_finite());
     }
 
