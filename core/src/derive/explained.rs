@@ -8,7 +8,7 @@
 //! Identification, 1983), an error counting at most as 3 mean ones; `a` follows
 //! the room's temperature within a day or two. The caller says when it may learn: not while the detector
 //! behind it is wary, or it would learn a loose clamp as normal. Gives nothing for `learn_ms`, and nothing counts in the
-//! first 3 `tau`: how warm the body was is not known. State: 232 bytes; a reading
+//! first 3 `tau`: how warm the body was is not known. State: 216 bytes; a reading
 //! costs some 60 multiplications.
 //!
 //! Bad input: what is not finite makes no residual and is not learned; neither is a value whose load is older than
@@ -73,7 +73,7 @@ impl Default for State {
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 232);
+const _: () = assert!(size_of::<State>() <= 216);
 
 fn dot(a: &[f64; N], b: &[f64; N]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()

@@ -2,7 +2,7 @@
 //!
 //! `sum of parts / sum of wholes` since the last ratio, when the wholes reach `enough`: 3 re-opens in 120 trips are 0.025 a
 //! trip. The scatter of a rare share `p` is `sqrt(p (1 - p) / enough)`: choose `enough` so that some parts are expected.
-//! State: 24 bytes.
+//! State: 16 bytes.
 //!
 //! Bad input: what is not finite, or below 0, is left out with its partner. When not to use it: on counters that only grow
 //! (take their increments), or where the wholes are so few that a ratio comes once a week.
@@ -37,7 +37,7 @@ impl State {
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 24);
+const _: () = assert!(size_of::<State>() <= 16);
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 //! `floor`, the resolution of what is measured.
 //!
 //! It never learns a fault as normal without saying so: once trained it moves by `roam` at most, and
-//! [`Belief::moved`] says how far it has; the detector that owns it stops it while it is suspicious. State: 472 bytes.
+//! [`State::moved`] says how far it has; the detector that owns it stops it while it is suspicious. State: 456 bytes.
 //!
 //! When not to use it: as a limit. It says what is usual, not what is safe.
 
@@ -161,7 +161,7 @@ impl State {
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 472);
+const _: () = assert!(size_of::<State>() <= 456);
 
 #[cfg(test)]
 mod tests {

@@ -115,7 +115,7 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     below.iter().copied().max_by(f64::total_cmp).map(|low| low / 2.0 + *high / 2.0)
 }
 
-const _: () = assert!(size_of::<Block>() <= 216);
+const _: () = assert!(size_of::<Block>() <= 208);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 //!
 //! Danger while at least `limit` starts (a reading that is not 0 after one that was 0), or changes of the value, or
 //! increments of a counter lie within the last `window_ms` (window.rs); over below `clear`. It ends by the clock too, as
-//! long as the point's last word was a value: what is quiet has ceased to chatter, what is lost may not have. State: 184 bytes.
+//! long as the point's last word was a value: what is quiet has ceased to chatter, what is lost may not have. State: 176 bytes.
 //!
 //! Bad input: NaN and infinities are no values. A counter that falls back was reset: what it says since is its increment, if
 //! that is below `limit`. When not to use it: for something that should happen and does not (rhythm, absent).
@@ -44,7 +44,7 @@ pub struct State {
     onset: Option<Wall>,
 }
 
-const _: () = assert!(size_of::<State>() <= 184);
+const _: () = assert!(size_of::<State>() <= 176);
 
 impl State {
     /// It stands since `onset`; for a restart.

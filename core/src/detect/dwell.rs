@@ -2,7 +2,7 @@
 //!
 //! Time in the state adds up; leaving it for less than `forgive_ms` (somebody walks through the beam) stops the sum, for
 //! longer it begins anew. It stands from `hold_ms` on and ends when the state was left for `forgive_ms`. With `open_hours` it
-//! counts only while the site is open, and what stands is over when it closes. State: 88 bytes.
+//! counts only while the site is open, and what stands is over when it closes. State: 56 bytes.
 //!
 //! Unknown stops the sum: nobody knows what was; it never ends what stands. Bad input: NaN is unknown. When not to use it:
 //! on measured quantities (limit with a delay), or where no leaving is to be forgiven (digital).
@@ -46,7 +46,7 @@ pub struct State {
     now: Now,
 }
 
-const _: () = assert!(size_of::<State>() <= 88);
+const _: () = assert!(size_of::<State>() <= 56);
 
 impl State {
     /// It stands since `onset`; for a restart.

@@ -2,7 +2,7 @@
 //!
 //! Danger while the slope of the window (slope.rs), when it is to be believed, reaches `per_hour` in the dangerous direction;
 //! over when it falls below half of it or is not to be believed any more. It stands after 2 blocks in a row and ends after 4.
-//! State: 528 bytes.
+//! State: 496 bytes.
 //!
 //! Bad input: see slope.rs; missing samples lengthen nothing, the slope is taken over the time that has passed.
 //!
@@ -57,7 +57,7 @@ pub struct State {
     phase: Phase,
 }
 
-const _: () = assert!(size_of::<State>() <= 528);
+const _: () = assert!(size_of::<State>() <= 496);
 
 impl Default for State {
     fn default() -> Self {

@@ -7,7 +7,7 @@
 //! [`State::default`], by hand.
 //!
 //! A start is the first reading that is not 0 after one that was 0, so a restart while it runs is none. A hole of half an
-//! interval makes the interval around it unknown. State: 232 bytes.
+//! interval makes the interval around it unknown. State: 200 bytes.
 //!
 //! When not to use it: on what people start (lights, lifts), or where the reading comes less often than four times an interval.
 
@@ -59,7 +59,7 @@ impl Default for State {
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 232);
+const _: () = assert!(size_of::<State>() <= 200);
 
 impl State {
     /// It stands since `onset`; for a restart.

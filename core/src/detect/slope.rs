@@ -4,7 +4,7 @@
 //! J. Am. Stat. Assoc. 63, 1968), the level the median of the blocks moved along it to the latest. It is believed when
 //! Kendall's agreement (rising pairs minus falling ones, over all) reaches 0.6 (with 16 blocks of pure
 //! noise that is beyond 3 sigma), and 0.4 within the later half: steam and cooking rise at once and then fall for long.
-//! A hole as long as the window empties it. State: 488 bytes. A reading costs a push, a block 148 comparisons, and 120
+//! A hole as long as the window empties it. State: 472 bytes. A reading costs a push, a block 148 comparisons, and 120
 //! slopes where they agree.
 
 use heapless::Vec;
@@ -47,11 +47,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// The latest block.
-    pub fn latest(&self) -> Option<f64> {
-        self.blocks.last().map(|b| b.median)
-    }
-
     /// A value came; says something when it closes a block. What is not finite is no value.
     #[inline]
     pub fn value(&mut self, window_ms: u64, value: f64, now: Mono) -> Option<Slope> {
@@ -138,4 +133,4 @@ fn sign(x: f64) -> f64 {
     }
 }
 
-const _: () = assert!(size_of::<Window>() <= 496);
+const _: () = assert!(size_of::<Window>() <= 472);

@@ -54,6 +54,8 @@ impl Window {
     }
 }
 
+const _: () = assert!(size_of::<Window>() <= 136);
+
 #[cfg(test)]
 mod tests {
     use super::*;
