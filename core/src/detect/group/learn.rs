@@ -15,7 +15,9 @@ const MIN_BLOCKS: usize = 12;
 /// The share of the variance that pure noise would leave in a window's mean which is always allowed for.
 const NOISE_FLOOR: f64 = 0.25;
 /// Blocks that stray this many times as far as their noise explains double the variance.
-const WANDER: f64 = 2.5;
+const WANDER: f64 = 2.0;
+/// Sigmas within which all honest blocks lie.
+const FARTHEST: f64 = 3.0;
 /// Median and upper quartile of |x| of a normal x, in sigmas.
 const MEDIAN: f64 = 0.6745;
 const QUARTILE: f64 = 1.1503;
@@ -53,7 +55,7 @@ pub(super) struct Learning {
     steps: u16,
 }
 
-/// Blocks are kept as f32 relative to the first value heard: to one part in 10 million of the range of the training.
+/// Blocks are kept as f32 relative to the last value of the first block: to one part in 10 million of what the training spans.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Channel {
     origin: Option<f64>,
@@ -87,8 +89,10 @@ impl Learning {
         let block_is_full = usize::from(self.steps).is_multiple_of(WINDOW);
         for (channel, value) in self.channels.iter_mut().zip(values) {
             if let Some(value) = value {
-                let origin = *channel.origin.get_or_insert(*value);
-                channel.filling.add(value - origin);
+                if channel.means.is_empty() {
+                    channel.origin = Some(*value);
+                }
+                channel.filling.add(*value);
             }
             if block_is_full {
                 channel.close();
@@ -119,7 +123,7 @@ impl Channel {
         let Filling { n, mean, squares } = core::mem::take(&mut self.filling);
         if n >= HALF {
             // There is room: a training has no more blocks than fit.
-            let _ = self.means.push(mean as f32);
+            let _ = self.means.push((mean - self.origin.unwrap_or(mean)) as f32);
             let _ = self.noises.push(sqrt(squares / f64::from(n - 1)) as f32);
         }
     }
@@ -137,12 +141,16 @@ impl Channel {
         // Successive blocks differ by two of them, so their variance is halved.
         let leap = rank(&mut leaps, 0.5) / MEDIAN / core::f64::consts::SQRT_2;
         let noise = Some(rank(&mut noises, 0.5)).filter(|n| *n > 0.0).unwrap_or(mean_noise);
-        let least = fabs(origin) * RESOLUTION;
+        // What is below the sensor's resolution, or ours, is arithmetic.
+        let least = (fabs(origin + median) * RESOLUTION).max(fabs(median) * f64::from(f32::EPSILON));
         if noise <= least && stray <= least && leap <= least {
             return Learned::Constant { level: origin + median };
         }
-        // The level is what the baseline would be by now, had it followed the blocks from their median on.
-        let level = means.fold(median, |level, m| level + (m - level) * (WINDOW as f64 / FOLLOW));
+        // The level is what the baseline would be by now, had it followed the blocks from their median on; a block that lies
+        // as far out as no block should draws no further than one at the edge.
+        let edge = FARTHEST * stray;
+        let held = means.map(|m| m.clamp(median - edge, median + edge));
+        let level = held.fold(median, |level, m| level + (m - level) * (WINDOW as f64 / FOLLOW));
         let Spread { scale, noise, wander } = Spread::of(leap, noise.max(least), stray);
         Learned::Alive(Alive { level: origin + level, scale, noise, wander })
     }

@@ -6,34 +6,37 @@
 //!
 //! 1. It *learns* for 400 steps: 16 blocks of 25 ([`learn`]). Of every channel that gives a level and a scale `s` in the
 //!    channel's unit: how far the mean of 25 steps strays by itself.
-//!    `s² = (d² + v/(4·25)) · (1 + w²·25/(2.5²·v))`, where `d` is the spread of a block's mean from one block to the next
+//!    `s² = (d² + v/(4·25)) · (1 + w²·25/(2²·v))`, where `d` is the spread of a block's mean from one block to the next
 //!    (median, as a sigma), `v` the variance within a block (median) and `w` the spread of the block means about their median
 //!    (their upper quartile, as a sigma). The second factor is the price of wandering: a temperature that moves more between
 //!    blocks than its noise explains is not known after 16 of them, so it must move far to be believed.
 //! 2. It *watches* ([`watch`]): `z = (mean of the last 25 steps - baseline) / s`; a single reading counts for at most 8 of its
 //!    own noise. While all is quiet the baseline follows the window over 150 steps and `s` is widened (never narrowed) where
 //!    the mean square of `z` over 800 steps is beyond 1: a short training does not know all that is normal. While the
-//!    condition stands neither moves: a fault is never learned. The group's **excess** is the sum over channels of what `|z|` has beyond 2.5, so it says by itself
-//!    which channels moved and how much each weighs ([`Moved`]).
+//!    condition stands neither moves: a fault is not learned unsaid. The group's **excess** is the sum over channels of what
+//!    `|z|` has beyond 2.5, so it says by itself which channels moved and how much each weighs ([`Moved`]).
 //! 3. The condition begins when the excess has risen by `raise` from where it lay, and ends when four fifths of its peak
-//!    have gone. What remains then is followed by the baseline; only a fresh rise begins a new one.
+//!    have gone. What remains then is followed by the baseline; only a fresh rise begins a new one. A level that has stood for
+//!    `settle` steps is taken for a new operating point, and it is said that it was ([`State::settled`]).
 //! 4. A **turn** is the moment the window has left the level it had after the last turn (the same sum, against a baseline that
-//!    never stands still, beyond three quarters of `raise`); at most one a window. Turns mark where a fault begins, ripens
-//!    and goes, for the graph and the report; they alarm nobody.
+//!    never stands still, beyond `raise`); at most one a window. Turns mark where a fault begins, ripens and goes, for the graph
+//!    and the report; they alarm nobody.
 //!
 //! Sources: the sum of excesses is a soft form of the MEWMA/T² family (Lowry et al., Technometrics 34, 1992) with the identity in
 //! place of the covariance: nothing is inverted, so identical, constant or dead channels can't make it singular, and two
-//! channels that say the same count twice. Robust spreads after Rousseeuw and Croux, J. Am. Stat. Assoc. 88, 1993; the constants
-//! were set on 17 runs of a pump rig (SKAB) and hold for a plateau of values around them (docs/detectors.md).
+//! channels that say the same count twice. Robust spreads after Rousseeuw and Croux, J. Am. Stat. Assoc. 88, 1993. The constants
+//! are the middle of a plateau found on 17 recorded runs of a pump rig (SKAB) whose training stretch was also moved about;
+//! `cargo run --release -p gengfu-core --example score_skab` prints what they are worth.
 //!
-//! State: 3.6 KiB, whatever the number of channels. A frame of 8 channels costs about a microsecond.
+//! State: 3.4 KiB, whatever the number of channels. A frame of 8 channels costs one to two microseconds.
 //!
 //! - **Missing** (or not finite, or beyond 1e30): a channel with fewer than 13 of the last 25 steps is not judged. Its last `z` keeps a
 //!   condition from ending, and never begins one. A pause as long as a window empties the window, never the baseline.
 //! - **Constant** in training: its first other value tells its resolution, which becomes its scale; four readings in 25 that
 //!   differ are then a departure. Fewer than 12 usable blocks: not judged at all, and [`Doubt`] says so.
 //! - **A fault in the training stretch** is part of the reference: a fault in less than a quarter of it does little harm; a longer
-//!   one widens `s` and makes the detector deaf (see [`Doubt::Wanders`]), or makes the recovery look like the fault.
+//!   one widens `s` and makes the detector deaf (see [`Doubt::Wanders`]), or makes the recovery look like the fault. Wild
+//!   readings in training do the same; give the points a range, so that they are bad instead.
 //!
 //! When not to use it: where the operating point is switched on purpose (a pump that starts and stops, or give it one group a
 //! mode); for slow ageing over hours, which the baseline follows (use a trend or a limit on the channel); for contacts; with
@@ -65,13 +68,16 @@ pub struct Params {
     pub channels: u8,
     /// Length of a step in milliseconds, at least the period of the slowest channel. Training takes 400 of them.
     pub step_ms: u64,
-    /// Excess that begins the condition, in scales; 2.0 is the measured default, 1 is nervous, 5 is dull.
+    /// Excess that begins the condition, in scales; 1.5 is the measured default, 1 is nervous, 5 is dull.
     pub raise: f64,
+    /// After how many steps a level that stands is taken for a new operating point, which ends the condition and is told by
+    /// [`State::settled`]. `None`: only a person decides that, with [`State::learn_again`].
+    pub settle: Option<u32>,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { channels: 1, step_ms: 1_000, raise: 2.0 }
+        Self { channels: 1, step_ms: 1_000, raise: 1.5, settle: Some(900) }
     }
 }
 
@@ -110,8 +116,8 @@ pub enum Doubt {
 enum Phase {
     /// `floor`: the least excess since the last condition ended.
     Quiet { floor: f64 },
-    /// The condition stands; `peak`: the greatest excess it has had.
-    Moved { onset: Wall, peak: f64 },
+    /// The condition stands; `peak`: the greatest excess it has had, `steps`: for how many frames that could be judged.
+    Moved { onset: Wall, peak: f64, steps: u32 },
 }
 
 /// One word of every channel, as they come in.
@@ -141,6 +147,7 @@ pub struct State {
     /// When the last frame was closed.
     closed: Option<Mono>,
     turned: Option<Wall>,
+    settled: Option<Wall>,
 }
 
 const _: () = assert!(size_of::<State>() <= 4096);
@@ -148,14 +155,14 @@ const _: () = assert!(size_of::<State>() <= 4096);
 impl Default for State {
     fn default() -> Self {
         let mind = Mind::Learning(Learning::default());
-        Self { phase: Phase::Quiet { floor: 0.0 }, mind, frame: EMPTY, closed: None, turned: None }
+        Self { phase: Phase::Quiet { floor: 0.0 }, mind, frame: EMPTY, closed: None, turned: None, settled: None }
     }
 }
 
 impl State {
     /// The condition stands since `onset`, whatever was heard; for a restart.
     pub const fn stand(&mut self, onset: Wall) {
-        self.phase = Phase::Moved { onset, peak: 0.0 };
+        self.phase = Phase::Moved { onset, peak: 0.0, steps: 0 };
     }
 
     /// The condition is over, whatever was heard; for a restart.
@@ -233,6 +240,12 @@ impl State {
         self.turned
     }
 
+    /// When a level that had stood for `settle` was last taken for the new normal. Whoever shows the end of that condition
+    /// has to say so: nothing has gone back to where it was.
+    pub const fn settled(&self) -> Option<Wall> {
+        self.settled
+    }
+
     /// What is to be said against the verdict on `channel`.
     pub fn doubt(&self, channel: usize) -> Option<Doubt> {
         match &self.mind {
@@ -275,6 +288,10 @@ impl State {
                 if let Some(excess) = watching.excess() {
                     self.phase = self.phase.drive(excess, params.raise, frame.at);
                 }
+                if self.phase.is_old(params.settle) {
+                    watching.settle();
+                    (self.phase, self.settled) = (Phase::Quiet { floor: 0.0 }, Some(frame.at));
+                }
                 if matches!(self.phase, Phase::Quiet { .. }) {
                     watching.follow();
                 }
@@ -292,14 +309,23 @@ impl Phase {
             Self::Quiet { floor } => {
                 let floor = floor.min(excess.held);
                 if excess.judged - floor > raise {
-                    Self::Moved { onset: at, peak: excess.held }
+                    Self::Moved { onset: at, peak: excess.held, steps: 1 }
                 } else {
                     Self::Quiet { floor }
                 }
             }
             // After a restart the peak is not known: whatever is less than would begin it ends it.
             Self::Moved { peak, .. } if excess.held < REST * peak.max(raise) => Self::Quiet { floor: excess.held },
-            Self::Moved { onset, peak } => Self::Moved { onset, peak: peak.max(excess.held) },
+            Self::Moved { onset, peak, steps } => {
+                Self::Moved { onset, peak: peak.max(excess.held), steps: steps.saturating_add(1) }
+            }
+        }
+    }
+
+    fn is_old(self, settle: Option<u32>) -> bool {
+        match self {
+            Self::Quiet { .. } => false,
+            Self::Moved { steps, .. } => settle.is_some_and(|most| steps > most),
         }
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PUMP: Params = Params { channels: 4, step_ms: 1_000, raise: 2.0 };
+const PUMP: Params = Params { channels: 4, step_ms: 1_000, raise: 1.5, settle: None };
 /// What the four channels of the tests read when nothing happens, and their noise.
 const LEVELS: [f64; 4] = [32.0, 0.25, 4.0, 230.0];
 const NOISES: [f64; 4] = [0.5, 0.003, 0.2, 8.0];
@@ -67,9 +67,10 @@ fn a_shift_is_seen_and_the_channel_is_named() {
 fn it_ends_when_the_fault_does_and_a_turn_marks_both() {
     let mut state = taught();
     run(&mut state, (400, 600), normal);
-    run(&mut state, (600, 900), leak);
-    let begun = state.turned().expect("a turn");
-    assert!(state.standing().is_some() && begun < Wall(640_000));
+    run(&mut state, (600, 640), leak);
+    assert!(state.turned().expect("a turn") > Wall(600_000));
+    run(&mut state, (640, 900), leak);
+    assert!(state.standing().is_some());
     run(&mut state, (900, 940), normal);
     assert_eq!(state.standing(), None);
     assert!(state.turned().expect("another") > Wall(900_000));
@@ -80,6 +81,23 @@ fn a_fault_is_never_learned() {
     let mut state = taught();
     run(&mut state, (400, 20_000), leak);
     assert!(state.standing().is_some(), "five hours do not make it normal");
+}
+
+#[test]
+fn a_level_that_stays_is_taken_for_normal_only_where_that_is_wanted_and_it_is_said() {
+    let mut state = taught();
+    let patient = Params { settle: Some(300), ..PUMP };
+    for t in 400..740 {
+        let now = Now { mono: Mono(t * 1_000), wall: Wall(t as i64 * 1_000) };
+        for channel in 0..usize::from(patient.channels) {
+            state.value(&patient, channel, leak(channel, t), now.wall, now);
+        }
+        assert_eq!(state.settled().is_some(), state.standing().is_none() && t > 700, "at {t}");
+    }
+    let settled = state.settled().expect("it has settled");
+    assert!(settled > Wall(700_000) && settled < Wall(720_000), "{settled:?}");
+    run(&mut state, (740, 780), normal);
+    assert!(state.standing().is_some(), "the way back is a change as well");
 }
 
 #[test]
@@ -223,6 +241,16 @@ fn a_fault_in_an_eighth_of_the_training_does_not_hide_the_next() {
     assert_eq!(state.standing(), None);
     run(&mut state, (500, 540), leak);
     assert!(state.standing().is_some());
+}
+
+#[test]
+fn wild_readings_in_training_make_it_dull_and_never_loud() {
+    for every in [97, 150, 400] {
+        let wild = |c: usize, t: u64| if t < 400 && t.is_multiple_of(every) { 1e9 } else { normal(c, t) };
+        let mut state = State::default();
+        run(&mut state, (0, 2_000), wild);
+        assert_eq!(state.standing(), None, "one in {every}");
+    }
 }
 
 #[test]

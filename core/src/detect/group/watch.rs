@@ -14,8 +14,6 @@ const WIDEN: f64 = 800.0;
 const SILENT: f64 = 2.5;
 /// A single reading counts for at most this many of its own noise (or of the scale, if that is more).
 const SPIKE: f64 = 8.0;
-/// A turn is this share of what begins a condition.
-const TURN: f64 = 0.75;
 /// From here on a channel is called wandering.
 const WANDERS: f64 = 4.0;
 /// Readings further away than this many scales are all the same; f32 holds what is nearer to a part in 10 million.
@@ -96,11 +94,18 @@ impl Watching {
         }
     }
 
+    /// The baselines leap to where the windows are.
+    pub(super) fn settle(&mut self) {
+        for channel in self.channels.iter_mut().filter(|c| c.judged) {
+            channel.baseline = channel.place();
+        }
+    }
+
     /// Whether the windows have left the level of the last turn; if so, theirs is the new one.
     pub(super) fn turn(&mut self, raise: f64) -> bool {
         let judged = || self.channels.iter().filter(|c| c.judged);
         let off: f64 = judged().map(|c| beyond(c.turning / c.width())).sum();
-        let turned = off > TURN * raise && usize::from(self.calm) >= WINDOW;
+        let turned = off > raise && usize::from(self.calm) >= WINDOW;
         for channel in self.channels.iter_mut().filter(|c| c.judged) {
             channel.anchor = if turned { channel.place() } else { channel.anchor + channel.turning / FOLLOW };
         }
