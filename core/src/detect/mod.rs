@@ -24,6 +24,7 @@ pub mod frozen;
 pub mod count;
 pub mod dwell;
 pub mod accumulated;
+pub mod group;
 
 use crate::time::Wall;
 
