@@ -10,6 +10,7 @@ pub mod limit;
 pub mod digital;
 pub mod trend;
 pub mod absent;
+pub mod drift;
 
 use crate::time::Wall;
 
