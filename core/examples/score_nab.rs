@@ -41,8 +41,8 @@ fn main() -> Result<()> {
     for (series, scores) in all.iter().zip(&scores) {
         let dir = out.join(&series.category);
         fs::create_dir_all(&dir)?;
-        let lines: String = scores.iter().map(|s| format!("{s}\n")).collect();
-        fs::write(dir.join(format!("{}.csv", series.name)), format!("score\n{lines}"))?;
+        let lines: Vec<String> = scores.iter().map(f64::to_string).collect();
+        fs::write(dir.join(format!("{}.csv", series.name)), format!("score\n{}\n", lines.join("\n")))?;
     }
     fs::create_dir_all(&out)?;
     fs::write(out.join("threshold"), format!("{THRESHOLD}\n"))?;
@@ -77,7 +77,8 @@ fn read(file: &Path) -> Result<Series> {
     let column = |name: &str| head.iter().position(|h| *h == name);
     let (t, value) = column("t").zip(column("value")).ok_or("no columns t and value")?;
     let window = column("window");
-    let (mut rows, mut windows): (Vec<_>, Vec<(usize, (usize, usize))>) = (Vec::new(), Vec::new());
+    let mut rows = Vec::new();
+    let mut windows: Vec<(usize, (usize, usize))> = Vec::new();
     for (i, line) in lines.filter(|l| !l.trim().is_empty()).enumerate() {
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         let cell = |at: usize| cells.get(at).copied().ok_or_else(|| format!("row {}: too few columns", i + 1));
@@ -153,7 +154,7 @@ fn tally(windows: &[(usize, usize)], scores: &[f64], threshold: f64) -> Tally {
     let mut t = Tally { windows: windows.len() as f64, ..Tally::default() };
     let mut found = None;
     for (i, _) in scores.iter().enumerate().skip(probation).filter(|(_, s)| **s >= threshold) {
-        let past = windows.iter().filter(|w| w.0 <= i).next_back();
+        let past = windows.iter().rfind(|w| w.0 <= i);
         match past {
             Some(&(a, b)) if i <= b && found != Some(a) => {
                 found = Some(a);

@@ -25,15 +25,8 @@ pub enum Aspect {
 }
 
 /// All of them, in the order of [`Memory::look`].
-pub(super) const ASPECTS: [Aspect; 7] = [
-    Aspect::Step,
-    Aspect::Level,
-    Aspect::Mean,
-    Aspect::Hour,
-    Aspect::HourMean,
-    Aspect::Day,
-    Aspect::Activity,
-];
+pub(super) const ASPECTS: [Aspect; 7] =
+    [Aspect::Step, Aspect::Level, Aspect::Mean, Aspect::Hour, Aspect::HourMean, Aspect::Day, Aspect::Activity];
 
 /// Readings in the slow level, the short and the long mean, in what counts as active now and as active usually.
 const SLOW: f64 = 200.0;
@@ -94,8 +87,8 @@ impl Memory {
 
     /// The least difference that matters, at `value`.
     pub(super) fn floor(&self, value: f64) -> f64 {
-        // A double holds 15 digits; beside a large value the last three of them are nobody's measurement.
-        self.span * RESOLUTION + fabs(value) * 1e-12 + f64::MIN_POSITIVE
+        // Beside a large value a double cannot tell less than this.
+        self.span * RESOLUTION + fabs(value) * (4.0 * f64::EPSILON) + f64::MIN_POSITIVE
     }
 
     /// After a hole nothing short-lived is known: the next reading is neither a step nor part of a mean.
