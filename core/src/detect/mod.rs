@@ -25,6 +25,7 @@ pub mod count;
 pub mod dwell;
 pub mod accumulated;
 pub mod group;
+pub mod drift;
 
 use crate::time::Wall;
 
