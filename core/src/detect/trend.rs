@@ -220,7 +220,8 @@ fn forecast(blocks: &[Block], params: &Params) -> Left {
     let slope = median(slopes);
     let with = slopes.iter().filter(|s| **s * slope > 0.0).count();
     let against = slopes.iter().filter(|s| **s * slope < 0.0).count();
-    if n == 0 || (with as f64 - against as f64) / (n as f64) < AGREEMENT {
+    // A slope that is no number would give NaN below, whose sign is another on x86 than on ARM.
+    if n == 0 || !slope.is_finite() || (with as f64 - against as f64) / (n as f64) < AGREEMENT {
         return Left::Never;
     }
     let mut moved = [0.0; BLOCKS];
@@ -247,7 +248,8 @@ fn median(values: &mut [f64]) -> f64 {
     let mid = values.len() / 2;
     match (values.len() % 2, values.get(mid), values.get(mid.wrapping_sub(1))) {
         (1, Some(m), _) => *m,
-        (_, Some(high), Some(low)) => (low + high) / 2.0,
+        // Halved before they are added: two huge numbers must not make an infinity.
+        (_, Some(high), Some(low)) => low / 2.0 + high / 2.0,
         (_, _, _) => 0.0,
     }
 }
@@ -301,6 +303,22 @@ mod tests {
     #[test]
     fn rising_away_from_a_low_limit_is_no_danger() {
         assert_eq!(run(&LEAK, 10_000, |t| 0.2 + 0.0001 * t as f64), None);
+    }
+
+    /// A device without a range may send any float: none makes an infinity that stays, or a NaN.
+    #[test]
+    fn the_largest_numbers_stay_numbers() {
+        let (max, min) = (f64::MAX, f64::MIN);
+        for period in 1..12 {
+            let mut s = State::default();
+            for t in 0..2_000u64 {
+                let now = Now { mono: Mono(t * 50_000), wall: Wall(0) };
+                s.value(&LEAK, if t / period % 2 == 0 { max } else { min }, now.wall, now);
+                assert!(s.blocks.iter().all(|block| block.median.is_finite()));
+                assert!(!matches!(forecast(&s.blocks, &LEAK), Left::Ms(ms) if ms.is_nan()));
+            }
+        }
+        assert_eq!(median(&mut [max, max]), max);
     }
 
     #[test]
