@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-fuzz clean
+.PHONY: demo test check deny bench mind-cost setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-fuzz long-mind clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -26,8 +26,9 @@ deny: ## licences and sources of all that is linked, by deny.toml
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check licenses bans sources; \
 	else echo "NOT RUN make deny: cargo-deny is missing (cargo install --locked cargo-deny)"; fi
 
-core: ## the mind without std, as the node runs it
+core: ## the mind without std, as the node runs it, and the images for the board
 	$(CARGO) check -p gengfu-core --target thumbv7em-none-eabihf
+	$(CARGO) clippy -p gengfu-node --features board --lib --bins --target thumbv7em-none-eabihf -- -D warnings
 
 rig: ## the real binary against real brokers, stores, browsers and faults
 	$(CARGO) build --workspace --bin gengfu
@@ -45,7 +46,11 @@ bench: ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
 
-long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-fuzz ## the issue's full lengths; keep the output in docs/
+mind-cost: ## what a reading costs in core: ns on this machine, instructions on the emulated board
+	$(CARGO) run --release -p gengfu-node --example cost
+	$(RIG) --nocapture same_mind::a_reading
+
+long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-fuzz long-mind ## the issue's full lengths; keep the output in docs/
 long-round-trip:
 	GENGFU_LONG=1 $(RIG) --nocapture round_trip
 long-outage:
@@ -58,6 +63,8 @@ long-sick-disk:
 	GENGFU_LONG=1 $(RIG) --nocapture sick_disk
 long-fuzz: ## every decoder that reads disk or wire, many bytes; `make check` runs few of the same
 	PROPTEST_CASES=$${FUZZ_CASES:-200000} $(CARGO) test -p gengfu --lib -- survive
+long-mind: ## millions of events on this machine and on the emulated board
+	GENGFU_LONG=1 $(RIG) --nocapture same_mind::host
 long-two-days:
 	GENGFU_LONG=1 $(RIG) --nocapture two_days
 long-crash: # GENGFU_FAULTS="kill -9,bit flips" runs some rows of the matrix, GENGFU_SEED=... the same again

@@ -36,6 +36,7 @@ mod backup;
 mod export;
 mod silence;
 mod early_warning;
+mod same_mind;
 mod clock_step;
 mod console;
 mod page;
