@@ -1,7 +1,7 @@
 //! The drift detector on the Numenta Anomaly Benchmark:
 //! `cargo run --release -p gengfu-core --example score_nab -- DATA OUT [--report]`.
 //!
-//! Reads every DATA/<category>/<name>.csv (columns `t` in unix seconds, `value`, and perhaps `window`), in one pass, and
+//! Reads every DATA/nab/<category>/<name>.csv (columns `t` in unix seconds, `value`, and perhaps `window`), in one pass, and
 //! writes OUT/nab/<category>/<name>.csv (column `score`, a row a data row) and OUT/nab/threshold. With `--report` and labels
 //! it prints the benchmark's scores, and their spread when the threshold is chosen on one half of the series (by category)
 //! and judged on the other.
@@ -32,7 +32,7 @@ struct Series {
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [data, out, rest @ ..] = args.as_slice() else { return Err("usage: score_nab DATA OUT [--report]".into()) };
-    let all = load(Path::new(data))?;
+    let all = load(&Path::new(data).join("nab"))?;
     let out = Path::new(out).join("nab");
     let start = Instant::now();
     let scores: Vec<Vec<f64>> = all.iter().map(|s| run(s, THRESHOLD)).collect();

@@ -27,7 +27,7 @@ pub struct Params {
     pub tau_ms: u64,
     /// The load that counts as 1, in the load's unit; above 0.
     pub rated: f64,
-    /// After this long a reading has half of a third of its weight (1/e), ms.
+    /// After this long a reading has 1/e of its weight, ms.
     pub memory_ms: u64,
     /// How long it learns before it gives a residual.
     pub learn_ms: u64,

@@ -101,12 +101,14 @@ impl Window {
             }
         }
         let slopes = slopes.get_mut(..n).unwrap_or_default();
+        // A slope that is no number would give NaN below, whose sign is another on x86 than on ARM.
         let Some(slope) = median(slopes).filter(|s| s.is_finite()) else { return unknown };
         let mut moved = [0.0; BLOCKS];
         for (slot, block) in moved.iter_mut().zip(&self.blocks) {
             *slot = block.median + slope * (last.at.since(block.at) as f64);
         }
-        let level = median(moved.get_mut(..self.blocks.len()).unwrap_or_default()).unwrap_or(last.median);
+        let level = median(moved.get_mut(..self.blocks.len()).unwrap_or_default()).filter(|l| l.is_finite());
+        let level = level.unwrap_or(last.median);
         Slope { per_ms: Some(slope), level, latest: last.median }
     }
 }
@@ -134,3 +136,28 @@ fn sign(x: f64) -> f64 {
 }
 
 const _: () = assert!(size_of::<Window>() <= 472);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device without a range may send any float: none makes an infinity that stays, or a NaN.
+    #[test]
+    fn the_largest_numbers_stay_numbers() {
+        let mut told = 0;
+        for period in 1..40 {
+            let mut window = Window::default();
+            for t in 0..2_000u64 {
+                let value = if t / period % 2 == 0 { f64::MAX } else { f64::MIN };
+                let said = window.value(1_600_000, value, Mono(t * 50_000));
+                assert!(window.blocks.iter().all(|block| block.median.is_finite()));
+                if let Some(slope) = said {
+                    assert!(slope.per_ms.is_none_or(f64::is_finite) && slope.level.is_finite(), "{slope:?}");
+                    told += 1;
+                }
+            }
+        }
+        assert!(told > 0);
+        assert_eq!(median(&mut [f64::MAX, f64::MAX]), Some(f64::MAX));
+    }
+}
