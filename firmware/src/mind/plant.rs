@@ -2,7 +2,8 @@
 
 use gengfu_core::alarm::Priority;
 use gengfu_core::detect::limit::{Level as LimitLevel, Side};
-use gengfu_core::detect::{Params, absent, digital, limit, trend};
+use gengfu_core::detect::vote::{Degraded, Watch};
+use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
 use gengfu_core::engine::{Level, Rule};
 use gengfu_core::time::Now;
 
@@ -86,7 +87,10 @@ const DOOR: Kind = Kind {
     lines: &[0.0, 1.0],
     contact: true,
     rules: &[
-        rule(Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 10_000, off_ms: 0 }), HELD),
+        Rule {
+            re_alarm_ms: Some(20_000),
+            ..rule(Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 10_000, off_ms: 0 }), HELD)
+        },
         rule(Params::Digital(digital::Params { is: 0.0, negate: true, on_ms: 0, off_ms: 5_000 }), LOW),
     ],
 };
@@ -110,6 +114,17 @@ const HEAT: Kind = Kind {
             HELD,
         ),
         lost(0, Some(120_000)),
+        rule(
+            Params::Vote(vote::Params {
+                need: 2,
+                of: 3,
+                within_ms: 20_000,
+                degraded: Degraded::Fewer,
+                watch: Watch::Danger,
+                voters: 0,
+            }),
+            FIRE,
+        ),
     ],
 };
 

@@ -5,7 +5,7 @@ use gengfu_core::alarm::state::Refusal;
 use gengfu_core::alarm::{AlarmId, ModeName, Transition};
 use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
 use gengfu_core::engine::{
-    Area, Binding, Command, Engine, Event, ModeChange, Point, Policy, Pulse, Rule, Sink, Tables, Target,
+    Area, Binding, Command, Engine, Event, Group, ModeChange, Point, Policy, Pulse, Rule, Sink, Tables, Target, Wire,
 };
 use gengfu_core::reading::{PointId, RuleId};
 use gengfu_core::time::{Mono, Now};
@@ -66,6 +66,9 @@ pub(super) struct Memory<const P: usize, const B: usize> {
     absents: Vec<absent::State, B>,
     votes: Vec<vote::State, B>,
     areas: [Area; 1],
+    wires: Vec<Wire, B>,
+    /// One a point.
+    groups: Vec<Group, P>,
     heap: Vec<u32, B>,
     pulse: Pulse,
 }
@@ -77,7 +80,8 @@ impl<const P: usize, const B: usize> Site<P, B> {
     }
 
     /// Adds a point with these rules on it. Only before the first event.
-    /// A vote has no voters here, and none hides another.
+    ///
+    /// A vote hears the rules before it on its point; a trend is hidden while the point is known to be lost.
     ///
     /// # Panics
     /// Where there is no room: sites here are written down, not read from outside.
@@ -85,6 +89,7 @@ impl<const P: usize, const B: usize> Site<P, B> {
         let memory = &mut self.memory;
         let point = PointId(memory.points.len() as u32);
         let first = memory.bindings.len() as u32;
+        let group = lend(&mut memory.groups, Group::default());
         for rule in rules {
             let slot = match rule.params {
                 Params::Limit(_) => lend(&mut memory.limits, limit::State::default()),
@@ -95,7 +100,16 @@ impl<const P: usize, const B: usize> Site<P, B> {
             };
             let id = RuleId(lend(&mut self.rules, *rule));
             let seed = u64::from(id.0) + 1;
-            lend(&mut memory.bindings, Binding::new(id, point, seed, slot));
+            let lost = matches!(rule.params, Params::Absent(_)).then_some(group);
+            let binding = lend(&mut memory.bindings, Binding::new(id, point, seed, slot).hiding(lost));
+            match rule.params {
+                Params::Trend(_) => Group::hide(&mut memory.groups, &mut memory.bindings, group),
+                Params::Vote(_) => (first..binding).zip(0..).for_each(|(from, voter)| {
+                    let wire = Wire::lay(&mut memory.bindings, memory.wires.len(), from, binding, voter);
+                    wire.map(|wire| lend(&mut memory.wires, wire));
+                }),
+                Params::Limit(_) | Params::Digital(_) | Params::Absent(_) => {}
+            }
             lend(&mut memory.heap, 0);
         }
         lend(&mut memory.points, Point::new(point, first, rules.len() as u32));
@@ -143,8 +157,8 @@ impl<const P: usize, const B: usize> Site<P, B> {
             trends: &mut memory.trends,
             absents: &mut memory.absents,
             votes: &mut memory.votes,
-            wires: &[],
-            groups: &mut [],
+            wires: &memory.wires,
+            groups: &mut memory.groups,
             areas: &mut memory.areas,
             policy: Policy::default(),
             heap: &mut memory.heap,
