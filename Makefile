@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws clean
+.PHONY: demo test check deny bench mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -26,8 +26,9 @@ deny: ## licences and sources of all that is linked, by deny.toml
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check licenses bans sources; \
 	else echo "NOT RUN make deny: cargo-deny is missing (cargo install --locked cargo-deny)"; fi
 
-core: ## the mind without std, as the node runs it
+core: ## the mind without std, as the node runs it, and the images for the board
 	$(CARGO) check -p gengfu-core --target thumbv7em-none-eabihf
+	$(CARGO) clippy -p gengfu-node --features board --lib --bins --target thumbv7em-none-eabihf -- -D warnings
 
 rig: ## the real binary against real brokers, stores, browsers and faults
 	$(CARGO) build --workspace --bin gengfu
@@ -45,7 +46,25 @@ bench: ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
 
-long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-soak long-fuzz long-laws ## the issue's full lengths; keep the output in docs/
+mind-cost: ## what a reading costs in core: ns on this machine, instructions on the emulated board
+	$(CARGO) run --release -p gengfu-node --example cost
+	$(RIG) --nocapture same_mind::a_reading
+
+SCORES = score_scenarios score_skab score_nab
+SCORE_BUILD = $(CARGO) build --release -p gengfu-core $(SCORES:%=--example %)
+
+score: ## runs the detectors over DATA/{scenarios,skab,nab} and writes what they say, row by row, to OUT
+	@[ -n "$(DATA)" ] && [ -n "$(OUT)" ] || { echo "usage: make score DATA=folder OUT=folder"; exit 1; }
+	$(SCORE_BUILD)
+	for score in $(SCORES); do target/release/examples/$$score "$(DATA)" "$(OUT)" || exit 1; done
+
+score-report: DATA ?= ../shared/data
+score-report: ## the same, held against the labels in DATA: the tables of docs/benchmarks.md
+	$(SCORE_BUILD)
+	out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
+	for score in $(SCORES); do echo "== $$score" && target/release/examples/$$score "$(DATA)" "$$out" --report || exit 1; done
+
+long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-soak long-fuzz long-laws long-mind ## the issue's full lengths; keep the output in docs/
 long-round-trip:
 	GENGFU_LONG=1 $(RIG) --nocapture round_trip
 long-outage:
@@ -61,6 +80,8 @@ long-fuzz: ## every decoder that reads disk or wire, many bytes; `make check` ru
 long-laws: ## the alarm's table and the engine's laws, at length; `make check` runs a slice. GENGFU_SEED=... begins elsewhere
 	GENGFU_EVENTS=$${GENGFU_EVENTS:-100000000} $(CARGO) test --release -p gengfu-core --lib -- --nocapture laws
 	PROPTEST_CASES=$${LAW_CASES:-20000} $(CARGO) test --release -p gengfu-core --lib -- engine::tests
+long-mind: ## millions of events on this machine and on the emulated board
+	GENGFU_LONG=1 $(RIG) --nocapture same_mind::host
 long-two-days:
 	GENGFU_LONG=1 $(RIG) --nocapture two_days
 long-crash: # GENGFU_FAULTS="kill -9,bit flips" runs some rows of the matrix, GENGFU_SEED=... the same again

@@ -12,6 +12,7 @@ pub mod quality;
 pub mod reading;
 pub mod normalize;
 pub mod detect;
+pub mod derive;
 pub mod alarm;
 pub mod warning;
 pub mod engine;

@@ -6,11 +6,26 @@
 //! nor stops an on-delay that runs; only a value can.
 
 pub mod hold;
+pub mod block;
+pub mod slope;
+pub mod window;
+pub mod calendar;
+pub mod baseline;
 pub mod limit;
 pub mod digital;
 pub mod trend;
 pub mod absent;
 pub mod vote;
+pub mod cusum;
+pub mod rhythm;
+pub mod rate;
+pub mod band;
+pub mod frozen;
+pub mod count;
+pub mod dwell;
+pub mod accumulated;
+pub mod group;
+pub mod drift;
 
 use crate::time::Wall;
 

@@ -1,23 +1,23 @@
 //! Trend: robust slope and the time left until a limit; the early warning.
 //!
-//! The window is cut into 16 blocks; a block is the median of what fell into it (of an even sample of at most 15
-//! readings, so that cost and state do not grow with the rate). The slope is Theil-Sen's: the median of the slopes of
-//! all pairs of blocks (Sen, J. Am. Stat. Assoc. 63, 1968), the level the median of the blocks moved along it. The trend is
-//! believed when Kendall's agreement (pairs with the slope's sign minus those against it, over all) reaches 0.6: with 16
-//! blocks of pure noise that is beyond 3 sigma. `time to limit = (limit - level) / slope`.
+//! `time to limit = (limit - level) / slope`, slope and level from the window (slope.rs), while they are to be believed.
 //!
-//! It warns after 2 blocks in a row that foretell the limit within `within_ms`, and ends after 4 in a row that do not
-//! (or foretell it beyond 1.5 times that). State: 432 bytes. A block costs 120 slopes, a reading a few additions.
+//! It warns after 3 blocks in a row that foretell the limit within `within_ms`. It ends after 4 in a row that do not (or
+//! foretell it beyond 1.5 times that) and lie on the safe side of the level it was raised at: a leak that pauses is no
+//! repair. State: 512 bytes.
 //!
-//! When not to use it: on contacts, on quantities that saw-tooth within the window (tanks that are pumped), or with a
-//! window shorter than some 16 readings.
+//! Bad input: NaN and infinities are no values; a hole as long as the window empties it, and what stands goes on
+//! standing. After a restart by [`State::stand`] the level it was raised at is not known: until it foretells again, the trend alone ends it.
+//!
+//! When not to use it: on contacts, on quantities that saw-tooth with a period near the window (choose one a few times as
+//! long as the nuisance, a tenth of the saw), or with a window shorter than some 16 readings.
 
-use heapless::Vec;
 use libm::fabs;
 
 use super::Standing;
 use super::limit::Side;
-use crate::time::{Mono, Now, Wall};
+use super::slope::{Slope, Window};
+use crate::time::{Now, Wall};
 
 /// Parameters. Values in the point's unit, durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,72 +28,43 @@ pub struct Params {
     pub side: Side,
     /// Warn when the limit would be reached within this time.
     pub within_ms: u64,
-    /// How far back the slope looks; 16 blocks make it up.
+    /// How far back the slope looks; 16 blocks make it up, each best of a whole number of readings.
     pub window_ms: u64,
 }
 
-const BLOCKS: usize = 16;
-/// Fewer say nothing.
-const MIN_BLOCKS: usize = 8;
-const PAIRS: usize = BLOCKS * (BLOCKS - 1) / 2;
-const SAMPLES: usize = 15;
-/// Kendall agreement from which a slope is believed.
-const AGREEMENT: f64 = 0.6;
-const ON_BLOCKS: u8 = 2;
+const ON_BLOCKS: u8 = 3;
 const OFF_BLOCKS: u8 = 4;
 /// A warning ends only beyond this multiple of its horizon.
 const OFF_FACTOR: f64 = 1.5;
-
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Block {
-    at: Mono,
-    median: f64,
-}
-
-/// Readings of the block that is being filled, thinned evenly once they are more than fit.
-#[derive(Debug, Clone, PartialEq)]
-struct Filling {
-    from: Mono,
-    samples: Vec<f64, SAMPLES>,
-    /// Every `stride`-th reading is kept.
-    stride: u32,
-    seen: u32,
-}
 
 /// Whether it warns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
     /// `streak` blocks in a row have foretold the limit; the first of them came with the reading of `onset`.
     Quiet { streak: u8, onset: Wall },
-    /// `streak` blocks in a row have not.
-    Warning { streak: u8, onset: Wall, left_ms: u64 },
+    /// `streak` blocks in a row have not, and lie on the safe side of `mark`.
+    Warning { streak: u8, onset: Wall, left_ms: u64, mark: Option<f64> },
 }
 
 /// State of one trend rule on one point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
-    /// The oldest first.
-    blocks: Vec<Block, BLOCKS>,
-    filling: Filling,
+    window: Window,
     phase: Phase,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            blocks: Vec::new(),
-            filling: Filling { from: Mono(0), samples: Vec::new(), stride: 1, seen: 0 },
-            phase: Phase::Quiet { streak: 0, onset: Wall(0) },
-        }
+        Self { window: Window::default(), phase: Phase::Quiet { streak: 0, onset: Wall(0) } }
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 1024);
+const _: () = assert!(size_of::<State>() <= 512);
 
 impl State {
     /// The warning stands since `onset`, whatever the window holds; for a restart.
     pub fn stand(&mut self, onset: Wall) {
-        self.phase = Phase::Warning { streak: 0, onset, left_ms: 0 };
+        self.phase = Phase::Warning { streak: 0, onset, left_ms: 0, mark: None };
     }
 
     /// The warning is over, whatever the window holds; for a restart.
@@ -104,18 +75,9 @@ impl State {
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
-        let block_ms = (params.window_ms / BLOCKS as u64).max(1);
-        if !self.filling.samples.is_empty() && now.mono.since(self.filling.from) >= block_ms {
-            if now.mono.since(self.filling.from) > params.window_ms {
-                // A hole as long as the window: what lies before it says nothing about now.
-                self.blocks.clear();
-            } else {
-                self.close_block(block_ms);
-                self.judge(params, at);
-            }
-            self.filling.samples.clear();
+        if let Some(slope) = self.window.value(params.window_ms, value, now.mono) {
+            self.judge(params, slope, at);
         }
-        self.filling.add(value, now.mono);
     }
 
     /// What stands.
@@ -128,68 +90,38 @@ impl State {
         }
     }
 
-    fn close_block(&mut self, block_ms: u64) {
-        let block = Block { at: self.filling.from.plus(block_ms / 2), median: self.filling.median() };
-        if self.blocks.is_full() {
-            self.blocks.remove(0);
-        }
-        // There is room: one has just gone.
-        let _ = self.blocks.push(block);
-    }
-
-    fn judge(&mut self, params: &Params, at: Wall) {
-        let left = forecast(&self.blocks, params);
+    fn judge(&mut self, params: &Params, slope: Slope, at: Wall) {
+        let left = forecast(slope, params);
+        let latest = slope.latest;
         let within = params.within_ms as f64;
         self.phase = match (self.phase, left) {
             (Phase::Quiet { streak, onset }, Left::Ms(ms)) if ms <= within => {
                 let onset = if streak == 0 { at } else { onset };
                 if streak + 1 >= ON_BLOCKS {
-                    Phase::Warning { streak: 0, onset, left_ms: ms as u64 }
+                    Phase::Warning { streak: 0, onset, left_ms: ms as u64, mark: Some(latest) }
                 } else {
                     Phase::Quiet { streak: streak + 1, onset }
                 }
             }
             (Phase::Quiet { onset, .. }, Left::Ms(_) | Left::Never | Left::Beyond) => Phase::Quiet { streak: 0, onset },
-            (Phase::Warning { onset, .. }, Left::Ms(ms)) if ms <= within * OFF_FACTOR => {
-                Phase::Warning { streak: 0, onset, left_ms: ms as u64 }
+            (Phase::Warning { onset, mark, .. }, Left::Ms(ms)) if ms <= within * OFF_FACTOR => {
+                Phase::Warning { streak: 0, onset, left_ms: ms as u64, mark: mark.or(Some(latest)) }
             }
             // Beyond the limit the limit's own alarm speaks; the warning has come true and stays.
-            (Phase::Warning { onset, .. }, Left::Beyond) => Phase::Warning { streak: 0, onset, left_ms: 0 },
-            (Phase::Warning { streak, onset, .. }, Left::Ms(_) | Left::Never) if streak + 1 >= OFF_BLOCKS => {
-                Phase::Quiet { streak: 0, onset }
-            }
-            (Phase::Warning { streak, onset, left_ms }, Left::Ms(_) | Left::Never) => {
-                Phase::Warning { streak: streak + 1, onset, left_ms }
+            (Phase::Warning { onset, mark, .. }, Left::Beyond) => Phase::Warning { streak: 0, onset, left_ms: 0, mark },
+            (Phase::Warning { streak, onset, left_ms, mark }, Left::Ms(_) | Left::Never) => {
+                // A restart knows no mark: then the trend alone decides.
+                let retreated = mark.is_none_or(|mark| match params.side {
+                    Side::High => latest <= mark,
+                    Side::Low => latest >= mark,
+                });
+                match (retreated, streak + 1 >= OFF_BLOCKS) {
+                    (false, _) => Phase::Warning { streak: 0, onset, left_ms, mark },
+                    (true, false) => Phase::Warning { streak: streak + 1, onset, left_ms, mark },
+                    (true, true) => Phase::Quiet { streak: 0, onset },
+                }
             }
         };
-    }
-}
-
-impl Filling {
-    fn add(&mut self, value: f64, now: Mono) {
-        if self.samples.is_empty() {
-            (self.from, self.stride, self.seen) = (now, 1, 0);
-        }
-        let wanted = self.seen.is_multiple_of(self.stride);
-        self.seen = self.seen.wrapping_add(1);
-        if !wanted {
-            return;
-        }
-        if self.samples.is_full() {
-            // Keep every second of them, and from now on half as many.
-            let mut odd = false;
-            self.samples.retain(|_| {
-                odd = !odd;
-                odd
-            });
-            self.stride = self.stride.saturating_mul(2);
-        }
-        // There is room: half of them have just gone.
-        let _ = self.samples.push(value);
-    }
-
-    fn median(&mut self) -> f64 {
-        median(&mut self.samples)
     }
 }
 
@@ -203,58 +135,25 @@ enum Left {
     Beyond,
 }
 
-fn forecast(blocks: &[Block], params: &Params) -> Left {
-    let Some(last) = blocks.last().filter(|_| blocks.len() >= MIN_BLOCKS) else { return Left::Never };
-    let mut slopes = [0.0; PAIRS];
-    let mut n = 0;
-    for (i, later) in blocks.iter().enumerate().skip(1) {
-        for earlier in blocks.iter().take(i) {
-            let dt = later.at.since(earlier.at) as f64;
-            if let Some(slot) = slopes.get_mut(n).filter(|_| dt > 0.0) {
-                *slot = (later.median - earlier.median) / dt;
-                n += 1;
-            }
-        }
-    }
-    let slopes = slopes.get_mut(..n).unwrap_or_default();
-    let slope = median(slopes);
-    let with = slopes.iter().filter(|s| **s * slope > 0.0).count();
-    let against = slopes.iter().filter(|s| **s * slope < 0.0).count();
-    if n == 0 || (with as f64 - against as f64) / (n as f64) < AGREEMENT {
-        return Left::Never;
-    }
-    let mut moved = [0.0; BLOCKS];
-    for (slot, block) in moved.iter_mut().zip(blocks) {
-        *slot = block.median + slope * (last.at.since(block.at) as f64);
-    }
-    let level = median(moved.get_mut(..blocks.len()).unwrap_or_default());
+fn forecast(slope: Slope, params: &Params) -> Left {
+    let Some(per_ms) = slope.per_ms else { return Left::Never };
     let (distance, approaching) = match params.side {
-        Side::High => (params.limit - level, slope > 0.0),
-        Side::Low => (level - params.limit, slope < 0.0),
+        Side::High => (params.limit - slope.level, per_ms > 0.0),
+        Side::Low => (slope.level - params.limit, per_ms < 0.0),
     };
     if distance <= 0.0 {
         Left::Beyond
     } else if approaching {
-        Left::Ms(distance / fabs(slope))
+        Left::Ms(distance / fabs(per_ms))
     } else {
         Left::Never
-    }
-}
-
-/// Median of a few numbers, sorting them in place; 0 of none.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let mid = values.len() / 2;
-    match (values.len() % 2, values.get(mid), values.get(mid.wrapping_sub(1))) {
-        (1, Some(m), _) => *m,
-        (_, Some(high), Some(low)) => (low + high) / 2.0,
-        (_, _, _) => 0.0,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Mono;
 
     const LEAK: Params = Params { limit: 0.15, side: Side::Low, within_ms: 3_600_000, window_ms: 1_600_000 };
 
@@ -286,6 +185,49 @@ mod tests {
         assert!(seen < 1_300, "seen at {seen} s");
         let truth = (3_000 - seen) as f64 * 1000.0;
         assert!((left as f64 - truth).abs() < 0.1 * truth, "foretold {left} ms of {truth}");
+    }
+
+    #[test]
+    fn a_leak_that_pauses_is_no_repair() {
+        let mut s = State::default();
+        let mut say = |from: u64, to: u64, f: &dyn Fn(f64) -> f64| {
+            for t in from..to {
+                let now = Now { mono: Mono(t * 1000), wall: Wall(0) };
+                s.value(&LEAK, f(t as f64), now.wall, now);
+            }
+            s.standing(&LEAK).is_some()
+        };
+        assert!(say(0, 2_000, &|t| 0.45 - 0.0001 * t));
+        assert!(say(2_000, 20_000, &|_| 0.25), "it stands where it stood");
+        assert!(!say(20_000, 23_000, &|_| 0.45), "and is filled up again");
+    }
+
+    #[test]
+    fn steam_that_rises_at_once_and_falls_for_long_is_no_smouldering() {
+        let smoke = Params { limit: 0.15, side: Side::High, within_ms: 1_800_000, window_ms: 320_000 };
+        for rise in [10.0, 30.0, 60.0] {
+            let steam = |t: u64| {
+                let since = t as f64 - 1_000.0;
+                let rest = if since < 0.0 { 0.0 } else { (since / rise).min((-(since - rise).max(0.0) / 180.0).exp()) };
+                0.01 + 0.14 * rest + 0.001 * noise(t)
+            };
+            assert_eq!(run(&smoke, 3_000, steam), None, "a rise of {rise} s");
+        }
+        let fire = |t: u64| 0.01 + 0.14 * (t.saturating_sub(1_000) as f64 / 600.0).min(2.0) + 0.001 * noise(t);
+        assert!(run(&smoke, 3_000, fire).is_some_and(|(t, _)| t < 1_300));
+    }
+
+    #[test]
+    fn nonsense_and_a_year_without_a_word_say_nothing() {
+        for nonsense in [f64::NAN, f64::INFINITY, 1e300] {
+            assert_eq!(run(&LEAK, 5_000, |t| if t.is_multiple_of(2) { nonsense } else { 0.3 }), None);
+        }
+        let mut s = State::default();
+        for (t, v) in [(0, 0.45), (31_536_000, 0.16), (63_072_000, 0.15)] {
+            let now = Now { mono: Mono(t * 1000), wall: Wall(0) };
+            s.value(&LEAK, v, now.wall, now);
+        }
+        assert!(s.standing(&LEAK).is_none());
     }
 
     #[test]

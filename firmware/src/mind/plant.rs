@@ -1,0 +1,143 @@
+//! The site the log is about: every kind of rule, with the delays, levels and latches that make their alarms differ.
+
+use gengfu_core::alarm::Priority;
+use gengfu_core::detect::limit::{Level as LimitLevel, Side};
+use gengfu_core::detect::vote::{Degraded, Watch};
+use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
+use gengfu_core::engine::{Level, Rule};
+use gengfu_core::time::Now;
+
+use super::site::Site;
+
+/// How many points of each kind.
+pub(super) const OF_EACH: usize = 12;
+/// All points: kind `n % KINDS` is that of point `n`.
+pub(super) const POINTS: usize = OF_EACH * KINDS.len();
+const BINDINGS: usize = POINTS * 3;
+
+pub(super) type Plant = Site<POINTS, BINDINGS>;
+
+/// A kind of point: where its value is at home, where it is dangerous, and what watches it.
+pub(super) struct Kind {
+    /// The value of quiet days.
+    pub(super) home: f64,
+    /// The lines it is held against: the log lets it come close to them, to the bit.
+    pub(super) lines: &'static [f64],
+    /// A contact knows 0 and 1; anything else, all values between.
+    pub(super) contact: bool,
+    pub(super) rules: &'static [Rule],
+}
+
+const LOW: Level = Level { priority: Priority::Low, latch: false, shelvable: true };
+pub(super) const HIGH: Level = Level { priority: Priority::High, latch: false, shelvable: true };
+const HELD: Level = Level { priority: Priority::High, latch: true, shelvable: true };
+const CRITICAL: Level = Level { priority: Priority::Critical, latch: false, shelvable: true };
+const FIRE: Level = Level { priority: Priority::Critical, latch: true, shelvable: false };
+
+pub(super) const fn rule(params: Params, level: Level) -> Rule {
+    levels(params, level, level)
+}
+
+const fn levels(params: Params, first: Level, second: Level) -> Rule {
+    Rule::new(params, [first, second])
+}
+
+const fn lost(bad_ms: u64, silent_ms: Option<u64>) -> Rule {
+    rule(Params::Absent(absent::Params { bad_ms, silent_ms }), HIGH)
+}
+
+const fn line(limit: f64, clear: f64, on_ms: u64, off_ms: u64) -> LimitLevel {
+    LimitLevel { limit, clear, on_ms, off_ms }
+}
+
+const PRESSURE: Kind = Kind {
+    home: 0.45,
+    lines: &[0.15, 0.17],
+    contact: false,
+    rules: &[
+        rule(
+            Params::Limit(limit::Params { side: Side::Low, first: line(0.15, 0.17, 5_000, 3_000), second: None }),
+            CRITICAL,
+        ),
+        rule(Params::Trend(trend::Params { limit: 0.15, side: Side::Low, within_ms: 60_000, window_ms: 64_000 }), LOW),
+        lost(4_000, Some(30_000)),
+    ],
+};
+
+const GAS: Kind = Kind {
+    home: 3.0,
+    lines: &[22.0, 25.0, 45.0, 50.0],
+    contact: false,
+    rules: &[
+        levels(
+            Params::Limit(limit::Params {
+                side: Side::High,
+                first: line(25.0, 22.0, 0, 0),
+                second: Some(line(50.0, 45.0, 2_000, 0)),
+            }),
+            HIGH,
+            FIRE,
+        ),
+        lost(10_000, None),
+    ],
+};
+
+const DOOR: Kind = Kind {
+    home: 0.0,
+    lines: &[0.0, 1.0],
+    contact: true,
+    rules: &[
+        Rule {
+            re_alarm_ms: Some(20_000),
+            ..rule(Params::Digital(digital::Params { is: 1.0, negate: false, on_ms: 10_000, off_ms: 0 }), HELD)
+        },
+        rule(Params::Digital(digital::Params { is: 0.0, negate: true, on_ms: 0, off_ms: 5_000 }), LOW),
+    ],
+};
+
+const HEAT: Kind = Kind {
+    home: 35.0,
+    lines: &[60.0, 70.0, 85.0],
+    contact: false,
+    rules: &[
+        levels(
+            Params::Limit(limit::Params {
+                side: Side::High,
+                first: line(70.0, 60.0, 1_000, 1_000),
+                second: Some(line(85.0, 85.0, 0, 4_000)),
+            }),
+            HIGH,
+            FIRE,
+        ),
+        rule(
+            Params::Trend(trend::Params { limit: 70.0, side: Side::High, within_ms: 600_000, window_ms: 160_000 }),
+            HELD,
+        ),
+        lost(0, Some(120_000)),
+        rule(
+            Params::Vote(vote::Params {
+                need: 2,
+                of: 3,
+                within_ms: 20_000,
+                degraded: Degraded::Fewer,
+                watch: Watch::Danger,
+                voters: 0,
+            }),
+            FIRE,
+        ),
+    ],
+};
+
+const KINDS: [&Kind; 4] = [&PRESSURE, &GAS, &DOOR, &HEAT];
+
+/// What each point is, by its number.
+pub(super) fn kinds() -> impl Iterator<Item = &'static Kind> {
+    KINDS.into_iter().cycle().take(POINTS)
+}
+
+/// The site, before its first event.
+pub(super) fn plant(began: Now) -> Plant {
+    let mut plant = Site::new(began);
+    kinds().for_each(|kind| plant.add(kind.rules));
+    plant
+}
