@@ -39,7 +39,8 @@ fn audits(gateway: &Gateway) -> Vec<(String, String)> {
         | Entry::Start { .. }
         | Entry::Stop { .. }
         | Entry::Gap { .. }
-        | Entry::Mode(_) => None,
+        | Entry::Mode(_)
+        | Entry::Level(_) => None,
     });
     told.collect()
 }

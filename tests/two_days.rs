@@ -129,6 +129,8 @@ impl Rig {
             standing,
             recent: Vec::new(),
             modes: Vec::new(),
+            levels: Vec::new(),
+            last_seen: None,
             present,
         };
         let (engine, task) = driver::start(setup).unwrap();

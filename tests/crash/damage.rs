@@ -98,6 +98,7 @@ impl Books {
             | Entry::Stop { .. }
             | Entry::Gap { .. }
             | Entry::Mode(_)
+            | Entry::Level(_)
             | Entry::Maintenance { .. } => None,
         };
         let kept = lane.iter().filter_map(|entry| Some((at(entry)?, serde_json::to_string(entry).unwrap())));
