@@ -109,9 +109,9 @@ pub(super) async fn run(Alarms { running, json, act }: Alarms) -> ExitCode {
         Ok(gateway) => gateway,
         Err(code) => return code,
     };
-    match act.unwrap_or(Act::List { state: "standing".to_owned() }) {
-        Act::List { state } => list(&gateway, &state, json).await.unwrap_or_else(Failure::told),
-        act => order(&gateway, act, json).await.unwrap_or_else(|code| code),
+    match act.map_or_else(|| Asked::List("standing".to_owned()), asked) {
+        Asked::List(state) => list(&gateway, &state, json).await.unwrap_or_else(Failure::told),
+        Asked::Order(verb, deed, body) => order(&gateway, verb, deed, body, json).await.unwrap_or_else(|code| code),
     }
 }
 
@@ -129,11 +129,18 @@ async fn list(gateway: &Gateway, state: &str, json: bool) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-/// The word of the API for an act, its deed, and what goes with it.
-fn request(act: Act) -> Option<(&'static str, Deed, Value)> {
+/// What the gateway is asked.
+enum Asked {
+    /// Alarms in this state.
+    List(String),
+    /// The word of the API for an act, its deed, and what goes with it.
+    Order(&'static str, Deed, Value),
+}
+
+fn asked(act: Act) -> Asked {
     let noted = |note: Option<String>| note.map_or_else(|| json!({}), |note| json!({ "note": note }));
-    Some(match act {
-        Act::List { .. } => return None,
+    let (verb, deed, body) = match act {
+        Act::List { state } => return Asked::List(state),
         Act::Ack { deed, note } => ("acknowledge", deed, noted(note)),
         Act::Reset { deed, note } => ("reset", deed, noted(note)),
         Act::Shelve { deed, r#for, reason, one_shot } => {
@@ -145,11 +152,11 @@ fn request(act: Act) -> Option<(&'static str, Deed, Value)> {
         }
         Act::ReturnToService { deed, note } => ("return-to-service", deed, noted(note)),
         Act::Note { deed, text } => ("note", deed, json!({ "note": text })),
-    })
+    };
+    Asked::Order(verb, deed, body)
 }
 
-async fn order(gateway: &Gateway, act: Act, json: bool) -> Result<ExitCode, ExitCode> {
-    let Some((verb, deed, mut body)) = request(act) else { return Ok(ExitCode::SUCCESS) };
+async fn order(gateway: &Gateway, verb: &str, deed: Deed, mut body: Value, json: bool) -> Result<ExitCode, ExitCode> {
     if let Some(fields) = body.as_object_mut() {
         fields.insert("by".to_owned(), ask::by(deed.by)?.into());
     }

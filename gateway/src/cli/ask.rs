@@ -128,12 +128,13 @@ pub(super) fn by(given: Option<String>) -> Result<String, ExitCode> {
 
 /// A text as one part of an address.
 pub(super) fn part(text: &str) -> String {
+    use std::fmt::Write;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~@".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out += &format!("%{byte:02X}");
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

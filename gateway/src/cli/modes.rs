@@ -102,11 +102,12 @@ async fn order(
 
 /// What a walk-test has tripped, and what not.
 fn walked(record: &Value) -> String {
+    use std::fmt::Write;
     let mut out = String::new();
     for (key, what) in [("tripped", "tripped"), ("untripped", "not tripped")] {
         let names: Vec<&str> = items(record, &format!("/{key}")).iter().filter_map(Value::as_str).collect();
         if !names.is_empty() {
-            out += &format!("  {what} ({}): {}\n", names.len(), names.join(", "));
+            let _ = writeln!(out, "  {what} ({}): {}", names.len(), names.join(", "));
         }
     }
     out

@@ -172,6 +172,7 @@ fn levels(status: &Value) -> String {
 
 /// The modes that run, a line each.
 fn running(modes: &Value) -> String {
+    use std::fmt::Write;
     let mut out = String::new();
     for area in items(modes, "/items") {
         let Some(running) = area.get("running").filter(|running| running.is_object()) else { continue };
@@ -179,7 +180,7 @@ fn running(modes: &Value) -> String {
         let area =
             area.get("area").and_then(Value::as_str).filter(|area| !area.is_empty()).unwrap_or("what is in no area");
         let left = running.get("remaining_ms").and_then(Value::as_i64).map_or("?".to_owned(), age);
-        out += &format!("{} in {area} by {} for another {left}: {}\n", word("mode"), word("by"), word("reason"));
+        let _ = writeln!(out, "{} in {area} by {} for another {left}: {}", word("mode"), word("by"), word("reason"));
     }
     out
 }
