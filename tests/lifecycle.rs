@@ -206,7 +206,13 @@ fn a_shelf_ends_by_its_time_its_one_shot_or_a_person_and_is_refused_with_the_men
         .into_iter()
         .filter_map(|entry| match entry {
             Entry::Audit { action, detail, .. } => Some(format!("{action} {detail}")),
-            _ => None,
+            Entry::Alarm(_)
+            | Entry::Start { .. }
+            | Entry::Stop { .. }
+            | Entry::Gap { .. }
+            | Entry::Mode(_)
+            | Entry::Level(_)
+            | Entry::Maintenance { .. } => None,
         })
         .collect();
     for wanted in ["shelve hot d0/r0; 1800 s; new sensor comes", "shelve-refused", "unshelve"] {

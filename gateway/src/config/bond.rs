@@ -145,8 +145,9 @@ fn count(mut params: vote::Params, voters: &[(Value<'_>, String)], all: &[Rule])
         return None;
     }
     params.of = found.len() as u8;
-    let names: String = found.iter().map(|voter| format!("{}@{}\n", voter.rule, voter.point)).collect();
-    params.voters = Sha256::digest(names).iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte));
+    let names: Vec<String> = found.iter().map(|voter| format!("{}@{}", voter.rule, voter.point)).collect();
+    params.voters =
+        Sha256::digest(names.join("\n")).iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte));
     Some((params, found))
 }
 

@@ -71,7 +71,7 @@ impl Storage {
             ..Self::default()
         };
         for (index, rule) in site.rules.iter().enumerate() {
-            let of = |n: usize| rule.levels.get(n).or(rule.levels.first()).map_or(FALLBACK, level);
+            let of = |n: usize| rule.levels.get(n).or(rule.levels.first()).copied().map_or(FALLBACK, level);
             let unknown = match rule.unknown {
                 checked::Unknown::Hold | checked::Unknown::Alarm => Unknown::Hold,
                 checked::Unknown::Danger => Unknown::Danger,
@@ -295,7 +295,7 @@ impl Storage {
 
 const FALLBACK: Level = Level { priority: gengfu_core::alarm::Priority::Medium, latch: false, shelvable: true };
 
-fn level(meta: &checked::LevelMeta) -> Level {
+fn level(meta: checked::LevelMeta) -> Level {
     Level { priority: meta.priority, latch: meta.latch, shelvable: meta.shelvable }
 }
 

@@ -199,7 +199,9 @@ impl Entry {
         match self {
             Self::Alarm(event) => event.date(booted),
             Self::Mode(ModeRecord { at, began, until, .. }) => {
-                [at, began, until].into_iter().for_each(|at| clock::date(at, booted));
+                for at in [at, began, until] {
+                    clock::date(at, booted);
+                }
             }
             Self::Level(LevelRecord { at, since, .. }) => {
                 for at in [at, since] {
