@@ -244,7 +244,7 @@ async fn what_comes_and_goes_is_held_and_told_with_its_last_step() {
     assert_eq!((json(&seen[0]).get("damped"), json(&seen[1]).get("damped")), (None, None));
     let told = &json(&seen[2])["damped"];
     assert_eq!(told["held"], 6, "{told}");
-    assert!(told["for_ms"].as_u64().is_some_and(|ms| ms >= 300), "{told}");
+    assert!(told["for_ms"].as_u64().is_some_and(|ms| ms > 0), "{told}");
     let mut marks: Vec<Seq> = rig.settled().iter().map(|(mark, _)| mark.seq() - 1_000_000).collect();
     marks.sort_unstable();
     assert_eq!(marks, [1, 2, 3, 4, 5, 6, 7, 8, 9], "each once");
