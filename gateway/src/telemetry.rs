@@ -76,7 +76,7 @@ pub struct Stats {
     pub read: Counter,
     /// Readings and refused records synced to disk.
     pub committed: Counter,
-    refused: [Counter; 3],
+    refused: [Counter; RefusedReason::ALL.len()],
     /// Requests answered with an exception, timeouts, reconnects: one counter a source event.
     pub modbus_requests: Counter,
     pub modbus_exceptions: Counter,
