@@ -1,5 +1,6 @@
 //! What hangs between rules: who votes, what explains what. Looked at once all rules are known.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use gengfu_core::alarm::Priority;
@@ -46,12 +47,12 @@ impl<'a> Bonds<'a> {
 /// Ties the rules together; each complaint stands where the bond is written.
 pub(super) fn tie(drafts: Vec<(Rule, Bonds<'_>)>) -> Vec<Rule> {
     let plain: Vec<Rule> = drafts.iter().map(|(rule, _)| rule.clone()).collect();
-    let hides = |id: &str| {
-        let draft = drafts.iter().find(|(rule, _)| rule.id == id);
-        draft.and_then(|(_, bonds)| bonds.suppressed_by.as_ref()).map(|(_, by)| by.rule.clone())
-    };
+    let hides: HashMap<String, String> = drafts
+        .iter()
+        .filter_map(|(rule, bonds)| Some((rule.id.clone(), bonds.suppressed_by.as_ref()?.1.rule.clone())))
+        .collect();
     // Rules that hide each other would all be silent together.
-    let ringed: Vec<String> = plain.iter().map(|rule| rule.id.clone()).filter(|id| comes_back(id, hides)).collect();
+    let ringed: HashSet<&String> = hides.keys().filter(|id| comes_back(id, &hides)).collect();
     let scopes: Vec<SuppressedBy> =
         drafts.iter().filter_map(|(_, bonds)| Some(bonds.suppressed_by.as_ref()?.1.clone())).collect();
     let mut rules = Vec::with_capacity(drafts.len());
@@ -92,10 +93,11 @@ fn elsewhere(all: &[SuppressedBy], by: &SuppressedBy) -> Option<Scope> {
     all.iter().find(|other| other.rule == by.rule).map(|other| other.same).filter(|same| *same != by.same)
 }
 
-fn comes_back(id: &str, hides: impl Fn(&str) -> Option<String>) -> bool {
-    let mut seen = vec![id.to_owned()];
-    while let Some(next) = seen.last().and_then(|last| hides(last)) {
-        if seen.contains(&next) {
+/// Whether what hides a rule is, step by step, hidden by the rule itself.
+fn comes_back(id: &str, hides: &HashMap<String, String>) -> bool {
+    let mut seen = vec![id];
+    while let Some(next) = seen.last().and_then(|last| hides.get(*last)) {
+        if seen.contains(&next.as_str()) {
             return next == id;
         }
         seen.push(next);

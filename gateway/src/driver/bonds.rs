@@ -1,7 +1,7 @@
 //! What hangs between bindings, by name: groups that hide and groups with a first, areas, who votes where. Names become
 //! indices here, as points come; core knows indices alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use gengfu_core::reading::PointId;
 
@@ -59,16 +59,16 @@ pub(super) struct Bonds {
 
 impl Bonds {
     pub(super) fn new(rules: &[Rule]) -> Self {
-        let said = |rule: &Rule| {
-            let hidden = rules.iter().filter_map(|other| other.suppressed_by.as_ref());
-            Said {
-                id: rule.id.clone(),
-                suppressed_by: rule.suppressed_by.as_ref().map(|by| (by.rule.clone(), by.same)),
-                first_out: rule.first_out.clone(),
-                hides: hidden.into_iter().find(|by| by.rule == rule.id).map(|by| by.same),
-                voters: rule.voters.clone(),
-                is_voter: rules.iter().any(|vote| vote.voters.iter().any(|voter| voter.rule == rule.id)),
-            }
+        let hidden = rules.iter().filter_map(|rule| rule.suppressed_by.as_ref());
+        let hiding: HashMap<&str, Scope> = hidden.map(|by| (by.rule.as_str(), by.same)).collect();
+        let voting: HashSet<&str> = rules.iter().flat_map(|vote| &vote.voters).map(|v| v.rule.as_str()).collect();
+        let said = |rule: &Rule| Said {
+            id: rule.id.clone(),
+            suppressed_by: rule.suppressed_by.as_ref().map(|by| (by.rule.clone(), by.same)),
+            first_out: rule.first_out.clone(),
+            hides: hiding.get(rule.id.as_str()).copied(),
+            voters: rule.voters.clone(),
+            is_voter: voting.contains(rule.id.as_str()),
         };
         let rules = rules.iter().map(said).collect();
         Self { rules, areas: vec![NO_AREA.to_owned()], ..Self::default() }
