@@ -178,3 +178,18 @@ impl Stats {
         self.links.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_for_a_refusal_is_counted() {
+        let stats = Stats::default();
+        for (n, reason) in (1..).zip(RefusedReason::ALL) {
+            stats.refuse(reason, n);
+            assert_eq!(stats.refused(reason), n, "{}", reason.word());
+        }
+        assert_eq!(stats.refused_all(), 1 + 2 + 3 + 4);
+    }
+}

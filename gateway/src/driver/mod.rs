@@ -4,6 +4,7 @@
 mod bonds;
 mod modes;
 mod names;
+mod persons;
 mod news;
 mod performance;
 pub(crate) mod refusals;

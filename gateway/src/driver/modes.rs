@@ -6,8 +6,10 @@ use gengfu_core::alarm::ModeName;
 use gengfu_core::engine::{Change, Event, Mode, ModeChange};
 use gengfu_core::time::{Mono, Now};
 
+use super::names::Deed;
+use super::persons::refused;
 use super::storage::Storage;
-use super::task::{Collect, Driver, refused};
+use super::task::{Collect, Driver, Said, Told};
 use super::{CommandError, ModeDone, ModeOrder};
 use crate::flow::AlarmEvent;
 use crate::journal::{BEGUN, Entry, ModeRecord};
@@ -41,26 +43,27 @@ impl Driver {
             Ok(()) => order.reason.clone(),
             Err(why) => format!("{why:?}"),
         };
-        // Whose doing the change is stands with the order; it is the last mode that the engine spoke of.
-        self.in_hand = result.is_ok().then(|| (order.by.clone(), order.reason.clone()));
-        self.done_mode = None;
-        self.publish(None);
-        self.in_hand = None;
+        let own =
+            |said: &Said| matches!(said, Said::Mode(change) if change.area == area && change.change != Change::Expired);
+        let own = self.out.iter().rposition(own).filter(|_| result.is_ok());
+        let deed = Deed { by: &order.by, note: Some(&order.reason) };
+        let told = self.publish(own.map(|index| (index, &deed)));
         let (at, by, target) = (now.wall.0, order.by.clone(), order.area.clone());
         self.journal.append(Entry::Audit { at, by, action, target, detail });
         result?;
-        self.done_mode.take().ok_or(CommandError::Stopped)
+        match told {
+            Some(Told::Mode(done)) => Ok(done),
+            Some(Told::Step(_)) | None => Err(CommandError::Stopped),
+        }
     }
 
-    /// Journals a change of mode.
-    pub(super) fn tell_mode(&mut self, change: &ModeChange) {
+    /// Journals a change of mode: a person's, or that of its time.
+    pub(super) fn tell_mode(&mut self, change: &ModeChange, deed: Option<&Deed<'_>>) -> Option<ModeDone> {
         let name = self.storage.areas().find(|(index, ..)| *index == change.area).map(|(_, name, _)| name.to_owned());
-        let Some(area) = name else { return };
+        let area = name?;
         let until = change.at.at(change.mode.until).wall.0;
-        let (by, reason) = match change.change {
-            Change::Expired => (TIMER.to_owned(), String::new()),
-            Change::Begun | Change::Ended => self.in_hand.clone().unwrap_or_default(),
-        };
+        let (by, reason) = deed.map_or((TIMER, ""), |deed| (deed.by, deed.note.unwrap_or_default()));
+        let (by, reason) = (by.to_owned(), reason.to_owned());
         let running = self.modes.remove(&change.area);
         let (tripped, untripped) = match (change.change, change.mode.name) {
             (Change::Ended | Change::Expired, ModeName::WalkTest) => self.walked(change.area),
@@ -84,9 +87,7 @@ impl Driver {
         if change.change == Change::Begun {
             self.modes.insert(change.area, record.clone());
         }
-        if change.change != Change::Expired {
-            self.done_mode = Some(ModeDone { record, ticket });
-        }
+        Some(ModeDone { record, ticket })
     }
 
     /// The modes that run, with what a walk-test has tripped so far.
