@@ -33,7 +33,7 @@ impl Driver {
         self.journal.append(Entry::Audit { at, by, action, target: order.target.clone(), detail });
         result?;
         match told {
-            Some(Told::Step(done)) => Ok(done),
+            Some(Told::Step(done)) => Ok(*done),
             Some(Told::Mode(_)) | None => Err(CommandError::NoSuchAlarm),
         }
     }

@@ -121,7 +121,7 @@ pub(super) enum Said {
 /// A person's doing, as it was told.
 #[derive(Debug)]
 pub(super) enum Told {
-    Step(Done),
+    Step(Box<Done>),
     Mode(ModeDone),
 }
 
@@ -327,7 +327,7 @@ impl Driver {
         for index in 0..self.out.len() {
             let deed = own.filter(|(of, _)| *of == index).map(|(_, deed)| deed);
             let told = match self.out.get(index).copied() {
-                Some(Said::Step(transition)) => self.tell(&transition, deed).map(Told::Step),
+                Some(Said::Step(transition)) => self.tell(&transition, deed).map(|done| Told::Step(Box::new(done))),
                 Some(Said::Mode(change)) => self.tell_mode(&change, deed).map(Told::Mode),
                 None => break,
             };
