@@ -467,6 +467,21 @@ fn a_word_without_a_date_is_not_held_against_the_time_of_an_earlier_one() {
     }
 }
 
+/// Another run on the gas alarm that `w` has raised first, and on these readings and when they came.
+fn after_the_raise(w: &World, shown: &[(Reading, u64)], at: u64) -> World {
+    let raise = w.log.0[0];
+    let mut again = World::new();
+    again.run(|e, log| {
+        e.trust(2, raise.explanation.since, raise.explanation.limit);
+        e.restore(2, w.bindings[2].alarm.open().unwrap());
+        for (reading, ms) in shown {
+            e.warm(reading, Delivery::Live, now(*ms));
+        }
+        e.settle(now(at), log);
+    });
+    again
+}
+
 /// The gateway's clock was ahead, and was set back; then the reading that raised an alarm is lost with the last window. What came
 /// before it bears a younger stamp, and is no proof against it all the same.
 #[test]
@@ -477,14 +492,7 @@ fn a_stamp_of_a_clock_that_was_ahead_ends_no_alarm() {
     w.event(Event::Reading(ahead, Delivery::Live), 20_000);
     w.event(Event::Reading(lost, Delivery::Live), 21_000);
     assert_eq!(w.words(), [(2, "raise", "unacknowledged")]);
-    let raise = w.log.0[0];
-    let mut again = World::new();
-    again.run(|e, log| {
-        e.trust(2, raise.explanation.since, raise.explanation.limit);
-        e.restore(2, w.bindings[2].alarm.open().unwrap());
-        e.warm(&ahead, Delivery::Live, now(20_000));
-        e.settle(now(22_000), log);
-    });
+    let again = after_the_raise(&w, &[(ahead, 20_000)], 22_000);
     assert!(again.log.0.is_empty(), "{:?}", again.log);
 }
 
@@ -497,15 +505,7 @@ fn a_restart_believes_the_order_of_arrival_not_the_stamps() {
     w.event(Event::Reading(first, Delivery::Live), 20_000);
     w.event(Event::Reading(second, Delivery::Live), 21_000);
     assert_eq!(w.words(), [(2, "raise", "unacknowledged")]);
-    let raise = w.log.0[0];
-    let mut again = World::new();
-    again.run(|e, log| {
-        e.trust(2, raise.explanation.since, raise.explanation.limit);
-        e.restore(2, w.bindings[2].alarm.open().unwrap());
-        e.warm(&first, Delivery::Live, now(20_000));
-        e.warm(&second, Delivery::Live, now(21_000));
-        e.settle(now(22_000), log);
-    });
+    let again = after_the_raise(&w, &[(first, 20_000), (second, 21_000)], 22_000);
     assert!(again.log.0.is_empty(), "{:?}", again.log);
     assert_eq!(again.points[1].last, second);
 }
