@@ -81,9 +81,27 @@ impl News {
 
     /// As the alarm lane keeps it.
     pub(super) fn entry(&self) -> Entry {
+        if let Self::Level(record) = self {
+            return Entry::Level(record.as_ref().clone());
+        }
+        let (at, what, detail) = self.words();
+        Entry::Maintenance { at, what: what.to_owned(), detail }
+    }
+
+    /// For the log.
+    pub(super) fn log(&self) {
+        let (_, what, detail) = self.words();
+        tracing::warn!(detail, "{what}");
+    }
+
+    /// When, what, and how much of it.
+    fn words(&self) -> (i64, &'static str, String) {
         let s = |ms: u64| ms / 1_000;
-        let (at, what, detail) = match self {
-            Self::Level(record) => return Entry::Level(record.as_ref().clone()),
+        match self {
+            Self::Level(record) => {
+                let LevelRecord { at, scale, change, from, to, by, why, .. } = record.as_ref();
+                (*at, "site-level", format!("{scale} {change} from {from} to {to} by {by}: {}", why.en))
+            }
             Self::FloodBegan { at, count, above, window_ms } => {
                 (*at, "alarm-flood-began", format!("{count} alarms in {} s, more than {above}", s(*window_ms)))
             }
@@ -104,7 +122,6 @@ impl News {
                 );
                 (*at, "alarm-day", told)
             }
-        };
-        Entry::Maintenance { at, what: what.to_owned(), detail }
+        }
     }
 }

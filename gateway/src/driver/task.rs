@@ -283,7 +283,7 @@ impl Driver {
     }
 
     pub(super) fn tell_live(&self, news: News) {
-        tracing::info!(?news, "news");
+        news.log();
         // Nobody listening is no error.
         let _ = self.news.send(news);
     }
