@@ -195,7 +195,7 @@ fn a_shelf_ends_by_its_time_its_one_shot_or_a_person_and_is_refused_with_the_men
     assert_eq!(aside["state"], "shelved");
     // what is refused
     bench.refused("fire@d1/r0", "shelve", &shelf("1h"), 409, "mode of its area");
-    bench.refused("mains-off@d2/r0", "shelve", &shelf("9h"), 400, "28800 s at most");
+    bench.refused("mains-off@d2/r0", "shelve", &shelf("9h"), 400, "8h at most");
     bench.refused("mains-off@d2/r0", "shelve", &json!({ "by": "rig", "for": "1h" }), 400, "reason is missing");
     bench.refused("mains-off@d2/r0", "shelve", &json!({ "by": "rig", "reason": "r" }), 400, "for is missing");
     bench.refused("mains-off@d2/r0", "unshelve", &json!({ "by": "rig" }), 404, "stands");
@@ -215,7 +215,7 @@ fn a_shelf_ends_by_its_time_its_one_shot_or_a_person_and_is_refused_with_the_men
             | Entry::Maintenance { .. } => None,
         })
         .collect();
-    for wanted in ["shelve hot d0/r0; 1800 s; new sensor comes", "shelve-refused", "unshelve"] {
+    for wanted in ["shelve hot d0/r0; 30m; new sensor comes", "shelve-refused", "unshelve"] {
         assert!(audited.iter().any(|line| line.starts_with(wanted)), "{wanted} is not in the audit: {audited:?}");
     }
 }

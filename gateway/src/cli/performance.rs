@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::ask::Running;
+use super::ask::{Running, word};
 use super::columns::aligned;
+use super::status::age;
 
 #[derive(Debug, Args)]
 pub(super) struct Performance {
@@ -35,7 +36,7 @@ pub(super) async fn run(Performance { running, json }: Performance) -> ExitCode 
 fn text(report: &Value) -> String {
     let mut out = String::new();
     let of = |pointer: &str| number(report, pointer);
-    let window = report.pointer("/window_ms").and_then(Value::as_u64).map_or("?".to_owned(), span);
+    let window = report.pointer("/window_ms").and_then(Value::as_i64).map_or("?".to_owned(), age);
     let _ = write!(out, "{} alarms in the last {window}; more than {} are a flood", of("/rate"), of("/flood_above"));
     let flood = report.get("flood").filter(|flood| !flood.is_null());
     let flood = flood.map(|flood| format!(": FLOOD, {} alarms so far", number(flood, "/count")));
@@ -67,7 +68,7 @@ fn day(title: &str, day: &Value) -> String {
     let mut out = format!("{title}: {} alarms rang", of("/annunciated"));
     let _ = write!(out, "; {} hours with more than {}", of("/hours/above"), of("/hours/line"));
     let _ = write!(out, ", {} windows with more than {}", of("/windows/above"), of("/windows/line"));
-    let flooded = day.get("flood_ms").and_then(Value::as_u64).map_or("?".to_owned(), span);
+    let flooded = day.get("flood_ms").and_then(Value::as_i64).map_or("?".to_owned(), age);
     let _ = writeln!(out, "; {} floods of {flooded} in all; {} fleeting", of("/floods"), of("/fleeting"));
     let percent = |item: &Value, key: &str| match item.get(key).and_then(Value::as_f64) {
         Some(share) => format!("{:.0} %", share * 100.0),
@@ -77,7 +78,7 @@ fn day(title: &str, day: &Value) -> String {
         ["priority", "rang", "share", "target", "acknowledged within (half)", "(9 in 10)"].map(str::to_owned).to_vec(),
     ];
     for (share, wait) in items(day, "/priorities").iter().zip(items(day, "/acknowledged")) {
-        let within = |key: &str| wait.get(key).and_then(Value::as_u64).map_or("-".to_owned(), span);
+        let within = |key: &str| wait.get(key).and_then(Value::as_i64).map_or("-".to_owned(), age);
         rows.push(vec![
             word(share, "priority"),
             number(share, "/count"),
@@ -98,21 +99,8 @@ fn items<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
     answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn word(item: &Value, key: &str) -> String {
-    item.get(key).and_then(Value::as_str).unwrap_or("?").to_owned()
-}
-
 fn number(item: &Value, pointer: &str) -> String {
     item.pointer(pointer).and_then(Value::as_u64).map_or("?".to_owned(), |n| n.to_string())
-}
-
-/// As exactly as one would say it.
-fn span(ms: u64) -> String {
-    match ms / 1_000 {
-        s @ 0..120 => format!("{s} s"),
-        s @ 120..7_200 => format!("{} min", s / 60),
-        s => format!("{} h", s / 3_600),
-    }
 }
 
 #[cfg(test)]

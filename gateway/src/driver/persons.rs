@@ -9,6 +9,7 @@ use super::names::Deed;
 use super::storage::NO_DATA_RULE;
 use super::task::{Collect, Driver, Said, Told};
 use super::{CommandError, Done, Order};
+use crate::config::units::show_ms;
 use crate::journal::Entry;
 
 impl Driver {
@@ -60,9 +61,9 @@ impl Driver {
         let mut what = found.map_or_else(String::new, |e| format!("{} {}/{}", e.rule, e.device, e.point));
         let time = match order.command {
             Command::Shelve { for_ms, one_shot } => {
-                Some(format!("{} s{}", for_ms / 1000, if one_shot { ", one-shot" } else { "" }))
+                Some(format!("{}{}", show_ms(for_ms), if one_shot { ", one-shot" } else { "" }))
             }
-            Command::OutOfService { for_ms } => Some(format!("{} s", for_ms / 1000)),
+            Command::OutOfService { for_ms } => Some(show_ms(for_ms)),
             Command::Acknowledge | Command::Reset | Command::Unshelve | Command::ReturnToService | Command::Note => {
                 None
             }
@@ -115,7 +116,7 @@ pub(super) fn refused(refusal: Refusal) -> CommandError {
         Refusal::NotOut => not_now("it is in service; nothing to do"),
         Refusal::NoEnd => CommandError::Wrong("it needs an end: give for how long, as 30m or 8h".to_owned()),
         Refusal::TooLong(max) => {
-            CommandError::Wrong(format!("that is too long: {} s at most, by [alarms] in the site file", max / 1000))
+            CommandError::Wrong(format!("that is too long: {} at most, by [alarms] in the site file", show_ms(max)))
         }
         Refusal::NoSuchArea => CommandError::Wrong("there is no such area; /api/v1/modes lists them".to_owned()),
         Refusal::ModeRuns => not_now("the area is in a mode already; end that first"),
