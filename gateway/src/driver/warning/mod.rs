@@ -174,29 +174,21 @@ impl<L: Word> Scaled<L> {
         self.ladder.next_deadline(&L::table(config))
     }
 
-    /// The facts as they are; gives what became of the level. `name` says whose a binding is.
+    /// The facts, and whether they are new or only older; gives what became of the level. `name` says whose a binding is.
     fn look(
         &mut self,
         config: &WarningConfig,
-        facts: &Facts,
+        (facts, new): (&Facts, bool),
         now: Now,
         name: &impl Fn(u32) -> String,
     ) -> Vec<LevelRecord> {
         let (table, mut changes) = (L::table(config), Vec::new());
-        self.ladder.handle(&table, facts, now, &mut |change| changes.push(change));
-        self.told(changes, config, name)
-    }
-
-    /// Only time passed since the last look.
-    fn tick(
-        &mut self,
-        config: &WarningConfig,
-        facts: &Facts,
-        now: Now,
-        name: &impl Fn(u32) -> String,
-    ) -> Vec<LevelRecord> {
-        let (table, mut changes) = (L::table(config), Vec::new());
-        self.ladder.tick(&table, facts, now, &mut |change| changes.push(change));
+        let mut keep = |change| changes.push(change);
+        if new {
+            self.ladder.handle(&table, facts, now, &mut keep);
+        } else {
+            self.ladder.tick(&table, facts, now, &mut keep);
+        }
         self.told(changes, config, name)
     }
 
@@ -271,12 +263,12 @@ impl Driver {
         let (standing, config) = (&self.standing, &self.site.warning);
         let name = |binding: u32| standing.get(&binding).map_or_else(String::new, facts::name);
         let Warner { warning, risk, changed, looked, .. } = &mut self.warner;
-        let records = if std::mem::take(changed) {
+        let new = std::mem::take(changed);
+        if new {
             *looked = now.mono;
-            [warning.look(config, &facts, now, &name), risk.look(config, &facts, now, &name)]
-        } else {
-            [warning.tick(config, &facts, now, &name), risk.tick(config, &facts, now, &name)]
-        };
+        }
+        let seen = (&facts, new);
+        let records = [warning.look(config, seen, now, &name), risk.look(config, seen, now, &name)];
         self.say(records.concat().into_iter().map(|record| News::Level(Box::new(record))).collect());
     }
 
