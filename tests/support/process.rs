@@ -186,9 +186,23 @@ impl Drop for Folder {
     }
 }
 
-/// A port that was free a moment ago, for programs that cannot bind port 0 themselves.
+/// Ports below those a system gives to connections on their way out (from 32,768 on Linux), and above what services use.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// A free port for programs that cannot bind port 0 themselves. It is one no outgoing connection is given, so that it is
+/// still free when the program asks for it or asks again after a restart, and none that this process gave before.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // processes that run side by side begin apart
+    let begin = std::process::id().wrapping_mul(7_919);
+    for _ in PORTS {
+        let nth = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % u32::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + nth as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port of {PORTS:?} is free");
 }
 
 /// Where a program is, if it is installed.
