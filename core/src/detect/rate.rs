@@ -42,6 +42,7 @@ const OFF_BLOCKS: u8 = 4;
 const OFF_SHARE: f64 = 0.5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// So many blocks in a row were too fast, the first closed at `onset`.
     Calm { streak: u8, onset: Wall },
@@ -51,6 +52,7 @@ enum Phase {
 
 /// State of one rate rule on one point.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     window: Window,
     rate: f64,
@@ -69,6 +71,11 @@ impl State {
     /// It stands since `onset`; for a restart.
     pub const fn stand(&mut self, onset: Wall) {
         self.phase = Phase::Fast { streak: 0, onset };
+    }
+
+    /// It is over, whatever the window holds; for a restart.
+    pub const fn rest(&mut self) {
+        self.phase = Phase::Calm { streak: 0, onset: Wall(0) };
     }
 
     /// A value came. Does its work when it closes a block.
