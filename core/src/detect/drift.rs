@@ -292,7 +292,9 @@ impl State {
     pub fn belief(&self, params: &Params, now: Now) -> Belief {
         let learned = match self.phase {
             Phase::Fresh => 0.0,
-            Phase::Learning { ms } | Phase::Relearning { ms, .. } => (ms as f64 / params.learn_ms.max(1) as f64).min(1.0),
+            Phase::Learning { ms } | Phase::Relearning { ms, .. } => {
+                (ms as f64 / params.learn_ms.max(1) as f64).min(1.0)
+            }
             Phase::Watching | Phase::Standing { .. } => 1.0,
         };
         Belief {
@@ -310,7 +312,9 @@ impl State {
     pub fn standing(&self, _: &Params) -> Option<Standing> {
         match self.phase {
             Phase::Fresh | Phase::Learning { .. } | Phase::Watching => None,
-            Phase::Standing { onset } | Phase::Relearning { onset, .. } => Some(Standing { level: 0, onset, limit: None, time_to_limit: None }),
+            Phase::Standing { onset } | Phase::Relearning { onset, .. } => {
+                Some(Standing { level: 0, onset, limit: None, time_to_limit: None })
+            }
         }
     }
 }

@@ -272,7 +272,7 @@ impl Kind for dwell::State {
 
 /// A kind whose memory is samples: it stands or rests after a restart as the alarm lane knows, unless there is news.
 macro_rules! samples {
-    ($kind:ident, $($standing:tt)*) => {
+    ($kind:ident { $($standing:tt)* }) => {
         impl Kind for $kind::State {
             type Params = $kind::Params;
 
@@ -296,13 +296,13 @@ macro_rules! samples {
     };
 }
 
-samples!(trend,
+samples! { trend {
     fn standing(&self, params: &trend::Params) -> Option<Standing> {
         self.standing(params)
     }
-);
+}}
 
-samples!(rate,
+samples! { rate {
     fn standing(&self, params: &rate::Params) -> Option<Standing> {
         self.standing(params)
     }
@@ -310,15 +310,15 @@ samples!(rate,
     fn shown(&self, _: &rate::Params, _: Mono) -> Option<f64> {
         Some(self.belief())
     }
-);
+}}
 
-samples!(frozen,
+samples! { frozen {
     fn standing(&self, _: &frozen::Params) -> Option<Standing> {
         self.standing()
     }
-);
+}}
 
-samples!(count,
+samples! { count {
     fn unknown(&mut self, _: &count::Params, _: Wall, _: Now) {
         self.unknown();
     }
@@ -338,9 +338,9 @@ samples!(count,
     fn shown(&self, _: &count::Params, _: Mono) -> Option<f64> {
         Some(self.belief())
     }
-);
+}}
 
-samples!(accumulated,
+samples! { accumulated {
     fn standing(&self, params: &accumulated::Params) -> Option<Standing> {
         self.standing(params)
     }
@@ -348,9 +348,9 @@ samples!(accumulated,
     fn shown(&self, _: &accumulated::Params, _: Mono) -> Option<f64> {
         Some(self.belief())
     }
-);
+}}
 
-samples!(rhythm,
+samples! { rhythm {
     fn expire(&mut self, params: &rhythm::Params, now: Now) {
         self.expire(params, now.mono);
     }
@@ -366,9 +366,9 @@ samples!(rhythm,
     fn usual(&self, _: &rhythm::Params, _: Now) -> Option<f64> {
         self.belief()
     }
-);
+}}
 
-samples!(drift,
+samples! { drift {
     fn standing(&self, params: &drift::Params) -> Option<Standing> {
         self.standing(params)
     }
@@ -376,9 +376,9 @@ samples!(drift,
     fn usual(&self, params: &drift::Params, now: Now) -> Option<f64> {
         self.belief(params, now).usual
     }
-);
+}}
 
-samples!(habit,
+samples! { habit {
     fn standing(&self, _: &habit::Params) -> Option<Standing> {
         self.standing()
     }
@@ -386,4 +386,4 @@ samples!(habit,
     fn usual(&self, _: &habit::Params, _: Now) -> Option<f64> {
         self.told().map(|told| told.expected).or(self.belief().map(|belief| belief.level))
     }
-);
+}}

@@ -122,12 +122,9 @@ impl Params {
             Self::Dwell(p) => Some(p.is),
             Self::Accumulated(p) => Some(p.limit),
             // Of a band only what stands tells which line it is.
-            Self::Band(_)
-            | Self::Absent(_)
-            | Self::Frozen(_)
-            | Self::Rhythm(_)
-            | Self::Drift(_)
-            | Self::Habit(_) => None,
+            Self::Band(_) | Self::Absent(_) | Self::Frozen(_) | Self::Rhythm(_) | Self::Drift(_) | Self::Habit(_) => {
+                None
+            }
         }
     }
 
@@ -198,12 +195,9 @@ impl Params {
             | Self::Rhythm(_)
             | Self::Drift(_)
             | Self::Habit(_) => true,
-            Self::Limit(_)
-            | Self::Digital(_)
-            | Self::Absent(_)
-            | Self::Vote(_)
-            | Self::Band(_)
-            | Self::Dwell(_) => false,
+            Self::Limit(_) | Self::Digital(_) | Self::Absent(_) | Self::Vote(_) | Self::Band(_) | Self::Dwell(_) => {
+                false
+            }
         }
     }
 

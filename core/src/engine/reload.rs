@@ -76,4 +76,3 @@ impl Engine<'_> {
         self.tables.rules.get(rule.0 as usize).map(|rule| rule.params)
     }
 }
-

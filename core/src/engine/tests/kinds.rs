@@ -1,9 +1,7 @@
 //! The kinds that few points have, through the engine: all of them on one point, under any batching, restart and reload.
 
 use super::*;
-use crate::detect::{
-    State, accumulated, band, baseline, calendar, count, drift, dwell, frozen, habit, rate, rhythm,
-};
+use crate::detect::{State, accumulated, band, baseline, calendar, count, drift, dwell, frozen, habit, rate, rhythm};
 
 /// Their states.
 #[derive(Debug, Clone, Default)]
@@ -161,7 +159,9 @@ fn resumed(mut again: World, whole: &World, kept: usize, at: u64) -> World {
     }
     again.shown.clone_from(&whole.shown);
     for (nth, (reading, delivery, ms)) in whole.shown.iter().enumerate() {
-        again.run(|e, _| if nth < kept { e.warm_known(reading, *delivery, now(*ms)) } else { e.warm(reading, *delivery, now(*ms)) });
+        again.run(|e, _| {
+            if nth < kept { e.warm_known(reading, *delivery, now(*ms)) } else { e.warm(reading, *delivery, now(*ms)) }
+        });
     }
     again.run(|e, log| e.settle(now(at), log));
     again
