@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use gengfu_core::detect::drift::{Params, State, THRESHOLD};
+use gengfu_core::detect::habit::{Params, State, THRESHOLD};
 use gengfu_core::time::{Mono, Now, Wall};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -9,8 +9,8 @@ use gengfu_core::alarm::{AlarmId, EventName, Priority, StateName, Transition};
 use gengfu_core::detect::limit::{Level as LimitLevel, Side};
 use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
 use gengfu_core::engine::{
-    Area, Binding, Command, Engine, Event, Group, Level, ModeChange, Point, Policy, Pulse, Rule, Sink, Tables, Target,
-    Wire,
+    Area, Binding, Command, Engine, Event, Group, Level, ModeChange, Others, Point, Policy, Pulse, Rule, Sink, Tables,
+    Target, Wire,
 };
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{Delivery, PointId, Reading, RuleId};
@@ -117,6 +117,7 @@ impl Site {
             digitals: &mut [],
             trends: &mut [],
             absents: &mut [],
+            others: Others::default(),
             votes: &mut self.votes,
             wires: &self.wires,
             groups: &mut self.groups,

@@ -2,6 +2,7 @@
 
 /// Milliseconds on the engine's own monotonic counter. Only durations are made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Mono(pub u64);
 
 impl Mono {
@@ -19,10 +20,12 @@ impl Mono {
 
 /// UTC in milliseconds since 1970-01-01T00:00:00Z. May step; nothing is timed by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Wall(pub i64);
 
 /// The present, as the caller knows it. Time is always an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Now {
     /// The engine's counter.
     pub mono: Mono,

@@ -7,7 +7,7 @@ use gengfu_core::derive::{explained, ratio, sibling};
 use gengfu_core::detect::baseline::{self, Bins};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level, Side};
-use gengfu_core::detect::{accumulated, band, count, cusum, dwell, frozen, rate, rhythm, trend};
+use gengfu_core::detect::{accumulated, band, count, drift, dwell, frozen, rate, rhythm, trend};
 use gengfu_core::time::{Mono, Now, Wall};
 
 use super::packs::{DAY, HOUR, MIN, SEC};
@@ -49,7 +49,7 @@ pub(crate) fn report() {
     cost("rate, 100 readings a block", SEC, |s: &mut rate::State, v, now| s.value(&climb, v, now.wall, now));
     let usual =
         baseline::Params { bins: Bins::HoursOfWeek, calendar: Calendar::default(), floor: 0.1, memory: 28, roam: 1.0 };
-    let drift = cusum::Params {
+    let creep = drift::Params {
         side: Side::High,
         usual,
         block_ms: HOUR,
@@ -60,9 +60,9 @@ pub(crate) fn report() {
         step: Some(5.0),
         patience_ms: DAY,
     };
-    cost("drift, 360 readings a block", 10 * SEC, |s: &mut cusum::State, v, now| s.value(&drift, v, now.wall, now));
-    let often = cusum::Params { block_ms: 10 * SEC, ..drift };
-    cost("drift, a block a reading", 10 * SEC, |s: &mut cusum::State, v, now| s.value(&often, v, now.wall, now));
+    cost("drift, 360 readings a block", 10 * SEC, |s: &mut drift::State, v, now| s.value(&creep, v, now.wall, now));
+    let often = drift::Params { block_ms: 10 * SEC, ..creep };
+    cost("drift, a block a reading", 10 * SEC, |s: &mut drift::State, v, now| s.value(&often, v, now.wall, now));
     let jockey = rhythm::Params { early: 0.85, late: Some(1.2) };
     cost("rhythm, a start in 8 readings", MIN, |s: &mut rhythm::State, v, now| {
         s.value(&jockey, f64::from(u8::from((now.mono.0 / MIN).is_multiple_of(8))) * v, now.wall, now);

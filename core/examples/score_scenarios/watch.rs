@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gengfu_core::derive::{explained, ratio};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level, Side};
-use gengfu_core::detect::{baseline, cusum, limit, rhythm, trend};
+use gengfu_core::detect::{baseline, drift, limit, rhythm, trend};
 use gengfu_core::time::{Mono, Now, Wall};
 
 use super::packs::{Channel, DAY, Detector, Drift, PACKS, Pack};
@@ -73,7 +73,7 @@ enum Feed {
 
 enum Eye {
     Trend(trend::Params, Box<trend::State>),
-    Drift(cusum::Params, Box<cusum::State>),
+    Drift(drift::Params, Box<drift::State>),
     Rhythm(rhythm::Params, Box<rhythm::State>),
     Limit(limit::Params, limit::State),
 }
@@ -133,7 +133,7 @@ fn eye(detector: &Detector, side: Side, line: f64) -> Eye {
             let usual = baseline::Params { bins, calendar: Calendar::default(), floor, memory, roam };
             let Drift { block_ms, learn_ms, shift, slack, rise, .. } = d;
             let (step, patience_ms) = (d.steps.map(|s| s.sigma), d.steps.map_or(0, |s| s.patience_ms));
-            let params = cusum::Params { side, usual, block_ms, learn_ms, shift, slack, rise, step, patience_ms };
+            let params = drift::Params { side, usual, block_ms, learn_ms, shift, slack, rise, step, patience_ms };
             Eye::Drift(params, Box::default())
         }
         Detector::Rhythm { early, late } => Eye::Rhythm(rhythm::Params { early, late }, Box::default()),

@@ -259,6 +259,8 @@ pub struct Explanation {
     pub since: Wall,
     /// Predictive rules: milliseconds until the limit is reached at the present slope.
     pub time_to_limit: Option<u64>,
+    /// Rules that learn: what was usual, in the point's unit (of a rhythm, ms).
+    pub usual: Option<f64>,
 }
 
 /// One step in an alarm's life, as the engine hands it to its sink.

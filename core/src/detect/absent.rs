@@ -22,6 +22,7 @@ impl Params {
 
 /// State of one absence rule on one point: 48 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     hold: Hold,
     /// When it last spoke, sense or nonsense: silence is counted from here. `None`: not within memory, too long ago.

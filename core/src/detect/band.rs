@@ -33,6 +33,7 @@ impl Params {
 
 /// State of one band rule on one point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     low: limit::State,
     high: limit::State,
@@ -41,6 +42,24 @@ pub struct State {
 const _: () = assert!(size_of::<State>() <= 96);
 
 impl State {
+    /// It stands at `level` beyond the line `limit` since `onset`; for a restart. Where that is no line of the band any more
+    /// both sides stand, and a value within the band ends the wrong one.
+    pub fn stand(&mut self, params: &Params, level: u8, limit: Option<f64>, onset: Wall) {
+        let standing = limit::State::standing_at(level, onset);
+        let (low, high) = (params.low.line(level) == limit, params.high.line(level) == limit);
+        (self.low, self.high) = match (low, high) {
+            (true, false) => (standing, limit::State::default()),
+            (false, true) => (limit::State::default(), standing),
+            (true, true) | (false, false) => (standing, standing),
+        };
+    }
+
+    /// After a restart: see [`limit::State::doubt`].
+    pub fn doubt(&mut self, params: &Params, mono: Mono) {
+        self.low.doubt(&params.low, mono);
+        self.high.doubt(&params.high, mono);
+    }
+
     /// A value came.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {

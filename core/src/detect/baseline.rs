@@ -27,8 +27,7 @@ pub enum Bins {
     HoursOfWeek,
 }
 
-/// Hours of a day, twice.
-const BINS: usize = 48;
+const HOURS: usize = 24;
 /// The share of the median absolute deviation in a standard deviation.
 const TO_SIGMA: f64 = 1.482_602_218_505_602;
 /// A step of learning, in sigma.
@@ -60,7 +59,7 @@ impl Params {
             Bins::One => 0,
             Bins::Hours => self.calendar.hour(at),
             Bins::HoursOfWeek if self.calendar.is_worked(at) => self.calendar.hour(at),
-            Bins::HoursOfWeek => self.calendar.hour(at) + BINS / 2,
+            Bins::HoursOfWeek => self.calendar.hour(at) + HOURS,
         }
     }
 
@@ -75,9 +74,11 @@ impl Params {
 
 /// What it has learned.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
-    levels: [f64; BINS],
-    seen: [u8; BINS],
+    /// Hours of a day, twice.
+    levels: [[f64; HOURS]; 2],
+    seen: [[u8; HOURS]; 2],
     /// Median absolute deviation, and from how many of the first it began.
     spread: f64,
     first: u8,
@@ -87,7 +88,7 @@ pub struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { levels: [0.0; BINS], seen: [0; BINS], spread: 0.0, first: 0, moved: 0.0 }
+        Self { levels: [[0.0; HOURS]; 2], seen: [[0; HOURS]; 2], spread: 0.0, first: 0, moved: 0.0 }
     }
 }
 
@@ -95,8 +96,8 @@ impl State {
     /// The usual level at `at`; `None` while that hour is not known.
     pub fn level(&self, params: &Params, at: Wall) -> Option<f64> {
         let bin = params.bin(at);
-        let known = self.seen.get(bin).is_some_and(|n| *n >= BELIEVED);
-        self.levels.get(bin).copied().filter(|_| known)
+        let known = self.seen.as_flattened().get(bin).is_some_and(|n| *n >= BELIEVED);
+        self.levels.as_flattened().get(bin).copied().filter(|_| known)
     }
 
     /// The scatter of blocks around it, in the point's unit.
@@ -111,15 +112,17 @@ impl State {
 
     /// The share of its bins that are believed, 0 to 1.
     pub fn known(&self, params: &Params) -> f64 {
-        self.seen.iter().filter(|n| **n >= BELIEVED).count() as f64
-            / params.used().min(self.seen.iter().filter(|n| **n > 0).count().max(1) as f64)
+        let seen = self.seen.as_flattened();
+        seen.iter().filter(|n| **n >= BELIEVED).count() as f64
+            / params.used().min(seen.iter().filter(|n| **n > 0).count().max(1) as f64)
     }
 
     /// Learns a block; `trained`: within the bounds of [`Params::roam`], `pace` being the share of a step that is made.
     pub fn learn(&mut self, params: &Params, block: f64, at: Wall, trained: bool, pace: f64) {
         let sigma = self.sigma(params);
         let bin = params.bin(at);
-        let (Some(level), Some(seen)) = (self.levels.get_mut(bin), self.seen.get_mut(bin)) else { return };
+        let (levels, seen) = (self.levels.as_flattened_mut(), self.seen.as_flattened_mut());
+        let (Some(level), Some(seen)) = (levels.get_mut(bin), seen.get_mut(bin)) else { return };
         let off = block - *level;
         if *seen == 0 {
             (*level, *seen) = (block, 1);
@@ -154,7 +157,7 @@ impl State {
 
     /// Begins to learn anew from what it knows: the levels stay a first guess, with the weight of one block.
     pub fn restart(&mut self) {
-        for seen in &mut self.seen {
+        for seen in self.seen.as_flattened_mut() {
             *seen = (*seen).min(1);
         }
         self.moved = 0.0;

@@ -15,6 +15,7 @@ pub const STRETCHES: usize = 18;
 
 /// The block that is being filled.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Block {
     from: Mono,
     stretches: Vec<f64, STRETCHES>,

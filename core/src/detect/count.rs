@@ -37,6 +37,7 @@ pub struct Params {
 
 /// State of one count rule on one point.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     window: Window,
     last: Option<f64>,
@@ -50,6 +51,11 @@ impl State {
     /// It stands since `onset`; for a restart.
     pub const fn stand(&mut self, onset: Wall) {
         self.onset = Some(onset);
+    }
+
+    /// It is over, whatever the window holds; for a restart.
+    pub const fn rest(&mut self) {
+        self.onset = None;
     }
 
     /// A value came.

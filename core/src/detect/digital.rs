@@ -28,6 +28,7 @@ impl Params {
 
 /// State of one digital rule on one point: 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State(Hold);
 
 impl State {

@@ -25,6 +25,7 @@ pub struct Params {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// Not in the state.
     #[default]
@@ -37,6 +38,7 @@ enum Phase {
 
 /// State of one dwell rule on one point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     phase: Phase,
     stands: bool,

@@ -1,7 +1,7 @@
 //! Frozen: a measured value that does not move although it should: a sensor that hangs, a converter that repeats itself.
 //!
 //! Danger once readings have stayed within `within` of the first of them for `for_ms`, 3 of them at least; over with the
-//! first that leaves. Only a reading decides: silence is not frozenness (absent). State: 48 bytes.
+//! first that leaves. Only a reading decides: silence is not frozenness (absent). State: 56 bytes.
 //!
 //! Bad input: NaN and infinities are no values and neither end nor feed it. When not to use it: on contacts, set points,
 //! counters that may rest, or a sensor whose resolution is coarser than its noise.
@@ -25,6 +25,7 @@ const READINGS: u32 = 3;
 
 /// The value that repeats itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Same {
     value: f64,
     at: Wall,
@@ -34,17 +35,23 @@ struct Same {
 
 /// State of one frozen rule on one point.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     same: Option<Same>,
-    stands: bool,
+    onset: Option<Wall>,
 }
 
-const _: () = assert!(size_of::<State>() <= 48);
+const _: () = assert!(size_of::<State>() <= 56);
 
 impl State {
     /// It stands since `onset`; for a restart. It ends with the second value that differs from the next.
-    pub const fn stand(&mut self) {
-        self.stands = true;
+    pub const fn stand(&mut self, onset: Wall) {
+        self.onset = Some(onset);
+    }
+
+    /// It is over, whatever was heard; for a restart.
+    pub const fn rest(&mut self) {
+        self.onset = None;
     }
 
     /// A value came.
@@ -56,17 +63,19 @@ impl State {
         match &mut self.same {
             Some(same) if fabs(value - same.value) <= params.within => {
                 same.readings = same.readings.saturating_add(1);
-                self.stands |= same.readings >= READINGS && now.mono.since(same.from) >= params.for_ms;
+                if same.readings >= READINGS && now.mono.since(same.from) >= params.for_ms {
+                    self.onset = self.onset.or(Some(same.at));
+                }
             }
-            Some(_) => *self = Self { same: Some(Same { value, at, from: now.mono, readings: 1 }), stands: false },
+            Some(_) => *self = Self { same: Some(Same { value, at, from: now.mono, readings: 1 }), onset: None },
             None => self.same = Some(Same { value, at, from: now.mono, readings: 1 }),
         }
     }
 
     /// What stands.
     pub fn standing(&self) -> Option<Standing> {
-        let same = self.same.filter(|_| self.stands)?;
-        Some(Standing { level: 0, onset: same.at, limit: None, time_to_limit: None })
+        let onset = self.onset?;
+        Some(Standing { level: 0, onset, limit: None, time_to_limit: None })
     }
 }
 

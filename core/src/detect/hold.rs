@@ -36,6 +36,7 @@ pub struct Delays {
 
 /// The machine drawn above; 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Hold {
     /// Nothing.
     #[default]

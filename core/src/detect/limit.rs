@@ -44,6 +44,11 @@ pub struct Params {
 }
 
 impl Params {
+    /// Where a level begins; that of the first where there is no second.
+    pub fn line(&self, level: u8) -> Option<f64> {
+        Some(self.second.filter(|_| level > 0).unwrap_or(self.first).limit)
+    }
+
     /// The longest delay.
     pub fn memory_ms(&self) -> u64 {
         let first = self.first.on_ms.max(self.first.off_ms);
@@ -73,6 +78,7 @@ impl Level {
 
 /// State of one limit rule on one point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     first: Hold,
     second: Hold,

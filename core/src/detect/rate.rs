@@ -4,13 +4,13 @@
 //! over when it falls below half of it or is not to be believed any more. It stands after 2 blocks in a row and ends after 4.
 //! State: 496 bytes.
 //!
-//! Bad input: see slope.rs; missing samples lengthen nothing, the slope is taken over the time that has passed.
+//! Bad input: see slope.rs, and what is beyond 1e30 is no value; missing samples lengthen nothing, the slope is taken over the time that has passed.
 //!
 //! When not to use it: for a step from one reading to the next (a limit sees where it ends), on contacts, or where a limit
 //! is known that the value runs at (trend).
 
-use super::Standing;
 use super::slope::{Slope, Window};
+use super::{Standing, is_sensible};
 use crate::time::{Now, Wall};
 
 /// Which way is dangerous.
@@ -42,6 +42,7 @@ const OFF_BLOCKS: u8 = 4;
 const OFF_SHARE: f64 = 0.5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// So many blocks in a row were too fast, the first closed at `onset`.
     Calm { streak: u8, onset: Wall },
@@ -51,6 +52,7 @@ enum Phase {
 
 /// State of one rate rule on one point.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     window: Window,
     rate: f64,
@@ -71,9 +73,17 @@ impl State {
         self.phase = Phase::Fast { streak: 0, onset };
     }
 
+    /// It is over, whatever the window holds; for a restart.
+    pub const fn rest(&mut self) {
+        self.phase = Phase::Calm { streak: 0, onset: Wall(0) };
+    }
+
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
+        if !is_sensible(value) {
+            return;
+        }
         if let Some(slope) = self.window.value(params.window_ms, value, now.mono) {
             self.judge(params, slope, at);
         }

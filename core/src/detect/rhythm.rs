@@ -33,6 +33,7 @@ const STREAK: u8 = 2;
 
 /// What it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// In rhythm; so many in a row were too soon, the first of them ended at `onset`.
     Even { streak: u8, onset: Wall },
@@ -42,6 +43,7 @@ enum Phase {
 
 /// State of one rhythm rule on one point.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     intervals: Vec<f64, REMEMBERED>,
     usual: Option<f64>,
@@ -65,6 +67,11 @@ impl State {
     /// It stands since `onset`; for a restart.
     pub const fn stand(&mut self, onset: Wall) {
         self.phase = Phase::Uneven { streak: 0, onset };
+    }
+
+    /// It is over, whatever was heard; for a restart.
+    pub const fn rest(&mut self) {
+        self.phase = Phase::Even { streak: 0, onset: Wall(0) };
     }
 
     /// A value came: 0 is rest.

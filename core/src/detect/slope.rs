@@ -22,6 +22,7 @@ const AGREEMENT: f64 = 0.6;
 const AGREEMENT_LATE: f64 = 0.4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Closed {
     at: Mono,
     median: f64,
@@ -40,6 +41,7 @@ pub struct Slope {
 
 /// The last 16 blocks and the one that is being filled.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Window {
     /// The oldest first.
     blocks: Vec<Closed, BLOCKS>,

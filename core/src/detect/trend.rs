@@ -39,6 +39,7 @@ const OFF_FACTOR: f64 = 1.5;
 
 /// Whether it warns.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// `streak` blocks in a row have foretold the limit; the first of them came with the reading of `onset`.
     Quiet { streak: u8, onset: Wall },
@@ -48,6 +49,7 @@ enum Phase {
 
 /// State of one trend rule on one point.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     window: Window,
     phase: Phase,

@@ -117,6 +117,7 @@ pub enum Stands {
 
 /// State of one vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     /// Until when each voter's vote counts although its condition is over.
     lasts: [Mono; VOTERS],

@@ -9,6 +9,7 @@ const PARTS: usize = 16;
 
 /// Amounts by part.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Window {
     parts: [f64; PARTS],
     /// Number of the newest part since the counter's beginning.

@@ -11,6 +11,7 @@
 
 mod areas;
 mod groups;
+mod memory;
 mod persons;
 mod reload;
 mod tables;
@@ -24,16 +25,16 @@ mod tests;
 pub use areas::{Area, Change, Mode, ModeChange};
 pub use groups::Group;
 pub use persons::{Command, Target};
-pub use tables::{Binding, Level, Point, Policy, Pulse, Rule, Tables, Unknown};
+pub use tables::{Binding, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown};
 pub use votes::Wire;
 
 use crate::alarm::state::{Breach, Input, Open, Refusal, State as AlarmState, Step, earlier};
 use crate::alarm::{EventName, Explanation, ModeName, Named, Transition};
-use crate::detect::{Params, Standing, absent};
+use crate::detect::{Kind, Params, Standing, absent};
 use crate::quality::{Quality, Reason};
 use crate::reading::{Delivery, Reading};
 use crate::time::{Mono, Now};
-use tables::NONE;
+use tables::{NONE, detector};
 use timers::Timers;
 use votes::Told;
 
@@ -200,48 +201,29 @@ impl<'t> Engine<'t> {
         let Some(b) = tables.bindings.get(index as usize) else { return };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
         let (slot, at, known) = (b.slot as usize, reading.at, reading.quality.has_value());
-        match &rule.params {
-            Params::Limit(p) => on(tables.limits, slot, |s| match rule.unknown {
-                _ if known => s.value(p, reading.value, at, now),
-                Unknown::Hold => s.unknown(p, at, now),
-                Unknown::Danger => s.alarming(p, at, now),
-            }),
-            Params::Digital(p) => on(tables.digitals, slot, |s| match rule.unknown {
-                _ if known => s.value(p, reading.value, at, now),
-                Unknown::Hold => s.unknown(p, at, now),
-                Unknown::Danger => s.alarming(p, at, now),
-            }),
-            Params::Trend(p) => on(tables.trends, slot, |s| {
-                // An old value told again is no sample of now.
-                if known && reading.quality.is_word() {
-                    s.value(p, reading.value, at, now);
+        if matches!(rule.params, Params::Absent(_)) {
+            on(tables.absents, slot, |s| {
+                if is_alive(s, reading, delivery) {
+                    s.spoke(at, now);
                 }
-            }),
-            Params::Absent(p) => {
-                on(tables.absents, slot, |s| {
-                    if is_alive(s, reading, delivery) {
-                        s.spoke(at, now);
-                    }
-                    if known { s.value(p, now) } else { s.unknown(p, at, now) }
-                });
-            }
-            // Fed by its voters.
-            Params::Vote(_) => {}
+            });
         }
+        // An old value told again is no sample of now.
+        if known && !reading.quality.is_word() && rule.params.samples() {
+            return;
+        }
+        detector!(get_mut, tables, &rule.params, slot, |p, s| match rule.unknown {
+            _ if known => Kind::value(s, p, reading.value, at, now),
+            Unknown::Hold => Kind::unknown(s, p, at, now),
+            Unknown::Danger => Kind::alarming(s, p, at, now),
+        });
     }
 
     fn expire(&mut self, index: u32, now: Now) {
         let tables = &mut self.tables;
         let Some(b) = tables.bindings.get(index as usize) else { return };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
-        let (slot, mono) = (b.slot as usize, now.mono);
-        match &rule.params {
-            Params::Limit(p) => on(tables.limits, slot, |s| s.expire(p, mono)),
-            Params::Digital(p) => on(tables.digitals, slot, |s| s.expire(p, mono)),
-            Params::Trend(_) => {}
-            Params::Absent(p) => on(tables.absents, slot, |s| s.expire(p, mono)),
-            Params::Vote(p) => on(tables.votes, slot, |s| s.expire(p, now)),
-        }
+        detector!(get_mut, tables, &rule.params, b.slot as usize, |p, s| Kind::expire(s, p, now));
     }
 
     /// What happens to an alarm by itself when its time comes: a shelf ends, it rings again.
@@ -358,28 +340,16 @@ impl<'t> Engine<'t> {
     fn standing(&self, index: u32) -> Option<Standing> {
         let tables = &self.tables;
         let b = tables.bindings.get(index as usize)?;
-        let slot = b.slot as usize;
-        match &tables.rules.get(b.rule.0 as usize)?.params {
-            Params::Limit(p) => tables.limits.get(slot)?.standing(p),
-            Params::Digital(p) => tables.digitals.get(slot)?.standing(p),
-            Params::Trend(p) => tables.trends.get(slot)?.standing(p),
-            Params::Absent(_) => tables.absents.get(slot)?.standing(),
-            Params::Vote(p) => tables.votes.get(slot)?.standing(p),
-        }
+        let params = &tables.rules.get(b.rule.0 as usize)?.params;
+        detector!(get, tables, params, b.slot as usize, |p, s| Kind::standing(s, p))?
     }
 
     #[inline]
     fn deadline(&self, index: u32, present: Mono) -> Option<Mono> {
         let tables = &self.tables;
         let b = tables.bindings.get(index as usize)?;
-        let slot = b.slot as usize;
-        let detector = match &tables.rules.get(b.rule.0 as usize)?.params {
-            Params::Limit(p) => tables.limits.get(slot)?.deadline(p),
-            Params::Digital(p) => tables.digitals.get(slot)?.deadline(p),
-            Params::Trend(_) => None,
-            Params::Absent(p) => tables.absents.get(slot)?.deadline(p),
-            Params::Vote(p) => tables.votes.get(slot)?.deadline(p, present),
-        };
+        let params = &tables.rules.get(b.rule.0 as usize)?.params;
+        let detector = detector!(get, tables, params, b.slot as usize, |p, s| Kind::deadline(s, p, present))?;
         if matches!(b.alarm, AlarmState::Normal) { detector } else { earlier(detector, b.alarm.deadline()) }
     }
 
@@ -449,15 +419,25 @@ impl<'t> Engine<'t> {
     fn explanation(&self, index: u32, rule: &Rule, level: u8, standing: Option<Standing>, now: Now) -> Explanation {
         let b = self.tables.bindings.get(index as usize);
         let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize)).filter(|point| point.heard);
-        let value = match &rule.params {
+        let slot = b.map_or(usize::MAX, |b| b.slot as usize);
+        let params = &rule.params;
+        let shown = detector!(get, self.tables, params, slot, |p, s| Kind::shown(s, p, now.mono)).flatten();
+        let value = match params {
             Params::Absent(_) if standing.is_some() => None,
-            Params::Vote(p) => {
-                let state = b.and_then(|b| self.tables.votes.get(b.slot as usize));
-                state.map(|state| p.shown(state.tally(p, now.mono)))
-            }
-            Params::Limit(_) | Params::Digital(_) | Params::Trend(_) | Params::Absent(_) => {
-                point.map(|point| point.value)
-            }
+            Params::Vote(_) => shown,
+            Params::Absent(_)
+            | Params::Limit(_)
+            | Params::Digital(_)
+            | Params::Trend(_)
+            | Params::Band(_)
+            | Params::Rate(_)
+            | Params::Frozen(_)
+            | Params::Count(_)
+            | Params::Dwell(_)
+            | Params::Accumulated(_)
+            | Params::Rhythm(_)
+            | Params::Drift(_)
+            | Params::Habit(_) => shown.or(point.map(|point| point.value)),
         };
         let (occurred, quality) = self.occurred(index, rule, now);
         Explanation {
@@ -466,6 +446,7 @@ impl<'t> Engine<'t> {
             limit: standing.map_or_else(|| rule.params.limit(level), |s| s.limit),
             since: standing.map_or(occurred, |s| s.onset),
             time_to_limit: standing.and_then(|s| s.time_to_limit),
+            usual: detector!(get, self.tables, params, slot, |p, s| Kind::usual(s, p, now)).flatten(),
         }
     }
 }

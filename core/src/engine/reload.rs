@@ -50,13 +50,8 @@ impl Engine<'_> {
         let Some(from) = old.tables.bindings.get(of as usize) else { return false };
         let Some(into) = self.tables.bindings.get_mut(binding as usize).filter(|_| new == was) else { return false };
         (into.alarm, into.stood, into.named) = (from.alarm, from.stood, from.named);
-        let (into, from) = (into.slot as usize, from.slot as usize);
-        match new {
-            Params::Limit(_) => copy(self.tables.limits, into, old.tables.limits, from),
-            Params::Digital(_) => copy(self.tables.digitals, into, old.tables.digitals, from),
-            Params::Trend(_) => copy(self.tables.trends, into, old.tables.trends, from),
-            Params::Absent(_) => copy(self.tables.absents, into, old.tables.absents, from),
-            Params::Vote(_) => copy(self.tables.votes, into, old.tables.votes, from),
+        if let Some(state) = old.state(of) {
+            self.put(binding, state);
         }
         self.rearm(binding, self.tables.pulse.mono);
         true
@@ -79,11 +74,5 @@ impl Engine<'_> {
     fn params(&self, binding: u32) -> Option<Params> {
         let rule = self.tables.bindings.get(binding as usize)?.rule;
         self.tables.rules.get(rule.0 as usize).map(|rule| rule.params)
-    }
-}
-
-fn copy<S: Clone>(into: &mut [S], slot: usize, from: &[S], of: usize) {
-    if let (Some(into), Some(from)) = (into.get_mut(slot), from.get(of)) {
-        into.clone_from(from);
     }
 }

@@ -6,7 +6,9 @@ use super::timers::Timer;
 use super::votes::Wire;
 use crate::alarm::state::{Standing, State as AlarmState};
 use crate::alarm::{Named, Priority};
-use crate::detect::{Params, absent, digital, limit, trend, vote};
+use crate::detect::{
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+};
 use crate::quality::{Quality, Reason};
 use crate::reading::{PointId, Reading, RuleId};
 use crate::time::{Mono, Wall};
@@ -126,8 +128,12 @@ pub struct Binding {
     pub(super) known: Wall,
     /// Warm start: the level that stands since then; an alarm keeps its highest, so it may be lower than the alarm's.
     pub(super) known_level: Option<u8>,
+    /// Warm start: the line that was crossed.
+    pub(super) known_limit: Option<f64>,
     /// Warm start: whether any came that were news.
     pub(super) news: bool,
+    /// Warm start: its detector's state was kept, so readings that came before that are known to it.
+    pub(super) recalled: bool,
     /// Group whose alarms explain this one, `NONE` for none; and the next one in it.
     pub(super) hidden_by: u32,
     pub(super) sibling: u32,
@@ -158,7 +164,9 @@ impl Binding {
             named: None,
             known: Wall(i64::MIN),
             known_level: None,
+            known_limit: None,
             news: false,
+            recalled: false,
             hidden_by: NONE,
             sibling: NONE,
             hides: NONE,
@@ -222,6 +230,45 @@ impl Default for Policy {
     }
 }
 
+/// States of the kinds that few points have.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "each is the states of its kind")]
+pub struct Others<'t> {
+    pub bands: &'t mut [band::State],
+    pub rates: &'t mut [rate::State],
+    pub frozens: &'t mut [frozen::State],
+    pub counts: &'t mut [count::State],
+    pub dwells: &'t mut [dwell::State],
+    pub sums: &'t mut [accumulated::State],
+    pub rhythms: &'t mut [rhythm::State],
+    pub drifts: &'t mut [drift::State],
+    pub habits: &'t mut [habit::State],
+}
+
+/// `$do` with the parameters and the state of a detector, whatever its kind; `None` where there is no such state. `$get` is
+/// `get` or `get_mut`.
+macro_rules! detector {
+    ($get:ident, $tables:expr, $params:expr, $slot:expr, |$p:ident, $s:ident| $do:expr) => {
+        match $params {
+            Params::Limit($p) => $tables.limits.$get($slot).map(|$s| $do),
+            Params::Digital($p) => $tables.digitals.$get($slot).map(|$s| $do),
+            Params::Trend($p) => $tables.trends.$get($slot).map(|$s| $do),
+            Params::Absent($p) => $tables.absents.$get($slot).map(|$s| $do),
+            Params::Vote($p) => $tables.votes.$get($slot).map(|$s| $do),
+            Params::Band($p) => $tables.others.bands.$get($slot).map(|$s| $do),
+            Params::Rate($p) => $tables.others.rates.$get($slot).map(|$s| $do),
+            Params::Frozen($p) => $tables.others.frozens.$get($slot).map(|$s| $do),
+            Params::Count($p) => $tables.others.counts.$get($slot).map(|$s| $do),
+            Params::Dwell($p) => $tables.others.dwells.$get($slot).map(|$s| $do),
+            Params::Accumulated($p) => $tables.others.sums.$get($slot).map(|$s| $do),
+            Params::Rhythm($p) => $tables.others.rhythms.$get($slot).map(|$s| $do),
+            Params::Drift($p) => $tables.others.drifts.$get($slot).map(|$s| $do),
+            Params::Habit($p) => $tables.others.habits.$get($slot).map(|$s| $do),
+        }
+    };
+}
+pub(super) use detector;
+
 /// What the caller lends.
 #[derive(Debug)]
 pub struct Tables<'t> {
@@ -241,6 +288,8 @@ pub struct Tables<'t> {
     pub absents: &'t mut [absent::State],
     /// States of votes.
     pub votes: &'t mut [vote::State],
+    /// States of the other kinds.
+    pub others: Others<'t>,
     /// Who votes where.
     pub wires: &'t [Wire],
     /// What hides what, and who came first.

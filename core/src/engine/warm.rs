@@ -1,10 +1,11 @@
 //! The warm start: alarms as the fold of the alarm lane left them, the detectors' memory from the telemetry lane, then what
 //! stands is held against what the alarms say.
 
-use super::{Engine, Noted, Seen, Sink, is_alive, on, set};
+use super::tables::detector;
+use super::{Engine, Noted, Seen, Sink, is_alive, set};
 use crate::alarm::state::{Open, Standing as Stands, State as AlarmState};
 use crate::alarm::{AlarmId, Named};
-use crate::detect::{Params, absent, digital, limit, trend};
+use crate::detect::{Kind, Known, Params, absent};
 use crate::reading::{Delivery, Reading};
 use crate::time::{Now, Wall};
 
@@ -16,7 +17,8 @@ impl Engine<'_> {
         if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
             b.known = known;
             let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
-            b.known_level = params.and_then(|p| (0..2).find(|level| p.limit(*level) == limit));
+            b.known_limit = limit;
+            b.known_level = params.and_then(|p| (0..2).find(|level| p.has_line(*level, limit)));
         }
     }
 
@@ -38,33 +40,44 @@ impl Engine<'_> {
             return;
         }
         b.stood = b.known_level.unwrap_or(stands.level) + 1;
-        let (slot, onset) = (b.slot as usize, b.since(stands));
+        let (slot, onset, recalled) = (b.slot as usize, b.since(stands), b.recalled);
         if let Some(Params::Absent(_)) = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params) {
             set(self.tables.absents, slot, absent::State::standing_at(onset));
         }
-        self.stand(binding, stands);
+        // What was kept of it, and what came since, leads it there by itself.
+        if !recalled {
+            self.stand(binding, stands);
+        }
     }
 
     /// Puts the detector into the state in which the condition stands.
     fn stand(&mut self, binding: u32, stands: Stands) {
         let Some(b) = self.tables.bindings.get(binding as usize) else { return };
-        let (slot, rule) = (b.slot as usize, b.rule.0 as usize);
+        let (slot, rule, recalled) = (b.slot as usize, b.rule.0 as usize, b.recalled);
         let onset = b.since(stands);
-        let level = b.known_level.unwrap_or(stands.level);
+        let (level, limit) = (b.known_level.unwrap_or(stands.level), b.known_limit);
         let tables = &mut self.tables;
-        match tables.rules.get(rule).map(|r| r.params) {
-            Some(Params::Limit(_)) => set(tables.limits, slot, limit::State::standing_at(level, onset)),
-            Some(Params::Digital(_)) => set(tables.digitals, slot, digital::State::standing_at(onset)),
-            Some(Params::Trend(_)) => on(tables.trends, slot, |s| s.stand(onset)),
-            Some(Params::Absent(_)) => on(tables.absents, slot, |s| s.stand(onset)),
-            Some(Params::Vote(_)) => on(tables.votes, slot, |s| s.stand(onset)),
-            None => {}
+        let Some(rule) = tables.rules.get(rule) else { return };
+        if recalled && detector!(get, tables, &rule.params, slot, |p, s| Kind::standing(s, p)).flatten().is_some() {
+            // It knows more of it than its beginning.
+            return;
         }
+        let now = Now { mono: tables.pulse.mono, wall: onset };
+        detector!(get_mut, tables, &rule.params, slot, |p, s| Kind::stand(s, p, (level, limit), onset, now));
     }
 
     /// Shows a reading of an earlier run to the detectors, without judging it: their memory comes back, no alarm moves.
     /// `now` is when it came.
     pub fn warm(&mut self, reading: &Reading, delivery: Delivery, now: Now) {
+        self.show(reading, delivery, now, false);
+    }
+
+    /// The same with one that came before the states were taken that [`Engine::recall`] put back: they know it.
+    pub fn warm_known(&mut self, reading: &Reading, delivery: Delivery, now: Now) {
+        self.show(reading, delivery, now, true);
+    }
+
+    fn show(&mut self, reading: &Reading, delivery: Delivery, now: Now, known: bool) {
         let Some(Noted { first, count, turned: _ }) = self.note(reading, delivery) else { return };
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
@@ -86,8 +99,9 @@ impl Engine<'_> {
                 }
             }
             b.news |= !old;
-            // A trend's memory is a window, which the old readings fill; the others' is their state, which is known.
-            if !old || params.is_some_and(|p| p.predictive()) {
+            // Samples fill a memory, old ones too; the others' is the condition, which is known.
+            let feed = if b.recalled { !known } else { !old || params.is_some_and(|p| p.samples()) };
+            if feed {
                 self.expire(index, now);
                 self.feed(index, reading, delivery, now);
             }
@@ -147,14 +161,9 @@ impl Engine<'_> {
         if let Some(stands) = alarm.standing().filter(|_| alarm.active() && !news) {
             self.stand(index, stands);
         }
-        match params {
-            // Unless the alarm lane knows that it was over.
-            Some(Params::Limit(p)) if !over => on(self.tables.limits, slot, |s| s.doubt(&p, now.mono)),
-            Some(Params::Digital(p)) if !over => on(self.tables.digitals, slot, |s| s.doubt(&p, now.mono)),
-            Some(Params::Absent(p)) => on(self.tables.absents, slot, |s| s.listen_again(&p, now)),
-            Some(Params::Vote(p)) => on(self.tables.votes, slot, |s| s.doubt(&p, now.mono)),
-            Some(Params::Trend(_)) if over && !news => on(self.tables.trends, slot, trend::State::rest),
-            Some(Params::Limit(_) | Params::Digital(_) | Params::Trend(_)) | None => {}
+        if let Some(params) = params {
+            let known = Known { over, news };
+            detector!(get_mut, self.tables, &params, slot, |p, s| Kind::settle(s, p, known, now));
         }
     }
 }

@@ -3,9 +3,12 @@
 
 use gengfu_core::alarm::state::Refusal;
 use gengfu_core::alarm::{AlarmId, ModeName, Transition};
-use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
+use gengfu_core::detect::{
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+};
 use gengfu_core::engine::{
-    Area, Binding, Command, Engine, Event, Group, ModeChange, Point, Policy, Pulse, Rule, Sink, Tables, Target, Wire,
+    Area, Binding, Command, Engine, Event, Group, ModeChange, Others, Point, Policy, Pulse, Rule, Sink, Tables, Target,
+    Wire,
 };
 use gengfu_core::reading::{PointId, RuleId};
 use gengfu_core::time::{Mono, Now};
@@ -55,6 +58,20 @@ pub struct Site<const P: usize, const B: usize> {
     began: Now,
 }
 
+/// The kinds that few points have.
+#[derive(Debug, Default)]
+pub(super) struct Rare<const P: usize> {
+    bands: Vec<band::State, P>,
+    rates: Vec<rate::State, P>,
+    frozens: Vec<frozen::State, P>,
+    counts: Vec<count::State, P>,
+    dwells: Vec<dwell::State, P>,
+    sums: Vec<accumulated::State, P>,
+    rhythms: Vec<rhythm::State, P>,
+    drifts: Vec<drift::State, P>,
+    habits: Vec<habit::State, P>,
+}
+
 /// All that the engine remembers.
 #[derive(Debug, Default)]
 pub(super) struct Memory<const P: usize, const B: usize> {
@@ -65,6 +82,8 @@ pub(super) struct Memory<const P: usize, const B: usize> {
     trends: Vec<trend::State, B>,
     absents: Vec<absent::State, B>,
     votes: Vec<vote::State, B>,
+    /// One a point.
+    others: Rare<P>,
     areas: [Area; 1],
     wires: Vec<Wire, B>,
     /// One a point.
@@ -97,6 +116,15 @@ impl<const P: usize, const B: usize> Site<P, B> {
                 Params::Trend(_) => lend(&mut memory.trends, trend::State::default()),
                 Params::Absent(_) => lend(&mut memory.absents, absent::State::listening(self.began)),
                 Params::Vote(_) => lend(&mut memory.votes, vote::State::default()),
+                Params::Band(_) => lend(&mut memory.others.bands, band::State::default()),
+                Params::Rate(_) => lend(&mut memory.others.rates, rate::State::default()),
+                Params::Frozen(_) => lend(&mut memory.others.frozens, frozen::State::default()),
+                Params::Count(_) => lend(&mut memory.others.counts, count::State::default()),
+                Params::Dwell(_) => lend(&mut memory.others.dwells, dwell::State::default()),
+                Params::Accumulated(_) => lend(&mut memory.others.sums, accumulated::State::default()),
+                Params::Rhythm(_) => lend(&mut memory.others.rhythms, rhythm::State::default()),
+                Params::Drift(_) => lend(&mut memory.others.drifts, drift::State::default()),
+                Params::Habit(_) => lend(&mut memory.others.habits, habit::State::default()),
             };
             let id = RuleId(lend(&mut self.rules, *rule));
             let seed = u64::from(id.0) + 1;
@@ -108,7 +136,18 @@ impl<const P: usize, const B: usize> Site<P, B> {
                     let wire = Wire::lay(&mut memory.bindings, memory.wires.len(), from, binding, voter);
                     wire.map(|wire| lend(&mut memory.wires, wire));
                 }),
-                Params::Limit(_) | Params::Digital(_) | Params::Absent(_) => {}
+                Params::Limit(_)
+                | Params::Digital(_)
+                | Params::Absent(_)
+                | Params::Band(_)
+                | Params::Rate(_)
+                | Params::Frozen(_)
+                | Params::Count(_)
+                | Params::Dwell(_)
+                | Params::Accumulated(_)
+                | Params::Rhythm(_)
+                | Params::Drift(_)
+                | Params::Habit(_) => {}
             }
             lend(&mut memory.heap, 0);
         }
@@ -157,6 +196,17 @@ impl<const P: usize, const B: usize> Site<P, B> {
             trends: &mut memory.trends,
             absents: &mut memory.absents,
             votes: &mut memory.votes,
+            others: Others {
+                bands: &mut memory.others.bands,
+                rates: &mut memory.others.rates,
+                frozens: &mut memory.others.frozens,
+                counts: &mut memory.others.counts,
+                dwells: &mut memory.others.dwells,
+                sums: &mut memory.others.sums,
+                rhythms: &mut memory.others.rhythms,
+                drifts: &mut memory.others.drifts,
+                habits: &mut memory.others.habits,
+            },
             wires: &memory.wires,
             groups: &mut memory.groups,
             areas: &mut memory.areas,

@@ -2,7 +2,7 @@
 //! which `check` prints as text or JSON.
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::detect::{Params, limit, vote};
+use gengfu_core::detect::{Params, count, limit, rate, vote};
 use serde::Serialize;
 
 use crate::config::checked::{
@@ -283,6 +283,51 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             }
             vote::Watch::Health { after_ms } => vec![format!("a voter is bad{}", lasting(after_ms))],
         },
+        Params::Band(band) => [band.low, band.high]
+            .iter()
+            .map(|side| level_condition(side.side, &side.first, &unit))
+            .reduce(|low, high| format!("{low}, or {high}"))
+            .into_iter()
+            .collect(),
+        Params::Rate(rate) => {
+            let verb = match rate.way {
+                rate::Way::Up => "rises by",
+                rate::Way::Down => "falls by",
+                rate::Way::Any => "moves by",
+            };
+            vec![format!("{verb} {}{unit} an hour, over {}", rate.per_hour, show_ms(rate.window_ms))]
+        }
+        Params::Frozen(frozen) => {
+            let within =
+                if frozen.within > 0.0 { format!(" by more than {}{unit}", frozen.within) } else { String::new() };
+            vec![format!("does not move{within}{}", lasting(frozen.for_ms))]
+        }
+        Params::Count(count) => {
+            let what = match count.what {
+                count::What::Starts => "starts",
+                count::What::Changes => "changes",
+                count::What::Growth => "more",
+            };
+            let clear = (count.clear < count.limit).then_some(count.clear);
+            vec![format!("{} {what} within {}{}", count.limit, show_ms(count.window_ms), clearing(clear, 0))]
+        }
+        Params::Dwell(dwell) => {
+            let open = if dwell.open_hours.is_some() { " in opening hours" } else { "" };
+            vec![format!("is {}{}{open}", dwell.is, lasting(dwell.hold_ms))]
+        }
+        Params::Accumulated(sum) => {
+            let from = if sum.from > 0.0 { format!(" above {}{unit}", sum.from) } else { String::new() };
+            vec![format!("sums up{from} to {} in {}", sum.limit, show_ms(sum.window_ms))]
+        }
+        Params::Rhythm(rhythm) => {
+            let late = rhythm.late.map_or(String::new(), |late| format!(", or none for {late} times that"));
+            vec![format!("starts before {} of its usual interval{late}", rhythm.early)]
+        }
+        Params::Drift(drift) => {
+            let verb = if drift.side == limit::Side::High { "rises" } else { "falls" };
+            vec![format!("{verb} by {}{unit} from what is usual, learned in {}", drift.shift, show_ms(drift.learn_ms))]
+        }
+        Params::Habit(habit) => vec![format!("does what it never did, surprise {}", habit.threshold)],
         Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
     }
 }

@@ -154,6 +154,8 @@ fn settings(old: &Site, new: &Site) -> Vec<String> {
     compare("[site] street", &old.street, &new.street);
     compare("[site] industry", &old.industry, &new.industry);
     compare("[site] timezone", &old.timezone, &new.timezone);
+    let hours = |site: &Site| (site.calendar.open_min, site.calendar.close_min, site.calendar.worked);
+    compare("[site] open and rest", &hours(old), &hours(new));
     compare("[site] clock_tolerance", &old.clock_tolerance, &new.clock_tolerance);
     compare("[journal] keep", &old.journal.keep, &new.journal.keep);
     compare("[journal] max_size", &old.journal.max_size, &new.journal.max_size);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gengfu_core::alarm::{Priority, damper, performance};
 use gengfu_core::detect::Params;
+use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::normalize::Scaling;
 use gengfu_core::warning::{RiskLevel, Row, WarningLevel};
 
@@ -22,6 +23,8 @@ pub struct Site {
     pub industry: Option<String>,
     /// IANA name; times on paper use it. Default Asia/Shanghai.
     pub timezone: String,
+    /// Zone, opening hours and days of rest, for the rules.
+    pub calendar: Calendar,
     /// A source stamp further from now than this is not believed. Default 60 s.
     pub clock_tolerance: Duration,
     pub journal: JournalConfig,

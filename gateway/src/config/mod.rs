@@ -21,6 +21,7 @@ mod performance;
 mod site;
 mod modbus;
 mod broker;
+mod calendar;
 mod mqtt;
 mod point;
 mod labels;

@@ -1,7 +1,8 @@
 //! `[[rule]]`: which detector on which points, how urgent, and what to do about it.
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::detect::{Params, limit};
+use gengfu_core::detect::calendar::Calendar;
+use gengfu_core::detect::limit;
 
 use super::bond::{self, Bonds};
 use super::checked::{LevelMeta, MAX_RULES_A_POINT, Rule, Unknown};
@@ -13,18 +14,18 @@ use super::table::Table;
 use super::units::show;
 use super::value::{Value, shorten};
 
-/// Blocks of a trend's window; each wants a reading of its own.
-const TREND_BLOCKS: u32 = 16;
+/// Blocks of a window; each wants a reading of its own.
+const BLOCKS: u32 = 16;
 const MAX_ADVICE: usize = 1_000;
 
-pub(super) fn read(file: &Table<'_>, names: &mut Names) -> Vec<Rule> {
-    let drafts = file.tables("rule", "[[rule]]").into_iter().filter_map(|table| rule(table, names)).collect();
+pub(super) fn read(file: &Table<'_>, names: &mut Names, calendar: Calendar) -> Vec<Rule> {
+    let drafts = file.tables("rule", "[[rule]]").into_iter().filter_map(|table| rule(table, names, calendar)).collect();
     bond::tie(drafts)
 }
 
-fn rule<'a>(table: Table<'a>, names: &mut Names) -> Option<(Rule, Bonds<'a>)> {
+fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(Rule, Bonds<'a>)> {
     let later = ["use", "profile"];
-    if table.later(&later, "rule packs come later: write the rule out with high, low, state or trend") {
+    if table.later(&later, "rule packs come later: write the rule out with a detector of its own") {
         return None;
     }
     let id_value = table.need("id", "\"hydrant-low\"");
@@ -41,7 +42,7 @@ fn rule<'a>(table: Table<'a>, names: &mut Names) -> Option<(Rule, Bonds<'a>)> {
     };
     let shelvable = table.get("shelvable").and_then(Value::boolean);
     let base = LevelMeta { shelvable: shelvable.unwrap_or(detector::is_shelvable(base.priority, base.latch)), ..base };
-    let detector = detector::read(&table, base);
+    let detector = detector::read(&table, base, calendar);
     let basis = table.get("basis").and_then(|v| v.line(MAX_ADVICE));
     let advice = table.get("advice").and_then(|v| v.line(MAX_ADVICE));
     let meanings = [("hold", Unknown::Hold), ("alarm", Unknown::Alarm), ("danger", Unknown::Danger)];
@@ -49,7 +50,7 @@ fn rule<'a>(table: Table<'a>, names: &mut Names) -> Option<(Rule, Bonds<'a>)> {
     let re_alarm = table.get("re_alarm").and_then(|v| v.duration(SECOND * 10..=DAY * 7));
     let first_out = table.get("first_out").and_then(names::name);
     let mut bonds = Bonds::read(&table);
-    table.finish(&detector::LATER);
+    table.finish(&[]);
     bind(&patterns, unit.as_ref(), detector.as_ref(), names);
     let Detector { params, levels, voters, .. } = detector?;
     let points = patterns.into_iter().map(|(_, pattern)| pattern).collect();
@@ -216,17 +217,8 @@ fn same_unit(value: Value<'_>, unit: &str, known: &[&Known]) {
 
 /// A value outside its range is bad, not high: a limit out there would never be crossed, an alarm never end.
 fn reachable(detector: &Detector<'_>, known: &[&Known]) {
-    let side = match detector.params {
-        Params::Limit(limit) => limit.side,
-        Params::Trend(trend) => trend.side,
-        Params::Digital(_) | Params::Absent(_) | Params::Vote(_) => return,
-    };
-    let high = side == limit::Side::High;
-    for (value, limit) in &detector.limits {
-        inside(*value, *limit, known, high);
-    }
-    for (value, clear) in &detector.clears {
-        inside(*value, *clear, known, !high);
+    for (value, line, side) in &detector.lines {
+        inside(*value, *line, known, *side == limit::Side::High);
     }
 }
 
@@ -246,18 +238,13 @@ fn inside(value: Value<'_>, number: f64, known: &[&Known], upwards: bool) {
 }
 
 fn enough_readings(detector: &Detector<'_>, known: &[&Known]) {
-    let (Params::Trend(trend), Some((value, _))) = (detector.params, detector.limits.first()) else { return };
-    let window = std::time::Duration::from_millis(trend.window_ms);
-    let scarce =
-        known.iter().find_map(|k| k.every.filter(|every| *every * TREND_BLOCKS > window).map(|every| (k, every)));
+    let Some((value, window_ms)) = detector.pace else { return };
+    let window = std::time::Duration::from_millis(window_ms);
+    let scarce = known.iter().find_map(|k| k.every.filter(|every| *every * BLOCKS > window).map(|every| (k, every)));
     if let Some((known, every)) = scarce {
         value.warn(
-            format!(
-                "the trend looks at {}, in which `{}` is read fewer than {TREND_BLOCKS} times",
-                show(window),
-                known.name
-            ),
-            format!("make the window at least {}", show(every * TREND_BLOCKS)),
+            format!("the rule looks at {}, in which `{}` is read fewer than {BLOCKS} times", show(window), known.name),
+            format!("make the window at least {}", show(every * BLOCKS)),
         );
     }
 }

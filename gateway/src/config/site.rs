@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gengfu_core::alarm::performance::Params;
+use gengfu_core::detect::calendar::Calendar;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use toml::de::DeTable;
 
@@ -15,7 +16,7 @@ use super::near::misspelt;
 use super::sink::{self, Sinks};
 use super::table::Table;
 use super::value::{Value, shorten};
-use super::{modbus, mqtt, performance, rule, warning};
+use super::{calendar, modbus, mqtt, performance, rule, warning};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
@@ -46,7 +47,8 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
     let modbus = modbus::read(&file, &mut names);
     let id = head.as_ref().map_or("", |head| &head.id);
     let mqtt = mqtt::read(&file, &mut names, id, directory);
-    let rules = rule::read(&file, &mut names);
+    let calendar = head.as_ref().map_or_else(Calendar::default, |head| head.calendar);
+    let rules = rule::read(&file, &mut names, calendar);
     let alarms = alarms(file.table("alarms", "[alarms]"));
     let warning = warning::read(file.table("warning", "[warning]"), &rules);
     let Sinks { influx, uplinks, webhooks } = sink::read(&file, &mut names, id, directory);
@@ -56,7 +58,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
         book.warn(0, "the site has no [[modbus]] and no [[mqtt]]", "add where its readings come from");
     }
     file.finish(&later);
-    let Head { id, name, street, industry, timezone, clock_tolerance } = head?;
+    let Head { id, name, street, industry, timezone, calendar, clock_tolerance } = head?;
     let journal = journal?;
     let console = console?;
     let (policy, performance) = alarms?;
@@ -66,6 +68,7 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
         street,
         industry,
         timezone,
+        calendar,
         clock_tolerance,
         journal,
         console,
@@ -88,6 +91,7 @@ struct Head {
     street: Option<String>,
     industry: Option<String>,
     timezone: String,
+    calendar: Calendar,
     clock_tolerance: Duration,
 }
 
@@ -97,6 +101,7 @@ fn head(table: Table<'_>) -> Option<Head> {
     let street = table.get("street").and_then(|v| v.line(MAX_TEXT));
     let industry = table.get("industry").and_then(names::name);
     let zone = table.or("timezone", DEFAULT_TIMEZONE.to_owned(), timezone);
+    let calendar = calendar::read(&table, zone.as_deref().unwrap_or(DEFAULT_TIMEZONE));
     let tolerance = table.or("clock_tolerance", DEFAULT_CLOCK_TOLERANCE, |v| v.duration(SECOND..=DAY));
     table.finish(&[]);
     let id = id?;
@@ -106,6 +111,7 @@ fn head(table: Table<'_>) -> Option<Head> {
         street,
         industry,
         timezone: zone?,
+        calendar: calendar?,
         clock_tolerance: tolerance?,
     })
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use gengfu_core::alarm::StateName;
 use gengfu_core::alarm::life::Life;
 use gengfu_core::detect::limit::{self, Side};
-use gengfu_core::detect::{Params, vote};
+use gengfu_core::detect::{Params, count, vote};
 use gengfu_core::reading::{PointId, Reading};
 use serde::Serialize;
 
@@ -108,7 +108,7 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
         device_label: site.labels.device(&alarm.device).cloned(),
         point_label: label.and_then(|label| label.label.clone()),
         raised_word: alarm.raised.as_ref().and_then(|raised| word(label, raised.value)),
-        measured: matches!(params, Some(Params::Limit(_) | Params::Trend(_))),
+        measured: matches!(params, Some(Params::Limit(_) | Params::Trend(_) | Params::Band(_))),
         now,
         alarm,
     }
@@ -242,6 +242,25 @@ fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLab
             ),
             vote::Watch::Health { .. } => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
         },
+        Some(Params::Band(p)) if alarm.limit.is_some_and(|line| p.low.line(alarm.level) == Some(line)) => {
+            both(format!("低于范围（下限 {limit}）"), format!("below its band (limit {limit})"))
+        }
+        Some(Params::Band(_)) => both(format!("超出范围（上限 {limit}）"), format!("above its band (limit {limit})")),
+        Some(Params::Rate(_)) => text("变化过快", "changes too fast"),
+        Some(Params::Frozen(_)) => text("数值停滞，不再变化", "the value does not move any more"),
+        Some(Params::Count(p)) => match p.what {
+            count::What::Starts => text("启动过于频繁", "starts too often"),
+            count::What::Changes => text("变化过于频繁", "changes too often"),
+            count::What::Growth => text("增加过快", "grows too fast"),
+        },
+        Some(Params::Dwell(p)) => {
+            let held = state(p.is);
+            both(format!("{}，持续过久", held.zh), format!("{} for too long", held.en))
+        }
+        Some(Params::Accumulated(_)) => text("累计过多", "too much in all"),
+        Some(Params::Rhythm(_)) => text("启动节律异常", "starts out of rhythm"),
+        Some(Params::Drift(_)) => text("正在偏离常态", "drifting away from the usual"),
+        Some(Params::Habit(_)) => text("与以往不同", "unlike anything before"),
         Some(Params::Absent(_)) | None => text("失去数据", "no data"),
     }
 }

@@ -181,7 +181,18 @@ fn rule_lines(rule: &Rule) -> Vec<Line> {
             std::iter::once(line(params.first.limit, params.side, 0, false)).chain(second).collect()
         }
         Params::Trend(trend::Params { limit, side, .. }) => vec![line(limit, side, 0, true)],
-        Params::Digital(_) | Params::Absent(_) | Params::Vote(_) => Vec::new(),
+        Params::Band(params) => [params.low, params.high].map(|p| line(p.first.limit, p.side, 0, false)).to_vec(),
+        Params::Digital(_)
+        | Params::Absent(_)
+        | Params::Vote(_)
+        | Params::Rate(_)
+        | Params::Frozen(_)
+        | Params::Count(_)
+        | Params::Dwell(_)
+        | Params::Accumulated(_)
+        | Params::Rhythm(_)
+        | Params::Drift(_)
+        | Params::Habit(_) => Vec::new(),
     }
 }
 

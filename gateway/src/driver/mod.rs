@@ -2,6 +2,7 @@
 //! engine meets a clock. It waits for nothing: not for the journal, not for a reader.
 
 mod bonds;
+mod fact;
 mod modes;
 mod names;
 mod persons;

@@ -1,13 +1,13 @@
 //! From a transition of indices to one of names and words, in the two languages of the people.
 
 use gengfu_core::alarm::{EventName, StateName, Transition};
-use gengfu_core::detect::limit::Side;
-use gengfu_core::detect::{Params, vote};
+use gengfu_core::detect::Params;
 use gengfu_core::time::Mono;
 
+use super::fact::{Shown, fact};
 use super::storage::{NO_DATA_RULE, Storage};
 use crate::catalog::{Catalog, PointMeta};
-use crate::config::checked::{Labels, PointLabel, Rule, Site};
+use crate::config::checked::{Labels, Rule, Site};
 use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Text, Veil};
 
 /// A person's command.
@@ -202,65 +202,6 @@ fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<
     Text { zh: format!("{test_zh}{zh}"), en: format!("{test_en}{en}") }
 }
 
-/// What the detector found, without the point's name.
-fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
-    let why = &transition.explanation;
-    let (value, limit) = (shown.of(why.value), shown.of(why.limit));
-    let (zh, en) = match params {
-        Params::Limit(p) if p.side == Side::High => (
-            format!("{}，达到上限 {}", value.zh, limit.zh),
-            format!("{}, at or above the limit of {}", value.en, limit.en),
-        ),
-        Params::Limit(_) => (
-            format!("{}，达到下限 {}", value.zh, limit.zh),
-            format!("{}, at or below the limit of {}", value.en, limit.en),
-        ),
-        // A state with a word needs no more; a bare number does.
-        Params::Digital(_) if shown.has_word(why.value) => (value.zh, value.en),
-        Params::Digital(p) if p.negate => {
-            (format!("状态 {}，应为 {}", value.zh, limit.zh), format!("state {} instead of {}", value.en, limit.en))
-        }
-        Params::Digital(_) => (format!("状态 {}", value.zh), format!("state {}", value.en)),
-        Params::Trend(_) => {
-            let (zh_left, en_left) = left(why.time_to_limit.unwrap_or(0));
-            (
-                format!("现值 {}，预计{zh_left}后达到限值 {}", value.zh, limit.zh),
-                format!("{}, the limit of {} in {en_left} at this rate", value.en, limit.en),
-            )
-        }
-        Params::Vote(p) => {
-            let (n, of) = (short(why.value.unwrap_or(0.0)), p.of);
-            match p.watch {
-                vote::Watch::Danger => (
-                    format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
-                    format!("{n} of {of} voters call it, {} are needed", p.need),
-                ),
-                vote::Watch::Health { .. } => (
-                    format!("表决降级：仅 {n}/{of} 个成员有效"),
-                    format!("the vote is degraded: {n} of {of} voters can vote"),
-                ),
-            }
-        }
-        Params::Absent(_) => match why.quality.reason().filter(|_| !why.quality.has_value()) {
-            Some(reason) => {
-                let Text { zh, en } = flow::reason(reason);
-                (format!("失去数据（{zh}）"), format!("no data ({en})"))
-            }
-            None => ("失去数据（长时间未上报）".to_owned(), "no data (nothing heard for too long)".to_owned()),
-        },
-    };
-    // An alarm keeps the highest level it had, with its priority, though a lower one stands now: both are said.
-    let highest = params.limit(transition.level);
-    if highest == why.limit || matches!(params, Params::Vote(_)) {
-        return Text { zh, en };
-    }
-    let highest = shown.of(highest);
-    Text {
-        zh: format!("{zh}；曾达到 {}，保持该级别", highest.zh),
-        en: format!("{en}; it had reached {} and keeps that level", highest.en),
-    }
-}
-
 /// Where and what: for whoever gets the text alone.
 fn name(labels: &Labels, meta: &PointMeta) -> Text {
     let Text { zh, en } = labels.full(&meta.device, &meta.point);
@@ -270,55 +211,17 @@ fn name(labels: &Labels, meta: &PointMeta) -> Text {
     }
 }
 
-/// How values of a point are told: with its unit, or with the word of a state.
-struct Shown<'a> {
-    unit: Option<&'a str>,
-    label: Option<&'a PointLabel>,
-}
-
-impl Shown<'_> {
-    fn word(&self, value: f64) -> Option<&Text> {
-        self.label.and_then(|label| label.word(value))
-    }
-
-    fn has_word(&self, value: Option<f64>) -> bool {
-        value.is_some_and(|value| self.word(value).is_some())
-    }
-
-    fn of(&self, value: Option<f64>) -> Text {
-        let Some(value) = value else { return Text::same("—") };
-        self.word(value).cloned().unwrap_or_else(|| match self.unit {
-            Some(unit) => Text::same(&format!("{} {unit}", short(value))),
-            None => Text::same(&short(value)),
-        })
-    }
-}
-
-/// A value for people: at most four decimals, no trailing zeros.
-fn short(value: f64) -> String {
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A duration for people, in both languages.
-fn left(ms: u64) -> (String, String) {
-    let seconds = ms / 1000;
-    match seconds {
-        0..120 => (format!("约 {seconds} 秒"), format!("about {seconds} s")),
-        120..7_200 => (format!("约 {} 分钟", seconds / 60), format!("about {} min", seconds / 60)),
-        _ => (format!("约 {} 小时", seconds / 3_600), format!("about {} h", seconds / 3_600)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use gengfu_core::alarm::state::Veils;
     use gengfu_core::alarm::{AlarmId, Explanation, Priority};
+    use gengfu_core::detect::limit::Side;
     use gengfu_core::detect::{digital, limit, trend};
     use gengfu_core::quality::Quality;
     use gengfu_core::time::{Mono, Now, Wall};
 
     use super::*;
+    use crate::config::checked::PointLabel;
 
     const GAS: Params = Params::Limit(limit::Params {
         side: Side::High,
@@ -348,6 +251,7 @@ mod tests {
             limit: Some(limit),
             since: Wall(0),
             time_to_limit: Some(90_000),
+            usual: None,
         };
         Transition {
             binding: 0,
@@ -431,14 +335,5 @@ mod tests {
         // The raise lies in a journal that did not know the field.
         let old = carry_on(step("return", 0.0, 9), Some(&step("raise", 4.0, 5)), None);
         assert_eq!(old.raised.and_then(|raised| raised.value), Some(4.0));
-    }
-
-    #[test]
-    fn values_and_times_read_well() {
-        assert_eq!(short(0.15), "0.15");
-        assert_eq!(short(50.0), "50");
-        assert_eq!(short(-0.000_04), "-0");
-        assert_eq!(left(42 * 60_000).1, "about 42 min");
-        assert_eq!(left(90_000).0, "约 90 秒");
     }
 }

@@ -1,7 +1,12 @@
 //! What core's engine is lent: one vector a kind, built from the checked configuration and only ever appended to.
 
-use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
-use gengfu_core::engine::{Area, Binding, Engine, Group, Level, Point, Policy, Pulse, Rule, Tables, Unknown, Wire};
+use gengfu_core::detect::{
+    Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend,
+    vote,
+};
+use gengfu_core::engine::{
+    Area, Binding, Engine, Group, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown, Wire,
+};
 use gengfu_core::reading::{PointId, RuleId};
 use gengfu_core::time::Now;
 
@@ -27,6 +32,7 @@ pub(super) struct Storage {
     trends: Vec<trend::State>,
     absents: Vec<absent::State>,
     votes: Vec<vote::State>,
+    others: Rare,
     wires: Vec<Wire>,
     groups: Vec<Group>,
     areas: Vec<Area>,
@@ -36,6 +42,20 @@ pub(super) struct Storage {
     /// Points that the configuration has.
     configured: Vec<Option<Watched>>,
     bonds: Bonds,
+}
+
+/// States of the kinds that few points have.
+#[derive(Debug, Default)]
+struct Rare {
+    bands: Vec<band::State>,
+    rates: Vec<rate::State>,
+    frozens: Vec<frozen::State>,
+    counts: Vec<count::State>,
+    dwells: Vec<dwell::State>,
+    sums: Vec<accumulated::State>,
+    rhythms: Vec<rhythm::State>,
+    drifts: Vec<drift::State>,
+    habits: Vec<habit::State>,
 }
 
 /// What the configuration says of a point that decides which rules it has.
@@ -97,6 +117,17 @@ impl Storage {
             trends: &mut self.trends,
             absents: &mut self.absents,
             votes: &mut self.votes,
+            others: Others {
+                bands: &mut self.others.bands,
+                rates: &mut self.others.rates,
+                frozens: &mut self.others.frozens,
+                counts: &mut self.others.counts,
+                dwells: &mut self.others.dwells,
+                sums: &mut self.others.sums,
+                rhythms: &mut self.others.rhythms,
+                drifts: &mut self.others.drifts,
+                habits: &mut self.others.habits,
+            },
             wires: &self.wires,
             groups: &mut self.groups,
             areas: &mut self.areas,
@@ -194,6 +225,11 @@ impl Storage {
         self.bindings.get(index as usize)
     }
 
+    /// Whether its detector's memory is made of samples.
+    pub(super) fn samples(&self, binding: u32) -> bool {
+        self.binding(binding).and_then(|b| self.params(b.rule)).is_some_and(Params::samples)
+    }
+
     /// After how long an acknowledged alarm of it rings again.
     pub(super) fn re_alarm_ms(&self, binding: u32) -> Option<u64> {
         self.rules.get(self.binding(binding)?.rule.0 as usize)?.re_alarm_ms
@@ -259,12 +295,22 @@ impl Storage {
 
     fn bind(&mut self, rule: RuleId, place: Place<'_>, seed: u64, now: Now) {
         let Some(params) = self.params(rule).copied() else { return };
-        let slot = match params {
-            Params::Limit(_) => push(&mut self.limits, limit::State::default()),
-            Params::Digital(_) => push(&mut self.digitals, digital::State::default()),
-            Params::Trend(_) => push(&mut self.trends, trend::State::default()),
-            Params::Absent(_) => push(&mut self.absents, absent::State::listening(now)),
-            Params::Vote(_) => push(&mut self.votes, vote::State::default()),
+        let others = &mut self.others;
+        let slot = match params.fresh(now) {
+            State::Limit(state) => push(&mut self.limits, state),
+            State::Digital(state) => push(&mut self.digitals, state),
+            State::Trend(state) => push(&mut self.trends, state),
+            State::Absent(state) => push(&mut self.absents, state),
+            State::Vote(state) => push(&mut self.votes, state),
+            State::Band(state) => push(&mut others.bands, state),
+            State::Rate(state) => push(&mut others.rates, state),
+            State::Frozen(state) => push(&mut others.frozens, state),
+            State::Count(state) => push(&mut others.counts, state),
+            State::Dwell(state) => push(&mut others.dwells, state),
+            State::Accumulated(state) => push(&mut others.sums, state),
+            State::Rhythm(state) => push(&mut others.rhythms, state),
+            State::Drift(state) => push(&mut others.drifts, state),
+            State::Habit(state) => push(&mut others.habits, state),
         };
         let ties = self.bonds.ties(self.origin(rule), place);
         self.groups.resize(self.bonds.groups(), Group::default());

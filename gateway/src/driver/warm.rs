@@ -91,16 +91,15 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(Str
         }
     }
     for event in recent {
+        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
+        let Some(&binding) = binding_of.get(&key) else { continue };
         let known = match event.event.as_str() {
-            // A trend is judged some time after its onset; what it was judged by is what counts.
-            "raise" | "escalate" if !event.early_warning => event.since,
+            // What is made of samples is judged some time after its onset; what it was judged by is what counts.
+            "raise" | "escalate" if !storage.samples(binding) => event.since,
             "raise" | "escalate" | "return" => event.occurred,
             _ => continue,
         };
-        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
-        if let Some(&binding) = binding_of.get(&key)
-            && told.insert(binding)
-        {
+        if told.insert(binding) {
             // Nor was it known before it was decided, by a source whose clock is ahead.
             storage.engine().trust(binding, Wall(known.min(event.detected)), event.limit);
         }

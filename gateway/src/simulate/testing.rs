@@ -73,6 +73,7 @@ pub(super) fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         street: None,
         industry: None,
         timezone: "Asia/Shanghai".into(),
+        calendar: gengfu_core::detect::calendar::Calendar::default(),
         clock_tolerance: Duration::from_mins(1),
         journal: JournalConfig {
             path: PathBuf::from("/nonexistent"),

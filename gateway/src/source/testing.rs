@@ -109,6 +109,7 @@ fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         street: None,
         industry: None,
         timezone: "Asia/Shanghai".to_owned(),
+        calendar: gengfu_core::detect::calendar::Calendar::default(),
         clock_tolerance: Duration::from_mins(1),
         journal: JournalConfig {
             path: PathBuf::from("/nonexistent"),

@@ -1,5 +1,6 @@
 //! The engine by scenarios and properties: nothing here waits, time is an argument.
 
+mod kinds;
 mod laws;
 mod lifecycle;
 mod odd;
@@ -43,12 +44,15 @@ struct World {
     trends: Vec<trend::State>,
     absents: Vec<absent::State>,
     votes: Vec<vote::State>,
+    others: kinds::Rare,
     wires: Vec<Wire>,
     groups: Vec<Group>,
     areas: Vec<Area>,
     heap: Vec<u32>,
     pulse: Pulse,
     log: Log,
+    /// Makes such a world again.
+    made: fn() -> Self,
     /// The readings that were taken, as the telemetry lane would keep them.
     shown: Vec<Shown>,
 }
@@ -134,6 +138,8 @@ impl World {
             trends: vec![trend::State::default()],
             absents: vec![absent::State::listening(now(0))],
             votes: vec![vote::State::default(); 4],
+            others: kinds::Rare::default(),
+            made: Self::new,
             wires: Vec::new(),
             groups: vec![Group::default(); 3],
             areas: vec![Area::default(); 2],
@@ -182,6 +188,7 @@ impl World {
             trends: &mut self.trends,
             absents: &mut self.absents,
             votes: &mut self.votes,
+            others: self.others.lent(),
             wires: &self.wires,
             groups: &mut self.groups,
             areas: &mut self.areas,
@@ -598,7 +605,7 @@ fn wild() -> impl Strategy<Value = Vec<In>> {
 
 /// A new engine on the fold of the transitions and on the readings that the telemetry lane kept.
 fn restarted(whole: &World, lost: usize, at: u64) -> World {
-    let mut again = World::new();
+    let mut again = (whole.made)();
     for index in 0..whole.bindings.len() {
         let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
         let last = whole.log.0.iter().filter(moved).rfind(|t| t.binding == index as u32);
@@ -667,7 +674,7 @@ fn ms_of_mut(input: &mut In) -> &mut u64 {
 /// A new engine that takes over from the old one, on rules that may differ; `shown` is what the new detectors are shown.
 fn reloaded(old: &World, change: impl FnOnce(&mut World), shown: &[Shown], at: u64) -> World {
     let mut old = old.clone();
-    let mut new = World::new();
+    let mut new = (old.made)();
     change(&mut new);
     new.log = old.log.clone();
     let of = |old: &World, seed| old.bindings.iter().position(|b| b.seed == seed).map(|of| of as u32);

@@ -2,7 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
+use gengfu_core::detect::{
+    Params, absent, accumulated, band, count, digital, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+};
 use serde_json::{Value, json};
 
 use super::super::App;
@@ -81,6 +83,47 @@ fn detector(params: &Params) -> Value {
                 "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded,
                 "after_ms": after_ms,
             })
+        }
+        Params::Band(band::Params { low, high }) => {
+            let side = |p: limit::Params| json!({ "limit": p.first.limit, "clear": p.first.clear });
+            let (on_ms, off_ms) = (low.first.on_ms, low.first.off_ms);
+            json!({ "kind": "band", "low": side(low), "high": side(high), "on_ms": on_ms, "off_ms": off_ms })
+        }
+        Params::Rate(rate::Params { way, per_hour, window_ms }) => {
+            let way = match way {
+                rate::Way::Up => "up",
+                rate::Way::Down => "down",
+                rate::Way::Any => "any",
+            };
+            json!({ "kind": "rate", "way": way, "per_hour": per_hour, "window_ms": window_ms })
+        }
+        Params::Frozen(frozen::Params { within, for_ms }) => {
+            json!({ "kind": "frozen", "within": within, "for_ms": for_ms })
+        }
+        Params::Count(count::Params { what, window_ms, limit, clear }) => {
+            let of = match what {
+                count::What::Starts => "starts",
+                count::What::Changes => "changes",
+                count::What::Growth => "growth",
+            };
+            json!({ "kind": "count", "of": of, "window_ms": window_ms, "limit": limit, "clear": clear })
+        }
+        Params::Dwell(dwell::Params { is, hold_ms, forgive_ms, open_hours }) => {
+            let open_hours = open_hours.is_some();
+            json!({ "kind": "dwell", "is": is, "hold_ms": hold_ms, "forgive_ms": forgive_ms, "open_hours": open_hours })
+        }
+        Params::Accumulated(accumulated::Params { from, window_ms, limit, clear, gap_ms }) => {
+            json!({ "kind": "total", "from": from, "window_ms": window_ms, "limit": limit, "clear": clear, "gap_ms": gap_ms })
+        }
+        Params::Rhythm(rhythm::Params { early, late }) => json!({ "kind": "rhythm", "early": early, "late": late }),
+        Params::Drift(p) => {
+            json!({
+                "kind": "drift", "side": side_word(p.side), "shift": p.shift, "block_ms": p.block_ms,
+                "learn_ms": p.learn_ms, "resolution": p.usual.floor, "roam": p.usual.roam,
+            })
+        }
+        Params::Habit(habit::Params { threshold, block_ms, .. }) => {
+            json!({ "kind": "habit", "threshold": threshold, "block_ms": block_ms })
         }
         Params::Absent(absent::Params { bad_ms, silent_ms }) => {
             json!({ "kind": "absent", "bad_ms": bad_ms, "silent_ms": silent_ms })

@@ -89,7 +89,19 @@ fn groups(rule: &Rule, site: &Site) -> Groups {
 fn confirms(rule: &Rule) -> bool {
     match &rule.detector {
         Params::Vote(vote) => vote.need >= 2 && matches!(vote.watch, vote::Watch::Danger),
-        Params::Limit(_) | Params::Digital(_) | Params::Trend(_) | Params::Absent(_) => false,
+        Params::Limit(_)
+        | Params::Digital(_)
+        | Params::Trend(_)
+        | Params::Absent(_)
+        | Params::Band(_)
+        | Params::Rate(_)
+        | Params::Frozen(_)
+        | Params::Count(_)
+        | Params::Dwell(_)
+        | Params::Accumulated(_)
+        | Params::Rhythm(_)
+        | Params::Drift(_)
+        | Params::Habit(_) => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Drift: a stream leaves its own habits. For any quantity whose limits nobody knows.
+//! Habit: a stream leaves its own habits. For any quantity whose limits nobody knows.
 //!
 //! It learns what is usual and tells how unlikely a reading is: `surprise` in nats of readings, so that e^surprise readings
 //! would pass until chance did the same. Seven aspects ([`Aspect`]) are looked at: the step, the distance of the reading and
@@ -17,7 +17,7 @@
 //! normal; and [`State::belief`] shows what it holds to be normal beside what it was first taught, however slowly it moved.
 //! What it is shown in its first 100 readings is normal to it, a fault as well: look at the belief before trusting it.
 //!
-//! Nothing but finite values below 1e30 is looked at; NaN, infinities and bad readings change nothing. A hole of more than
+//! Nothing but values up to 1e30 is looked at; NaN, infinities and bad readings change nothing. A hole of more than
 //! 32 usual intervals forgets the short memories (last value, level, means), not the habits. A constant is learned as a
 //! constant; its first move ever is told, as "never in the n readings known" ([`Told::once_in`] claims no more than it saw).
 //! Values are held as distance from the first one, so that a counter at 1e9 is as well off as a pressure. The steps of
@@ -40,7 +40,7 @@ pub use self::aspect::Aspect;
 use self::aspect::{ASPECTS, Memory};
 use self::profile::Slot;
 use self::tail::{Grade, MEMORY};
-use super::Standing;
+use super::{Standing, is_sensible};
 use crate::time::{Mono, Now, Wall};
 
 /// Parameters. Durations in milliseconds.
@@ -72,11 +72,10 @@ const LEARNING: u16 = 100;
 const HOLE: f64 = 32.0;
 /// The short mean is back when it is within so many usual distances of the level before.
 const BACK: f64 = 3.0;
-/// What is larger is not a measurement.
-const HUGE: f64 = 1e30;
 
 /// An unusual reading, for people: what was expected, what came, how unlikely.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Told {
     /// The aspect that is strangest.
     pub aspect: Aspect,
@@ -102,6 +101,7 @@ impl Told {
 
 /// How the last alarm ended.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Ended {
     /// The stream returned to where it was.
     Returned,
@@ -116,6 +116,7 @@ pub enum Ended {
 
 /// Where it stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// Too few readings.
     Learning,
@@ -128,7 +129,7 @@ enum Phase {
         onset: Wall,
         left: u16,
         peak: f64,
-        told: Told,
+        told: Option<Told>,
         was: f64,
         usual: f64,
     },
@@ -136,6 +137,7 @@ enum Phase {
 
 /// Readings that become one.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Block {
     from: Mono,
     sum: f64,
@@ -156,8 +158,9 @@ pub struct Belief {
     pub known: u16,
 }
 
-/// State of one drift rule on one point.
+/// State of one habit rule on one point.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     memory: Memory,
     grades: [Grade; 7],
@@ -193,10 +196,22 @@ impl Default for State {
 const _: () = assert!(size_of::<State>() <= 1024);
 
 impl State {
+    /// It stands since `onset`; for a restart. Why is not known any more.
+    pub fn stand(&mut self, onset: Wall) {
+        let [_, by_level, ..] = &self.grades;
+        let (was, usual) = (self.memory.level, by_level.usual(self.memory.floor(self.memory.level)));
+        self.phase = Phase::Unusual { onset, left: STANDS, peak: 0.0, told: None, was, usual };
+    }
+
+    /// It is over, whatever was heard; for a restart.
+    pub fn rest(&mut self) {
+        self.phase = if self.known < LEARNING { Phase::Learning } else { Phase::Quiet { ended: None } };
+    }
+
     /// A value came. With blocks, does its work when one is over.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
-        if fabs(value) >= HUGE || value.is_nan() {
+        if !is_sensible(value) {
             return;
         }
         if params.block_ms == 0 {
@@ -226,7 +241,7 @@ impl State {
     pub fn told(&self) -> Option<Told> {
         match self.phase {
             Phase::Learning | Phase::Quiet { .. } => None,
-            Phase::Unusual { told, .. } => Some(told),
+            Phase::Unusual { told, .. } => told,
         }
     }
 
@@ -316,12 +331,12 @@ impl State {
             }
             Phase::Quiet { .. } if loud => {
                 self.news(score);
-                Phase::Unusual { onset: at, left: STANDS, peak: raw, told, was, usual }
+                Phase::Unusual { onset: at, left: STANDS, peak: raw, told: Some(told), was, usual }
             }
             Phase::Quiet { ended } => Phase::Quiet { ended },
             Phase::Unusual { onset, left, peak, was, usual, .. } if loud && (left == 0 || raw > peak + WORSE) => {
                 self.news(score);
-                Phase::Unusual { onset, left: STANDS, peak: raw, told, was, usual }
+                Phase::Unusual { onset, left: STANDS, peak: raw, told: Some(told), was, usual }
             }
             Phase::Unusual { left: 0, was, usual, .. } => {
                 let back = fabs(self.memory.mean - was) <= BACK * usual;

@@ -32,6 +32,7 @@ const WINSOR: f64 = 8.0;
 
 /// One side of a deviation.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Tail {
     edge: f32,
     excess: f32,
@@ -40,6 +41,7 @@ struct Tail {
 
 /// What is usual for one kind of deviation.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Grade {
     usual: f32,
     up: Tail,

@@ -34,6 +34,7 @@ impl Slot {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Hour {
     mean: f32,
     spread: f32,
@@ -42,6 +43,7 @@ struct Hour {
 /// 48 hours and what readings deviate from them by. Values count from the point's first reading, so that f32 holds them
 /// to one part in 10^7 of what the point has moved since, whatever it stands at.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Profile {
     hours: [[Hour; HOURS]; 2],
     weights: [[u8; HOURS]; 2],

@@ -15,15 +15,15 @@
 //! and counts that in [`Belief::restarts`]. Afterwards the baseline adapts by `roam` at most, an eighth as fast while both
 //! `S` and the mean deviation are half of what is told, and not at all while it stands. After a sensor is replaced: [`State::default`].
 //!
-//! Bad input: NaN and infinities are no values. A constant has the scatter `floor`. A hole neither ends nor raises
-//! anything; across one no jump is seen. State: 776 bytes. A reading costs a push, a block one selection among 18.
+//! Bad input: NaN, infinities and what is beyond 1e30 are no values. A constant has the scatter `floor`. A hole neither ends nor raises
+//! anything; across one no jump is seen. State: 784 bytes. A reading costs a push, a block one selection among 18.
 //!
 //! When not to use it: on what saw-tooths slower than a block (tanks: trend), on contacts, or in place of a limit.
 
-use super::Standing;
 use super::baseline;
 use super::block::Block;
 use super::limit::Side;
+use super::{Standing, is_sensible};
 use crate::time::{Mono, Now, Wall};
 use libm::fabs;
 
@@ -84,6 +84,7 @@ pub struct Belief {
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
     /// No reading yet.
     Fresh,
@@ -93,10 +94,13 @@ enum Phase {
     Watching,
     /// It stands since.
     Standing { onset: Wall },
+    /// It stands since, and what was usual then is not known any more: learning anew for so long, ms.
+    Relearning { onset: Wall, ms: u64 },
 }
 
 /// State of one drift rule on one point.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     usual: baseline::State,
     block: Block,
@@ -115,7 +119,7 @@ pub struct State {
     phase: Phase,
 }
 
-const _: () = assert!(size_of::<State>() <= 776);
+const _: () = assert!(size_of::<State>() <= 784);
 
 impl Default for State {
     fn default() -> Self {
@@ -138,15 +142,26 @@ impl Default for State {
 }
 
 impl State {
-    /// It stands since `onset`, whatever was learned; for a restart.
+    /// It stands since `onset`; for a restart. Where nothing was learned it stands until it has learned anew: what it would
+    /// be over by is not known.
     pub fn stand(&mut self, onset: Wall) {
-        self.phase = Phase::Standing { onset };
+        self.phase = if self.is_trained() { Phase::Standing { onset } } else { Phase::Relearning { onset, ms: 0 } };
+    }
+
+    /// It is over, whatever was heard; for a restart.
+    pub fn rest(&mut self) {
+        self.sum = 0.0;
+        self.phase = match self.phase {
+            Phase::Standing { .. } | Phase::Watching => Phase::Watching,
+            Phase::Relearning { ms, .. } | Phase::Learning { ms } => Phase::Learning { ms },
+            Phase::Fresh => Phase::Fresh,
+        };
     }
 
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
-        if !value.is_finite() {
+        if !is_sensible(value) {
             return;
         }
         if self.phase == Phase::Fresh {
@@ -193,7 +208,7 @@ impl State {
         let most = params.block_ms.saturating_mul(4).max(params.learn_ms / HOLES);
         let since = self.judged.map_or(0, |before| mono.since(before)).min(most);
         self.judged = Some(mono);
-        if let Phase::Learning { ms } = &mut self.phase {
+        if let Phase::Learning { ms } | Phase::Relearning { ms, .. } = &mut self.phase {
             *ms = ms.saturating_add(since);
         }
     }
@@ -237,17 +252,27 @@ impl State {
                 self.sum = 0.0;
                 Phase::Learning { ms: 0 }
             }
-            Phase::Learning { ms } if ms >= params.learn_ms => Phase::Watching,
+            Phase::Relearning { onset, .. } if sure => {
+                self.usual.restart();
+                self.restarts = self.restarts.saturating_add(1);
+                self.sum = 0.0;
+                Phase::Relearning { onset, ms: 0 }
+            }
+            Phase::Learning { ms } | Phase::Relearning { ms, .. } if ms >= params.learn_ms => Phase::Watching,
             Phase::Watching if sure => Phase::Standing { onset: self.run_onset },
             Phase::Standing { .. } if self.sum <= params.rise / 2.0 => Phase::Watching,
-            phase @ (Phase::Fresh | Phase::Learning { .. } | Phase::Watching | Phase::Standing { .. }) => phase,
+            phase @ (Phase::Fresh
+            | Phase::Learning { .. }
+            | Phase::Watching
+            | Phase::Standing { .. }
+            | Phase::Relearning { .. }) => phase,
         };
     }
 
     fn learn(&mut self, params: &Params, block: f64, at: Wall) {
         let pace = match self.phase {
             Phase::Watching if self.is_wary(params) => WARY,
-            Phase::Fresh | Phase::Learning { .. } | Phase::Watching => 1.0,
+            Phase::Fresh | Phase::Learning { .. } | Phase::Relearning { .. } | Phase::Watching => 1.0,
             Phase::Standing { .. } => return,
         };
         self.usual.learn(&params.usual, block, at, self.is_trained(), pace);
@@ -267,7 +292,9 @@ impl State {
     pub fn belief(&self, params: &Params, now: Now) -> Belief {
         let learned = match self.phase {
             Phase::Fresh => 0.0,
-            Phase::Learning { ms } => (ms as f64 / params.learn_ms.max(1) as f64).min(1.0),
+            Phase::Learning { ms } | Phase::Relearning { ms, .. } => {
+                (ms as f64 / params.learn_ms.max(1) as f64).min(1.0)
+            }
             Phase::Watching | Phase::Standing { .. } => 1.0,
         };
         Belief {
@@ -285,7 +312,9 @@ impl State {
     pub fn standing(&self, _: &Params) -> Option<Standing> {
         match self.phase {
             Phase::Fresh | Phase::Learning { .. } | Phase::Watching => None,
-            Phase::Standing { onset } => Some(Standing { level: 0, onset, limit: None, time_to_limit: None }),
+            Phase::Standing { onset } | Phase::Relearning { onset, .. } => {
+                Some(Standing { level: 0, onset, limit: None, time_to_limit: None })
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use super::tail::{Grade, YOUNG};
 
 /// What of a reading is unusual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Aspect {
     /// The change since the last reading.
     Step,
@@ -46,6 +47,7 @@ const ACTIVITY_FLOOR: f64 = 0.01;
 
 /// What is remembered of the stream. Values count from the first reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Memory {
     pub(super) origin: f64,
     /// The largest distance from the origin.

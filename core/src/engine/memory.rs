@@ -1,0 +1,66 @@
+//! What a detector remembers, taken out and put in: between two runs, or from old tables to new ones.
+
+use super::{Engine, set};
+use crate::detect::{Params, State};
+
+impl Engine<'_> {
+    /// The state of a binding's detector.
+    pub fn state(&self, binding: u32) -> Option<State> {
+        let tables = &self.tables;
+        let b = tables.bindings.get(binding as usize)?;
+        let slot = b.slot as usize;
+        let state = match tables.rules.get(b.rule.0 as usize)?.params {
+            Params::Limit(_) => State::Limit(*tables.limits.get(slot)?),
+            Params::Digital(_) => State::Digital(*tables.digitals.get(slot)?),
+            Params::Trend(_) => State::Trend(tables.trends.get(slot)?.clone()),
+            Params::Absent(_) => State::Absent(*tables.absents.get(slot)?),
+            Params::Vote(_) => State::Vote(*tables.votes.get(slot)?),
+            Params::Band(_) => State::Band(*tables.others.bands.get(slot)?),
+            Params::Rate(_) => State::Rate(tables.others.rates.get(slot)?.clone()),
+            Params::Frozen(_) => State::Frozen(*tables.others.frozens.get(slot)?),
+            Params::Count(_) => State::Count(*tables.others.counts.get(slot)?),
+            Params::Dwell(_) => State::Dwell(*tables.others.dwells.get(slot)?),
+            Params::Accumulated(_) => State::Accumulated(*tables.others.sums.get(slot)?),
+            Params::Rhythm(_) => State::Rhythm(tables.others.rhythms.get(slot)?.clone()),
+            Params::Drift(_) => State::Drift(tables.others.drifts.get(slot)?.clone()),
+            Params::Habit(_) => State::Habit(*tables.others.habits.get(slot)?),
+        };
+        Some(state)
+    }
+
+    /// Gives a binding's detector this state; `false`, and nothing is changed, if it is of another kind.
+    pub(super) fn put(&mut self, binding: u32, state: State) -> bool {
+        let tables = &mut self.tables;
+        let Some(b) = tables.bindings.get(binding as usize) else { return false };
+        let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return false };
+        let slot = b.slot as usize;
+        match (&rule.params, state) {
+            (Params::Limit(_), State::Limit(state)) => set(tables.limits, slot, state),
+            (Params::Digital(_), State::Digital(state)) => set(tables.digitals, slot, state),
+            (Params::Trend(_), State::Trend(state)) => set(tables.trends, slot, state),
+            (Params::Absent(_), State::Absent(state)) => set(tables.absents, slot, state),
+            (Params::Vote(_), State::Vote(state)) => set(tables.votes, slot, state),
+            (Params::Band(_), State::Band(state)) => set(tables.others.bands, slot, state),
+            (Params::Rate(_), State::Rate(state)) => set(tables.others.rates, slot, state),
+            (Params::Frozen(_), State::Frozen(state)) => set(tables.others.frozens, slot, state),
+            (Params::Count(_), State::Count(state)) => set(tables.others.counts, slot, state),
+            (Params::Dwell(_), State::Dwell(state)) => set(tables.others.dwells, slot, state),
+            (Params::Accumulated(_), State::Accumulated(state)) => set(tables.others.sums, slot, state),
+            (Params::Rhythm(_), State::Rhythm(state)) => set(tables.others.rhythms, slot, state),
+            (Params::Drift(_), State::Drift(state)) => set(tables.others.drifts, slot, state),
+            (Params::Habit(_), State::Habit(state)) => set(tables.others.habits, slot, state),
+            (_, _) => return false,
+        }
+        true
+    }
+
+    /// Puts back what a detector had learned when its state was taken: readings of before are known to it, see
+    /// [`Engine::warm`]. `false`, and nothing is changed, if it is of another kind. Call it before [`Engine::restore`].
+    pub fn recall(&mut self, binding: u32, state: State) -> bool {
+        let recalled = self.put(binding, state);
+        if recalled && let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.recalled = true;
+        }
+        recalled
+    }
+}

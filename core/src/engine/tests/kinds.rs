@@ -1,0 +1,301 @@
+//! The kinds that few points have, through the engine: all of them on one point, under any batching, restart and reload.
+
+use super::*;
+use crate::detect::{State, accumulated, band, baseline, calendar, count, drift, dwell, frozen, habit, rate, rhythm};
+
+/// Their states.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rare {
+    bands: Vec<band::State>,
+    rates: Vec<rate::State>,
+    frozens: Vec<frozen::State>,
+    counts: Vec<count::State>,
+    dwells: Vec<dwell::State>,
+    sums: Vec<accumulated::State>,
+    rhythms: Vec<rhythm::State>,
+    drifts: Vec<drift::State>,
+    habits: Vec<habit::State>,
+}
+
+impl Rare {
+    pub(super) fn lent(&mut self) -> Others<'_> {
+        Others {
+            bands: &mut self.bands,
+            rates: &mut self.rates,
+            frozens: &mut self.frozens,
+            counts: &mut self.counts,
+            dwells: &mut self.dwells,
+            sums: &mut self.sums,
+            rhythms: &mut self.rhythms,
+            drifts: &mut self.drifts,
+            habits: &mut self.habits,
+        }
+    }
+}
+
+const PUMP: PointId = PointId(0);
+const BAND: u32 = 0;
+const COUNT: u32 = 3;
+const DRIFT: u32 = 7;
+const KINDS: u32 = 9;
+
+/// Rules so quick that a few minutes show all they do.
+fn rules() -> Vec<Rule> {
+    let line = |limit, clear| limit::Level { limit, clear, on_ms: 2_000, off_ms: 1_000 };
+    let open = calendar::Calendar { open_min: 0, close_min: 1_380, ..calendar::Calendar::default() };
+    let usual = baseline::Params { bins: baseline::Bins::One, calendar: open, floor: 0.05, memory: 20, roam: 0.5 };
+    let kinds = [
+        Params::Band(band::Params::between(line(0.5, 0.8), line(20.0, 18.0))),
+        Params::Rate(rate::Params { way: rate::Way::Up, per_hour: 500.0, window_ms: 32_000 }),
+        Params::Frozen(frozen::Params { within: 0.0, for_ms: 10_000 }),
+        Params::Count(count::Params { what: count::What::Starts, window_ms: 60_000, limit: 3.0, clear: 2.0 }),
+        Params::Dwell(dwell::Params { is: 1.0, hold_ms: 8_000, forgive_ms: 3_000, open_hours: Some(open) }),
+        Params::Accumulated(accumulated::Params {
+            from: 5.0,
+            window_ms: 120_000,
+            limit: 0.2,
+            clear: 0.1,
+            gap_ms: 20_000,
+        }),
+        Params::Rhythm(rhythm::Params { early: 0.85, late: Some(2.0) }),
+        Params::Drift(drift::Params {
+            side: Side::High,
+            usual,
+            block_ms: 4_000,
+            learn_ms: 60_000,
+            shift: 0.5,
+            slack: 0.5,
+            rise: 8.0,
+            step: None,
+            patience_ms: 0,
+        }),
+        Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, local_ms: 0 }),
+    ];
+    let level = level(Priority::Medium, false);
+    kinds.into_iter().map(|params| Rule::new(params, [level; 2])).collect()
+}
+
+fn pump() -> World {
+    let mut world = World::new();
+    world.rules = rules();
+    world.points = vec![Point::new(PUMP, 0, KINDS)];
+    world.bindings = (0..KINDS).map(|n| Binding::new(RuleId(n), PUMP, 100 + u64::from(n), 0)).collect();
+    world.wires.clear();
+    world.groups.clear();
+    world.heap = vec![0; KINDS as usize];
+    world.others = Rare {
+        bands: vec![band::State::default()],
+        rates: vec![rate::State::default()],
+        frozens: vec![frozen::State::default()],
+        counts: vec![count::State::default()],
+        dwells: vec![dwell::State::default()],
+        sums: vec![accumulated::State::default()],
+        rhythms: vec![rhythm::State::default()],
+        drifts: vec![drift::State::default()],
+        habits: vec![habit::State::default()],
+    };
+    world.made = pump;
+    world
+}
+
+fn started() -> World {
+    let mut world = pump();
+    world.run(|e, log| e.settle(now(0), log));
+    world
+}
+
+fn states(w: &mut World) -> Vec<State> {
+    w.run(|e, _| (0..KINDS).map(|index| e.state(index).expect("a state")).collect())
+}
+
+/// Readings of a pump that runs, rests, climbs, hangs and is lost at times; long enough to be learned from.
+fn course() -> impl Strategy<Value = Vec<In>> {
+    let value = prop_oneof![
+        6 => (0..4u32).prop_map(|n| 10.0 + f64::from(n) * 0.05),
+        2 => Just(0.0),
+        2 => Just(1.0),
+        1 => 0.0..30.0f64,
+    ];
+    let step = prop_oneof![
+        20 => value.prop_map(|v| In::Value(PUMP, v, 0)),
+        1 => Just(In::Bad(PUMP, 0)),
+        1 => Just(In::Stale(PUMP, 0)),
+        1 => (0..9usize).prop_map(|n| In::Command(n, ACK, 0)),
+    ];
+    let pause = prop_oneof![30 => Just(1_000u64), 3 => 1..3_000u64, 1 => 10_000..40_000u64];
+    prop::collection::vec((step, pause), 1..400).prop_map(|mut steps| {
+        let mut at = 0;
+        for (step, pause) in &mut steps {
+            at += *pause;
+            *ms_of_mut(step) = at;
+        }
+        steps.into_iter().map(|(step, _)| step).collect()
+    })
+}
+
+/// A new engine on the fold, on states that were taken after `kept` readings, and on the readings since.
+fn recalled(whole: &World, states: &[State], kept: usize, at: u64) -> World {
+    let mut again = pump();
+    for (index, state) in (0..).zip(states) {
+        assert!(again.run(|e, _| e.recall(index, state.clone())), "the state is of the rule's kind");
+    }
+    resumed(again, whole, kept, at)
+}
+
+fn resumed(mut again: World, whole: &World, kept: usize, at: u64) -> World {
+    for index in 0..KINDS {
+        let mine = || whole.log.0.iter().filter(|t| t.binding == index);
+        let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
+        let open = whole.folded(index).open();
+        again.run(|e, _| {
+            mine().for_each(|t| e.name(index, t.id, t.onset));
+            if let Some(last) = mine().rfind(moved) {
+                e.trust(index, last.occurred, last.explanation.limit);
+            }
+            if let Some(open) = open {
+                e.restore(index, open);
+            }
+        });
+    }
+    again.shown.clone_from(&whole.shown);
+    for (nth, (reading, delivery, ms)) in whole.shown.iter().enumerate() {
+        again.run(|e, _| {
+            if nth < kept { e.warm_known(reading, *delivery, now(*ms)) } else { e.warm(reading, *delivery, now(*ms)) }
+        });
+    }
+    again.run(|e, log| e.settle(now(at), log));
+    again
+}
+
+#[test]
+fn each_kind_raises_and_returns() {
+    let mut w = started();
+    let cycles = |w: &mut World, feed: &mut dyn FnMut(&mut World, f64, u64), count| {
+        for _ in 0..count {
+            feed(w, 10.0, 6);
+            feed(w, 0.0, 6);
+        }
+    };
+    let mut ms = 0;
+    let mut feed = |w: &mut World, value: f64, seconds: u64| {
+        for _ in 0..seconds {
+            ms += 1_000;
+            w.value(PUMP, value + (ms / 1_000 % 3) as f64 * 0.01 * f64::from(u8::from(value > 2.0)), ms);
+        }
+    };
+    feed(&mut w, 10.0, 150);
+    cycles(&mut w, &mut feed, 8);
+    for _ in 0..3 {
+        feed(&mut w, 10.0, 2);
+        feed(&mut w, 0.0, 2);
+    }
+    feed(&mut w, 1.0, 20);
+    for step in 0..60 {
+        feed(&mut w, 10.0 + f64::from(step) * 0.2, 1);
+    }
+    feed(&mut w, 10.0, 300);
+    cycles(&mut w, &mut feed, 14);
+    for index in 0..KINDS {
+        let of = |event| w.log.0.iter().filter(|t| t.binding == index && t.event == event).count();
+        assert!(of(EventName::Raise) > 0, "rule {index} never raised");
+        assert!(of(EventName::Return) > 0, "rule {index} never returned");
+    }
+    let count = w.log.0.iter().find(|t| t.binding == COUNT && t.event == EventName::Raise).expect("raised");
+    assert_eq!((count.explanation.value, count.explanation.limit), (Some(3.0), Some(3.0)), "a count shows its count");
+    let drift = w.log.0.iter().find(|t| t.binding == DRIFT && t.event == EventName::Raise).expect("raised");
+    assert!(drift.explanation.usual.is_some_and(|usual| (9.0..11.0).contains(&usual)), "{:?}", drift.explanation);
+}
+
+#[test]
+fn a_restart_knows_which_line_of_a_band_was_crossed() {
+    let mut w = started();
+    (1..6).for_each(|s| w.value(PUMP, 25.0, s * 1_000));
+    let raise = w.log.0.iter().find(|t| t.binding == BAND).expect("raised");
+    assert_eq!(raise.explanation.limit, Some(20.0));
+    let mut again = resumed(pump(), &w, 0, 6_000);
+    again.value(PUMP, 19.0, 7_000);
+    again.tick(20_000);
+    assert!(again.bindings[BAND as usize].alarm.active(), "19 is not below 18");
+    again.value(PUMP, 10.0, 21_000);
+    again.tick(30_000);
+    assert!(!again.bindings[BAND as usize].alarm.active());
+}
+
+#[test]
+fn an_alarm_of_a_rule_that_has_forgotten_all_goes_on() {
+    let mut w = started();
+    (1..100).for_each(|s| w.value(PUMP, 10.0 + (s % 3) as f64 * 0.01, s * 1_000));
+    (100..200).for_each(|s| w.value(PUMP, 13.0 + (s % 3) as f64 * 0.01, s * 1_000));
+    assert!(w.bindings[DRIFT as usize].alarm.active());
+    // The state was lost, and so was what it was learned from.
+    w.shown.clear();
+    let mut again = resumed(pump(), &w, 0, 200_000);
+    (201..230).for_each(|s| again.value(PUMP, 13.0 + (s % 3) as f64 * 0.01, s * 1_000));
+    assert!(again.bindings[DRIFT as usize].alarm.active(), "what it would be over by is not known");
+    (230..300).for_each(|s| again.value(PUMP, 13.0 + (s % 3) as f64 * 0.01, s * 1_000));
+    assert!(!again.bindings[DRIFT as usize].alarm.active(), "it has learned anew");
+}
+
+#[test]
+fn a_state_of_another_kind_is_refused() {
+    let mut w = started();
+    let all = states(&mut w);
+    let (band, count) = (all[BAND as usize].clone(), all[COUNT as usize].clone());
+    assert!(!w.run(|e, _| e.recall(COUNT, band)));
+    assert!(w.run(|e, _| e.recall(COUNT, count)));
+    assert_eq!(states(&mut w), all);
+}
+
+proptest! {
+    /// However late the timer wakes, the outputs are the same.
+    #[test]
+    fn late_timers_change_nothing(inputs in course(), ticks in prop::collection::vec(0..400_000u64, 0..40)) {
+        let (mut once, mut often) = (started(), started());
+        let mut ticks = ticks;
+        ticks.sort_unstable();
+        let mut ticks = ticks.into_iter().peekable();
+        for input in &inputs {
+            while let Some(at) = ticks.next_if(|at| *at <= ms_of(input)) {
+                often.tick(at);
+            }
+            once.take(input);
+            often.take(input);
+        }
+        prop_assert_eq!(&once.log, &often.log);
+    }
+
+    /// Killed at any point, started again on states that were kept at any point before: the rest is the same.
+    #[test]
+    fn a_restart_goes_on(inputs in course(), kept in 0..400usize, cut in 0..400usize) {
+        let cut = cut.min(inputs.len());
+        let kept = kept.min(cut);
+        let mut whole = started();
+        inputs[..kept].iter().for_each(|input| whole.take(input));
+        let (taken, shown) = (states(&mut whole), whole.shown.len());
+        inputs[kept..cut].iter().for_each(|input| whole.take(input));
+        let at = inputs[..cut].last().map_or(0, ms_of);
+        let mut again = recalled(&whole, &taken, shown, at);
+        prop_assert_eq!(&again.log, &Log::default());
+        whole.log = Log::default();
+        for input in &inputs[cut..] {
+            whole.take(input);
+            again.take(input);
+        }
+        prop_assert_eq!(differ(&again.log, &whole.log), None, "{:?}", inputs);
+    }
+
+    /// Other rules at run time carry over every kind as it stands.
+    #[test]
+    fn a_reload_goes_on(inputs in course(), cut in 0..400usize) {
+        let cut = cut.min(inputs.len());
+        let mut whole = started();
+        inputs[..cut].iter().for_each(|input| whole.take(input));
+        let mut again = reloaded(&whole, |_| {}, &[], inputs[..cut].last().map_or(0, ms_of));
+        for input in &inputs[cut..] {
+            whole.take(input);
+            again.take(input);
+        }
+        prop_assert_eq!(differ(&again.log, &whole.log), None);
+        prop_assert_eq!(states(&mut again), states(&mut whole));
+    }
+}

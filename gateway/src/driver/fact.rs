@@ -1,0 +1,219 @@
+//! What a detector found, in the two languages of the people: the middle of every message.
+
+use gengfu_core::alarm::Transition;
+use gengfu_core::detect::limit::Side;
+use gengfu_core::detect::{Params, count, vote};
+
+use crate::config::checked::PointLabel;
+use crate::flow::{self, Text};
+
+/// What the detector found, without the point's name.
+pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
+    let why = &transition.explanation;
+    let (value, limit) = (shown.of(why.value), shown.of(why.limit));
+    let (zh, en) = match params {
+        Params::Limit(p) if p.side == Side::High => (
+            format!("{}，达到上限 {}", value.zh, limit.zh),
+            format!("{}, at or above the limit of {}", value.en, limit.en),
+        ),
+        Params::Limit(_) => (
+            format!("{}，达到下限 {}", value.zh, limit.zh),
+            format!("{}, at or below the limit of {}", value.en, limit.en),
+        ),
+        // A state with a word needs no more; a bare number does.
+        Params::Digital(_) if shown.has_word(why.value) => (value.zh, value.en),
+        Params::Digital(p) if p.negate => {
+            (format!("状态 {}，应为 {}", value.zh, limit.zh), format!("state {} instead of {}", value.en, limit.en))
+        }
+        Params::Digital(_) => (format!("状态 {}", value.zh), format!("state {}", value.en)),
+        Params::Trend(_) => {
+            let (zh_left, en_left) = left(why.time_to_limit.unwrap_or(0));
+            (
+                format!("现值 {}，预计{zh_left}后达到限值 {}", value.zh, limit.zh),
+                format!("{}, the limit of {} in {en_left} at this rate", value.en, limit.en),
+            )
+        }
+        Params::Vote(p) => {
+            let (n, of) = (short(why.value.unwrap_or(0.0)), p.of);
+            match p.watch {
+                vote::Watch::Danger => (
+                    format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
+                    format!("{n} of {of} voters call it, {} are needed", p.need),
+                ),
+                vote::Watch::Health { .. } => (
+                    format!("表决降级：仅 {n}/{of} 个成员有效"),
+                    format!("the vote is degraded: {n} of {of} voters can vote"),
+                ),
+            }
+        }
+        Params::Band(p) => {
+            let high = why.limit.is_some_and(|line| p.low.line(transition.level) != Some(line));
+            let (zh, en) = if high { ("上限", "above the band: limit") } else { ("下限", "below the band: limit") };
+            (format!("{}，超出范围（{zh} {}）", value.zh, limit.zh), format!("{}, {en} {}", value.en, limit.en))
+        }
+        Params::Rate(_) => {
+            let (rate, line) = (shown.hourly(why.value), shown.hourly(why.limit));
+            (
+                format!("变化过快：每小时 {}（限 {}）", rate.zh, line.zh),
+                format!("changes by {} an hour, {} is the limit", rate.en, line.en),
+            )
+        }
+        Params::Frozen(p) => {
+            let (zh, en) = lasting(p.for_ms);
+            (
+                format!("数值停滞在 {} 已超过{zh}", value.zh),
+                format!("has not moved from {} for more than {en}", value.en),
+            )
+        }
+        Params::Count(p) => {
+            let (n, line, (zh, en)) = (short(why.value.unwrap_or(0.0)), short(p.limit), lasting(p.window_ms));
+            match p.what {
+                count::What::Starts => {
+                    (format!("{zh}内启动 {n} 次（限 {line}）"), format!("{n} starts within {en}, {line} is the limit"))
+                }
+                count::What::Changes => {
+                    (format!("{zh}内变化 {n} 次（限 {line}）"), format!("{n} changes within {en}, {line} is the limit"))
+                }
+                count::What::Growth => {
+                    (format!("{zh}内增加 {n}（限 {line}）"), format!("grew by {n} within {en}, {line} is the limit"))
+                }
+            }
+        }
+        Params::Dwell(p) => {
+            let (zh, en) = lasting(p.hold_ms);
+            let state = shown.of(Some(p.is));
+            let state = if shown.has_word(Some(p.is)) {
+                state
+            } else {
+                Text { zh: format!("状态 {}", state.zh), en: format!("state {}", state.en) }
+            };
+            (format!("{}，已持续超过{zh}", state.zh), format!("{} for more than {en}", state.en))
+        }
+        Params::Accumulated(p) => {
+            let (sum, line, (zh, en)) = (shown.summed(why.value), shown.summed(why.limit), lasting(p.window_ms));
+            (
+                format!("{zh}内累计 {}（限 {}）", sum.zh, line.zh),
+                format!("{} within {en}, {} is the limit", sum.en, line.en),
+            )
+        }
+        Params::Rhythm(_) => match why.usual {
+            Some(usual) => {
+                let (zh, en) = lasting(usual as u64);
+                (format!("启动节律异常（平常每{zh}一次）"), format!("starts out of rhythm, usually one every {en}"))
+            }
+            None => ("启动节律异常".to_owned(), "starts out of rhythm".to_owned()),
+        },
+        Params::Drift(_) => {
+            let usual = shown.of(why.usual);
+            (
+                format!("现值 {}，正在偏离常态 {}", value.zh, usual.zh),
+                format!("{}, drifting away from the usual {}", value.en, usual.en),
+            )
+        }
+        Params::Habit(_) => {
+            let usual = shown.of(why.usual);
+            (
+                format!("与以往不同：现值 {}，预期 {}", value.zh, usual.zh),
+                format!("unlike anything before: {} where {} was expected", value.en, usual.en),
+            )
+        }
+        Params::Absent(_) => match why.quality.reason().filter(|_| !why.quality.has_value()) {
+            Some(reason) => {
+                let Text { zh, en } = flow::reason(reason);
+                (format!("失去数据（{zh}）"), format!("no data ({en})"))
+            }
+            None => ("失去数据（长时间未上报）".to_owned(), "no data (nothing heard for too long)".to_owned()),
+        },
+    };
+    // An alarm keeps the highest level it had, with its priority, though a lower one stands now: both are said.
+    let Params::Limit(limit) = params else { return Text { zh, en } };
+    let highest = limit.line(transition.level);
+    if highest == why.limit {
+        return Text { zh, en };
+    }
+    let highest = shown.of(highest);
+    Text {
+        zh: format!("{zh}；曾达到 {}，保持该级别", highest.zh),
+        en: format!("{en}; it had reached {} and keeps that level", highest.en),
+    }
+}
+
+/// How values of a point are told: with its unit, or with the word of a state.
+pub(super) struct Shown<'a> {
+    pub(super) unit: Option<&'a str>,
+    pub(super) label: Option<&'a PointLabel>,
+}
+
+impl Shown<'_> {
+    fn word(&self, value: f64) -> Option<&Text> {
+        self.label.and_then(|label| label.word(value))
+    }
+
+    pub(super) fn has_word(&self, value: Option<f64>) -> bool {
+        value.is_some_and(|value| self.word(value).is_some())
+    }
+
+    /// A change an hour.
+    fn hourly(&self, value: Option<f64>) -> Text {
+        self.measured(value, self.unit.map(str::to_owned))
+    }
+
+    /// A flow that was summed up over hours: m3/h make m3, kW make kWh.
+    fn summed(&self, value: Option<f64>) -> Text {
+        self.measured(value, self.unit.map(|unit| unit.strip_suffix("/h").map_or(format!("{unit}h"), str::to_owned)))
+    }
+
+    fn measured(&self, value: Option<f64>, unit: Option<String>) -> Text {
+        let number = value.map_or_else(|| "—".to_owned(), short);
+        Text::same(&unit.map_or(number.clone(), |unit| format!("{number} {unit}")))
+    }
+
+    pub(super) fn of(&self, value: Option<f64>) -> Text {
+        let Some(value) = value else { return Text::same("—") };
+        self.word(value).cloned().unwrap_or_else(|| match self.unit {
+            Some(unit) => Text::same(&format!("{} {unit}", short(value))),
+            None => Text::same(&short(value)),
+        })
+    }
+}
+
+/// A value for people: at most four decimals, no trailing zeros.
+fn short(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A duration for people, in both languages.
+fn left(ms: u64) -> (String, String) {
+    let seconds = ms / 1000;
+    match seconds {
+        0..120 => (format!("约 {seconds} 秒"), format!("about {seconds} s")),
+        120..7_200 => (format!("约 {} 分钟", seconds / 60), format!("about {} min", seconds / 60)),
+        _ => (format!("约 {} 小时", seconds / 3_600), format!("about {} h", seconds / 3_600)),
+    }
+}
+
+/// A length of time that a rule names, in both languages.
+fn lasting(ms: u64) -> (String, String) {
+    let seconds = ms / 1000;
+    match seconds {
+        0..120 => (format!(" {seconds} 秒"), format!("{seconds} s")),
+        120..7_200 => (format!(" {} 分钟", seconds / 60), format!("{} min", seconds / 60)),
+        7_200..172_800 => (format!(" {} 小时", seconds / 3_600), format!("{} h", seconds / 3_600)),
+        _ => (format!(" {} 天", seconds / 86_400), format!("{} days", seconds / 86_400)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_times_read_well() {
+        assert_eq!(short(0.15), "0.15");
+        assert_eq!(short(50.0), "50");
+        assert_eq!(short(-0.000_04), "-0");
+        assert_eq!(left(42 * 60_000).1, "about 42 min");
+        assert_eq!(left(90_000).0, "约 90 秒");
+    }
+}
