@@ -113,8 +113,10 @@ impl Engine<'_> {
         }
     }
 
-    /// What lies over alarms is held against what explains them now; after a restart or other rules.
+    /// What lies over alarms is held against what explains them now, and tests against the modes that run; after a restart or
+    /// other rules.
     pub(super) fn regard(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        self.outlasted(index, now, sink);
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
         let hidden = self.is_hidden(b);
         let Some(open) = b.alarm.open() else { return };

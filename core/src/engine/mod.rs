@@ -76,7 +76,7 @@ struct Noted {
     /// The point's bindings.
     first: u32,
     count: u32,
-    /// Whether the point can vote now and could not before, or the other way round.
+    /// Whether the point can vote now and could not before, or the other way round; or nobody knows, after a restart.
     turned: bool,
 }
 
@@ -160,7 +160,7 @@ impl<'t> Engine<'t> {
     }
 
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
-        let Some(Noted { first, count, turned }) = self.note(reading, delivery) else { return };
+        let Some(Noted { first, count, turned }) = self.note(reading, delivery, true) else { return };
         let end = first.saturating_add(count);
         for index in first..end {
             self.feed(index, reading, delivery, now);
@@ -178,14 +178,15 @@ impl<'t> Engine<'t> {
     /// the point has said something since: one sent again within the same second counts. One without a date can't be held
     /// against that: the clock it was stamped by on arrival may have been set back since the point spoke.
     #[inline]
-    fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<Noted> {
+    fn note(&mut self, reading: &Reading, delivery: Delivery, live: bool) -> Option<Noted> {
         let point = self.tables.points.get_mut(reading.point.0 as usize)?;
         if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
         }
-        let turned = !point.heard || point.last.quality.has_value() != reading.quality.has_value();
+        let turned =
+            !point.heard || point.live != live || point.last.quality.has_value() != reading.quality.has_value();
         point.last = *reading;
-        point.heard = true;
+        (point.heard, point.live) = (true, live);
         if reading.quality.is_word() {
             point.spoke = reading.at;
         }

@@ -65,6 +65,8 @@ pub struct Point {
     pub last: Reading,
     /// Whether there was one.
     pub heard: bool,
+    /// Whether that was in this run.
+    pub(super) live: bool,
     /// Time of the last reading that was the point's own word.
     pub(super) spoke: Wall,
     /// Last value of good or uncertain quality.
@@ -81,7 +83,17 @@ impl Point {
     /// A point whose bindings are `first .. first + count`.
     pub const fn new(id: PointId, first: u32, count: u32) -> Self {
         let last = Reading { point: id, at: Wall(0), value: 0.0, quality: Quality::Bad(Reason::Comm) };
-        Self { last, heard: false, spoke: Wall(i64::MIN), value: 0.0, first, count, area: 0, tripped: false }
+        Self {
+            last,
+            heard: false,
+            live: false,
+            spoke: Wall(i64::MIN),
+            value: 0.0,
+            first,
+            count,
+            area: 0,
+            tripped: false,
+        }
     }
 
     /// In this area; where nothing is said, in the first.

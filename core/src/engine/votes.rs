@@ -87,6 +87,20 @@ impl Engine<'_> {
         }
     }
 
+    /// What stands by the alarm lane stood until this run: where it is over by now its vote counts still, as where the kill came
+    /// between the reading that ended it and its record.
+    pub(super) fn recall_votes(&mut self, now: Now) {
+        for voter in 0..self.tables.bindings.len() as u32 {
+            let Some(b) = self.tables.bindings.get(voter as usize).filter(|b| b.alarm.active()) else { continue };
+            let stood = if b.is_test() { Stands::AsTest } else { Stands::Yes };
+            let mut next = b.wires;
+            while let Some(wire) = self.tables.wires.get(next as usize).copied() {
+                next = wire.next;
+                self.on_vote(wire.vote, |state, params| state.vote(params, wire.voter, stood, now));
+            }
+        }
+    }
+
     /// Counts all votes as they stand.
     pub(super) fn recount(&mut self, now: Now) {
         self.tell_all(now, Told::Again);

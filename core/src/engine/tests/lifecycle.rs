@@ -4,6 +4,10 @@ use super::*;
 use crate::alarm::EventName;
 use crate::alarm::state::Refusal;
 
+fn last(w: &World, binding: u32) -> Transition {
+    *w.log.0.iter().rfind(|t| t.binding == binding).expect("it said something")
+}
+
 #[test]
 fn what_is_explained_is_hidden_and_comes_back_when_it_is_not() {
     let mut w = World::started();
@@ -50,11 +54,39 @@ fn a_test_hides_nothing_that_is_real_and_votes_nowhere_else() {
     w.value(MAINS, 1.0, 1_000);
     w.value(PRESSURE, 0.1, 2_000);
     w.tick(8_000);
-    let last = |w: &World, binding| w.log.0.iter().rfind(|t| t.binding == binding).copied();
-    assert_eq!(last(&w, 7).and_then(|t| t.test), Some(ModeName::WalkTest));
-    assert_eq!(last(&w, 0).map(|t| (t.state.word(), t.test)), Some(("unacknowledged", None)));
+    assert_eq!(last(&w, 7).test, Some(ModeName::WalkTest));
+    assert_eq!((last(&w, 0).state, last(&w, 0).test), (StateName::Unacknowledged, None));
     // Over: the mains are off for real, and explain it.
     w.take(&In::Mode(0, None, 9_000));
-    assert_eq!(last(&w, 7).map(|t| (t.event.word(), t.test)), Some(("raise", None)));
-    assert_eq!(last(&w, 0).map(|t| t.state.word()), Some("suppressed"));
+    assert_eq!((last(&w, 7).event, last(&w, 7).test), (EventName::Raise, None));
+    assert_eq!(last(&w, 0).state, StateName::Suppressed);
+}
+
+/// The door stands open as a test, in a walk-test that ends by itself after a minute.
+fn tested_door() -> World {
+    let mut w = World::started();
+    w.take(&In::Mode(0, Some((ModeName::WalkTest, 60_000)), 500));
+    w.value(DOOR, 1.0, 1_000);
+    w.tick(12_000);
+    assert_eq!(last(&w, 4).test, Some(ModeName::WalkTest));
+    w
+}
+
+/// Killed between the record of a mode's end and the raises that follow; or on a site file that has the area no more.
+#[test]
+fn a_test_does_not_outlast_its_mode_in_a_restart() {
+    let mut torn = tested_door();
+    torn.areas = vec![Area::default(); 2];
+    let again = restarted(&torn, 0, 20_000);
+    assert_eq!((again.words(), last(&again, 4).test), (vec![(4, "raise", "unacknowledged")], None));
+}
+
+#[test]
+fn a_test_does_not_outlast_its_mode_where_other_rules_move_its_point() {
+    let w = tested_door();
+    let moved = reloaded(&w, |new| new.points[2] = Point::new(DOOR, 4, 3).in_area(1), &w.shown, 13_000);
+    assert_eq!((last(&moved, 4).event, last(&moved, 4).test), (EventName::Raise, None));
+    // Where it stays in its area it stays a test.
+    let same = reloaded(&w, |_| {}, &w.shown, 13_000);
+    assert_eq!(same.log, w.log);
 }

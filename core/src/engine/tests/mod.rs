@@ -969,6 +969,37 @@ proptest! {
         prop_assert_eq!(differ(&told(&again.log), &told(&whole.log)), None, "{:?}", inputs);
     }
 
+    /// Killed while the outputs of one input were being written: what follows from those that were is made up for at the start,
+    /// to the bit. Of a person's command the first is its answer: a person whose command is not on record was told nothing.
+    #[test]
+    fn a_restart_makes_up_for_what_was_torn_off(inputs in inputs(), cut in 1..150usize, lost in 1..8usize) {
+        let cut = cut.min(inputs.len());
+        let (before, last) = inputs[..cut].split_at(cut - 1);
+        let mut whole = World::started();
+        for input in before {
+            whole.take(input);
+        }
+        let at = ms_of(&last[0]);
+        whole.tick(at);
+        let (known, modes) = (whole.log.0.len(), whole.log.1.len());
+        whole.take(&last[0]);
+        let own = usize::from(matches!(last[0], In::Command(..)) && whole.log.0.len() > known);
+        let mut torn = whole.clone();
+        torn.log.0.truncate(whole.log.0.len().saturating_sub(lost).max(known + own));
+        prop_assert!(whole.log.1.len() <= modes + 1, "a mode is told before what follows from it");
+
+        let mut again = restarted(&torn, 0, at);
+        // A vote whose end was torn off ends with the next word of its voters: what they said before it began is no proof.
+        for Reading { point, value, quality, .. } in whole.points.clone().into_iter().filter(|p| p.heard).map(|p| p.last) {
+            for world in [&mut whole, &mut again] {
+                world.take(&In::Stamped(point, value, 0, (quality, Delivery::Live), at));
+            }
+        }
+        for (index, (b, of)) in again.bindings.iter().zip(&whole.bindings).enumerate() {
+            prop_assert_eq!(b.alarm, of.alarm, "{}: {:?} {:?} {:?}", index, whole.words(), torn.words(), again.words());
+        }
+    }
+
     /// A power cut loses the telemetry's last window but no transition: no alarm returns by that, and none that was over
     /// comes again on readings that are older than its end.
     #[test]
