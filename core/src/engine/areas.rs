@@ -123,12 +123,11 @@ impl Engine<'_> {
     }
 
     /// A test whose mode is over is one no longer: what stands is real. Its mode ended; or the area is not what it was, after a
-    /// restart or other rules.
+    /// restart or other rules; or a vote needs its tests no more.
     pub(super) fn outlasted(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
-        if b.is_test() && b.alarm.active() && self.mode_of(b.point.0).is_none() {
-            self.follow(index, Input::TestOver, now, sink);
-            self.cause(index, now, sink);
+        if b.is_test() && b.alarm.active() && self.tested(index, now).is_none() {
+            self.follow(index, Input::TestOver { first: self.is_first(b) }, now, sink);
             self.signal(index, now, Seen::Live, sink);
         }
     }

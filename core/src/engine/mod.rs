@@ -168,9 +168,15 @@ impl<'t> Engine<'t> {
             self.rearm(index, now.mono);
         }
         if turned {
-            for index in first..end {
-                self.signal(index, now, Seen::Live, sink);
-            }
+            self.turned(first..end, now, Seen::Live, sink);
+        }
+    }
+
+    /// A point can vote and explain now, or it can't any more.
+    fn turned(&mut self, bindings: core::ops::Range<u32>, now: Now, seen: Seen, sink: &mut impl Sink) {
+        for index in bindings {
+            self.cause(index, now, sink);
+            self.signal(index, now, seen, sink);
         }
     }
 
@@ -262,10 +268,10 @@ impl<'t> Engine<'t> {
         let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return };
         let level = rule.level(standing.map_or(0, |s| s.level));
         let latching = rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch;
-        let mode = self.mode_of(b.point.0);
+        let test = self.tested(index, now);
         let input = match standing {
             Some(s) if s.level + 1 > stood => {
-                if mode == Some(ModeName::WalkTest) && rule.params.measures() {
+                if test == Some(ModeName::WalkTest) && rule.params.measures() {
                     on(self.tables.points, b.point.0 as usize, |point| point.tripped = true);
                 }
                 Some(Input::Breach(Breach {
@@ -273,8 +279,8 @@ impl<'t> Engine<'t> {
                     fresh: (Named::next(b.named, b.seed, s.onset), s.onset),
                     risen: seen == Seen::Live,
                     hidden: self.is_hidden(&b),
-                    test: mode,
-                    first: self.is_first(&b),
+                    test,
+                    first: test.is_none() && self.is_first(&b),
                     shelvable: level.shelvable,
                 }))
             }
@@ -294,6 +300,9 @@ impl<'t> Engine<'t> {
         if b.wires != NONE {
             self.signal(index, now, seen, sink);
         }
+        if let (Params::Absent(_), Some(point)) = (rule.params, self.tables.points.get(b.point.0 as usize)) {
+            self.turned(point.bindings(), now, seen, sink);
+        }
     }
 
     /// A step that nobody asked for: what follows by itself is never refused.
@@ -312,24 +321,22 @@ impl<'t> Engine<'t> {
         }
         b.alarm = step.state();
         let b = *b;
-        self.opened(b.first_of, was.open().map(|open| open.life), Some(step.open.life));
+        self.opened(b.first_of, was.open(), Some(step.open));
         if let Some(rule) = self.tables.rules.get(b.rule.0 as usize) {
             sink.transition(&self.transition(index, rule, &step, standing, now));
         }
         match step.event {
-            EventName::OutOfService | EventName::ReturnToService => self.signal(index, now, Seen::Live, sink),
-            EventName::Return => {
-                if b.alarm.open().is_some_and(|open| open.veils.shelf.is_some_and(|shelf| shelf.one_shot)) {
-                    self.follow(index, Input::Unshelve, now, sink);
-                }
+            EventName::OutOfService | EventName::ReturnToService => {
+                self.cause(index, now, sink);
+                self.signal(index, now, Seen::Live, sink);
             }
-            EventName::Raise
-            | EventName::Acknowledge
+            // A level that may not lie on a shelf ends it; a test may be one no longer.
+            EventName::Raise | EventName::Escalate | EventName::Shelve | EventName::Unshelve | EventName::Return => {
+                self.cause(index, now, sink);
+            }
+            EventName::Acknowledge
             | EventName::Reset
-            | EventName::Escalate
             | EventName::ReAlarm
-            | EventName::Shelve
-            | EventName::Unshelve
             | EventName::Suppress
             | EventName::Unsuppress
             | EventName::Note => {}

@@ -193,9 +193,10 @@ impl Binding {
         self.alarm.standing().is_some_and(|standing| standing.test.is_some())
     }
 
-    /// Whether its condition explains others.
+    /// Whether its condition may explain others: it is for real, and people are told of it.
     pub(super) fn is_cause(&self) -> bool {
-        self.stood > 0 && !self.is_test()
+        let aside = self.alarm.open().is_some_and(|open| open.veils.persons());
+        self.stood > 0 && !self.is_test() && !aside
     }
 
     /// Its condition hides the alarms of this group.

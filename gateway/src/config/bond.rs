@@ -12,8 +12,8 @@ use super::near::nearest;
 use super::table::Table;
 use super::value::{Value, shorten};
 
-/// How long a voter may be bad before that is told.
-const DEGRADED_AFTER: Duration = Duration::from_mins(1);
+/// How long a voter may be bad before that is told, and how long it may go unheard before it counts as bad.
+pub(super) const DEGRADED_AFTER: Duration = Duration::from_mins(1);
 /// Appended to the id of a vote, it names the rule that tells of its bad voters.
 pub(super) const DEGRADED: &str = "/degraded";
 

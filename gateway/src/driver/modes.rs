@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use gengfu_core::alarm::ModeName;
 use gengfu_core::engine::{Change, Event, Mode, ModeChange};
-use gengfu_core::time::{Mono, Now};
+use gengfu_core::time::Now;
 
 use super::names::Deed;
 use super::persons::refused;
@@ -110,8 +110,11 @@ impl Driver {
                 self.end_for_good(record, present);
                 continue;
             };
+            // A clock that was set back makes no mode longer than a person may ask for.
+            let latest = present.wall.0.saturating_add_unsigned(self.storage.policy().max_mode_ms);
+            let record = ModeRecord { until: record.until.min(latest), ..record };
             let left = record.until.saturating_sub(present.wall.0).max(0) as u64;
-            self.storage.engine().resume(area, Mode { name, until: Mono(present.mono.0 + left) });
+            self.storage.engine().resume(area, Mode { name, until: present.mono.plus(left) });
             // What it has tripped so far is what the alarm lane holds of its tests.
             let tests = recent
                 .iter()

@@ -182,6 +182,11 @@ impl Storage {
         first..end
     }
 
+    /// How long people may keep alarms from being announced.
+    pub(super) const fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// The areas, by their index; the first is where nothing is said.
     pub(super) fn areas(&self) -> impl Iterator<Item = (u16, &str, Area)> {
         self.bonds.areas().zip(&self.areas).map(|((index, name), area)| (index, name, *area))

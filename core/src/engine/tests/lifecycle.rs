@@ -90,3 +90,72 @@ fn a_test_does_not_outlast_its_mode_where_other_rules_move_its_point() {
     let same = reloaded(&w, |_| {}, &w.shown, 13_000);
     assert_eq!(same.log, w.log);
 }
+
+/// The mains are off, and hide the alarm of low pressure.
+fn explained() -> World {
+    let mut w = World::started();
+    w.value(MAINS, 1.0, 1_000);
+    w.value(PRESSURE, 0.1, 2_000);
+    w.tick(8_000);
+    assert_eq!(last(&w, 0).state, StateName::Suppressed);
+    w
+}
+
+/// A cause that nobody is told of, or that rests on a value that is lost, would keep critical alarms quiet for weeks.
+#[test]
+fn a_cause_that_is_put_aside_or_lost_hides_nothing() {
+    let out = |w: &mut World| w.take(&In::Command(7, Command::OutOfService { for_ms: 60_000 }, 9_000));
+    let back = |w: &mut World| w.tick(69_000);
+    let shelve = |w: &mut World| w.take(&In::Command(7, Command::Shelve { for_ms: 60_000, one_shot: false }, 9_000));
+    let lose = |w: &mut World| w.take(&In::Bad(MAINS, 9_000));
+    let find = |w: &mut World| w.value(MAINS, 1.0, 69_000);
+    let ways: [(&dyn Fn(&mut World), &dyn Fn(&mut World)); 3] = [(&out, &back), (&shelve, &back), (&lose, &find)];
+    for (way, (go, come)) in ways.into_iter().enumerate() {
+        let mut w = explained();
+        go(&mut w);
+        assert_eq!(last(&w, 0).state, StateName::Unacknowledged, "way {way}: {:?}", w.words());
+        let again = restarted(&w, 0, 10_000);
+        assert_eq!(again.words(), [], "way {way}, after a restart");
+        come(&mut w);
+        assert_eq!(last(&w, 0).state, StateName::Suppressed, "way {way}: {:?}", w.words());
+    }
+}
+
+/// The loop's break is the danger: that it says nothing is what it says.
+#[test]
+fn where_the_lack_is_the_danger_it_explains() {
+    let mut w = World::started();
+    w.take(&In::Bad(LOOP, 1_000));
+    w.value(DOOR, 1.0, 2_000);
+    w.tick(13_000);
+    assert_eq!((last(&w, 8).state, last(&w, 4).state), (StateName::Unacknowledged, StateName::Suppressed));
+}
+
+/// One record, that no kill can come between: the shelf does not outlast its one shot.
+#[test]
+fn a_return_ends_a_one_shot_shelf_itself() {
+    let mut w = World::started();
+    w.value(GAS, 30.0, 1_000);
+    w.event(Event::Command(Target::Binding(2), Command::Shelve { for_ms: 8 * 3_600_000, one_shot: true }), 2_000);
+    w.value(GAS, 1.0, 3_000);
+    let over = last(&w, 2);
+    assert_eq!((over.event, over.state, over.veils.shelf), (EventName::Return, StateName::Normal, None));
+    let mut again = restarted(&w, 0, 4_000);
+    again.value(GAS, 30.0, 5_000);
+    assert_eq!(last(&again, 2).state, StateName::Unacknowledged);
+}
+
+/// A test is no cause of what is real; once it is real it may be the first.
+#[test]
+fn a_test_is_not_the_first_out() {
+    let mut w = World::started();
+    w.points[1] = Point::new(GAS, 2, 2).in_area(1);
+    w.take(&In::Mode(0, Some((ModeName::WalkTest, 600_000)), 500));
+    w.value(DOOR, 1.0, 1_000);
+    w.tick(12_000);
+    assert_eq!((last(&w, 4).test, last(&w, 4).first), (Some(ModeName::WalkTest), false));
+    w.value(GAS, 30.0, 13_000);
+    assert_eq!((last(&w, 2).test, last(&w, 2).first), (None, true));
+    w.take(&In::Mode(0, None, 14_000));
+    assert_eq!((last(&w, 4).test, last(&w, 4).first), (None, false), "the gas was before it");
+}
