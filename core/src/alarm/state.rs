@@ -312,6 +312,11 @@ impl Open {
         }
     }
 
+    /// The level that stands or is held; of one that is normal the first.
+    pub(crate) fn level(&self) -> u8 {
+        if self.life == Life::Normal { 0 } else { self.standing.level }
+    }
+
     /// When it rings again: not while it is not announced at all.
     const fn again(&self) -> Option<Mono> {
         if self.veils.any() { None } else { self.life.deadline() }

@@ -130,10 +130,21 @@ impl Engine<'_> {
         }
     }
 
-    /// What lies over alarms is held against what explains them now, and tests against the modes that run; after a restart or
+    /// Whether an alarm lies on a shelf that its level may not lie on, by rules of now.
+    fn is_unduly_shelved(&self, index: u32) -> bool {
+        let Some(b) = self.tables.bindings.get(index as usize) else { return false };
+        let rule = self.tables.rules.get(b.rule.0 as usize);
+        let shelved = b.alarm.open().filter(|open| open.veils.shelf.is_some());
+        rule.zip(shelved).is_some_and(|(rule, open)| !rule.level(open.level()).shelvable)
+    }
+
+    /// What lies over alarms is held against what explains them and what they may be now, and tests against the modes that run; after a restart or
     /// other rules.
     pub(super) fn regard(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
         self.outlasted(index, now, sink);
+        if self.is_unduly_shelved(index) {
+            self.follow(index, Input::Unshelve, now, sink);
+        }
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
         let hidden = self.is_hidden(b);
         let Some(open) = b.alarm.open() else { return };

@@ -197,7 +197,7 @@ impl<'t> Engine<'t> {
             point.spoke = reading.at;
         }
         if reading.quality.has_value() {
-            point.value = reading.value;
+            point.value = Some(reading.value);
         }
         Some(Noted { first: point.first, count: point.count, turned })
     }
@@ -426,7 +426,7 @@ impl<'t> Engine<'t> {
 
     fn explanation(&self, index: u32, rule: &Rule, level: u8, standing: Option<Standing>, now: Now) -> Explanation {
         let b = self.tables.bindings.get(index as usize);
-        let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize)).filter(|point| point.heard);
+        let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize));
         let slot = b.map_or(usize::MAX, |b| b.slot as usize);
         let params = &rule.params;
         let shown = detector!(get, self.tables, params, slot, |p, s| Kind::shown(s, p, now.mono)).flatten();
@@ -445,7 +445,7 @@ impl<'t> Engine<'t> {
             | Params::Accumulated(_)
             | Params::Rhythm(_)
             | Params::Drift(_)
-            | Params::Habit(_) => shown.or(point.map(|point| point.value)),
+            | Params::Habit(_) => shown.or(point.and_then(|point| point.value)),
         };
         let (occurred, quality) = self.occurred(index, rule, now);
         Explanation {

@@ -69,8 +69,8 @@ pub struct Point {
     pub(super) live: bool,
     /// Time of the last reading that was the point's own word.
     pub(super) spoke: Wall,
-    /// Last value of good or uncertain quality.
-    pub(super) value: f64,
+    /// Last value of good or uncertain quality; `None` before the first.
+    pub(super) value: Option<f64>,
     pub(super) first: u32,
     pub(super) count: u32,
     /// The area it stands in.
@@ -88,7 +88,7 @@ impl Point {
             heard: false,
             live: false,
             spoke: Wall(i64::MIN),
-            value: 0.0,
+            value: None,
             first,
             count,
             area: 0,

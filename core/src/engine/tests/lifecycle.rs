@@ -159,3 +159,29 @@ fn a_test_is_not_the_first_out() {
     w.take(&In::Mode(0, None, 14_000));
     assert_eq!((last(&w, 4).test, last(&w, 4).first), (None, false), "the gas was before it");
 }
+
+/// A reload, or a restart on another site file: the gas may not lie on a shelf any more.
+#[test]
+fn a_shelf_ends_where_the_rules_allow_none_any_more() {
+    let strict = |w: &mut World| w.rules[2].levels[0].shelvable = false;
+    let mut w = World::started();
+    w.value(GAS, 30.0, 1_000);
+    w.take(&In::Command(2, Command::Shelve { for_ms: 60_000, one_shot: false }, 2_000));
+    let again = reloaded(&w, strict, &w.shown, 3_000);
+    assert_eq!((last(&again, 2).event, last(&again, 2).state), (EventName::Unshelve, StateName::Unacknowledged));
+    assert_eq!(reloaded(&w, |_| {}, &w.shown, 3_000).log, w.log, "and goes on where they do");
+}
+
+/// No reading came, or none with a value: nobody is told a number.
+#[test]
+fn what_had_no_value_has_none() {
+    let mut w = World::started();
+    w.take(&In::Command(0, Command::OutOfService { for_ms: 60_000 }, 1_000));
+    assert_eq!(last(&w, 0).explanation.value, None);
+    w.take(&In::Bad(GAS, 2_000));
+    w.take(&In::Command(2, Command::OutOfService { for_ms: 60_000 }, 3_000));
+    assert_eq!(last(&w, 2).explanation.value, None);
+    w.value(PRESSURE, 0.4, 4_000);
+    w.tick(61_000);
+    assert_eq!(last(&w, 0).explanation.value, Some(0.4));
+}

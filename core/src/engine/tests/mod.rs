@@ -221,6 +221,7 @@ impl World {
             In::Stale(point, ms) => {
                 let Point { value, spoke, .. } = self.points[point.0 as usize];
                 if spoke.0 > i64::MIN {
+                    let value = value.unwrap_or_default();
                     let quality = Quality::Uncertain(Reason::Stale);
                     self.show(Reading { point, at: now(ms).wall, value, quality }, Delivery::Live, ms);
                 } else {
