@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use gengfu_core::engine::Command;
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::Reading;
 use gengfu_core::time::Wall;
@@ -9,7 +10,7 @@ use gengfu_core::time::Wall;
 use super::tests::{DEADLINE, Dir, until};
 use super::*;
 use crate::config;
-use crate::driver::{CommandError, Input, Snapshot};
+use crate::driver::{CommandError, Input, Order, Snapshot};
 use crate::flow::Batch;
 use crate::journal::LevelRecord;
 
@@ -77,6 +78,23 @@ async fn levels(journal: &Journal) -> Vec<LevelRecord> {
     let mut records: Vec<_> = entries.into_iter().filter_map(|(_, entry)| record(entry)).collect();
     records.reverse();
     records
+}
+
+/// The step and the audit are two entries of the lane: what is answered once the first is on disk could lose the second.
+#[tokio::test]
+async fn an_answer_waits_for_the_audit_too() {
+    let dir = Dir::new("audit-ticket");
+    let run = Run::start(&dir).await;
+    run.say(0, 60.0).await;
+    let raised = run.until("an alarm", |snapshot| !snapshot.alarms.is_empty()).await;
+    let target = raised.alarms[0].id.clone();
+    let order = Order { target, command: Command::Acknowledge, by: "guard".to_owned(), note: None };
+    let done = run.gateway.engine.ordered(order).await.unwrap();
+    assert!(run.gateway.journal.committed(done.ticket, DEADLINE).await);
+    let entries = run.gateway.journal.entries(None, 1_000).await.unwrap();
+    let waited_for = entries.into_iter().find(|(seq, _)| *seq == done.ticket.0).map(|(_, entry)| entry);
+    assert!(matches!(waited_for, Some(Entry::Audit { .. })), "{waited_for:?}");
+    run.stop().await;
 }
 
 #[tokio::test]

@@ -213,9 +213,14 @@ impl EngineHandle {
 
     /// Does what a person wants done to an alarm; returns once that is on disk.
     pub async fn order(&self, order: Order) -> Result<AlarmEvent, CommandError> {
-        let done = self.ask(|reply| Request::Order { order, reply }).await.ok_or(CommandError::Stopped)??;
+        let done = self.ordered(order).await?;
         self.durable(done.ticket).await?;
         Ok(done.event)
+    }
+
+    /// The same before it is on disk.
+    pub(crate) async fn ordered(&self, order: Order) -> Result<Done, CommandError> {
+        self.ask(|reply| Request::Order { order, reply }).await.ok_or(CommandError::Stopped)?
     }
 
     /// Begins or ends a mode of an area; returns once that is on disk.

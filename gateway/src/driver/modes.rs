@@ -49,10 +49,11 @@ impl Driver {
         let deed = Deed { by: &order.by, note: Some(&order.reason) };
         let told = self.publish(own.map(|index| (index, &deed)));
         let (at, by, target) = (now.wall.0, order.by.clone(), order.area.clone());
-        self.journal.append(Entry::Audit { at, by, action, target, detail });
+        // The last that comes of it: the answer waits for all.
+        let ticket = self.journal.append(Entry::Audit { at, by, action, target, detail });
         result?;
         match told {
-            Some(Told::Mode(done)) => Ok(done),
+            Some(Told::Mode(done)) => Ok(ModeDone { ticket, ..done }),
             Some(Told::Step(_)) | None => Err(CommandError::Stopped),
         }
     }

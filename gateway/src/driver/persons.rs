@@ -31,10 +31,11 @@ impl Driver {
         };
         let deed = Deed { by: &order.by, note: order.note.as_deref() };
         let told = self.publish(own.map(|index| (index, &deed)));
-        self.journal.append(Entry::Audit { at, by, action, target: order.target.clone(), detail });
+        // It comes after the step: once it is on disk both are, and no answer is given before.
+        let ticket = self.journal.append(Entry::Audit { at, by, action, target: order.target.clone(), detail });
         result?;
         match told {
-            Some(Told::Step(done)) => Ok(*done),
+            Some(Told::Step(done)) => Ok(Done { ticket, ..*done }),
             Some(Told::Mode(_)) | None => Err(CommandError::NoSuchAlarm),
         }
     }
