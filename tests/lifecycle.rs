@@ -215,7 +215,12 @@ fn a_shelf_ends_by_its_time_its_one_shot_or_a_person_and_is_refused_with_the_men
             | Entry::Maintenance { .. } => None,
         })
         .collect();
-    for wanted in ["shelve hot d0/r0; 30m; new sensor comes", "shelve-refused", "unshelve"] {
+    for wanted in [
+        "shelve hot d0/r0; 30m; new sensor comes",
+        "shelve-refused NotNow",
+        "shelve-refused there is no such",
+        "unshelve",
+    ] {
         assert!(audited.iter().any(|line| line.starts_with(wanted)), "{wanted} is not in the audit: {audited:?}");
     }
 }
@@ -307,7 +312,8 @@ fn a_walk_test_calls_nobody_says_what_was_tripped_and_leaves_other_areas_alone()
     bench.begin("hall", "walk-test", "1h");
     let again = json!({ "by": "rig", "mode": "drill", "for": "1h", "reason": "r" });
     assert_eq!(bench.mode("hall", "begin", &again).status, 409);
-    assert_eq!(bench.mode("cellar", "begin", &again).status, 400);
+    assert_eq!(bench.mode("cellar", "begin", &again).status, 404);
+    assert_eq!(bench.mode("gengfu", "begin", &again).status, 404, "the gateway is no place to work in");
     let long = json!({ "by": "rig", "mode": "drill", "for": "13h", "reason": "r" });
     assert!(bench.mode("plant room", "begin", &long).text().contains("at most"));
     bench.set(1, 900);

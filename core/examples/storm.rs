@@ -66,6 +66,7 @@ impl Site {
             within_ms: 10_000,
             degraded: vote::Degraded::Fewer,
             watch: vote::Watch::Danger,
+            unheard_ms: u64::MAX,
             voters: 0,
         };
         let mut rules = vec![Rule::new(Params::Limit(high), [level; 2]); (RULES - VOTES) as usize];

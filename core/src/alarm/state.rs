@@ -1,7 +1,7 @@
 //! An alarm whole: its life (A to F, see [`super::life`]) and what lies over it and keeps it from being announced.
 //!
 //! ```text
-//!              shelve          ┌─ G shelved ──────────┐  unshelve, time over, one-shot: condition over
+//!              shelve          ┌─ G shelved ──────────┐  unshelve, time over; one-shot: by the return itself
 //!  A ‥ F ──────────────────────┤─ H suppressed ───────├───────────────▶ B if the condition stands
 //!       suppress,              └─ I out of service ───┘                 E if it is latched, else A
 //!       out-of-service           the life goes on below, unannounced
@@ -61,7 +61,7 @@ impl Veils {
     }
 
     /// Whether a person has put one there.
-    const fn persons(self) -> bool {
+    pub(crate) const fn persons(self) -> bool {
         self.shelf.is_some() || self.out_until.is_some()
     }
 }
@@ -108,7 +108,7 @@ pub enum Input {
     ReAlarm,
     /// A person puts it aside.
     Shelve(Shelf, Fresh),
-    /// A person takes it back, its time is over, or its one shot is.
+    /// A person takes it back, or its time is over.
     Unshelve,
     /// What explains it has come.
     Suppress,
@@ -119,7 +119,10 @@ pub enum Input {
     /// A person or its time brings it back.
     ReturnToService,
     /// The test it was raised in is over: what stands is real.
-    TestOver,
+    TestOver {
+        /// None of its group stands.
+        first: bool,
+    },
     /// A person writes something down.
     Note,
 }
@@ -272,7 +275,7 @@ impl State {
             }
             (
                 Self::Normal,
-                Input::Normal { .. } | Input::ReAlarm | Input::Suppress | Input::Unsuppress | Input::TestOver,
+                Input::Normal { .. } | Input::ReAlarm | Input::Suppress | Input::Unsuppress | Input::TestOver { .. },
             ) => Ok(None),
             (
                 Self::Normal,
@@ -309,6 +312,11 @@ impl Open {
         }
     }
 
+    /// The level that stands or is held; of one that is normal the first.
+    pub(crate) fn level(&self) -> u8 {
+        if self.life == Life::Normal { 0 } else { self.standing.level }
+    }
+
     /// When it rings again: not while it is not announced at all.
     const fn again(&self) -> Option<Mono> {
         if self.veils.any() { None } else { self.life.deadline() }
@@ -325,9 +333,7 @@ impl Open {
     fn step(self, input: Input) -> Result<Option<Step>, Refusal> {
         match input {
             Input::Breach(breach) => Ok(self.breach(&breach)),
-            Input::Normal { latching } => {
-                Ok(self.life.over(latching).map(|(life, event)| self.to(event, life, self.veils)))
-            }
+            Input::Normal { latching } => Ok(self.life.over(latching).map(|(life, event)| self.over(life, event))),
             Input::Acknowledge { again } => Ok(Some(self.lives(EventName::Acknowledge, self.life.acknowledge(again)?))),
             Input::Reset => Ok(Some(self.lives(EventName::Reset, self.life.reset()?))),
             Input::ReAlarm => Ok(self.re_alarm()),
@@ -354,7 +360,7 @@ impl Open {
                 Ok(Some(self.veiled(EventName::Unsuppress, Veils { suppressed: false, ..self.veils })))
             }
             Input::Unsuppress => Ok(None),
-            Input::TestOver => Ok(self.test_over()),
+            Input::TestOver { first } => Ok(self.test_over(first)),
             Input::Note => Ok(Some(self.to(EventName::Note, self.life, self.veils))),
         }
     }
@@ -376,8 +382,21 @@ impl Open {
             // A test that waits for people still is no test any more where the condition comes again after the mode; what
             // was real stays so in one.
             open.standing.test = open.standing.test.and(breach.test);
+            if self.standing.test.is_some() && breach.test.is_none() {
+                open.standing.first = breach.first;
+            }
         }
         Some(open.to(event, life, open.veils))
+    }
+
+    /// The condition is over, and with it a shelf that was to last no longer: one step, that no kill can come between.
+    fn over(self, life: Life, event: EventName) -> Step {
+        match self.veils.shelf {
+            Some(Shelf { one_shot: true, .. }) => {
+                Self { life, ..self }.veiled(event, Veils { shelf: None, ..self.veils })
+            }
+            Some(_) | None => self.to(event, life, self.veils),
+        }
     }
 
     fn re_alarm(self) -> Option<Step> {
@@ -385,9 +404,9 @@ impl Open {
     }
 
     /// What stood as a test stands for real; what is over was a test and stays one.
-    fn test_over(self) -> Option<Step> {
+    fn test_over(self, first: bool) -> Option<Step> {
         (self.standing.test.is_some() && self.life.active()).then(|| {
-            let open = Self { standing: Standing { test: None, ..self.standing }, ..self };
+            let open = Self { standing: Standing { test: None, first, ..self.standing }, ..self };
             open.to(EventName::Raise, Life::Unacknowledged, self.veils)
         })
     }

@@ -216,7 +216,7 @@ impl Params {
             Self::Digital(_) => State::Digital(digital::State::default()),
             Self::Trend(_) => State::Trend(trend::State::default()),
             Self::Absent(_) => State::Absent(absent::State::listening(now)),
-            Self::Vote(_) => State::Vote(vote::State::default()),
+            Self::Vote(_) => State::Vote(vote::State::listening(now)),
             Self::Band(_) => State::Band(band::State::default()),
             Self::Rate(_) => State::Rate(rate::State::default()),
             Self::Frozen(_) => State::Frozen(frozen::State::default()),

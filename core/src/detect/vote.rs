@@ -1,9 +1,10 @@
 //! Vote: k of n conditions, within a time of each other: "two of three gas heads", "smoke AND heat within 30 s".
 //!
 //! A voter is the condition of another rule on a point. It votes while the condition stands and for `within_ms` after it is
-//! over. A voter is bad while its point is said to have no usable value, or its alarm is out of service: what it would say is unknown.
+//! over. A voter is bad while its point is said to have no usable value, or is lost to its absence rule; while its alarm is out of
+//! service; and where nothing was heard of it for `unheard_ms`, by whatever rule: what it would say is unknown.
 //!
-//! Votes `v`, bad voters `b` and voters not heard yet `u` that do not vote, `n` voters, `k` needed:
+//! Votes `v`, bad voters `b` and voters of whom nothing is known yet `u` that do not vote, `n` voters, `k` needed:
 //! ```text
 //!  degraded      danger                       unknown: neither raises nor clears          else safe
 //!  hold          v ≥ k                        v + b + u ≥ k
@@ -12,12 +13,13 @@
 //! ```
 //! `hold` waits for proof, `fewer` goes on with those that are left (2 of 3 becomes 2 of 2, then 1 of 1), `trip` takes a
 //! voter that can't speak for one that shouts (fail-safe, IEC 61511-1 cl. 11.3). That the vote is degraded is a condition of
-//! its own: [`Watch::Health`], which stands while a point is bad; who is out of service is on another list.
+//! its own: [`Watch::Health`], which stands while a point is bad; who is out of service is on another list. It has a delay for
+//! what may pass; that a point is lost was decided by a rule with a delay of its own, and stands at once.
 //!
 //! A vote has no delay of its own: its voters have theirs, and `within_ms` holds a vote when its condition is over. So what
 //! stands is told by the voters as they are, and nothing of it can be lost in a restart.
 //!
-//! When not to use it: to silence a single detector in a place where one is all there is. State: 168 bytes.
+//! When not to use it: to silence a single detector in a place where one is all there is. State: 184 bytes.
 
 use super::Standing;
 use super::hold::{self, Delays, Hold};
@@ -62,6 +64,8 @@ pub struct Params {
     pub degraded: Degraded,
     /// Danger or health.
     pub watch: Watch,
+    /// After so long a voter that was never heard, and that no absence rule looks after, is bad.
+    pub unheard_ms: u64,
     /// Names the voters, so that a rule with others is another rule.
     pub voters: u64,
 }
@@ -96,12 +100,16 @@ impl Params {
 /// Whether a voter can vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// Nothing was said of its point yet.
+    /// Nothing was said of its point yet, and nobody else waits for that.
     Unheard,
+    /// Nobody knows: nothing was said that would be proof, or nothing yet and its absence rule waits.
+    Unsure,
     /// It can.
     Good,
-    /// It can't.
+    /// It can't, for now.
     Bad,
+    /// It can't: its absence rule has waited long enough.
+    Lost,
 }
 
 /// How a voter's condition stands.
@@ -127,18 +135,31 @@ pub struct State {
     tests: u16,
     /// Who is bad.
     bad: u16,
+    /// Who is bad for long enough.
+    lost: u16,
     /// Who is out of service.
     out: u16,
-    /// Whose point has been heard of at all.
-    heard: u16,
+    /// Of whose point it is known whether it can vote.
+    known: u16,
+    /// Of whom something was heard, or whose absence rule waits for that.
+    minded: u16,
+    /// Who stands in an area that is in a mode.
+    tried: u16,
     /// Tests count.
     on_trial: bool,
+    /// Since when voters could have been heard.
+    listens: Mono,
     hold: Hold,
 }
 
-const _: () = assert!(size_of::<State>() <= 168);
+const _: () = assert!(size_of::<State>() <= 184);
 
 impl State {
+    /// A vote that hears its voters from now on.
+    pub fn listening(now: Now) -> Self {
+        Self { listens: now.mono, ..Self::default() }
+    }
+
     /// The state in which the condition stands since `onset`; for a restart.
     pub const fn stand(&mut self, onset: Wall) {
         self.hold = Hold::Breach { onset };
@@ -146,7 +167,7 @@ impl State {
 
     /// A voter's condition stands or is over.
     pub fn vote(&mut self, params: &Params, voter: u8, stands: Stands, now: Now) {
-        let bit = 1u16.checked_shl(u32::from(voter)).unwrap_or(0);
+        let bit = bit(voter);
         if stands != Stands::No {
             self.stands |= bit;
             self.tests = if stands == Stands::AsTest { self.tests | bit } else { self.tests & !bit };
@@ -158,23 +179,31 @@ impl State {
         }
     }
 
-    /// Whether the vote stands in an area that is in a mode: then tests count.
-    pub const fn try_out(&mut self, on_trial: bool) {
+    /// Whether the vote stands in an area that is in a mode: then tests count; and whether a voter does.
+    pub fn try_out(&mut self, on_trial: bool, voter: u8, tried: bool) {
         self.on_trial = on_trial;
+        put(&mut self.tried, voter, tried);
     }
 
     /// Whether a voter can vote; `out`: it may not, a person has taken it out of service, which is no news to anybody.
     pub fn health(&mut self, voter: u8, health: Health, out: bool) {
-        let bit = 1u16.checked_shl(u32::from(voter)).unwrap_or(0);
-        let put = |set: u16, is: bool| if is { set | bit } else { set & !bit };
-        self.bad = put(self.bad, health == Health::Bad);
-        self.out = put(self.out, out);
-        self.heard = put(self.heard, health != Health::Unheard);
+        put(&mut self.bad, voter, matches!(health, Health::Bad | Health::Lost));
+        put(&mut self.lost, voter, health == Health::Lost);
+        put(&mut self.out, voter, out);
+        put(&mut self.known, voter, matches!(health, Health::Good | Health::Bad | Health::Lost));
+        put(&mut self.minded, voter, health != Health::Unheard);
     }
 
     /// Counts anew, after [`State::vote`] or [`State::health`]. What begins by that begins now: it is made of several readings.
     pub fn count(&mut self, params: &Params, now: Now) {
-        self.hold = self.hold.drive(self.side(params, now.mono), now.wall, now, params.delays());
+        let lost = (self.lost | self.unheard(params, now.mono)) & everybody(params.of) != 0;
+        let delays = Delays { on_ms: if lost { 0 } else { params.delays().on_ms }, ..params.delays() };
+        self.hold = self.hold.drive(self.side(params, now.mono), now.wall, now, delays);
+    }
+
+    /// The same for a moment before this run: who had not been heard by then is not known.
+    pub fn count_past(&mut self, params: &Params, now: Now) {
+        self.count(&Params { unheard_ms: u64::MAX, ..*params }, now);
     }
 
     /// The counter reached `now`, which may end a vote or a delay.
@@ -191,10 +220,9 @@ impl State {
     /// When a vote or a delay ends. `mono` is the present: what has ended is no deadline.
     pub fn deadline(&self, params: &Params, mono: Mono) -> Option<Mono> {
         let votes = self.lasts.iter().copied().filter(|lasts| *lasts > mono).min();
-        match (votes, self.hold.deadline(params.delays())) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (one, other) => one.or(other),
-        }
+        let heard_by = self.heard_by(params);
+        let heard_by = Some(heard_by).filter(|by| *by > mono && !self.minded & everybody(params.of) != 0);
+        [votes, heard_by, self.hold.deadline(params.delays())].into_iter().flatten().min()
     }
 
     /// What stands. The limit is the number of votes that were needed.
@@ -210,8 +238,15 @@ impl State {
     /// Votes that count, and voters that are bad.
     pub fn tally(&self, params: &Params, mono: Mono) -> Tally {
         let voting = self.voting(params, mono);
-        let bad = (self.bad | self.out) & everybody(params.of);
+        let bad = self.cannot(params, mono) & everybody(params.of);
         Tally { votes: voting.count_ones() as u8, bad: bad.count_ones() as u8 }
+    }
+
+    /// Whether what stands is a test: tests count, and it needs one of them, or nobody votes here whose area is in no mode.
+    pub fn is_test(&self, params: &Params, mono: Mono) -> bool {
+        let real = self.voting(params, mono) & !self.tests;
+        let all_tried = self.tried & everybody(params.of) == everybody(params.of);
+        self.on_trial && (all_tried || self.side_of(params, real, mono) != hold::Side::Danger)
     }
 
     fn voting(&self, params: &Params, mono: Mono) -> u16 {
@@ -221,18 +256,39 @@ impl State {
         counting & everybody(params.of)
     }
 
+    /// When voters will have been silent from the start for too long.
+    const fn heard_by(&self, params: &Params) -> Mono {
+        self.listens.plus(params.unheard_ms)
+    }
+
+    /// Who was never heard, for too long.
+    fn unheard(&self, params: &Params, mono: Mono) -> u16 {
+        if self.heard_by(params) <= mono { !self.minded } else { 0 }
+    }
+
+    /// Who can't vote.
+    fn cannot(&self, params: &Params, mono: Mono) -> u16 {
+        self.bad | self.out | self.unheard(params, mono)
+    }
+
     fn side(&self, params: &Params, mono: Mono) -> hold::Side {
+        self.side_of(params, self.voting(params, mono), mono)
+    }
+
+    /// What these votes come to.
+    fn side_of(&self, params: &Params, voting: u16, mono: Mono) -> hold::Side {
         let everybody = everybody(params.of);
-        let voting = self.voting(params, mono);
+        let cannot = self.cannot(params, mono);
         let count = |set: u16| (set & everybody & !voting).count_ones();
-        let (votes, bad, unheard) = (voting.count_ones(), count(self.bad | self.out), count(!self.heard));
+        let (votes, bad, unknown) = (voting.count_ones(), count(cannot), count(!self.known & !cannot));
         let (need, of) = (params.needed(), everybody.count_ones());
         let fewer = need.min(of - bad).max(1);
+        let unwell = (self.bad | self.unheard(params, mono)) & everybody;
         let (danger, unknown) = match (params.watch, params.degraded) {
-            (Watch::Health { .. }, _) => (self.bad & everybody != 0, self.heard & everybody != everybody),
-            (Watch::Danger, Degraded::Hold) => (votes >= need, votes + bad + unheard >= need),
-            (Watch::Danger, Degraded::Fewer) => (votes >= fewer, bad == of || votes + unheard >= fewer),
-            (Watch::Danger, Degraded::Trip) => (votes + bad >= need, votes + bad + unheard >= need),
+            (Watch::Health { .. }, _) => (unwell != 0, self.known & everybody != everybody),
+            (Watch::Danger, Degraded::Hold) => (votes >= need, votes + bad + unknown >= need),
+            (Watch::Danger, Degraded::Fewer) => (votes >= fewer, bad == of || votes + unknown >= fewer),
+            (Watch::Danger, Degraded::Trip) => (votes + bad >= need, votes + bad + unknown >= need),
         };
         match (danger, unknown) {
             (true, _) => hold::Side::Danger,
@@ -251,6 +307,14 @@ pub struct Tally {
     pub bad: u8,
 }
 
+fn bit(voter: u8) -> u16 {
+    1u16.checked_shl(u32::from(voter)).unwrap_or(0)
+}
+
+fn put(set: &mut u16, voter: u8, is: bool) {
+    *set = if is { *set | bit(voter) } else { *set & !bit(voter) };
+}
+
 const fn everybody(of: u8) -> u16 {
     if of as usize >= VOTERS { u16::MAX } else { (1 << of) - 1 }
 }
@@ -259,8 +323,15 @@ const fn everybody(of: u8) -> u16 {
 mod tests {
     use super::*;
 
-    const TWO_OF_THREE: Params =
-        Params { need: 2, of: 3, within_ms: 30_000, degraded: Degraded::Hold, watch: Watch::Danger, voters: 0 };
+    const TWO_OF_THREE: Params = Params {
+        need: 2,
+        of: 3,
+        within_ms: 30_000,
+        degraded: Degraded::Hold,
+        watch: Watch::Danger,
+        unheard_ms: 40_000,
+        voters: 0,
+    };
 
     fn at(ms: u64) -> Now {
         Now { mono: Mono(ms), wall: Wall(ms as i64) }
@@ -378,7 +449,7 @@ mod tests {
         }
         state.count(&TWO_OF_THREE, at(0));
         assert!(state.standing(&TWO_OF_THREE).is_none());
-        state.try_out(true);
+        state.try_out(true, 0, true);
         state.count(&TWO_OF_THREE, at(1));
         assert!(state.standing(&TWO_OF_THREE).is_some());
     }

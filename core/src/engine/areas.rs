@@ -118,14 +118,17 @@ impl Engine<'_> {
         sink.mode(&ModeChange { area: index, mode, change, at: now });
         self.signal_all(now, sink);
         for binding in 0..self.tables.bindings.len() as u32 {
-            let Some(b) = self.tables.bindings.get(binding as usize) else { return };
-            let tested = b.is_test();
-            let here = self.tables.points.get(b.point.0 as usize).is_some_and(|point| point.area == index);
-            if tested && here {
-                self.follow(binding, Input::TestOver, now, sink);
-                self.cause(binding, now, sink);
-                self.signal(binding, now, Seen::Live, sink);
-            }
+            self.outlasted(binding, now, sink);
+        }
+    }
+
+    /// A test whose mode is over is one no longer: what stands is real. Its mode ended; or the area is not what it was, after a
+    /// restart or other rules; or a vote needs its tests no more.
+    pub(super) fn outlasted(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        let Some(b) = self.tables.bindings.get(index as usize) else { return };
+        if b.is_test() && b.alarm.active() && self.tested(index, now).is_none() {
+            self.follow(index, Input::TestOver { first: self.is_first(b) }, now, sink);
+            self.signal(index, now, Seen::Live, sink);
         }
     }
 

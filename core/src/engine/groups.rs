@@ -4,9 +4,10 @@
 //! goes on and is journaled. A group knows its members as a list through their bindings, so that it costs nothing to be big.
 
 use super::tables::NONE;
-use super::{Binding, Engine, Sink};
+use super::votes::Absence;
+use super::{Binding, Engine, Point, Sink, Unknown};
 use crate::alarm::life::Life;
-use crate::alarm::state::Input;
+use crate::alarm::state::{Input, Open};
 use crate::time::Now;
 
 /// One group.
@@ -59,13 +60,27 @@ impl Engine<'_> {
         self.tables.groups.get(b.first_of as usize).is_some_and(|group| group.open == 0)
     }
 
-    /// The condition of a binding came or went, or is for real now: what it explains is hidden or announced. A test explains
-    /// nothing: what is real elsewhere is announced whatever somebody tries out.
+    /// Whether what a binding says explains others now. A test explains nothing: what is real elsewhere is announced whatever
+    /// somebody tries out. Nor does what a person has put aside, or what rests on a value that is lost: it would hide alarms for
+    /// as long as nobody mends it. Where the lack of a value is the danger itself, it is no lack.
+    fn explains(&self, b: &Binding) -> bool {
+        let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return false };
+        let rests = rule.params.measures() && rule.unknown == Unknown::Hold;
+        let bad = || self.tables.points.get(b.point.0 as usize).is_some_and(Point::is_bad);
+        let lost = || bad() || self.absence(b.point.0) == Absence::Lost;
+        b.is_cause() && !(rests && lost())
+    }
+
+    /// The condition of a binding came or went, is for real now or put aside, or its value was lost: what it explains is hidden
+    /// or announced.
     pub(super) fn cause(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
-        let Some(b) = self.tables.bindings.get_mut(index as usize).filter(|b| b.hides != NONE) else { return };
-        let (hides, stands) = (b.hides, b.is_cause());
-        if core::mem::replace(&mut b.causes, stands) == stands {
+        let Some(b) = self.tables.bindings.get(index as usize).filter(|b| b.hides != NONE) else { return };
+        let (hides, stands, stood) = (b.hides, self.explains(b), b.causes);
+        if stands == stood {
             return;
+        }
+        if let Some(b) = self.tables.bindings.get_mut(index as usize) {
+            b.causes = stands;
         }
         let Some(group) = self.tables.groups.get_mut(hides as usize) else { return };
         let before = group.standing;
@@ -85,11 +100,10 @@ impl Engine<'_> {
         }
     }
 
-    /// An alarm was normal and is not, or the other way round.
-    pub(super) fn opened(&mut self, first_of: u32, was: Option<Life>, is: Option<Life>) {
+    /// An alarm was normal and is not, or the other way round. A test is no cause of what is real, and is not counted.
+    pub(super) fn opened(&mut self, first_of: u32, was: Option<Open>, is: Option<Open>) {
         let Some(group) = self.tables.groups.get_mut(first_of as usize) else { return };
-        let lives = |life: Option<Life>| life.is_some_and(|life| life != Life::Normal);
-        match (lives(was), lives(is)) {
+        match (counts(was), counts(is)) {
             (false, true) => group.open += 1,
             (true, false) => group.open = group.open.saturating_sub(1),
             (true, true) | (false, false) => {}
@@ -101,20 +115,36 @@ impl Engine<'_> {
         for group in self.tables.groups.iter_mut() {
             (group.standing, group.open) = (0, 0);
         }
-        for b in self.tables.bindings.iter_mut() {
-            b.causes = b.is_cause();
+        for index in 0..self.tables.bindings.len() {
+            let Some(b) = self.tables.bindings.get(index).copied() else { return };
+            let causes = b.hides != NONE && self.explains(&b);
             if let Some(group) = self.tables.groups.get_mut(b.hides as usize) {
-                group.standing += u32::from(b.causes);
+                group.standing += u32::from(causes);
             }
-            let open = b.alarm.open().is_some_and(|open| open.life != Life::Normal);
             if let Some(group) = self.tables.groups.get_mut(b.first_of as usize) {
-                group.open += u32::from(open);
+                group.open += u32::from(counts(b.alarm.open()));
+            }
+            if let Some(b) = self.tables.bindings.get_mut(index) {
+                b.causes = causes;
             }
         }
     }
 
-    /// What lies over alarms is held against what explains them now; after a restart or other rules.
+    /// Whether an alarm lies on a shelf that its level may not lie on, by rules of now.
+    fn is_unduly_shelved(&self, index: u32) -> bool {
+        let Some(b) = self.tables.bindings.get(index as usize) else { return false };
+        let rule = self.tables.rules.get(b.rule.0 as usize);
+        let shelved = b.alarm.open().filter(|open| open.veils.shelf.is_some());
+        rule.zip(shelved).is_some_and(|(rule, open)| !rule.level(open.level()).shelvable)
+    }
+
+    /// What lies over alarms is held against what explains them and what they may be now, and tests against the modes that run; after a restart or
+    /// other rules.
     pub(super) fn regard(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        self.outlasted(index, now, sink);
+        if self.is_unduly_shelved(index) {
+            self.follow(index, Input::Unshelve, now, sink);
+        }
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
         let hidden = self.is_hidden(b);
         let Some(open) = b.alarm.open() else { return };
@@ -122,4 +152,9 @@ impl Engine<'_> {
             self.follow(index, if hidden { Input::Suppress } else { Input::Unsuppress }, now, sink);
         }
     }
+}
+
+/// Whether an alarm counts among those of its group.
+fn counts(open: Option<Open>) -> bool {
+    open.is_some_and(|open| open.life != Life::Normal && open.standing.test.is_none())
 }

@@ -76,7 +76,7 @@ struct Noted {
     /// The point's bindings.
     first: u32,
     count: u32,
-    /// Whether the point can vote now and could not before, or the other way round.
+    /// Whether the point can vote now and could not before, or the other way round; or nobody knows, after a restart.
     turned: bool,
 }
 
@@ -160,7 +160,7 @@ impl<'t> Engine<'t> {
     }
 
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
-        let Some(Noted { first, count, turned }) = self.note(reading, delivery) else { return };
+        let Some(Noted { first, count, turned }) = self.note(reading, delivery, true) else { return };
         let end = first.saturating_add(count);
         for index in first..end {
             self.feed(index, reading, delivery, now);
@@ -168,9 +168,15 @@ impl<'t> Engine<'t> {
             self.rearm(index, now.mono);
         }
         if turned {
-            for index in first..end {
-                self.signal(index, now, Seen::Live, sink);
-            }
+            self.turned(first..end, now, Seen::Live, sink);
+        }
+    }
+
+    /// A point can vote and explain now, or it can't any more.
+    fn turned(&mut self, bindings: core::ops::Range<u32>, now: Now, seen: Seen, sink: &mut impl Sink) {
+        for index in bindings {
+            self.cause(index, now, sink);
+            self.signal(index, now, seen, sink);
         }
     }
 
@@ -178,19 +184,20 @@ impl<'t> Engine<'t> {
     /// the point has said something since: one sent again within the same second counts. One without a date can't be held
     /// against that: the clock it was stamped by on arrival may have been set back since the point spoke.
     #[inline]
-    fn note(&mut self, reading: &Reading, delivery: Delivery) -> Option<Noted> {
+    fn note(&mut self, reading: &Reading, delivery: Delivery, live: bool) -> Option<Noted> {
         let point = self.tables.points.get_mut(reading.point.0 as usize)?;
         if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
         }
-        let turned = !point.heard || point.last.quality.has_value() != reading.quality.has_value();
+        let turned =
+            !point.heard || point.live != live || point.last.quality.has_value() != reading.quality.has_value();
         point.last = *reading;
-        point.heard = true;
+        (point.heard, point.live) = (true, live);
         if reading.quality.is_word() {
             point.spoke = reading.at;
         }
         if reading.quality.has_value() {
-            point.value = reading.value;
+            point.value = Some(reading.value);
         }
         Some(Noted { first: point.first, count: point.count, turned })
     }
@@ -261,10 +268,10 @@ impl<'t> Engine<'t> {
         let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return };
         let level = rule.level(standing.map_or(0, |s| s.level));
         let latching = rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch;
-        let mode = self.mode_of(b.point.0);
+        let test = self.tested(index, now);
         let input = match standing {
             Some(s) if s.level + 1 > stood => {
-                if mode == Some(ModeName::WalkTest) && rule.params.measures() {
+                if test == Some(ModeName::WalkTest) && rule.params.measures() {
                     on(self.tables.points, b.point.0 as usize, |point| point.tripped = true);
                 }
                 Some(Input::Breach(Breach {
@@ -272,8 +279,8 @@ impl<'t> Engine<'t> {
                     fresh: (Named::next(b.named, b.seed, s.onset), s.onset),
                     risen: seen == Seen::Live,
                     hidden: self.is_hidden(&b),
-                    test: mode,
-                    first: self.is_first(&b),
+                    test,
+                    first: test.is_none() && self.is_first(&b),
                     shelvable: level.shelvable,
                 }))
             }
@@ -293,6 +300,9 @@ impl<'t> Engine<'t> {
         if b.wires != NONE {
             self.signal(index, now, seen, sink);
         }
+        if let (Params::Absent(_), Some(point)) = (rule.params, self.tables.points.get(b.point.0 as usize)) {
+            self.turned(point.bindings(), now, seen, sink);
+        }
     }
 
     /// A step that nobody asked for: what follows by itself is never refused.
@@ -311,24 +321,22 @@ impl<'t> Engine<'t> {
         }
         b.alarm = step.state();
         let b = *b;
-        self.opened(b.first_of, was.open().map(|open| open.life), Some(step.open.life));
+        self.opened(b.first_of, was.open(), Some(step.open));
         if let Some(rule) = self.tables.rules.get(b.rule.0 as usize) {
             sink.transition(&self.transition(index, rule, &step, standing, now));
         }
         match step.event {
-            EventName::OutOfService | EventName::ReturnToService => self.signal(index, now, Seen::Live, sink),
-            EventName::Return => {
-                if b.alarm.open().is_some_and(|open| open.veils.shelf.is_some_and(|shelf| shelf.one_shot)) {
-                    self.follow(index, Input::Unshelve, now, sink);
-                }
+            EventName::OutOfService | EventName::ReturnToService => {
+                self.cause(index, now, sink);
+                self.signal(index, now, Seen::Live, sink);
             }
-            EventName::Raise
-            | EventName::Acknowledge
+            // A level that may not lie on a shelf ends it; a test may be one no longer.
+            EventName::Raise | EventName::Escalate | EventName::Shelve | EventName::Unshelve | EventName::Return => {
+                self.cause(index, now, sink);
+            }
+            EventName::Acknowledge
             | EventName::Reset
-            | EventName::Escalate
             | EventName::ReAlarm
-            | EventName::Shelve
-            | EventName::Unshelve
             | EventName::Suppress
             | EventName::Unsuppress
             | EventName::Note => {}
@@ -418,7 +426,7 @@ impl<'t> Engine<'t> {
 
     fn explanation(&self, index: u32, rule: &Rule, level: u8, standing: Option<Standing>, now: Now) -> Explanation {
         let b = self.tables.bindings.get(index as usize);
-        let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize)).filter(|point| point.heard);
+        let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize));
         let slot = b.map_or(usize::MAX, |b| b.slot as usize);
         let params = &rule.params;
         let shown = detector!(get, self.tables, params, slot, |p, s| Kind::shown(s, p, now.mono)).flatten();
@@ -437,7 +445,7 @@ impl<'t> Engine<'t> {
             | Params::Accumulated(_)
             | Params::Rhythm(_)
             | Params::Drift(_)
-            | Params::Habit(_) => shown.or(point.map(|point| point.value)),
+            | Params::Habit(_) => shown.or(point.and_then(|point| point.value)),
         };
         let (occurred, quality) = self.occurred(index, rule, now);
         Explanation {

@@ -2,7 +2,6 @@
 
 use super::areas::within;
 use super::{Engine, Sink};
-use crate::alarm::life::Life;
 use crate::alarm::state::{Input, Refusal, Shelf};
 use crate::alarm::{AlarmId, Named};
 use crate::time::Now;
@@ -79,8 +78,7 @@ impl Engine<'_> {
             Command::Reset => Input::Reset,
             Command::Shelve { for_ms, one_shot } => {
                 // The level that stands decides; of an alarm that is normal, the first.
-                let level =
-                    b.alarm.open().filter(|open| open.life != Life::Normal).map_or(0, |open| open.standing.level);
+                let level = b.alarm.open().map_or(0, |open| open.level());
                 if !rule.level(level).shelvable {
                     return Err(Refusal::NotShelvable);
                 }

@@ -65,10 +65,12 @@ pub struct Point {
     pub last: Reading,
     /// Whether there was one.
     pub heard: bool,
+    /// Whether that was in this run.
+    pub(super) live: bool,
     /// Time of the last reading that was the point's own word.
     pub(super) spoke: Wall,
-    /// Last value of good or uncertain quality.
-    pub(super) value: f64,
+    /// Last value of good or uncertain quality; `None` before the first.
+    pub(super) value: Option<f64>,
     pub(super) first: u32,
     pub(super) count: u32,
     /// The area it stands in.
@@ -81,7 +83,17 @@ impl Point {
     /// A point whose bindings are `first .. first + count`.
     pub const fn new(id: PointId, first: u32, count: u32) -> Self {
         let last = Reading { point: id, at: Wall(0), value: 0.0, quality: Quality::Bad(Reason::Comm) };
-        Self { last, heard: false, spoke: Wall(i64::MIN), value: 0.0, first, count, area: 0, tripped: false }
+        Self {
+            last,
+            heard: false,
+            live: false,
+            spoke: Wall(i64::MIN),
+            value: None,
+            first,
+            count,
+            area: 0,
+            tripped: false,
+        }
     }
 
     /// In this area; where nothing is said, in the first.
@@ -181,9 +193,10 @@ impl Binding {
         self.alarm.standing().is_some_and(|standing| standing.test.is_some())
     }
 
-    /// Whether its condition explains others.
+    /// Whether its condition may explain others: it is for real, and people are told of it.
     pub(super) fn is_cause(&self) -> bool {
-        self.stood > 0 && !self.is_test()
+        let aside = self.alarm.open().is_some_and(|open| open.veils.persons());
+        self.stood > 0 && !self.is_test() && !aside
     }
 
     /// Its condition hides the alarms of this group.

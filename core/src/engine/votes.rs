@@ -2,6 +2,7 @@
 
 use super::tables::NONE;
 use super::{Binding, Engine, Seen, Sink};
+use crate::alarm::ModeName;
 use crate::detect::vote::{Health, Stands};
 use crate::detect::{Params, vote};
 use crate::time::{Now, Wall};
@@ -39,6 +40,17 @@ pub(super) enum Told {
     Past,
 }
 
+/// What the absence rules of a point say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// There are none that would tell of its silence.
+    Nobody,
+    /// They would, and have nothing to tell.
+    Waits,
+    /// It is lost.
+    Lost,
+}
+
 impl Engine<'_> {
     /// The condition of a voter, or whether it can vote, has changed: its votes count anew.
     pub(super) fn signal(&mut self, index: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
@@ -52,6 +64,7 @@ impl Engine<'_> {
             self.tell(index, wire, now, told);
             self.on_vote(wire.vote, |state, params| state.count(params, now));
             self.judge(wire.vote, now, seen, sink);
+            self.outlasted(wire.vote, now, sink);
             self.rearm(wire.vote, now.mono);
         }
     }
@@ -66,7 +79,7 @@ impl Engine<'_> {
             if now.wall >= self.known(wire.vote) {
                 self.on_vote(wire.vote, |state, params| {
                     if params.watch != vote::Watch::Danger {
-                        state.count(params, now);
+                        state.count_past(params, now);
                     }
                 });
             }
@@ -84,6 +97,20 @@ impl Engine<'_> {
                 state.vote(params, wire.voter, stood, then);
                 state.vote(params, wire.voter, Stands::No, then);
             });
+        }
+    }
+
+    /// What stands by the alarm lane stood until this run: where it is over by now its vote counts still, as where the kill came
+    /// between the reading that ended it and its record.
+    pub(super) fn recall_votes(&mut self, now: Now) {
+        for voter in 0..self.tables.bindings.len() as u32 {
+            let Some(b) = self.tables.bindings.get(voter as usize).filter(|b| b.alarm.active()) else { continue };
+            let stood = if b.is_test() { Stands::AsTest } else { Stands::Yes };
+            let mut next = b.wires;
+            while let Some(wire) = self.tables.wires.get(next as usize).copied() {
+                next = wire.next;
+                self.on_vote(wire.vote, |state, params| state.vote(params, wire.voter, stood, now));
+            }
         }
     }
 
@@ -116,26 +143,55 @@ impl Engine<'_> {
     }
 
     fn tell(&mut self, voter: u32, wire: Wire, now: Now, told: Told) {
-        let Some((mut health, out)) = self.health(voter) else { return };
+        let present = matches!(told, Told::Live | Told::Again);
+        let Some((mut health, out)) = self.health(voter, present) else { return };
         if told == Told::Again && health == Health::Good && self.last_word(voter) < self.known(wire.vote) {
-            health = Health::Unheard;
+            health = Health::Unsure;
         }
-        let tests = self.tables.bindings.get(voter as usize).is_some_and(super::Binding::is_test);
-        let place = self.tables.bindings.get(wire.vote as usize).map(|vote| vote.point.0);
-        let on_trial = place.is_some_and(|point| self.mode_of(point).is_some());
+        let b = self.tables.bindings.get(voter as usize);
+        let tests = b.is_some_and(Binding::is_test);
+        let tried = |binding: Option<&Binding>| binding.is_some_and(|b| self.mode_of(b.point.0).is_some());
+        let (here, there) = (tried(b), tried(self.tables.bindings.get(wire.vote as usize)));
         let stands = match (self.standing(voter).is_some(), tests) {
             (false, _) => Stands::No,
             (true, false) => Stands::Yes,
             (true, true) => Stands::AsTest,
         };
-        let present = matches!(told, Told::Live | Told::Again);
         self.on_vote(wire.vote, |state, params| {
             if present {
                 state.vote(params, wire.voter, stands, now);
             }
             state.health(wire.voter, health, out && present);
-            state.try_out(on_trial);
+            state.try_out(there, wire.voter, here);
         });
+    }
+
+    /// Whether what an alarm says is tried out, and in which mode: its area is in one. A vote is no test where those who are
+    /// real would do without the tests, unless all its voters stand where something is tried out.
+    pub(super) fn tested(&self, index: u32, now: Now) -> Option<ModeName> {
+        let b = self.tables.bindings.get(index as usize)?;
+        let mode = self.mode_of(b.point.0)?;
+        let rule = self.tables.rules.get(b.rule.0 as usize)?;
+        let real = match rule.params {
+            Params::Vote(params) => {
+                let state = self.tables.votes.get(b.slot as usize);
+                state.is_some_and(|state| !state.is_test(&params, now.mono))
+            }
+            Params::Limit(_)
+            | Params::Digital(_)
+            | Params::Trend(_)
+            | Params::Absent(_)
+            | Params::Band(_)
+            | Params::Rate(_)
+            | Params::Frozen(_)
+            | Params::Count(_)
+            | Params::Dwell(_)
+            | Params::Accumulated(_)
+            | Params::Rhythm(_)
+            | Params::Drift(_)
+            | Params::Habit(_) => false,
+        };
+        (!real).then_some(mode)
     }
 
     /// All voters anew: a mode began or ended, and a test counts, or counts no more.
@@ -154,16 +210,37 @@ impl Engine<'_> {
         self.tables.bindings.get(vote as usize).map_or(Wall(i64::MIN), |vote| vote.known)
     }
 
-    /// Whether a voter can vote, and whether it may not.
-    fn health(&self, voter: u32) -> Option<(Health, bool)> {
+    /// Whether a voter can vote, and whether it may not. Of the past the absence rule's word is not known.
+    fn health(&self, voter: u32, present: bool) -> Option<(Health, bool)> {
         let b = self.tables.bindings.get(voter as usize)?;
         let point = self.tables.points.get(b.point.0 as usize)?;
-        let health = match (point.heard, point.is_bad()) {
-            (false, _) => Health::Unheard,
-            (true, true) => Health::Bad,
-            (true, false) => Health::Good,
+        let absence = self.absence(b.point.0);
+        let health = match (absence, point.heard, point.is_bad()) {
+            (Absence::Lost, ..) if present => Health::Lost,
+            (Absence::Waits | Absence::Lost, false, _) => Health::Unsure,
+            (Absence::Nobody, false, _) => Health::Unheard,
+            (_, true, true) => Health::Bad,
+            (_, true, false) => Health::Good,
         };
         Some((health, b.alarm.open().is_some_and(|open| open.veils.out_until.is_some())))
+    }
+
+    /// What the absence rules of a point say.
+    pub(super) fn absence(&self, point: u32) -> Absence {
+        let Some(point) = self.tables.points.get(point as usize) else { return Absence::Nobody };
+        let mut found = Absence::Nobody;
+        for b in point.bindings().filter_map(|index| self.tables.bindings.get(index as usize)) {
+            let Some(Params::Absent(params)) = self.tables.rules.get(b.rule.0 as usize).map(|rule| rule.params) else {
+                continue;
+            };
+            if self.tables.absents.get(b.slot as usize).is_some_and(|state| state.standing().is_some()) {
+                return Absence::Lost;
+            }
+            if params.silent_ms.is_some() {
+                found = Absence::Waits;
+            }
+        }
+        found
     }
 
     fn last_word(&self, voter: u32) -> Wall {

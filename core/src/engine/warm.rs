@@ -78,7 +78,7 @@ impl Engine<'_> {
     }
 
     fn show(&mut self, reading: &Reading, delivery: Delivery, now: Now, known: bool) {
-        let Some(Noted { first, count, turned: _ }) = self.note(reading, delivery) else { return };
+        let Some(Noted { first, count, turned: _ }) = self.note(reading, delivery, false) else { return };
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
             let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
@@ -121,6 +121,7 @@ impl Engine<'_> {
                 self.expire(index, now);
             }
         }
+        self.recall_votes(now);
         self.gather(now);
         for index in all.clone() {
             self.judge(index, now, Seen::Again, sink);

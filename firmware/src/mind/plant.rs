@@ -125,6 +125,7 @@ const HEAT: Kind = Kind {
                 within_ms: 20_000,
                 degraded: Degraded::Fewer,
                 watch: Watch::Danger,
+                unheard_ms: 60_000,
                 voters: 0,
             }),
             FIRE,

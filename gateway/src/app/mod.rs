@@ -99,6 +99,7 @@ impl Gateway {
         stats.journal_repairs.add(u64::from(cause == StartCause::Repair));
 
         let recent = recent(&journal).await;
+        let tests = driver::tests_of(&journal, &modes).await;
         let points = points::enter(&site, &catalog, &standing);
         let (engine, task) = driver::start(driver::Setup {
             site: Arc::clone(&site),
@@ -110,6 +111,7 @@ impl Gateway {
             standing,
             recent,
             modes,
+            tests,
             levels,
             last_seen,
             present,

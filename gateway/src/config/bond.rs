@@ -12,8 +12,8 @@ use super::near::nearest;
 use super::table::Table;
 use super::value::{Value, shorten};
 
-/// How long a voter may be bad before that is told.
-const DEGRADED_AFTER: Duration = Duration::from_mins(1);
+/// How long a voter may be bad before that is told, and how long it may go unheard before it counts as bad.
+pub(super) const DEGRADED_AFTER: Duration = Duration::from_mins(1);
 /// Appended to the id of a vote, it names the rule that tells of its bad voters.
 pub(super) const DEGRADED: &str = "/degraded";
 
@@ -131,9 +131,18 @@ fn find<'r>(at: Value<'_>, id: &str, all: &'r [Rule]) -> Option<&'r Rule> {
 fn count(mut params: vote::Params, voters: &[(Value<'_>, String)], all: &[Rule]) -> Option<(vote::Params, Vec<Voter>)> {
     let mut found = Vec::new();
     for (at, text) in voters {
-        found.extend(voter(*at, text, all)?);
+        for voter in voter(*at, text, all)? {
+            if found.contains(&voter) {
+                let seat = format!("{}@{}", voter.rule, voter.point);
+                at.complain(
+                    format!("`{}` has a vote already", shorten(&seat)),
+                    "name each voter once: one detector is one vote",
+                );
+                return None;
+            }
+            found.push(voter);
+        }
     }
-    found.dedup();
     let (first, _) = voters.first()?;
     if found.len() > vote::VOTERS {
         first.complain(format!("{} voters are too many", found.len()), format!("at most {} vote", vote::VOTERS));

@@ -91,6 +91,9 @@ pub struct ModbusPoint {
     pub order: Order,
 }
 
+/// After so much silence a point that nobody polls is lost, where its loss is an alarm and nothing else is said.
+pub const DEFAULT_STALE: Duration = Duration::from_mins(15);
+
 /// What both kinds of source know about a point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointSpec {
@@ -102,7 +105,8 @@ pub struct PointSpec {
     /// Life-safety: how long its quality may be bad. Default 10 s.
     pub bad_after: Duration,
     /// How long nothing may come before it counts as lost. Modbus: 5 periods, at least 10 s. MQTT: the subscription's
-    /// `stale_after`, else 15 min where life-safety, else never.
+    /// `stale_after`, else [`DEFAULT_STALE`] where life-safety. `None`: the same where a rule says `unknown = "alarm"`, else
+    /// never.
     pub stale_after: Option<Duration>,
 }
 

@@ -7,7 +7,7 @@ use super::checked::{ModbusDevice, ModbusLine, ModbusPoint, Order, Table as Regi
 use super::labels;
 use super::names::{self, Known, Names, Thing};
 use super::point;
-use super::site::{DAY, MAX_TEXT, SECOND};
+use super::site::{DAY, SECOND};
 use super::table::Table;
 use super::value::{Value, shorten};
 use crate::source::modbus::plan;
@@ -112,7 +112,7 @@ fn device(table: Table<'_>, names: &mut Names) -> Option<ModbusDevice> {
     let unit = table.need("unit", "1").and_then(|v| v.whole(0..=255)).map(|unit| unit as u8);
     let every = table.or("every", DEFAULT_EVERY, |v| v.duration(MIN_EVERY..=DAY));
     let kind = table.or("kind", "device".to_owned(), names::kind);
-    let area = table.get("area").and_then(|v| v.line(MAX_TEXT));
+    let area = table.get("area").and_then(point::area);
     if let (Some(label), Some(name)) = (labels::label(&table), &name) {
         names.labels.name_device(name, label);
     }

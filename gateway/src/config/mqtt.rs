@@ -5,20 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::broker;
-use super::checked::{MqttLink, MqttPoint, Subscription};
+use super::checked::{DEFAULT_STALE, MqttLink, MqttPoint, Subscription};
 use super::labels;
 use super::names::{self, Known, Names, Thing};
 use super::pattern;
 use super::point;
-use super::site::{self, DAY, MAX_TEXT, SECOND};
+use super::site::{self, DAY, SECOND};
 use super::table::Table;
 use super::value::{Value, shorten};
 
 const DEFAULT_QOS: u8 = 1;
 const DEFAULT_MAX_DEVICES: usize = 500;
 const MAX_DEVICES: i64 = 100_000;
-/// A life-safety point nobody polls is lost after this much silence.
-const DEFAULT_STALE_LIFE_SAFETY: Duration = Duration::from_mins(15);
 /// MQTT 3.1.1, 1.5.3: a string has a length of two bytes.
 const MAX_TOPIC: usize = 65_535;
 
@@ -64,7 +62,7 @@ fn subscription(table: Table<'_>, names: &mut Names) -> Option<Subscription> {
     let device = device_value.and_then(|v| template(v, topic.as_deref()));
     names.doubtful |= device.is_none();
     let kind = table.or("kind", "device".to_owned(), names::kind);
-    let area = table.get("area").and_then(|v| v.line(MAX_TEXT));
+    let area = table.get("area").and_then(point::area);
     let stale_after = table.get("stale_after").and_then(|v| v.duration(SECOND..=DAY * 365));
     let max_devices = table.or("max_devices", DEFAULT_MAX_DEVICES, |v| v.whole(1..=MAX_DEVICES).map(|n| n as usize));
     let mut expect = table.get("expect").map_or_else(Vec::new, |v| expect(v, device.as_deref(), max_devices));
@@ -230,7 +228,7 @@ fn point(table: Table<'_>, names: &mut Names, context: &PointContext<'_, '_>) ->
         _ => {}
     }
     table.finish(&[]);
-    let stale = context.stale_after.or(draft.life_safety.then_some(DEFAULT_STALE_LIFE_SAFETY));
+    let stale = context.stale_after.or(draft.life_safety.then_some(DEFAULT_STALE));
     Some(MqttPoint { spec: draft.finish(stale)?, value: value?, time })
 }
 

@@ -10,9 +10,10 @@ use super::units::show;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// The figures of ISA-18.2 / IEC 62682 where nothing is written; see [`Params`].
-pub(super) fn read(table: Option<Table<'_>>) -> Option<Params> {
-    let standard = Params::default();
+/// The figures of ISA-18.2 / IEC 62682 where nothing is written; see [`Params`]. Of a shelf half of what is allowed is too long:
+/// none outlasts `max_shelf`.
+pub(super) fn read(table: Option<Table<'_>>, max_shelf: Duration) -> Option<Params> {
+    let standard = Params { shelved_ms: (max_shelf / 2).as_millis() as u64, ..Params::default() };
     let Some(table) = table else { return Some(standard) };
     let count = |key, default: u32| {
         table.or(key, default, |v| v.whole(1..=100_000).map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
@@ -40,6 +41,12 @@ pub(super) fn read(table: Option<Table<'_>>) -> Option<Params> {
         shelved_ms: shelved?,
     };
     let agree = agree(&table, &params);
+    if let Some(at) = table.get("shelved_too_long").filter(|_| u128::from(params.shelved_ms) >= max_shelf.as_millis()) {
+        at.warn(
+            format!("no alarm lies on a shelf for longer than {}: none will ever count", show(max_shelf)),
+            "make it shorter than max_shelf of [alarms]",
+        );
+    }
     table.finish(&[]);
     agree.then_some(params)
 }

@@ -7,9 +7,10 @@ use gengfu_core::normalize::Scaling;
 use super::checked::{PointLabel, PointSpec};
 use super::labels;
 use super::names;
-use super::site::{DAY, SECOND};
+use super::site::{DAY, MAX_TEXT, SECOND};
 use super::table::Table;
 use super::value::Value;
+use crate::source::own;
 
 /// How long a life-safety point may be bad before that is an alarm.
 const DEFAULT_BAD_AFTER: Duration = Duration::from_secs(10);
@@ -59,6 +60,19 @@ pub(super) fn read(table: &Table<'_>, every: Option<Duration>) -> Draft {
     let stale_after = table.get("stale_after").and_then(|v| stale(v, every));
     let label = labels::point(table, unit.as_deref());
     Draft { name, unit, scaling, life_safety, bad_after, stale_after, label }
+}
+
+/// The area that points stand in. The gateway's own is no place where anybody could test or work.
+pub(super) fn area(value: Value<'_>) -> Option<String> {
+    let area = value.line(MAX_TEXT)?;
+    if area == own::DEVICE {
+        value.complain(
+            format!("`area` is \"{area}\", which is where the gateway itself stands"),
+            "name the place in the building",
+        );
+        return None;
+    }
+    Some(area)
 }
 
 fn scaling(table: &Table<'_>) -> Option<Scaling> {

@@ -2,7 +2,7 @@
 
 use gengfu_core::alarm::Priority;
 use gengfu_core::detect::calendar::Calendar;
-use gengfu_core::detect::limit;
+use gengfu_core::detect::{Params, limit};
 
 use super::bond::{self, Bonds};
 use super::checked::{LevelMeta, MAX_RULES_A_POINT, Rule, Unknown};
@@ -40,13 +40,24 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
         latch: table.get("latch").and_then(Value::boolean).unwrap_or(false),
         shelvable: true,
     };
-    let shelvable = table.get("shelvable").and_then(Value::boolean);
-    let base = LevelMeta { shelvable: shelvable.unwrap_or(detector::is_shelvable(base.priority, base.latch)), ..base };
+    let shelvable = table.get("shelvable").and_then(|v| Some((v, v.boolean()?)));
+    let base = LevelMeta {
+        shelvable: shelvable.map_or(detector::is_shelvable(base.priority, base.latch), |(_, shelvable)| shelvable),
+        ..base
+    };
     let detector = detector::read(&table, base, calendar);
+    if let (Some((at, true)), Some(detector)) = (shelvable, &detector)
+        && detector.levels.iter().any(|level| !detector::is_shelvable(level.priority, level.latch))
+    {
+        detector::refuse_shelf(at);
+    }
     let basis = table.get("basis").and_then(|v| v.line(MAX_ADVICE));
     let advice = table.get("advice").and_then(|v| v.line(MAX_ADVICE));
     let meanings = [("hold", Unknown::Hold), ("alarm", Unknown::Alarm), ("danger", Unknown::Danger)];
     let unknown = table.or("unknown", Unknown::Hold, |v| v.choice(&meanings));
+    if let (Some(at), Some(unknown), Some(detector)) = (table.get("unknown"), unknown, &detector) {
+        means(at, unknown, detector);
+    }
     let re_alarm = table.get("re_alarm").and_then(|v| v.duration(SECOND * 10..=DAY * 7));
     let first_out = table.get("first_out").and_then(names::name);
     let mut bonds = Bonds::read(&table);
@@ -69,6 +80,37 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
         voters: Vec::new(),
     };
     Some((rule, bonds))
+}
+
+/// Complains where the lack of a value can't mean to a detector what the rule says.
+fn means(at: Value<'_>, unknown: Unknown, detector: &Detector<'_>) {
+    let (has_danger, looks) = match detector.params {
+        Params::Limit(_) | Params::Digital(_) => (true, true),
+        Params::Vote(_) => (false, false),
+        Params::Trend(_)
+        | Params::Absent(_)
+        | Params::Band(_)
+        | Params::Rate(_)
+        | Params::Frozen(_)
+        | Params::Count(_)
+        | Params::Dwell(_)
+        | Params::Accumulated(_)
+        | Params::Rhythm(_)
+        | Params::Drift(_)
+        | Params::Habit(_) => (false, true),
+    };
+    match unknown {
+        Unknown::Danger if !has_danger => at.complain(
+            "`unknown` is \"danger\", which means something to `high`, `low` and `state` alone: nothing else can tell danger from \
+             the lack of a value",
+            "write unknown = \"alarm\" for an alarm of its own, or make a rule with `state` of it",
+        ),
+        Unknown::Alarm if !looks => at.complain(
+            "`unknown` is \"alarm\" on a vote, which looks at no value of its point",
+            "write it in the rules that vote; the vote tells of bad voters by itself",
+        ),
+        Unknown::Hold | Unknown::Alarm | Unknown::Danger => {}
+    }
 }
 
 /// `point` or `points`, each a name or a list of names.

@@ -156,7 +156,8 @@ fn alarms(table: Option<Table<'_>>) -> Option<(Policy, Params)> {
     let max_shelf = table.or("max_shelf", standard.max_shelf, |v| v.duration(SECOND..=DAY * 7));
     let max_out = table.or("max_out_of_service", standard.max_out_of_service, |v| v.duration(SECOND..=DAY * 366));
     let max_mode = table.or("max_mode", standard.max_mode, |v| v.duration(SECOND..=DAY * 7));
-    let measures = performance::read(table.table("performance", "[alarms.performance]"));
+    let measures =
+        performance::read(table.table("performance", "[alarms.performance]"), max_shelf.unwrap_or(standard.max_shelf));
     table.finish(&[]);
     Some((Policy { max_shelf: max_shelf?, max_out_of_service: max_out?, max_mode: max_mode? }, measures?))
 }

@@ -27,6 +27,7 @@ use crate::config::checked::PointSpec;
 use crate::flow::{AlarmEvent, Batch};
 use crate::journal::{Journal, LevelRecord, ModeRecord, Ticket};
 
+pub use modes::tests_of;
 pub use news::News;
 pub use performance::{Day, Name, Names, Report};
 pub use reload::{Change, Prepared, Switched};
@@ -150,6 +151,8 @@ pub struct Done {
 pub enum CommandError {
     /// No alarm of this id stands.
     NoSuchAlarm,
+    /// No area has this name that anybody could test or work in; says which there are.
+    NoSuchArea(String),
     /// It stands, but not in a state for this; says which and what to do.
     NotNow(String),
     /// What was asked is not to be had: says what is wrong with it and what to do.

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use gengfu_core::alarm::ModeName;
+use gengfu_core::alarm::{EventName, ModeName};
 use gengfu_core::engine::{Change, Event, Mode, ModeChange};
-use gengfu_core::time::{Mono, Now};
+use gengfu_core::reading::PointId;
+use gengfu_core::time::Now;
 
 use super::names::Deed;
 use super::persons::refused;
@@ -12,32 +13,79 @@ use super::storage::Storage;
 use super::task::{Collect, Driver, Said, Told};
 use super::{CommandError, ModeDone, ModeOrder};
 use crate::flow::AlarmEvent;
-use crate::journal::{BEGUN, Entry, ModeRecord};
+use crate::journal::{BEGUN, Entry, Journal, ModeRecord};
 
 /// Who ends a mode whose time is over.
 const TIMER: &str = "timer";
 
+/// How many entries of the alarm lane are read back for what walk-tests that still run have tripped, and how many at a time.
+const WALK_BACK: usize = 50_000;
+const PAGE: usize = 1_000;
+
+/// The tests of the walk-tests that ran when the last run ended: what they raised since they began, as far as it is read back.
+pub async fn tests_of(journal: &Journal, modes: &[ModeRecord]) -> Vec<AlarmEvent> {
+    let walks: Vec<&ModeRecord> = modes.iter().filter(|mode| mode.mode == ModeName::WalkTest.word()).collect();
+    let (mut found, mut before, mut read, mut begun) = (HashMap::new(), None, 0, 0);
+    while begun < walks.len() && read < WALK_BACK {
+        let page = match journal.entries(before, PAGE).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(error, "alarm lane can't be read back, walk-tests forget what was tripped before that");
+                break;
+            }
+        };
+        let Some((last, _)) = page.last() else { break };
+        (before, read) = (Some(*last), read + page.len());
+        for (_, entry) in page {
+            match entry {
+                Entry::Alarm(event) => {
+                    if walks.iter().any(|walk| trips(&event, walk)) {
+                        found.entry((event.rule.clone(), event.device.clone(), event.point.clone())).or_insert(event);
+                    }
+                }
+                Entry::Mode(record) => {
+                    let begins = |walk: &&&ModeRecord| walk.area == record.area && walk.began == record.began;
+                    begun += usize::from(record.change == BEGUN && walks.iter().any(|walk| begins(&walk)));
+                }
+                Entry::Audit { .. }
+                | Entry::Start { .. }
+                | Entry::Stop { .. }
+                | Entry::Gap { .. }
+                | Entry::Level(_)
+                | Entry::Maintenance { .. } => {}
+            }
+        }
+    }
+    if begun < walks.len() {
+        tracing::warn!(
+            read,
+            "a walk-test began before what is read back: what it tripped earlier is told as not tripped"
+        );
+    }
+    found.into_values().collect()
+}
+
+/// Whether it says that somebody tripped something in this walk-test; the rule and the point are for the engine's tables.
+fn trips(event: &AlarmEvent, walk: &ModeRecord) -> bool {
+    let raised = [EventName::Raise, EventName::Escalate].iter().any(|name| name.word() == event.event);
+    raised && event.detected >= walk.began && event.test.as_ref() == Some(&walk.mode)
+}
+
 impl Driver {
     /// A person begins or ends a mode.
     pub(super) fn mode(&mut self, order: &ModeOrder) -> Result<ModeDone, CommandError> {
-        let no_area = || {
-            let known: Vec<&str> =
-                self.storage.areas().map(|(_, name, _)| name).filter(|name| !name.is_empty()).collect();
-            let known = if known.is_empty() {
-                "this site has none".to_owned()
-            } else {
-                format!("known are {}", known.join(", "))
-            };
-            CommandError::Wrong(format!("there is no area `{}`; {known}", order.area))
+        let word = order.begin.map_or("end-mode", |(mode, _)| mode.word());
+        let Some(area) = self.storage.place_named(&order.area) else {
+            let why = self.no_area(&order.area);
+            self.refuse(&order.by, word, &order.area, &why);
+            return Err(CommandError::NoSuchArea(why));
         };
-        let area = self.storage.area_named(&order.area).ok_or_else(no_area)?;
         let now = self.clock.now();
         let event = match order.begin {
             Some((mode, for_ms)) => Event::Begin { area, mode, for_ms },
             None => Event::End { area },
         };
         let result = self.storage.engine().handle(event, now, &mut Collect(&mut self.out)).map_err(refused);
-        let word = order.begin.map_or("end-mode", |(mode, _)| mode.word());
         let action = if result.is_ok() { word.to_owned() } else { format!("{word}-refused") };
         let detail = match &result {
             Ok(()) => order.reason.clone(),
@@ -56,6 +104,15 @@ impl Driver {
             Some(Told::Mode(done)) => Ok(ModeDone { ticket, ..done }),
             Some(Told::Step(_)) | None => Err(CommandError::Stopped),
         }
+    }
+
+    fn no_area(&self, name: &str) -> String {
+        let known: Vec<&str> = self.storage.places().map(|(_, name)| name).filter(|name| !name.is_empty()).collect();
+        let known = match known.as_slice() {
+            [] => "this site has none".to_owned(),
+            known => format!("known are {}", known.join(", ")),
+        };
+        format!("there is no area `{name}`; {known}")
     }
 
     /// Journals a change of mode: a person's, or that of its time.
@@ -104,25 +161,34 @@ impl Driver {
     }
 
     /// Puts back what ran when the last run ended. A mode of an area that is no more is over, and says so.
-    pub(super) fn resume(&mut self, modes: Vec<ModeRecord>, recent: &[AlarmEvent], present: Now) {
+    pub(super) fn resume(&mut self, modes: Vec<ModeRecord>, tests: &[AlarmEvent], present: Now) {
         for record in modes {
             let name = ModeName::ALL.into_iter().find(|mode| mode.word() == record.mode);
-            let Some((area, name)) = self.storage.area_named(&record.area).zip(name) else {
+            let Some((area, name)) = self.storage.place_named(&record.area).zip(name) else {
                 self.end_for_good(record, present);
                 continue;
             };
+            // A clock that was set back makes no mode longer than a person may ask for.
+            let latest = present.wall.0.saturating_add_unsigned(self.storage.policy().max_mode_ms);
+            let record = ModeRecord { until: record.until.min(latest), ..record };
             let left = record.until.saturating_sub(present.wall.0).max(0) as u64;
-            self.storage.engine().resume(area, Mode { name, until: Mono(present.mono.0 + left) });
-            // What it has tripped so far is what the alarm lane holds of its tests.
-            let tests = recent
-                .iter()
-                .filter(|event| event.detected >= record.began && event.test.as_ref() == Some(&record.mode));
-            for event in tests {
-                if let Some(point) = self.catalog.find(&format!("{}/{}", event.device, event.point)) {
-                    self.storage.trip(point);
-                }
+            self.storage.engine().resume(area, Mode { name, until: present.mono.plus(left) });
+            for event in tests.iter().filter(|event| trips(event, &record)) {
+                self.trip(event, area);
             }
             self.modes.insert(area, record);
+        }
+    }
+
+    /// What a test of an earlier run says: a rule that looks at its point was tripped, if the point stands in the area still.
+    fn trip(&mut self, event: &AlarmEvent, area: u16) {
+        let rule = self.site.rules.iter().find(|rule| rule.id == event.rule);
+        let point = self.catalog.find(&format!("{}/{}", event.device, event.point));
+        let here = |point: &PointId| self.storage.point(*point).is_some_and(|point| point.area() == area);
+        if let (Some(rule), Some(point)) = (rule, point.filter(here))
+            && rule.detector.measures()
+        {
+            self.storage.trip(point);
         }
     }
 
@@ -130,7 +196,7 @@ impl Driver {
     pub(super) fn keep_modes(&mut self, old: &mut Storage, now: Now) {
         let mut kept = HashMap::new();
         for (index, record) in std::mem::take(&mut self.modes) {
-            if let Some(area) = self.storage.area_named(&record.area) {
+            if let Some(area) = self.storage.place_named(&record.area) {
                 let old = old.engine();
                 self.storage.engine().take_over_area(area, &old, index);
                 kept.insert(area, record);
@@ -165,5 +231,46 @@ const fn word(change: Change) -> &'static str {
         Change::Begun => BEGUN,
         Change::Ended => "ended",
         Change::Expired => "expired",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_test_has_tripped_what_it_raised_since_it_began() {
+        let walk = ModeRecord {
+            at: 100,
+            area: "hall".to_owned(),
+            mode: ModeName::WalkTest.word().to_owned(),
+            change: BEGUN.to_owned(),
+            by: "x".to_owned(),
+            reason: String::new(),
+            began: 100,
+            until: 900,
+            tripped: Vec::new(),
+            untripped: Vec::new(),
+        };
+        let event = |event: &str, test: Option<&str>, detected: i64| -> AlarmEvent {
+            let event = serde_json::json!({
+                "id": "1", "number": 1, "event": event, "state": "", "site": "", "device": "d", "point": "p", "kind": "",
+                "rule": "r", "priority": "", "level": 0, "value": 1.0, "quality": "good", "early_warning": false,
+                "message": { "zh": "", "en": "" }, "onset": 0, "since": 0, "occurred": 0, "detected": detected, "test": test,
+            });
+            serde_json::from_value(event).expect("an event of the alarm lane")
+        };
+        let (test, drill) = (Some("walk-test"), Some("drill"));
+        assert!(trips(&event("raise", test, 100), &walk) && trips(&event("escalate", test, 200), &walk));
+        let others = [
+            ("raise", test, 99),
+            ("raise", drill, 200),
+            ("raise", None, 200),
+            ("shelve", test, 200),
+            ("return", test, 200),
+        ];
+        for (word, mode, at) in others {
+            assert!(!trips(&event(word, mode, at), &walk), "{word} {mode:?} {at}");
+        }
     }
 }

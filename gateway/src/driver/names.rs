@@ -22,6 +22,7 @@ pub(super) fn event(
     storage: &Storage,
     site: &Site,
     catalog: &Catalog,
+    before: Option<&AlarmEvent>,
     deed: Option<&Deed<'_>>,
 ) -> Option<AlarmEvent> {
     let binding = storage.binding(transition.binding)?;
@@ -58,7 +59,7 @@ pub(super) fn event(
         limit: why.limit,
         time_to_limit: why.time_to_limit,
         early_warning: params.predictive(),
-        message: message(transition, params, &name(&site.labels, &meta), &shown, by),
+        message: message(transition, params, &name(&site.labels, &meta), &shown, (by, raised(before))),
         advice: advice(rule),
         basis: rule.and_then(|r| r.basis.clone()),
         onset: transition.onset.0,
@@ -154,7 +155,19 @@ fn figures(event: &AlarmEvent) -> Figures {
     }
 }
 
-fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<'_>, by: Option<&str>) -> Text {
+/// Whether an alarm has stood: what a person put aside before it came has not.
+fn raised(before: Option<&AlarmEvent>) -> bool {
+    before.is_some_and(|before| before.raised.is_some() || anew(before))
+}
+
+/// `by`: whose doing it was; `raised`: whether the alarm has stood before this step.
+fn message(
+    transition: &Transition,
+    params: &Params,
+    name: &Text,
+    shown: &Shown<'_>,
+    (by, raised): (Option<&str>, bool),
+) -> Text {
     let by = by.unwrap_or("?");
     let Text { zh: name_zh, en: name_en } = name;
     let fact = fact(transition, params, shown);
@@ -164,8 +177,15 @@ fn message(transition: &Transition, params: &Params, name: &Text, shown: &Shown<
     // What stands, and what is over: said the same way whatever was done.
     let stands = || (format!("{name_zh} {alarm_zh}：{}", fact.zh), format!("{name_en}: {alarm_en}{}", fact.en));
     let over = || {
-        let now = shown.of(transition.explanation.value);
-        (format!("{name_zh} 已恢复：{}", now.zh), format!("{name_en} is back to normal at {}", now.en))
+        let Some(value) = transition.explanation.value else {
+            return (format!("{name_zh} 无报警，尚无数值"), format!("{name_en}: no alarm, and no value yet"));
+        };
+        let now = shown.of(Some(value));
+        if raised {
+            (format!("{name_zh} 已恢复：{}", now.zh), format!("{name_en} is back to normal at {}", now.en))
+        } else {
+            (format!("{name_zh} 无报警：{}", now.zh), format!("{name_en}: no alarm, at {}", now.en))
+        }
     };
     let active = matches!(transition.life, StateName::Unacknowledged | StateName::Acknowledged);
     let so = || if active { stands() } else { over() };
@@ -234,14 +254,14 @@ mod tests {
         let label = PointLabel { label: None, words: vec![Text::of("关闭 / closed"), Text::of("打开 / open")] };
         let shown = Shown { unit: None, label: Some(&label) };
         let transition = transition(event, state, 0, value, 1.0);
-        message(&transition, params, &Text::of("东门 / east door"), &shown, Some("duty"))
+        message(&transition, params, &Text::of("东门 / east door"), &shown, (Some("duty"), true))
     }
 
     /// What is said in English of gas at `value` when the line of `limit` is crossed.
     fn gas(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> String {
         let shown = Shown { unit: Some("%LEL"), label: None };
         let transition = transition(event, state, level, value, limit);
-        message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, Some("duty")).en
+        message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, (Some("duty"), true)).en
     }
 
     fn transition(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> Transition {
@@ -310,6 +330,20 @@ mod tests {
             (back.zh.as_str(), back.en.as_str()),
             ("东门 恢复：关闭，需复位", "east door is back to normal at closed; reset needed")
         );
+    }
+
+    #[test]
+    fn what_never_stood_is_not_back_to_normal() {
+        let shown = Shown { unit: Some("%LEL"), label: None };
+        let said = |value: Option<f64>, raised| {
+            let mut transition = transition(EventName::OutOfService, StateName::OutOfService, 0, 0.0, 25.0);
+            transition.life = StateName::Normal;
+            transition.explanation.value = value;
+            message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, (Some("duty"), raised)).en
+        };
+        assert_eq!(said(None, false), "gas-1/ch4: no alarm, and no value yet (taken out of service by duty)");
+        assert_eq!(said(Some(3.0), false), "gas-1/ch4: no alarm, at 3 %LEL (taken out of service by duty)");
+        assert_eq!(said(Some(3.0), true), "gas-1/ch4 is back to normal at 3 %LEL (taken out of service by duty)");
     }
 
     fn step(event: &str, value: f64, detected: i64) -> AlarmEvent {

@@ -14,8 +14,12 @@ use crate::journal::Entry;
 
 impl Driver {
     pub(super) fn command(&mut self, order: &Order) -> Result<Done, CommandError> {
-        let target = self.target(&order.target)?;
         let now = self.clock.now();
+        let word = told(order.command).word();
+        let Ok(target) = self.target(&order.target) else {
+            self.refuse(&order.by, word, &order.target, "there is no such alarm");
+            return Err(CommandError::NoSuchAlarm);
+        };
         let event = Event::Command(target, order.command);
         let result = self.storage.engine().handle(event, now, &mut Collect(&mut self.out));
         // Deadlines served on the way are nobody's doing, and what follows from the command is not the person's either.
@@ -24,7 +28,6 @@ impl Driver {
         let own = self.out.iter().rposition(own).filter(|_| result.is_ok());
         let (at, by) = (now.wall.0, order.by.clone());
         let result = result.map_err(refused);
-        let word = told(order.command).word();
         let (action, detail) = match &result {
             Ok(()) => (word.to_owned(), self.what(order)),
             Err(why) => (format!("{word}-refused"), format!("{why:?}")),
@@ -38,6 +41,12 @@ impl Driver {
             Some(Told::Step(done)) => Ok(Done { ticket, ..*done }),
             Some(Told::Mode(_)) | None => Err(CommandError::NoSuchAlarm),
         }
+    }
+
+    /// What somebody wanted and could not have, in the audit.
+    pub(super) fn refuse(&self, by: &str, word: &str, target: &str, why: &str) {
+        let (at, by, action) = (self.clock.now().wall.0, by.to_owned(), format!("{word}-refused"));
+        self.journal.append(Entry::Audit { at, by, action, target: target.to_owned(), detail: why.to_owned() });
     }
 
     /// Which alarm is meant: by its id, or as `rule@device/point`.
@@ -119,7 +128,7 @@ pub(super) fn refused(refusal: Refusal) -> CommandError {
         Refusal::TooLong(max) => {
             CommandError::Wrong(format!("that is too long: {} at most, by [alarms] in the site file", show_ms(max)))
         }
-        Refusal::NoSuchArea => CommandError::Wrong("there is no such area; /api/v1/modes lists them".to_owned()),
+        Refusal::NoSuchArea => CommandError::NoSuchArea("there is no such area; /api/v1/modes lists them".to_owned()),
         Refusal::ModeRuns => not_now("the area is in a mode already; end that first"),
         Refusal::NoModeRuns => not_now("the area is in no mode; nothing to do"),
     }

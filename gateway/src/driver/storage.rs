@@ -13,7 +13,7 @@ use gengfu_core::time::Now;
 use super::bonds::{Bonds, Place};
 use crate::catalog::PointMeta;
 use crate::config::checked;
-use crate::config::checked::PointSpec;
+use crate::config::checked::{DEFAULT_STALE, PointSpec};
 use crate::source::own;
 
 /// The rule every life-safety point has without being asked: no usable value for too long.
@@ -167,7 +167,9 @@ impl Storage {
             }
         }
         if no_data {
-            let rule = self.no_data_rule(watched.no_data);
+            // Silence is a lack too, also of a point that nobody polls.
+            let silent_ms = watched.no_data.silent_ms.or(Some(DEFAULT_STALE.as_millis() as u64));
+            let rule = self.no_data_rule(absent::Params { silent_ms, ..watched.no_data });
             self.bind(rule, place, seed(&site.id, NO_DATA_RULE, name), now);
         }
         let end = self.bindings.len() as u32;
@@ -182,14 +184,24 @@ impl Storage {
         first..end
     }
 
+    /// How long people may keep alarms from being announced.
+    pub(super) const fn policy(&self) -> Policy {
+        self.policy
+    }
+
     /// The areas, by their index; the first is where nothing is said.
     pub(super) fn areas(&self) -> impl Iterator<Item = (u16, &str, Area)> {
         self.bonds.areas().zip(&self.areas).map(|((index, name), area)| (index, name, *area))
     }
 
-    /// The index of an area.
-    pub(super) fn area_named(&self, name: &str) -> Option<u16> {
-        self.bonds.areas().find(|(_, known)| *known == name).map(|(index, _)| index)
+    /// The areas that a person can test or work in: not where the gateway itself stands.
+    pub(super) fn places(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.bonds.areas().filter(|(_, name)| *name != own::DEVICE)
+    }
+
+    /// The index of such an area.
+    pub(super) fn place_named(&self, name: &str) -> Option<u16> {
+        self.places().find(|(_, known)| *known == name).map(|(index, _)| index)
     }
 
     /// Points of an area that have a rule.
@@ -365,5 +377,30 @@ mod tests {
     fn an_alarm_is_named_the_same_in_every_build() {
         assert_eq!(seed("binjiang-mall-07", "hydrant-low", "hydrant-main/pressure"), 0x35e5_4cb0_a277_b667);
         assert_ne!(seed("a", "b", "c/d"), seed("a", "bc", "/d"));
+    }
+
+    /// A rule that makes an alarm of the lack of a value means silence too, on a point that nobody polls.
+    #[test]
+    fn what_is_to_be_an_alarm_when_lost_is_lost_by_silence() {
+        let text = "site = { id = \"s\" }\n[[mqtt]]\nname = \"l\"\nconnect = \"mqtt://h\"\n[[mqtt.subscribe]]\ntopic = \"a\"\n\
+                    device = \"d\"\n[[mqtt.subscribe.point]]\nname = \"p\"\nvalue = \"/v\"\n[[rule]]\nid = \"r\"\npoint = \"d/p\"\n\
+                    high = { limit = 1 }\nunknown = \"alarm\"\n";
+        let site = crate::config::parse(text, std::path::Path::new("/site/s.toml")).expect("a good site").site;
+        let spec = &site.mqtt[0].subscriptions[0].points[0].spec;
+        let meta = PointMeta {
+            device: "d".to_owned(),
+            point: "p".to_owned(),
+            kind: "device".to_owned(),
+            area: None,
+            unit: None,
+            life_safety: false,
+            source: None,
+        };
+        let now = Now { mono: gengfu_core::time::Mono(1 << 40), ..Now::default() };
+        let mut storage = Storage::new(&site);
+        storage.watch(PointId(0), &meta, Watched::of(spec), &site, now);
+        let mut out = Vec::new();
+        storage.engine().settle(now, &mut super::super::task::Collect(&mut out));
+        assert_eq!(storage.engine().next_deadline(), Some(now.mono.plus(15 * 60_000)));
     }
 }

@@ -46,6 +46,8 @@ pub struct Setup {
     pub recent: Vec<AlarmEvent>,
     /// The modes that ran then.
     pub modes: Vec<ModeRecord>,
+    /// What the walk-tests among them have raised: see [`super::tests_of`].
+    pub tests: Vec<AlarmEvent>,
     /// The levels of the site then.
     pub levels: Vec<LevelRecord>,
     pub last_seen: Option<i64>,
@@ -83,8 +85,8 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    let Setup { points, standing, recent, modes, levels, last_seen, present, .. } = setup;
-    let past = Past { standing, recent: &recent, modes, levels, last_seen, present };
+    let Setup { points, standing, recent, modes, tests, levels, last_seen, present, .. } = setup;
+    let past = Past { standing, recent: &recent, modes, tests: &tests, levels, last_seen, present };
     engine.warm_start(&points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
@@ -142,6 +144,7 @@ struct Past<'a> {
     standing: Vec<AlarmEvent>,
     recent: &'a [AlarmEvent],
     modes: Vec<ModeRecord>,
+    tests: &'a [AlarmEvent],
     levels: Vec<LevelRecord>,
     last_seen: Option<i64>,
     /// What the clock that its readings were stamped by says now.
@@ -168,7 +171,7 @@ impl Driver {
         for orphan in orphans {
             self.bury(orphan, now);
         }
-        self.resume(past.modes, past.recent, present);
+        self.resume(past.modes, past.tests, present);
         self.warner.restore(&past.levels, &self.site.warning, present);
         self.warner.gather(&self.standing, &self.storage, &self.site, present);
         let shown = warm::replay(&mut self.storage, &self.journal, present)?;
@@ -340,8 +343,9 @@ impl Driver {
 
     fn tell(&mut self, transition: &Transition, deed: Option<&Deed<'_>>) -> Option<Done> {
         let binding = transition.binding;
-        let event = names::event(transition, &self.storage, &self.site, &self.catalog, deed)?;
-        let event = self.dated(names::carry_on(event, self.standing.get(&binding), deed));
+        let before = self.standing.get(&binding);
+        let event = names::event(transition, &self.storage, &self.site, &self.catalog, before, deed)?;
+        let event = self.dated(names::carry_on(event, before, deed));
         let counted = self.clock.is_count(Wall(event.detected));
         let event = if counted { names::undated(event) } else { event };
         let ticket = self.send(event.clone(), transition.detected);

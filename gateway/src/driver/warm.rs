@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use gengfu_core::alarm::life::Life;
 use gengfu_core::alarm::state::{Open, Shelf, Standing, Veils};
 use gengfu_core::alarm::{AlarmId, ModeName, StateName};
+use gengfu_core::engine::Policy;
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 
@@ -27,6 +28,7 @@ pub(super) fn restore(
     trust(storage, recent, binding_of);
     let (mut orphans, mut known) = (Vec::new(), HashMap::new());
     for event in standing {
+        let event = bounded(event, storage.policy(), present);
         let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
         let binding = binding_of.get(&key).copied();
         let again = binding.and_then(|binding| storage.re_alarm_ms(binding));
@@ -41,12 +43,26 @@ pub(super) fn restore(
     (orphans, known)
 }
 
+/// A clock that was set back makes no shelf longer than a person may ask for, and no time out of service.
+fn bounded(mut event: AlarmEvent, policy: Policy, present: Now) -> AlarmEvent {
+    let latest = |max: u64| present.at(present.mono.plus(max)).wall.0;
+    if let Some(shelf) = &mut event.shelved {
+        shelf.until = shelf.until.min(latest(policy.max_shelf_ms));
+    }
+    if let Some(out) = &mut event.out_of_service {
+        out.until = out.until.min(latest(policy.max_out_ms));
+    }
+    event
+}
+
 /// The alarm as its last transition left it; `None` for one that this version can't make sense of.
 fn open(event: &AlarmEvent, re_alarm_ms: Option<u64>, present: Now) -> Option<Open> {
     let id = u64::from_str_radix(&event.id, 16).ok().map(AlarmId)?;
     // Times that people wrote down are on the wall clock; what is left of them runs on the counter.
     let mono = |at: i64| present.mono.plus(at.saturating_sub(present.wall.0).max(0) as u64);
-    let again = re_alarm_ms.zip(event.acknowledged.as_ref()).map(|(ms, seen)| mono(seen.at.saturating_add(ms as i64)));
+    let again = re_alarm_ms
+        .zip(event.acknowledged.as_ref())
+        .map(|(ms, seen)| mono(seen.at.saturating_add(ms as i64)).min(present.mono.plus(ms)));
     let name = StateName::ALL.into_iter().find(|name| name.word() == event.life())?;
     let test = event.test.as_ref().and_then(|word| ModeName::ALL.into_iter().find(|mode| mode.word() == word));
     let onset = Wall(event.onset);
@@ -142,4 +158,31 @@ pub(super) fn past(journal: &Journal, memory_ms: u64, now: Now, visit: &mut dyn 
 pub(super) fn ago(now: Now, at: Wall) -> Now {
     let ago = now.wall.0.saturating_sub(at.0).max(0) as u64;
     Now { mono: Mono(now.mono.0.saturating_sub(ago)), wall: at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock was set back by a year while the gateway was down.
+    #[test]
+    fn a_clock_set_back_makes_nothing_longer_than_a_person_may_ask_for() {
+        let veil =
+            serde_json::json!({ "by": "x", "at": 0, "until": 400 * 86_400_000_i64, "one_shot": false, "reason": "" });
+        let event = serde_json::json!({
+            "id": "1", "number": 2, "event": "shelve", "state": "out-of-service", "life": "acknowledged", "site": "",
+            "device": "", "point": "", "kind": "", "rule": "", "priority": "", "level": 0, "value": 1.0, "quality": "good",
+            "early_warning": false, "message": { "zh": "", "en": "" }, "onset": 0, "since": 0, "occurred": 0, "detected": 0,
+            "shelved": veil, "out_of_service": veil, "acknowledged": { "by": "x", "at": 400 * 86_400_000_i64 },
+        });
+        let event: AlarmEvent = serde_json::from_value(event).expect("an event of the alarm lane");
+        let present = Now { mono: Mono(1 << 40), wall: Wall(0) };
+        let policy = Policy::default();
+        let event = bounded(event, policy, present);
+        let open = open(&event, Some(60_000), present).expect("it stands");
+        assert_eq!(open.veils.shelf.map(|shelf| shelf.until), Some(present.mono.plus(policy.max_shelf_ms)));
+        assert_eq!(open.veils.out_until, Some(present.mono.plus(policy.max_out_ms)));
+        assert_eq!(open.life, Life::Acknowledged { again: Some(present.mono.plus(60_000)) });
+        assert_eq!(event.shelved.map(|shelf| shelf.until), Some(8 * 3_600_000), "and it is shown so");
+    }
 }

@@ -49,7 +49,7 @@ pub struct Params {
 impl Default for Params {
     /// ISA-18.2 / IEC 62682: more than 30 in an hour, stale after 24 h, and those of [`Lines`] and [`Pace`]. The standards
     /// leave it to the site what is fleeting ("before an operator could act") and how long a shelf may hold; a minute
-    /// (somebody must look up, read and walk) and a shift of 8 h are this product's.
+    /// (somebody must look up, read and walk) and half a shift on a shelf are this product's.
     fn default() -> Self {
         Self {
             flood: Lines::default(),
@@ -57,7 +57,7 @@ impl Default for Params {
             chatter: Pace::default(),
             fleeting_ms: 60_000,
             stale_ms: 86_400_000,
-            shelved_ms: 28_800_000,
+            shelved_ms: 14_400_000,
         }
     }
 }

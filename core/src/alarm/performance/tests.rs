@@ -169,7 +169,7 @@ fn a_shelf_is_counted_from_when_it_was_filled_whatever_hides_the_alarm_beside() 
     w.step(7, Kind::Unshelve, 4_000);
     w.step(8, Kind::Shelve, 4_000);
     w.step(8, Kind::Raise, 5_000);
-    let late = now(8 * 60 * MINUTE + 1_001);
+    let late = now(4 * 60 * MINUTE + 1_001);
     assert_eq!(w.run(|p, _| p.shelved_too_long(now(1 << 40)).collect::<Vec<_>>()), [6], "what rings is on no shelf");
     assert_eq!(w.run(|p, _| p.shelved_too_long(late).collect::<Vec<_>>()), [6]);
     assert_eq!(w.run(|p, _| p.shelved_too_long(late.at(Mono(late.mono.0 - 1))).count()), 0);

@@ -130,12 +130,21 @@ impl Model {
         match t.event {
             EventName::Raise if before.stands() => {
                 assert!(before.test.is_some(), "{t:?}");
-                after.test = None;
+                (after.test, after.first) = (None, self.is_first(t, w));
             }
             EventName::Raise if before.life == 'A' => self.begins(&mut after, t, w),
             EventName::Raise => {
                 after.level = before.level.max(t.level);
                 after.test = before.test.and(self.mode_of(t, w));
+                if before.test.is_some() && after.test.is_none() {
+                    after.first = self.is_first(t, w);
+                }
+            }
+            EventName::Return if before.veils.shelf.is_some_and(|shelf| shelf.one_shot) => {
+                after.veils.shelf = None;
+                if after.veils == Veils::NONE {
+                    after.life = unveiled(after.life);
+                }
             }
             EventName::Escalate => after.level = before.level.max(t.level),
             EventName::Acknowledge => after.again = rule.re_alarm_ms.map(|ms| t.detected.mono.plus(ms)),
@@ -162,18 +171,25 @@ impl Model {
 
     /// A condition begins: whether it is hidden, a test, the first.
     fn begins(&self, after: &mut Alarm, t: &Transition, w: &World) {
-        let b = &w.bindings[t.binding as usize];
         (after.level, after.test) = (t.level, self.mode_of(t, w));
         // What stands by now decides, but where conditions moved together that may have been another order: then H follows.
         after.veils.suppressed = t.veils.suppressed;
-        let others = self.alarms.iter().zip(&w.bindings).filter(|(_, other)| other.first_of == b.first_of);
-        after.first =
-            b.first_of != NONE && others.into_iter().all(|(alarm, _)| alarm.is_none_or(|alarm| alarm.life == 'A'));
+        after.first = after.test.is_none() && self.is_first(t, w);
     }
 
+    /// Whether no alarm of its group is open for real.
+    fn is_first(&self, t: &Transition, w: &World) -> bool {
+        let b = &w.bindings[t.binding as usize];
+        let others = self.alarms.iter().zip(&w.bindings).filter(|(_, other)| other.first_of == b.first_of);
+        let idle = |alarm: &Option<Alarm>| alarm.is_none_or(|alarm| alarm.life == 'A' || alarm.test.is_some());
+        b.first_of != NONE && others.into_iter().all(|(alarm, _)| idle(alarm))
+    }
+
+    /// The mode in whose area it is said. Of a vote those who vote decide as well: it may be real.
     fn mode_of(&self, t: &Transition, w: &World) -> Option<ModeName> {
         let point = w.bindings[t.binding as usize].point.0 as usize;
-        self.modes[usize::from(w.points[point].area)].map(|(name, _)| name)
+        let mode = self.modes[usize::from(w.points[point].area)].map(|(name, _)| name);
+        mode.filter(|_| t.test.is_some() || !VOTES.contains(&t.binding))
     }
 
     /// A mode began or ended.
@@ -189,7 +205,20 @@ impl Model {
 
     /// What must be so between two events.
     fn check(&self, w: &World, present: Mono) {
-        let hidden = |group: u32| group != NONE && w.bindings.iter().any(|b| b.hides == group && b.is_cause());
+        // What is put aside, a test, or at a loss for a value explains nothing; to the loop the loss is the danger.
+        let lost =
+            |b: &Binding| w.rules[b.rule.0 as usize].unknown == Unknown::Hold && w.points[b.point.0 as usize].is_bad();
+        let explains = |alarm: &Alarm| {
+            alarm.stands() && alarm.test.is_none() && alarm.veils.shelf.is_none() && alarm.veils.out_until.is_none()
+        };
+        let causes: Vec<u32> = self
+            .alarms
+            .iter()
+            .zip(&w.bindings)
+            .filter(|(alarm, b)| b.hides != NONE && alarm.is_some_and(|alarm| explains(&alarm)) && !lost(b))
+            .map(|(_, b)| b.hides)
+            .collect();
+        let hidden = |group: u32| causes.contains(&group);
         for (alarm, b) in self.alarms.iter().zip(&w.bindings) {
             let Some(alarm) = alarm else {
                 assert_eq!((b.alarm, b.stood), (AlarmState::Normal, 0), "a transition was lost");
@@ -295,10 +324,14 @@ fn veiled(before: &Alarm, t: &Transition, after: &mut Alarm) {
     };
     assert!(was != put, "no such veil to put on or lift: {before:?} {t:?}");
     if after.veils == Veils::NONE {
-        let to = cell(UNVEILED, "unveiled", &before.life.to_string());
-        after.life = to.chars().next().unwrap_or('?');
+        after.life = unveiled(before.life);
     }
     after.veils.suppressed &= after.life != 'A';
+}
+
+/// Where a life leads with the last veil.
+fn unveiled(life: char) -> char {
+    cell(UNVEILED, "unveiled", &life.to_string()).chars().next().unwrap_or('?')
 }
 
 /// Nothing, a minute, all too long, or forever.

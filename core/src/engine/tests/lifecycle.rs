@@ -4,6 +4,10 @@ use super::*;
 use crate::alarm::EventName;
 use crate::alarm::state::Refusal;
 
+fn last(w: &World, binding: u32) -> Transition {
+    *w.log.0.iter().rfind(|t| t.binding == binding).expect("it said something")
+}
+
 #[test]
 fn what_is_explained_is_hidden_and_comes_back_when_it_is_not() {
     let mut w = World::started();
@@ -50,11 +54,134 @@ fn a_test_hides_nothing_that_is_real_and_votes_nowhere_else() {
     w.value(MAINS, 1.0, 1_000);
     w.value(PRESSURE, 0.1, 2_000);
     w.tick(8_000);
-    let last = |w: &World, binding| w.log.0.iter().rfind(|t| t.binding == binding).copied();
-    assert_eq!(last(&w, 7).and_then(|t| t.test), Some(ModeName::WalkTest));
-    assert_eq!(last(&w, 0).map(|t| (t.state.word(), t.test)), Some(("unacknowledged", None)));
+    assert_eq!(last(&w, 7).test, Some(ModeName::WalkTest));
+    assert_eq!((last(&w, 0).state, last(&w, 0).test), (StateName::Unacknowledged, None));
     // Over: the mains are off for real, and explain it.
     w.take(&In::Mode(0, None, 9_000));
-    assert_eq!(last(&w, 7).map(|t| (t.event.word(), t.test)), Some(("raise", None)));
-    assert_eq!(last(&w, 0).map(|t| t.state.word()), Some("suppressed"));
+    assert_eq!((last(&w, 7).event, last(&w, 7).test), (EventName::Raise, None));
+    assert_eq!(last(&w, 0).state, StateName::Suppressed);
+}
+
+/// The door stands open as a test, in a walk-test that ends by itself after a minute.
+fn tested_door() -> World {
+    let mut w = World::started();
+    w.take(&In::Mode(0, Some((ModeName::WalkTest, 60_000)), 500));
+    w.value(DOOR, 1.0, 1_000);
+    w.tick(12_000);
+    assert_eq!(last(&w, 4).test, Some(ModeName::WalkTest));
+    w
+}
+
+/// Killed between the record of a mode's end and the raises that follow; or on a site file that has the area no more.
+#[test]
+fn a_test_does_not_outlast_its_mode_in_a_restart() {
+    let mut torn = tested_door();
+    torn.areas = vec![Area::default(); 2];
+    let again = restarted(&torn, 0, 20_000);
+    assert_eq!((again.words(), last(&again, 4).test), (vec![(4, "raise", "unacknowledged")], None));
+}
+
+#[test]
+fn a_test_does_not_outlast_its_mode_where_other_rules_move_its_point() {
+    let w = tested_door();
+    let moved = reloaded(&w, |new| new.points[2] = Point::new(DOOR, 4, 3).in_area(1), &w.shown, 13_000);
+    assert_eq!((last(&moved, 4).event, last(&moved, 4).test), (EventName::Raise, None));
+    // Where it stays in its area it stays a test.
+    let same = reloaded(&w, |_| {}, &w.shown, 13_000);
+    assert_eq!(same.log, w.log);
+}
+
+/// The mains are off, and hide the alarm of low pressure.
+fn explained() -> World {
+    let mut w = World::started();
+    w.value(MAINS, 1.0, 1_000);
+    w.value(PRESSURE, 0.1, 2_000);
+    w.tick(8_000);
+    assert_eq!(last(&w, 0).state, StateName::Suppressed);
+    w
+}
+
+/// A cause that nobody is told of, or that rests on a value that is lost, would keep critical alarms quiet for weeks.
+#[test]
+fn a_cause_that_is_put_aside_or_lost_hides_nothing() {
+    let out = |w: &mut World| w.take(&In::Command(7, Command::OutOfService { for_ms: 60_000 }, 9_000));
+    let back = |w: &mut World| w.tick(69_000);
+    let shelve = |w: &mut World| w.take(&In::Command(7, Command::Shelve { for_ms: 60_000, one_shot: false }, 9_000));
+    let lose = |w: &mut World| w.take(&In::Bad(MAINS, 9_000));
+    let find = |w: &mut World| w.value(MAINS, 1.0, 69_000);
+    let ways: [(&dyn Fn(&mut World), &dyn Fn(&mut World)); 3] = [(&out, &back), (&shelve, &back), (&lose, &find)];
+    for (way, (go, come)) in ways.into_iter().enumerate() {
+        let mut w = explained();
+        go(&mut w);
+        assert_eq!(last(&w, 0).state, StateName::Unacknowledged, "way {way}: {:?}", w.words());
+        let again = restarted(&w, 0, 10_000);
+        assert_eq!(again.words(), [], "way {way}, after a restart");
+        come(&mut w);
+        assert_eq!(last(&w, 0).state, StateName::Suppressed, "way {way}: {:?}", w.words());
+    }
+}
+
+/// The loop's break is the danger: that it says nothing is what it says.
+#[test]
+fn where_the_lack_is_the_danger_it_explains() {
+    let mut w = World::started();
+    w.take(&In::Bad(LOOP, 1_000));
+    w.value(DOOR, 1.0, 2_000);
+    w.tick(13_000);
+    assert_eq!((last(&w, 8).state, last(&w, 4).state), (StateName::Unacknowledged, StateName::Suppressed));
+}
+
+/// One record, that no kill can come between: the shelf does not outlast its one shot.
+#[test]
+fn a_return_ends_a_one_shot_shelf_itself() {
+    let mut w = World::started();
+    w.value(GAS, 30.0, 1_000);
+    w.event(Event::Command(Target::Binding(2), Command::Shelve { for_ms: 8 * 3_600_000, one_shot: true }), 2_000);
+    w.value(GAS, 1.0, 3_000);
+    let over = last(&w, 2);
+    assert_eq!((over.event, over.state, over.veils.shelf), (EventName::Return, StateName::Normal, None));
+    let mut again = restarted(&w, 0, 4_000);
+    again.value(GAS, 30.0, 5_000);
+    assert_eq!(last(&again, 2).state, StateName::Unacknowledged);
+}
+
+/// A test is no cause of what is real; once it is real it may be the first.
+#[test]
+fn a_test_is_not_the_first_out() {
+    let mut w = World::started();
+    w.points[1] = Point::new(GAS, 2, 2).in_area(1);
+    w.take(&In::Mode(0, Some((ModeName::WalkTest, 600_000)), 500));
+    w.value(DOOR, 1.0, 1_000);
+    w.tick(12_000);
+    assert_eq!((last(&w, 4).test, last(&w, 4).first), (Some(ModeName::WalkTest), false));
+    w.value(GAS, 30.0, 13_000);
+    assert_eq!((last(&w, 2).test, last(&w, 2).first), (None, true));
+    w.take(&In::Mode(0, None, 14_000));
+    assert_eq!((last(&w, 4).test, last(&w, 4).first), (None, false), "the gas was before it");
+}
+
+/// A reload, or a restart on another site file: the gas may not lie on a shelf any more.
+#[test]
+fn a_shelf_ends_where_the_rules_allow_none_any_more() {
+    let strict = |w: &mut World| w.rules[2].levels[0].shelvable = false;
+    let mut w = World::started();
+    w.value(GAS, 30.0, 1_000);
+    w.take(&In::Command(2, Command::Shelve { for_ms: 60_000, one_shot: false }, 2_000));
+    let again = reloaded(&w, strict, &w.shown, 3_000);
+    assert_eq!((last(&again, 2).event, last(&again, 2).state), (EventName::Unshelve, StateName::Unacknowledged));
+    assert_eq!(reloaded(&w, |_| {}, &w.shown, 3_000).log, w.log, "and goes on where they do");
+}
+
+/// No reading came, or none with a value: nobody is told a number.
+#[test]
+fn what_had_no_value_has_none() {
+    let mut w = World::started();
+    w.take(&In::Command(0, Command::OutOfService { for_ms: 60_000 }, 1_000));
+    assert_eq!(last(&w, 0).explanation.value, None);
+    w.take(&In::Bad(GAS, 2_000));
+    w.take(&In::Command(2, Command::OutOfService { for_ms: 60_000 }, 3_000));
+    assert_eq!(last(&w, 2).explanation.value, None);
+    w.value(PRESSURE, 0.4, 4_000);
+    w.tick(61_000);
+    assert_eq!(last(&w, 0).explanation.value, Some(0.4));
 }

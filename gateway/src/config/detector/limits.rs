@@ -2,7 +2,7 @@
 
 use gengfu_core::detect::{Params, band, limit};
 
-use super::{Detector, PRIORITIES, delays, is_shelvable};
+use super::{Detector, PRIORITIES, delays, is_shelvable, refuse_shelf};
 use crate::config::checked::LevelMeta;
 use crate::config::table::Table;
 use crate::config::value::Value;
@@ -88,9 +88,12 @@ fn level(table: Table<'_>, side: limit::Side, base: LevelMeta) -> Draft<'_> {
         latch: table.get("latch").and_then(Value::boolean).unwrap_or(base.latch),
         shelvable: base.shelvable,
     };
-    let shelvable = table.get("shelvable").and_then(Value::boolean);
-    let meta =
-        LevelMeta { shelvable: shelvable.unwrap_or(base.shelvable && is_shelvable(meta.priority, meta.latch)), ..meta };
+    let may = is_shelvable(meta.priority, meta.latch);
+    let shelvable = table.get("shelvable").and_then(|v| Some((v, v.boolean()?)));
+    if let Some((at, _)) = shelvable.filter(|(_, shelvable)| *shelvable && !may) {
+        refuse_shelf(at);
+    }
+    let meta = LevelMeta { shelvable: shelvable.map_or(base.shelvable, |(_, shelvable)| shelvable) && may, ..meta };
     let delays = delays(&table);
     table.finish(&[]);
     Draft { limit, clear, delays, meta, priority }

@@ -99,6 +99,14 @@ pub(super) fn is_shelvable(priority: Priority, latch: bool) -> bool {
     !(latch && priority == Priority::Critical)
 }
 
+/// Says that what is critical and latches is not put aside, at the word that would have it so.
+pub(super) fn refuse_shelf(at: Value<'_>) {
+    at.complain(
+        "`shelvable` is true on what is critical and latches: fire, a call point, high-high gas or entrapment is not put aside",
+        "leave it out; for planned work use a mode of the area, for a broken sensor take it out of service",
+    );
+}
+
 /// `for` and `clear_for`, in milliseconds.
 fn delays(table: &Table<'_>) -> Option<(u64, u64)> {
     let on = table.or("for", Duration::ZERO, |v| v.duration(Duration::ZERO..=MAX_DELAY));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gengfu_core::detect::{Params, vote};
 
 use super::{Detector, ms};
+use crate::config::bond::DEGRADED_AFTER;
 use crate::config::checked::LevelMeta;
 use crate::config::site::DAY;
 use crate::config::value::Value;
@@ -37,6 +38,7 @@ pub(super) fn read(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
         within_ms: ms(within?),
         degraded: degraded?,
         watch: vote::Watch::Danger,
+        unheard_ms: ms(DEGRADED_AFTER),
         voters: 0,
     };
     Some(Detector { voters, ..Detector::plain(Params::Vote(params), base) })

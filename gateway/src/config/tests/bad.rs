@@ -398,6 +398,20 @@ cases! {
     fire_that_is_hidden:
         two("high = { limit = 1 }\npriority = \"critical\"\nlatch = true\nsuppressed_by = ^\"one\"")
         => ["no other alarm may hide it|mode of the area"];
+    danger_where_nothing_tells_it:
+        rule("trend = { limit = 1, side = \"high\", within = \"30m\", window = \"2h\" }\nunknown = ^\"danger\"")
+        => ["means something to `high`, `low` and `state` alone|\"alarm\""];
+    an_alarm_of_the_value_that_a_vote_has_not:
+        two("vote = { of = \"one\", need = 1 }\nunknown = ^\"alarm\"") => ["looks at no value|the rules that vote"];
+    a_shelf_for_what_is_critical_and_latches:
+        rule("state = { is = 1 }\npriority = \"critical\"\nlatch = true\nshelvable = ^true") => ["critical and latches|a mode"];
+    a_shelf_for_a_limit_that_is_critical_and_latches:
+        rule("high = { limit = 1 }\npriority = \"critical\"\nlatch = true\nshelvable = ^true") => ["critical and latches"];
+    a_shelf_for_a_level_that_is_critical_and_latches:
+        rule("high = { limit = 1, priority = \"critical\", latch = true, shelvable = ^true }") => ["critical and latches"];
+    one_detector_on_two_seats:
+        two("vote = { of = [\"one\", ^\"one@pump/pressure\"], need = 2 }") => ["`one@pump/pressure` has a vote already|once"];
+    an_area_that_is_the_gateways_own: with("unit = 1\n", "unit = 1\narea = ^\"gengfu\"\n") => ["where the gateway itself stands"];
     an_unknown_meaning: rule("high = { limit = 1 }\nunknown = ^\"maybe\"") => ["hold"];
     a_shelf_for_a_year: and("[alarms]\nmax_shelf = ^\"365d\"\n") => ["max_shelf"];
     a_pack:

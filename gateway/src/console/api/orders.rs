@@ -80,6 +80,7 @@ pub(super) fn answer<T: Serialize>(target: &str, done: Result<T, CommandError>) 
         Ok(done) => Ok(Json(done).into_response()),
         Err(CommandError::NotDurable) => Ok(not_durable(target)),
         Err(CommandError::NoSuchAlarm) => Err(unknown(target)),
+        Err(CommandError::NoSuchArea(why)) => Err(Problem::not_found("no-such-area", why)),
         Err(CommandError::Wrong(why)) => Err(Problem::invalid(why)),
         Err(CommandError::NotNow(why)) => Err(Problem::new(StatusCode::CONFLICT, "not-in-this-state", why)),
         Err(CommandError::Stopped) => Err(Problem::engine_silent()),

@@ -26,7 +26,9 @@ pub(super) async fn release(State(app): State<App>, Payload(command): Payload<Co
         }
         Err(CommandError::NotNow(why)) => Err(Problem::new(StatusCode::CONFLICT, "not-in-this-state", why)),
         Err(CommandError::Wrong(why)) => Err(Problem::invalid(why)),
-        Err(CommandError::NoSuchAlarm | CommandError::Stopped) => Err(Problem::engine_silent()),
+        Err(CommandError::NoSuchAlarm | CommandError::NoSuchArea(_) | CommandError::Stopped) => {
+            Err(Problem::engine_silent())
+        }
     }
 }
 

@@ -276,6 +276,8 @@ fn kinds(event: &AlarmEvent, word: EventName, state: StateName, was: Left) -> [O
         EventName::Suppress | EventName::OutOfService => [Some(Kind::Hide), None],
         EventName::Unshelve => [Some(Kind::Unshelve), ring],
         EventName::Unsuppress | EventName::ReturnToService => [ring, None],
+        // With its condition a shelf is over that was for one shot.
+        EventName::Return if was == Left::Veiled && event.shelved.is_none() => [Some(Kind::Unshelve), ring],
         // A life that goes on below a veil.
         EventName::Raise
         | EventName::Escalate

@@ -44,7 +44,7 @@ pub(super) fn fact(
         priority,
         groups: groups(rule, site),
         seen,
-        confirmed: confirms(rule),
+        confirmed: confirms(rule, event, before),
     });
     (alarm.is_some() || lack.is_some()).then_some(Fact { alarm, lack })
 }
@@ -85,10 +85,19 @@ fn groups(rule: &Rule, site: &Site) -> Groups {
     Groups(bits.fold(0, |all, (_, bit)| all | 1 << bit))
 }
 
-/// A vote that wants two or more says that another detector agrees.
-fn confirms(rule: &Rule) -> bool {
+/// Detectors that must agree.
+const AGREE: f64 = 2.0;
+
+/// A vote says that another detector agrees where two or more really voted, be it now or when it was raised: not one that is left
+/// of several, and none that only has lost its voters. What was confirmed stays so while it stands.
+fn confirms(rule: &Rule, event: &AlarmEvent, before: Option<&Fact>) -> bool {
     match &rule.detector {
-        Params::Vote(vote) => vote.need >= 2 && matches!(vote.watch, vote::Watch::Danger),
+        Params::Vote(vote) if vote.watch == vote::Watch::Danger => {
+            let raised = event.raised.as_ref().and_then(|raised| raised.value);
+            let known = before.and_then(|fact| fact.alarm.as_ref()).is_some_and(|alarm| alarm.confirmed);
+            known || [event.value, raised].into_iter().flatten().any(|votes| votes >= AGREE)
+        }
+        Params::Vote(_) => false,
         Params::Limit(_)
         | Params::Digital(_)
         | Params::Trend(_)
@@ -131,4 +140,35 @@ const fn rank(lack: Lack) -> u8 {
 /// `rule@device/point`
 pub(super) fn name(event: &AlarmEvent) -> String {
     format!("{}@{}/{}", event.rule, event.device, event.point)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(degraded: vote::Degraded) -> Rule {
+        let watch = vote::Watch::Danger;
+        let params = vote::Params { need: 2, of: 3, within_ms: 0, degraded, watch, unheard_ms: 60_000, voters: 0 };
+        Rule::new("fire".to_owned(), vec!["hall/smoke".to_owned()], Params::Vote(params), Vec::new())
+    }
+
+    fn step(votes: f64, raised: Option<f64>) -> AlarmEvent {
+        let raised = raised.map(|votes| serde_json::json!({ "value": votes, "quality": "good", "at": 0 }));
+        let event = serde_json::json!({
+            "id": "1", "number": 1, "event": "raise", "state": "", "site": "", "device": "", "point": "", "kind": "",
+            "rule": "", "priority": "", "level": 0, "value": votes, "quality": "good", "early_warning": false,
+            "message": { "zh": "", "en": "" }, "onset": 0, "since": 0, "occurred": 0, "detected": 0, "raised": raised,
+        });
+        serde_json::from_value(event).expect("an event of the alarm lane")
+    }
+
+    /// Two dead detectors trip a vote, and one that is left of three makes one by itself: neither is another's word.
+    #[test]
+    fn only_two_that_really_vote_confirm() {
+        for degraded in [vote::Degraded::Hold, vote::Degraded::Fewer, vote::Degraded::Trip] {
+            let said = [(0.0, None), (1.0, None), (2.0, None), (0.0, Some(1.0)), (0.0, Some(3.0))];
+            let found = said.map(|(votes, raised)| confirms(&rule(degraded), &step(votes, raised), None));
+            assert_eq!(found, [false, false, true, false, true], "{degraded:?}");
+        }
+    }
 }

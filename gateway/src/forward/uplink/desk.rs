@@ -194,7 +194,9 @@ async fn run(engine: EngineHandle, journal: Journal, clock: Clock, via: String, 
         Ok(_) => true,
         Err(CommandError::NotDurable) => false,
         Err(CommandError::NoSuchAlarm) => return status::refuse(&command, &format!("no alarm {alarm} stands")),
-        Err(CommandError::NotNow(why) | CommandError::Wrong(why)) => return status::refuse(&command, &why),
+        Err(CommandError::NotNow(why) | CommandError::Wrong(why) | CommandError::NoSuchArea(why)) => {
+            return status::refuse(&command, &why);
+        }
         Err(CommandError::Stopped) => return status::refuse(&command, "the gateway is stopping; send it again"),
     };
     status::done(&command.id, "acknowledge", json!({ "alarm": alarm, "durable": durable }))
