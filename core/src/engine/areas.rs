@@ -119,13 +119,19 @@ impl Engine<'_> {
         self.signal_all(now, sink);
         for binding in 0..self.tables.bindings.len() as u32 {
             let Some(b) = self.tables.bindings.get(binding as usize) else { return };
-            let tested = b.is_test();
-            let here = self.tables.points.get(b.point.0 as usize).is_some_and(|point| point.area == index);
-            if tested && here {
-                self.follow(binding, Input::TestOver, now, sink);
-                self.cause(binding, now, sink);
-                self.signal(binding, now, Seen::Live, sink);
+            if self.tables.points.get(b.point.0 as usize).is_some_and(|point| point.area == index) {
+                self.end_test(binding, now, Seen::Live, sink);
             }
+        }
+    }
+
+    /// What stands as a test where no mode runs is real.
+    pub(super) fn end_test(&mut self, binding: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
+        let test = self.tables.bindings.get(binding as usize).filter(|b| b.is_test());
+        if test.is_some_and(|b| self.mode_of(b.point.0).is_none()) {
+            self.follow(binding, Input::TestOver, now, sink);
+            self.cause(binding, now, sink);
+            self.signal(binding, now, seen, sink);
         }
     }
 

@@ -4,7 +4,7 @@
 //! goes on and is journaled. A group knows its members as a list through their bindings, so that it costs nothing to be big.
 
 use super::tables::NONE;
-use super::{Binding, Engine, Sink};
+use super::{Binding, Engine, Seen, Sink};
 use crate::alarm::life::Life;
 use crate::alarm::state::Input;
 use crate::time::Now;
@@ -113,8 +113,10 @@ impl Engine<'_> {
         }
     }
 
-    /// What lies over alarms is held against what explains them now; after a restart or other rules.
+    /// What lies over alarms is held against what explains them now, and a test against the mode of its area; after a restart
+    /// or other rules.
     pub(super) fn regard(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        self.end_test(index, now, Seen::Again, sink);
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
         let hidden = self.is_hidden(b);
         let Some(open) = b.alarm.open() else { return };
