@@ -31,6 +31,8 @@ impl Driver {
             CommandError::Wrong(format!("there is no area `{}`; {known}", order.area))
         };
         let area = self.storage.area_named(&order.area).ok_or_else(no_area)?;
+        // What is answered is on disk with its audit.
+        let _together = self.journal.together();
         let now = self.clock.now();
         let event = match order.begin {
             Some((mode, for_ms)) => Event::Begin { area, mode, for_ms },

@@ -15,6 +15,8 @@ use crate::journal::Entry;
 impl Driver {
     pub(super) fn command(&mut self, order: &Order) -> Result<Done, CommandError> {
         let target = self.target(&order.target)?;
+        // What is answered is on disk with its audit.
+        let _together = self.journal.together();
         let now = self.clock.now();
         let event = Event::Command(target, order.command);
         let result = self.storage.engine().handle(event, now, &mut Collect(&mut self.out));

@@ -323,6 +323,9 @@ impl Driver {
         if self.out.is_empty() {
             return None;
         }
+        // What follows from one thing is not torn from it by a crash: the end of a mode and what it makes real, the return that
+        // ends a shelf.
+        let _together = self.journal.together();
         let mut done = None;
         for index in 0..self.out.len() {
             let deed = own.filter(|(of, _)| *of == index).map(|(_, deed)| deed);

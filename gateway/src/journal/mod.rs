@@ -68,6 +68,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
+pub use alarm::Together;
 pub use backup::backup;
 pub use chain::ChainReport;
 pub use entry::{BEGUN, Entry, LevelRecord, ModeRecord, StartCause};
@@ -323,6 +324,13 @@ impl Journal {
     /// Alarm lane in; never waits and never refuses.
     pub fn append(&self, entry: Entry) -> Ticket {
         Ticket(self.inner.alarm.append(entry))
+    }
+
+    /// Until this is dropped, what is appended waits for the rest, and is then committed as one, as far as a commit goes: a
+    /// crash leaves all that came of one cause, or nothing. Nothing may be waited for meanwhile.
+    #[must_use]
+    pub fn together(&self) -> Together {
+        self.inner.alarm.together()
     }
 
     /// Waits until the entry is synced, at most `limit`; says whether it is.
