@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{Delivery, PointId};
-use gengfu_core::time::Mono;
+use gengfu_core::time::{Mono, Now};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -230,9 +230,10 @@ pub struct Opened {
     pub cause: StartCause,
     /// Wall time of the last thing the previous run wrote, if there was one.
     pub last_seen: Option<i64>,
-    /// What the clock that the newest records were stamped by says now, as far as that is known, UTC ms: where it went back
-    /// behind them, or was not set in another boot, it stands still.
-    pub present: i64,
+    /// What the clock that the newest records were stamped by said at the opening, as far as that is known: where it went back
+    /// behind them, or was not set in another boot, it stands still. With the counter of that moment: what is left of a time
+    /// in the lane is counted from here.
+    pub present: Now,
     /// Dropping these does not stop the writers; `Writers::close` flushes, writes the stop entry and joins.
     pub writers: Writers,
 }
