@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use gengfu_core::alarm::ModeName;
+use gengfu_core::alarm::{EventName, ModeName};
 use gengfu_core::engine::{Change, Event, Mode, ModeChange};
+use gengfu_core::reading::PointId;
 use gengfu_core::time::{Mono, Now};
 
 use super::names::Deed;
@@ -63,10 +64,12 @@ impl Driver {
     pub(super) fn tell_mode(&mut self, change: &ModeChange, deed: Option<&Deed<'_>>) -> Option<ModeDone> {
         let name = self.storage.areas().find(|(index, ..)| *index == change.area).map(|(_, name, _)| name.to_owned());
         let area = name?;
-        let until = change.at.at(change.mode.until).wall.0;
         let (by, reason) = deed.map_or((TIMER, ""), |deed| (deed.by, deed.note.unwrap_or_default()));
         let (by, reason) = (by.to_owned(), reason.to_owned());
         let running = self.modes.remove(&change.area);
+        // What was said at its begin is said at its end, also of one whose time was over while nobody ran it.
+        let fresh = (change.at.wall.0, change.at.at(change.mode.until).wall.0);
+        let (began, until) = running.as_ref().map_or(fresh, |running| (running.began, running.until));
         let (tripped, untripped) = match (change.change, change.mode.name) {
             (Change::Ended | Change::Expired, ModeName::WalkTest) => self.walked(change.area),
             (Change::Begun | Change::Ended | Change::Expired, _) => (Vec::new(), Vec::new()),
@@ -77,8 +80,8 @@ impl Driver {
             mode: change.mode.name.word().to_owned(),
             change: word(change.change).to_owned(),
             by,
-            reason: running.as_ref().filter(|_| reason.is_empty()).map_or(reason, |running| running.reason.clone()),
-            began: running.map_or(change.at.wall.0, |running| running.began),
+            reason: running.filter(|_| reason.is_empty()).map_or(reason, |running| running.reason),
+            began,
             until,
             tripped,
             untripped,
@@ -114,17 +117,22 @@ impl Driver {
             };
             let left = record.until.saturating_sub(present.wall.0).max(0) as u64;
             self.storage.engine().resume(area, Mode { name, until: Mono(present.mono.0 + left) });
-            // What it has tripped so far is what the alarm lane holds of its tests.
-            let tests = recent
-                .iter()
-                .filter(|event| event.detected >= record.began && event.test.as_ref() == Some(&record.mode));
-            for event in tests {
-                if let Some(point) = self.catalog.find(&format!("{}/{}", event.device, event.point)) {
-                    self.storage.trip(point);
-                }
+            // What it has tripped so far is what came in its area since it began: as a test, or anew where it was real before.
+            let came = recent.iter().filter(|event| event.detected >= record.began && self.came(event));
+            let points = came.filter_map(|event| self.catalog.find(&format!("{}/{}", event.device, event.point)));
+            let here = |id: &PointId| self.storage.point(*id).is_some_and(|point| point.area() == area);
+            let tripped: Vec<PointId> = points.filter(here).collect();
+            for point in tripped {
+                self.storage.trip(point);
             }
             self.modes.insert(area, record);
         }
+    }
+
+    /// Whether the step says that a measured condition came; a vote's or a silence trips no point.
+    fn came(&self, event: &AlarmEvent) -> bool {
+        let raised = [EventName::Raise.word(), EventName::Escalate.word()].contains(&event.event.as_str());
+        raised && self.site.rules.iter().any(|rule| rule.id == event.rule && rule.detector.measures())
     }
 
     /// After other rules: a mode of an area goes on where the area is still there, and is over where it is not.
