@@ -65,6 +65,13 @@ impl Site {
         self
     }
 
+    /// A device that is named already stands in this area.
+    pub fn stands(mut self, device: &str, area: &str) -> Self {
+        let name = format!("name = \"{device}\"\n");
+        self.text = self.text.replacen(&name, &format!("{name}area = \"{area}\"\n"), 1);
+        self
+    }
+
     fn point(&mut self, name: &str, register: &str, ty: &str) {
         let _ = writeln!(
             self.text,

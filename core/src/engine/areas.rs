@@ -118,17 +118,19 @@ impl Engine<'_> {
         sink.mode(&ModeChange { area: index, mode, change, at: now });
         self.signal_all(now, sink);
         for binding in 0..self.tables.bindings.len() as u32 {
-            self.outlasted(binding, now, sink);
+            self.outlasted(binding, now, Seen::Live, sink);
         }
     }
 
     /// A test whose mode is over is one no longer: what stands is real. Its mode ended; or the area is not what it was, after a
     /// restart or other rules; or a vote needs its tests no more.
-    pub(super) fn outlasted(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+    pub(super) fn outlasted(&mut self, index: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
         if b.is_test() && b.alarm.active() && self.tested(index, now).is_none() {
             self.follow(index, Input::TestOver { first: self.is_first(b) }, now, sink);
-            self.signal(index, now, Seen::Live, sink);
+            // A test explains nothing; what is real does.
+            self.cause(index, now, sink);
+            self.signal(index, now, seen, sink);
         }
     }
 

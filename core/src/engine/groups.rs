@@ -5,7 +5,7 @@
 
 use super::tables::NONE;
 use super::votes::Absence;
-use super::{Binding, Engine, Point, Sink, Unknown};
+use super::{Binding, Engine, Point, Seen, Sink, Unknown};
 use crate::alarm::life::Life;
 use crate::alarm::state::{Input, Open};
 use crate::time::Now;
@@ -138,10 +138,10 @@ impl Engine<'_> {
         rule.zip(shelved).is_some_and(|(rule, open)| !rule.level(open.level()).shelvable)
     }
 
-    /// What lies over alarms is held against what explains them and what they may be now, and tests against the modes that run; after a restart or
-    /// other rules.
+    /// What lies over alarms is held against what explains them and what they may be now, and tests against the modes that run;
+    /// after a restart or other rules.
     pub(super) fn regard(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
-        self.outlasted(index, now, sink);
+        self.outlasted(index, now, Seen::Again, sink);
         if self.is_unduly_shelved(index) {
             self.follow(index, Input::Unshelve, now, sink);
         }

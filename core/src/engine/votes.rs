@@ -64,7 +64,7 @@ impl Engine<'_> {
             self.tell(index, wire, now, told);
             self.on_vote(wire.vote, |state, params| state.count(params, now));
             self.judge(wire.vote, now, seen, sink);
-            self.outlasted(wire.vote, now, sink);
+            self.outlasted(wire.vote, now, seen, sink);
             self.rearm(wire.vote, now.mono);
         }
     }

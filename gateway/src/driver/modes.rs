@@ -65,10 +65,11 @@ pub async fn tests_of(journal: &Journal, modes: &[ModeRecord]) -> Vec<AlarmEvent
     found.into_values().collect()
 }
 
-/// Whether it says that somebody tripped something in this walk-test; the rule and the point are for the engine's tables.
+/// Whether it came since this walk-test began, as a test or anew where it was real before; whether that tripped something in
+/// it, the engine's tables know.
 fn trips(event: &AlarmEvent, walk: &ModeRecord) -> bool {
     let raised = [EventName::Raise, EventName::Escalate].iter().any(|name| name.word() == event.event);
-    raised && event.detected >= walk.began && event.test.as_ref() == Some(&walk.mode)
+    raised && event.detected >= walk.began
 }
 
 impl Driver {
@@ -80,6 +81,8 @@ impl Driver {
             self.refuse(&order.by, word, &order.area, &why);
             return Err(CommandError::NoSuchArea(why));
         };
+        // What is answered is on disk with its audit.
+        let _together = self.journal.together();
         let now = self.clock.now();
         let event = match order.begin {
             Some((mode, for_ms)) => Event::Begin { area, mode, for_ms },
@@ -119,10 +122,12 @@ impl Driver {
     pub(super) fn tell_mode(&mut self, change: &ModeChange, deed: Option<&Deed<'_>>) -> Option<ModeDone> {
         let name = self.storage.areas().find(|(index, ..)| *index == change.area).map(|(_, name, _)| name.to_owned());
         let area = name?;
-        let until = change.at.at(change.mode.until).wall.0;
         let (by, reason) = deed.map_or((TIMER, ""), |deed| (deed.by, deed.note.unwrap_or_default()));
         let (by, reason) = (by.to_owned(), reason.to_owned());
         let running = self.modes.remove(&change.area);
+        // What was said at its begin is said at its end, also of one whose time was over while nobody ran it.
+        let fresh = (change.at.wall.0, change.at.at(change.mode.until).wall.0);
+        let (began, until) = running.as_ref().map_or(fresh, |running| (running.began, running.until));
         let (tripped, untripped) = match (change.change, change.mode.name) {
             (Change::Ended | Change::Expired, ModeName::WalkTest) => self.walked(change.area),
             (Change::Begun | Change::Ended | Change::Expired, _) => (Vec::new(), Vec::new()),
@@ -133,8 +138,8 @@ impl Driver {
             mode: change.mode.name.word().to_owned(),
             change: word(change.change).to_owned(),
             by,
-            reason: running.as_ref().filter(|_| reason.is_empty()).map_or(reason, |running| running.reason.clone()),
-            began: running.map_or(change.at.wall.0, |running| running.began),
+            reason: running.filter(|_| reason.is_empty()).map_or(reason, |running| running.reason),
+            began,
             until,
             tripped,
             untripped,

@@ -14,6 +14,8 @@ use crate::journal::Entry;
 
 impl Driver {
     pub(super) fn command(&mut self, order: &Order) -> Result<Done, CommandError> {
+        // What is answered is on disk with its audit.
+        let _together = self.journal.together();
         let now = self.clock.now();
         let word = told(order.command).word();
         let Ok(target) = self.target(&order.target) else {

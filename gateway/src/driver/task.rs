@@ -30,6 +30,9 @@ use crate::telemetry::{RefusedReason, SharedStats};
 /// Inputs taken in one go before requests and deadlines get their turn.
 const ROUND: usize = 64;
 
+/// What two looks at both clocks differ by at most, ms, where nobody set one.
+const ROUNDED: u64 = 1;
+
 /// What the engine is started with.
 #[derive(Debug)]
 pub struct Setup {
@@ -52,7 +55,7 @@ pub struct Setup {
     pub levels: Vec<LevelRecord>,
     pub last_seen: Option<i64>,
     /// See [`crate::journal::Opened`].
-    pub present: i64,
+    pub present: Now,
 }
 
 /// Restores, replays and settles; then gives the door and the task behind it. The task ends once every door is closed
@@ -147,8 +150,8 @@ struct Past<'a> {
     tests: &'a [AlarmEvent],
     levels: Vec<LevelRecord>,
     last_seen: Option<i64>,
-    /// What the clock that its readings were stamped by says now.
-    present: i64,
+    /// What the clock that its readings were stamped by says, and when it was looked at.
+    present: Now,
 }
 
 impl Driver {
@@ -162,7 +165,7 @@ impl Driver {
             }
         }
         // Time spent off counts where the wall clock can be believed, else not.
-        let present = Now { wall: Wall(past.present), ..now };
+        let present = past.present;
         let (figures, news) = Figures::refold(&self.site, &self.journal, &past.standing, past.last_seen, present);
         self.figures = figures;
         self.say(news);
@@ -176,7 +179,7 @@ impl Driver {
         self.warner.gather(&self.standing, &self.storage, &self.site, present);
         let shown = warm::replay(&mut self.storage, &self.journal, present)?;
         warm::ended(&mut self.storage, past.recent, &binding_of, present);
-        let clock_good = past.present == now.wall.0;
+        let clock_good = present.at(now.mono).wall.0.abs_diff(now.wall.0) <= ROUNDED;
         tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
@@ -326,6 +329,9 @@ impl Driver {
         if self.out.is_empty() {
             return None;
         }
+        // What follows from one thing is not torn from it by a crash: the end of a mode and what it makes real, the return that
+        // ends a shelf.
+        let _together = self.journal.together();
         let mut done = None;
         for index in 0..self.out.len() {
             let deed = own.filter(|(of, _)| *of == index).map(|(_, deed)| deed);

@@ -57,6 +57,11 @@ impl AlarmLane {
         seq
     }
 
+    pub(super) fn together(self: &Arc<Self>) -> Together {
+        lock(&self.ring).begin_together();
+        Together(Arc::clone(self))
+    }
+
     pub(super) fn peek(&self, sink: usize, seq: Seq) -> Peek {
         lock(&self.ring).peek(sink, seq, self.core.clock.mono())
     }
@@ -92,6 +97,18 @@ impl AlarmLane {
         self.core.head.send_modify(|head| head.seq = seq);
         lock(&self.core.deliveries).advance(seq, self.core.clock.mono());
         self.beat();
+    }
+}
+
+/// As long as it is there, what is appended to the lane waits for the rest: see [`super::Journal::together`].
+#[derive(Debug)]
+pub struct Together(Arc<AlarmLane>);
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        if lock(&self.0.ring).end_together() {
+            self.0.core.bell.ring();
+        }
     }
 }
 

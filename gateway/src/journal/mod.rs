@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{Delivery, PointId};
-use gengfu_core::time::Mono;
+use gengfu_core::time::{Mono, Now};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -68,6 +68,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
+pub use alarm::Together;
 pub use backup::backup;
 pub use chain::ChainReport;
 pub use entry::{BEGUN, Entry, LevelRecord, ModeRecord, StartCause};
@@ -229,9 +230,10 @@ pub struct Opened {
     pub cause: StartCause,
     /// Wall time of the last thing the previous run wrote, if there was one.
     pub last_seen: Option<i64>,
-    /// What the clock that the newest records were stamped by says now, as far as that is known, UTC ms: where it went back
-    /// behind them, or was not set in another boot, it stands still.
-    pub present: i64,
+    /// What the clock that the newest records were stamped by said at the opening, as far as that is known: where it went back
+    /// behind them, or was not set in another boot, it stands still. With the counter of that moment: what is left of a time
+    /// in the lane is counted from here.
+    pub present: Now,
     /// Dropping these does not stop the writers; `Writers::close` flushes, writes the stop entry and joins.
     pub writers: Writers,
 }
@@ -323,6 +325,13 @@ impl Journal {
     /// Alarm lane in; never waits and never refuses.
     pub fn append(&self, entry: Entry) -> Ticket {
         Ticket(self.inner.alarm.append(entry))
+    }
+
+    /// Until this is dropped, what is appended waits for the rest, and is then committed as one, as far as a commit goes: a
+    /// crash leaves all that came of one cause, or nothing. Nothing may be waited for meanwhile.
+    #[must_use]
+    pub fn together(&self) -> Together {
+        self.inner.alarm.together()
     }
 
     /// Waits until the entry is synced, at most `limit`; says whether it is.

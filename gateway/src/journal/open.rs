@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use gengfu_core::time::{Mono, Wall};
+use gengfu_core::time::{Mono, Now, Wall};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::alarm::{AlarmLane, AlarmWriter};
@@ -136,7 +136,7 @@ pub(super) fn open(
 
 /// What the clock that the newest readings were stamped by says now. Tells the clock what it was before, and each lane which
 /// boots are over.
-fn orient(clock: &Clock, alarm: &mut Found, telemetry: &mut Found, last_seen: Option<i64>) -> i64 {
+fn orient(clock: &Clock, alarm: &mut Found, telemetry: &mut Found, last_seen: Option<i64>) -> Now {
     let end = alarm.count().max(telemetry.count());
     // A lane that was made anew does not know.
     let same_boot = alarm.before.same_boot || telemetry.before.same_boot;
@@ -151,12 +151,13 @@ fn orient(clock: &Clock, alarm: &mut Found, telemetry: &mut Found, last_seen: Op
     if same_boot && end.is_some() {
         clock.recall();
     }
-    let now = clock.wall().0;
-    match telemetry.count() {
+    let now = clock.now();
+    let wall = match telemetry.count() {
         Some(count) if same_boot => clock.count().0.max(count),
         Some(count) => count,
-        None => last_seen.map_or(now, |seen| seen.max(now)),
-    }
+        None => last_seen.map_or(now.wall.0, |seen| seen.max(now.wall.0)),
+    };
+    Now { wall: Wall(wall), ..now }
 }
 
 impl Found {

@@ -42,6 +42,9 @@ impl Slot {
 pub(super) struct Ring {
     slots: VecDeque<Slot>,
     next: Seq,
+    /// From here on the writer is given nothing yet: the rest of what belongs together is still to come; and how many wait
+    /// for it.
+    unfinished: Option<(Seq, u32)>,
     /// Next seq each push channel will look at.
     cursors: Vec<Option<Seq>>,
     /// Last seq the writer was given; it may be on its way to disk, so nothing up to it gives way.
@@ -82,6 +85,7 @@ impl Ring {
         Self {
             slots: VecDeque::new(),
             next,
+            unfinished: None,
             cursors: vec![None; sinks],
             taken: 0,
             lost: BTreeSet::new(),
@@ -104,9 +108,22 @@ impl Ring {
         seq
     }
 
+    /// What is appended from now on is kept from the writer until as many [`Ring::end_together`] as this have been called.
+    pub(super) fn begin_together(&mut self) {
+        let next = self.next;
+        self.unfinished.get_or_insert((next, 0)).1 += 1;
+    }
+
+    /// Whether that was the last one.
+    pub(super) fn end_together(&mut self) -> bool {
+        self.unfinished = self.unfinished.filter(|(_, depth)| *depth > 1).map(|(from, depth)| (from, depth - 1));
+        self.unfinished.is_none()
+    }
+
     /// The oldest entries that are not on disk, for the writer; they stay until they are.
     pub(super) fn take_waiting(&mut self, max: usize) -> Vec<(Seq, Arc<Entry>)> {
-        let waiting = self.slots.iter().skip(self.first_waiting()).take(max);
+        let end = self.unfinished.map_or(self.next, |(from, _)| from);
+        let waiting = self.slots.iter().skip(self.first_waiting()).take_while(|slot| slot.seq < end).take(max);
         let waiting: Vec<_> = waiting.map(|slot| (slot.seq, Arc::clone(&slot.entry))).collect();
         self.taken = waiting.last().map_or(self.taken, |(seq, _)| *seq);
         waiting
@@ -225,6 +242,22 @@ mod tests {
         ring.commit(1, 77);
         assert!(matches!(ring.peek(0, 1, Mono(100)), Peek::Ready(Slot { committed: Some(77), .. })));
         assert_eq!((ring.behind(), ring.take_waiting(9).len()), (0, 0));
+    }
+
+    #[test]
+    fn what_belongs_together_comes_to_the_writer_at_once() {
+        let mut ring = Ring::new(1, 0);
+        let taken = |ring: &mut Ring| ring.take_waiting(9).iter().map(|(seq, _)| *seq).collect::<Vec<_>>();
+        ring.append(stop(0), Mono(0));
+        ring.begin_together();
+        ring.append(stop(1), Mono(0));
+        ring.begin_together();
+        ring.append(stop(2), Mono(0));
+        assert!(!ring.end_together());
+        ring.append(stop(3), Mono(0));
+        assert_eq!(taken(&mut ring), [1]);
+        assert!(ring.end_together());
+        assert_eq!(taken(&mut ring), [1, 2, 3, 4]);
     }
 
     #[test]

@@ -185,3 +185,23 @@ fn what_had_no_value_has_none() {
     w.tick(61_000);
     assert_eq!(last(&w, 0).explanation.value, Some(0.4));
 }
+
+/// The lane may have lost what came of the end of a mode, to a repair or to a mode that the site file has no more.
+#[test]
+fn a_test_without_its_mode_is_real_after_a_restart() {
+    let mut w = World::started();
+    w.take(&In::Mode(0, Some((ModeName::Maintenance, 60_000)), 500));
+    w.value(MAINS, 1.0, 1_000);
+    let open = w.bindings[7].alarm.open().unwrap();
+    assert_eq!(open.standing.test, Some(ModeName::Maintenance));
+    for (runs, told) in [(true, &[][..]), (false, &[(7, "raise", "unacknowledged")])] {
+        let mut new = World::new();
+        if runs {
+            new.run(|e, _| e.resume(0, Mode { name: ModeName::Maintenance, until: now(60_000).mono }));
+        }
+        new.run(|e, _| e.restore(7, open));
+        new.run(|e, log| e.settle(now(2_000), log));
+        assert_eq!(new.words(), told, "the mode runs: {runs}");
+        assert_eq!(new.bindings[7].is_test(), runs);
+    }
+}
