@@ -1,6 +1,7 @@
 //! The alarm object of ISA-18.2 / IEC 62682: what stands, who knows, what happened. States A to F are in [`life`]; what keeps
 //! an alarm from being announced (G to I) lies over it, in [`state`].
 
+mod input;
 pub mod life;
 pub mod state;
 pub mod performance;

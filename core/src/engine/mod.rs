@@ -14,8 +14,10 @@ mod groups;
 mod memory;
 mod persons;
 mod reload;
+mod steps;
 mod tables;
 mod timers;
+mod told;
 mod votes;
 mod warm;
 
@@ -28,13 +30,12 @@ pub use persons::{Command, Target};
 pub use tables::{Binding, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown};
 pub use votes::Wire;
 
-use crate::alarm::state::{Breach, Input, Open, Refusal, State as AlarmState, Step, earlier};
-use crate::alarm::{EventName, Explanation, ModeName, Named, Transition};
+use crate::alarm::state::{Refusal, State as AlarmState, earlier};
+use crate::alarm::{ModeName, Transition};
 use crate::detect::{Kind, Params, Standing, absent};
-use crate::quality::{Quality, Reason};
 use crate::reading::{Delivery, Reading};
 use crate::time::{Mono, Now};
-use tables::{NONE, detector};
+use tables::detector;
 use timers::Timers;
 use votes::Told;
 
@@ -233,117 +234,6 @@ impl<'t> Engine<'t> {
         detector!(get_mut, tables, &rule.params, b.slot as usize, |p, s| Kind::expire(s, p, now));
     }
 
-    /// What happens to an alarm by itself when its time comes: a shelf ends, it rings again.
-    fn lapse(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
-        while let Some(input) = self.tables.bindings.get(index as usize).and_then(|b| b.alarm.due(now.mono)) {
-            if !self.step(index, input, now, sink).is_ok_and(|moved| moved) {
-                return;
-            }
-        }
-    }
-
-    /// Holds what stands against what stood; moves the alarm where it changed, and what hangs on it.
-    #[inline]
-    fn judge(&mut self, index: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
-        let standing = self.standing(index);
-        let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
-        let stands = standing.map_or(0, |s| s.level + 1);
-        let stood = core::mem::replace(&mut b.stood, stands);
-        if stands != stood {
-            self.changed(index, standing, stood, now, seen, sink);
-        }
-    }
-
-    #[inline(never)]
-    fn changed(
-        &mut self,
-        index: u32,
-        standing: Option<Standing>,
-        stood: u8,
-        now: Now,
-        seen: Seen,
-        sink: &mut impl Sink,
-    ) {
-        let Some(b) = self.tables.bindings.get(index as usize).copied() else { return };
-        let Some(rule) = self.tables.rules.get(b.rule.0 as usize) else { return };
-        let level = rule.level(standing.map_or(0, |s| s.level));
-        let latching = rule.level(b.alarm.standing().map_or(0, |s| s.level)).latch;
-        let test = self.tested(index, now);
-        let input = match standing {
-            Some(s) if s.level + 1 > stood => {
-                if test == Some(ModeName::WalkTest) && rule.params.measures() {
-                    on(self.tables.points, b.point.0 as usize, |point| point.tripped = true);
-                }
-                Some(Input::Breach(Breach {
-                    level: s.level,
-                    fresh: (Named::next(b.named, b.seed, s.onset), s.onset),
-                    risen: seen == Seen::Live,
-                    hidden: self.is_hidden(&b),
-                    test,
-                    first: test.is_none() && self.is_first(&b),
-                    shelvable: level.shelvable,
-                }))
-            }
-            // A level lower still stands: the alarm goes on as it is.
-            Some(_) => None,
-            None => Some(Input::Normal { latching }),
-        };
-        if let Some(input) = input {
-            self.follow(index, input, now, sink);
-        }
-        if (stood == 0) == standing.is_none() {
-            return;
-        }
-        if b.hides != NONE {
-            self.cause(index, now, sink);
-        }
-        if b.wires != NONE {
-            self.signal(index, now, seen, sink);
-        }
-        if let (Params::Absent(_), Some(point)) = (rule.params, self.tables.points.get(b.point.0 as usize)) {
-            self.turned(point.bindings(), now, seen, sink);
-        }
-    }
-
-    /// A step that nobody asked for: what follows by itself is never refused.
-    fn follow(&mut self, index: u32, input: Input, now: Now, sink: &mut impl Sink) {
-        let _ = self.step(index, input, now, sink);
-    }
-
-    /// One step of an alarm, told; whether it moved.
-    fn step(&mut self, index: u32, input: Input, now: Now, sink: &mut impl Sink) -> Result<bool, Refusal> {
-        let standing = self.standing(index);
-        let Some(b) = self.tables.bindings.get_mut(index as usize) else { return Ok(false) };
-        let was = b.alarm;
-        let Some(step) = was.step(input)? else { return Ok(false) };
-        if was == AlarmState::Normal {
-            b.named = Some(Named::with(b.named, step.open.standing.id, step.open.standing.onset));
-        }
-        b.alarm = step.state();
-        let b = *b;
-        self.opened(b.first_of, was.open(), Some(step.open));
-        if let Some(rule) = self.tables.rules.get(b.rule.0 as usize) {
-            sink.transition(&self.transition(index, rule, &step, standing, now));
-        }
-        match step.event {
-            EventName::OutOfService | EventName::ReturnToService => {
-                self.cause(index, now, sink);
-                self.signal(index, now, Seen::Live, sink);
-            }
-            // A level that may not lie on a shelf ends it; a test may be one no longer.
-            EventName::Raise | EventName::Escalate | EventName::Shelve | EventName::Unshelve | EventName::Return => {
-                self.cause(index, now, sink);
-            }
-            EventName::Acknowledge
-            | EventName::Reset
-            | EventName::ReAlarm
-            | EventName::Suppress
-            | EventName::Unsuppress
-            | EventName::Note => {}
-        }
-        Ok(true)
-    }
-
     #[inline]
     fn standing(&self, index: u32) -> Option<Standing> {
         let tables = &self.tables;
@@ -391,71 +281,6 @@ impl<'t> Engine<'t> {
     fn pop(&mut self) {
         let tables = &mut self.tables;
         Timers { heap: tables.heap, len: &mut tables.pulse.armed }.pop(tables.bindings);
-    }
-
-    fn transition(&self, index: u32, rule: &Rule, step: &Step, standing: Option<Standing>, now: Now) -> Transition {
-        let Open { standing: stands, life, veils } = step.open;
-        Transition {
-            binding: index,
-            id: stands.id,
-            number: stands.number,
-            event: step.event,
-            state: step.state().name(),
-            life: life.name(),
-            veils,
-            test: stands.test,
-            first: stands.first,
-            level: stands.level,
-            priority: rule.level(stands.level).priority,
-            onset: stands.onset,
-            occurred: self.occurred(index, rule, now).0,
-            detected: now,
-            explanation: self.explanation(index, rule, stands.level, standing, now),
-        }
-    }
-
-    /// Time and quality of the reading that decided; a vote is decided when it is counted.
-    fn occurred(&self, index: u32, rule: &Rule, now: Now) -> (crate::time::Wall, Quality) {
-        let point = self.tables.bindings.get(index as usize).and_then(|b| self.tables.points.get(b.point.0 as usize));
-        match (&rule.params, point.map(|point| point.last)) {
-            (Params::Vote(_), _) => (now.wall, Quality::Good),
-            (_, Some(last)) => (last.at, last.quality),
-            (_, None) => (now.wall, Quality::Bad(Reason::Comm)),
-        }
-    }
-
-    fn explanation(&self, index: u32, rule: &Rule, level: u8, standing: Option<Standing>, now: Now) -> Explanation {
-        let b = self.tables.bindings.get(index as usize);
-        let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize));
-        let slot = b.map_or(usize::MAX, |b| b.slot as usize);
-        let params = &rule.params;
-        let shown = detector!(get, self.tables, params, slot, |p, s| Kind::shown(s, p, now.mono)).flatten();
-        let value = match params {
-            Params::Absent(_) if standing.is_some() => None,
-            Params::Vote(_) => shown,
-            Params::Absent(_)
-            | Params::Limit(_)
-            | Params::Digital(_)
-            | Params::Trend(_)
-            | Params::Band(_)
-            | Params::Rate(_)
-            | Params::Frozen(_)
-            | Params::Count(_)
-            | Params::Dwell(_)
-            | Params::Accumulated(_)
-            | Params::Rhythm(_)
-            | Params::Drift(_)
-            | Params::Habit(_) => shown.or(point.and_then(|point| point.value)),
-        };
-        let (occurred, quality) = self.occurred(index, rule, now);
-        Explanation {
-            value,
-            quality,
-            limit: standing.map_or_else(|| rule.params.limit(level), |s| s.limit),
-            since: standing.map_or(occurred, |s| s.onset),
-            time_to_limit: standing.and_then(|s| s.time_to_limit),
-            usual: detector!(get, self.tables, params, slot, |p, s| Kind::usual(s, p, now)).flatten(),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ mod names;
 mod persons;
 mod news;
 mod performance;
+mod publish;
 pub(crate) mod refusals;
 mod reload;
 mod storage;

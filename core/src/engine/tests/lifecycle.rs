@@ -101,6 +101,9 @@ fn explained() -> World {
     w
 }
 
+/// What is done to the mains.
+type Deed<'a> = &'a dyn Fn(&mut World);
+
 /// A cause that nobody is told of, or that rests on a value that is lost, would keep critical alarms quiet for weeks.
 #[test]
 fn a_cause_that_is_put_aside_or_lost_hides_nothing() {
@@ -109,7 +112,7 @@ fn a_cause_that_is_put_aside_or_lost_hides_nothing() {
     let shelve = |w: &mut World| w.take(&In::Command(7, Command::Shelve { for_ms: 60_000, one_shot: false }, 9_000));
     let lose = |w: &mut World| w.take(&In::Bad(MAINS, 9_000));
     let find = |w: &mut World| w.value(MAINS, 1.0, 69_000);
-    let ways: [(&dyn Fn(&mut World), &dyn Fn(&mut World)); 3] = [(&out, &back), (&shelve, &back), (&lose, &find)];
+    let ways: [(Deed<'_>, Deed<'_>); 3] = [(&out, &back), (&shelve, &back), (&lose, &find)];
     for (way, (go, come)) in ways.into_iter().enumerate() {
         let mut w = explained();
         go(&mut w);

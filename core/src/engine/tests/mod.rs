@@ -8,11 +8,14 @@ mod voters;
 
 use proptest::prelude::*;
 
+use super::tables::NONE;
 use super::*;
 use crate::alarm::life::Life;
+use crate::alarm::state::Open;
 use crate::alarm::{AlarmId, EventName, Priority, StateName};
 use crate::detect::limit::Side;
 use crate::detect::{digital, limit, trend, vote};
+use crate::quality::{Quality, Reason};
 use crate::reading::{PointId, RuleId};
 use crate::time::Wall;
 
