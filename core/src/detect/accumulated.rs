@@ -4,10 +4,10 @@
 //! readings. It stands from `limit` on and is over below `clear`. Over a hole longer than `gap_ms` nothing is summed up: the
 //! flow in it is not known. State: 176 bytes.
 //!
-//! Bad input: NaN and infinities are no values. When not to use it: on a meter's reading (count, by growth).
+//! Bad input: NaN, infinities and what is beyond 1e30 are no values. When not to use it: on a meter's reading (count, by growth).
 
-use super::Standing;
 use super::window::Window;
+use super::{Standing, is_sensible};
 use crate::time::{Mono, Now, Wall};
 
 /// Parameters.
@@ -52,7 +52,7 @@ impl State {
     /// A value came.
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
         let over = value - params.from;
-        if !over.is_finite() {
+        if !is_sensible(over) {
             return;
         }
         let before = self.last.filter(|(_, when)| now.mono.since(*when) <= params.gap_ms);

@@ -15,15 +15,15 @@
 //! and counts that in [`Belief::restarts`]. Afterwards the baseline adapts by `roam` at most, an eighth as fast while both
 //! `S` and the mean deviation are half of what is told, and not at all while it stands. After a sensor is replaced: [`State::default`].
 //!
-//! Bad input: NaN and infinities are no values. A constant has the scatter `floor`. A hole neither ends nor raises
+//! Bad input: NaN, infinities and what is beyond 1e30 are no values. A constant has the scatter `floor`. A hole neither ends nor raises
 //! anything; across one no jump is seen. State: 784 bytes. A reading costs a push, a block one selection among 18.
 //!
 //! When not to use it: on what saw-tooths slower than a block (tanks: trend), on contacts, or in place of a limit.
 
-use super::Standing;
 use super::baseline;
 use super::block::Block;
 use super::limit::Side;
+use super::{Standing, is_sensible};
 use crate::time::{Mono, Now, Wall};
 use libm::fabs;
 
@@ -161,7 +161,7 @@ impl State {
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
-        if !value.is_finite() {
+        if !is_sensible(value) {
             return;
         }
         if self.phase == Phase::Fresh {

@@ -32,6 +32,14 @@ pub(crate) use kind::{Kind, Known};
 
 use crate::time::{Now, Wall};
 
+/// Beyond this a number is no measurement to what learns; squares of it still fit.
+const SENSIBLE: f64 = 1e30;
+
+/// Whether a value may be learned from: finite, and of a size that something has.
+pub(crate) fn is_sensible(value: f64) -> bool {
+    libm::fabs(value) <= SENSIBLE
+}
+
 /// Parameters of one rule's detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Params {

@@ -4,13 +4,13 @@
 //! over when it falls below half of it or is not to be believed any more. It stands after 2 blocks in a row and ends after 4.
 //! State: 496 bytes.
 //!
-//! Bad input: see slope.rs; missing samples lengthen nothing, the slope is taken over the time that has passed.
+//! Bad input: see slope.rs, and what is beyond 1e30 is no value; missing samples lengthen nothing, the slope is taken over the time that has passed.
 //!
 //! When not to use it: for a step from one reading to the next (a limit sees where it ends), on contacts, or where a limit
 //! is known that the value runs at (trend).
 
-use super::Standing;
 use super::slope::{Slope, Window};
+use super::{Standing, is_sensible};
 use crate::time::{Now, Wall};
 
 /// Which way is dangerous.
@@ -81,6 +81,9 @@ impl State {
     /// A value came. Does its work when it closes a block.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
+        if !is_sensible(value) {
+            return;
+        }
         if let Some(slope) = self.window.value(params.window_ms, value, now.mono) {
             self.judge(params, slope, at);
         }

@@ -3,7 +3,9 @@
 //! happens all day.
 
 use gengfu_core::detect::limit::{Level, Side};
-use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
+use gengfu_core::detect::{
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+};
 use gengfu_core::engine::Event;
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{Delivery, PointId, Reading};
@@ -65,6 +67,15 @@ const fn row(name: &'static str, params: Params, (budget, most): (u32, u32)) -> 
         Params::Trend(_) => size_of::<trend::State>(),
         Params::Absent(_) => size_of::<absent::State>(),
         Params::Vote(_) => size_of::<vote::State>(),
+        Params::Band(_) => size_of::<band::State>(),
+        Params::Rate(_) => size_of::<rate::State>(),
+        Params::Frozen(_) => size_of::<frozen::State>(),
+        Params::Count(_) => size_of::<count::State>(),
+        Params::Dwell(_) => size_of::<dwell::State>(),
+        Params::Accumulated(_) => size_of::<accumulated::State>(),
+        Params::Rhythm(_) => size_of::<rhythm::State>(),
+        Params::Drift(_) => size_of::<drift::State>(),
+        Params::Habit(_) => size_of::<habit::State>(),
     };
     Row { name, params: Some(params), bytes, budget, most }
 }

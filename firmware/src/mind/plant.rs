@@ -1,9 +1,13 @@
 //! The site the log is about: every kind of rule, with the delays, levels and latches that make their alarms differ.
 
 use gengfu_core::alarm::Priority;
+use gengfu_core::detect::baseline::{self, Bins};
+use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level as LimitLevel, Side};
 use gengfu_core::detect::vote::{Degraded, Watch};
-use gengfu_core::detect::{Params, absent, digital, limit, trend, vote};
+use gengfu_core::detect::{
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+};
 use gengfu_core::engine::{Level, Rule};
 use gengfu_core::time::Now;
 
@@ -13,7 +17,7 @@ use super::site::Site;
 pub(super) const OF_EACH: usize = 12;
 /// All points: kind `n % KINDS` is that of point `n`.
 pub(super) const POINTS: usize = OF_EACH * KINDS.len();
-const BINDINGS: usize = POINTS * 3;
+const BINDINGS: usize = POINTS * 4;
 
 pub(super) type Plant = Site<POINTS, BINDINGS>;
 
@@ -128,7 +132,64 @@ const HEAT: Kind = Kind {
     ],
 };
 
-const KINDS: [&Kind; 4] = [&PRESSURE, &GAS, &DOOR, &HEAT];
+const HOURS: Calendar = Calendar { offset_min: 480, worked: 0b001_1111, open_min: 540, close_min: 1_320 };
+
+/// A flow that is watched for what it does, not for a line alone.
+const FLOW: Kind = Kind {
+    home: 10.0,
+    lines: &[5.0, 6.0, 14.0, 15.0],
+    contact: false,
+    rules: &[
+        rule(Params::Band(band::Params::between(line(5.0, 6.0, 2_000, 0), line(15.0, 14.0, 0, 3_000))), HIGH),
+        rule(Params::Rate(rate::Params { way: rate::Way::Any, per_hour: 60.0, window_ms: 160_000 }), LOW),
+        rule(Params::Frozen(frozen::Params { within: 0.0, for_ms: 20_000 }), LOW),
+        rule(
+            Params::Accumulated(accumulated::Params {
+                from: 11.0,
+                window_ms: 600_000,
+                limit: 0.05,
+                clear: 0.02,
+                gap_ms: 60_000,
+            }),
+            HELD,
+        ),
+        rule(
+            Params::Drift(drift::Params {
+                side: Side::High,
+                usual: baseline::Params { bins: Bins::Hours, calendar: HOURS, floor: 0.05, memory: 20, roam: 0.5 },
+                block_ms: 10_000,
+                learn_ms: 200_000,
+                shift: 0.3,
+                slack: 0.5,
+                rise: 6.0,
+                step: Some(6.0),
+                patience_ms: 120_000,
+            }),
+            LOW,
+        ),
+        rule(Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, local_ms: 28_800_000 }), LOW),
+    ],
+};
+
+/// A motor that runs and rests.
+const MOTOR: Kind = Kind {
+    home: 0.0,
+    lines: &[0.0, 1.0],
+    contact: true,
+    rules: &[
+        rule(
+            Params::Count(count::Params { what: count::What::Starts, window_ms: 300_000, limit: 6.0, clear: 3.0 }),
+            HIGH,
+        ),
+        rule(
+            Params::Dwell(dwell::Params { is: 1.0, hold_ms: 30_000, forgive_ms: 5_000, open_hours: Some(HOURS) }),
+            CRITICAL,
+        ),
+        rule(Params::Rhythm(rhythm::Params { early: 0.85, late: Some(2.0) }), LOW),
+    ],
+};
+
+const KINDS: [&Kind; 6] = [&PRESSURE, &GAS, &DOOR, &HEAT, &FLOW, &MOTOR];
 
 /// What each point is, by its number.
 pub(super) fn kinds() -> impl Iterator<Item = &'static Kind> {

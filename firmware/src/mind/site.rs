@@ -60,16 +60,16 @@ pub struct Site<const P: usize, const B: usize> {
 
 /// The kinds that few points have.
 #[derive(Debug, Default)]
-pub(super) struct Rare<const B: usize> {
-    bands: Vec<band::State, B>,
-    rates: Vec<rate::State, B>,
-    frozens: Vec<frozen::State, B>,
-    counts: Vec<count::State, B>,
-    dwells: Vec<dwell::State, B>,
-    sums: Vec<accumulated::State, B>,
-    rhythms: Vec<rhythm::State, B>,
-    drifts: Vec<drift::State, B>,
-    habits: Vec<habit::State, B>,
+pub(super) struct Rare<const P: usize> {
+    bands: Vec<band::State, P>,
+    rates: Vec<rate::State, P>,
+    frozens: Vec<frozen::State, P>,
+    counts: Vec<count::State, P>,
+    dwells: Vec<dwell::State, P>,
+    sums: Vec<accumulated::State, P>,
+    rhythms: Vec<rhythm::State, P>,
+    drifts: Vec<drift::State, P>,
+    habits: Vec<habit::State, P>,
 }
 
 /// All that the engine remembers.
@@ -82,7 +82,8 @@ pub(super) struct Memory<const P: usize, const B: usize> {
     trends: Vec<trend::State, B>,
     absents: Vec<absent::State, B>,
     votes: Vec<vote::State, B>,
-    others: Rare<B>,
+    /// One a point.
+    others: Rare<P>,
     areas: [Area; 1],
     wires: Vec<Wire, B>,
     /// One a point.

@@ -203,3 +203,17 @@ fn lasting(ms: u64) -> (String, String) {
         _ => (format!(" {} 天", seconds / 86_400), format!("{} days", seconds / 86_400)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_times_read_well() {
+        assert_eq!(short(0.15), "0.15");
+        assert_eq!(short(50.0), "50");
+        assert_eq!(short(-0.000_04), "-0");
+        assert_eq!(left(42 * 60_000).1, "about 42 min");
+        assert_eq!(left(90_000).0, "约 90 秒");
+    }
+}

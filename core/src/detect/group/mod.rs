@@ -45,7 +45,7 @@
 mod learn;
 mod watch;
 
-use super::Standing;
+use super::{Standing, is_sensible};
 use crate::time::{Mono, Now, Wall};
 use learn::Learning;
 use watch::Watching;
@@ -58,8 +58,6 @@ pub const WINDOW: usize = 25;
 pub const TRAINING: usize = WINDOW * learn::BLOCKS;
 /// A condition ends when no more than this share of its peak is left.
 const REST: f64 = 0.2;
-/// Beyond this a number is no measurement; squares of it still fit.
-const SENSIBLE: f64 = 1e30;
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -195,8 +193,7 @@ impl State {
     /// `channel` has a value. Channels beyond the parameters' are not listened to.
     #[inline]
     pub fn value(&mut self, params: &Params, channel: usize, value: f64, at: Wall, now: Now) {
-        let sensible = value.is_finite() && value.abs() <= SENSIBLE;
-        self.word(params, channel, sensible.then_some(value), at, now);
+        self.word(params, channel, is_sensible(value).then_some(value), at, now);
     }
 
     /// `channel` has none.

@@ -17,7 +17,7 @@
 //! normal; and [`State::belief`] shows what it holds to be normal beside what it was first taught, however slowly it moved.
 //! What it is shown in its first 100 readings is normal to it, a fault as well: look at the belief before trusting it.
 //!
-//! Nothing but finite values below 1e30 is looked at; NaN, infinities and bad readings change nothing. A hole of more than
+//! Nothing but values up to 1e30 is looked at; NaN, infinities and bad readings change nothing. A hole of more than
 //! 32 usual intervals forgets the short memories (last value, level, means), not the habits. A constant is learned as a
 //! constant; its first move ever is told, as "never in the n readings known" ([`Told::once_in`] claims no more than it saw).
 //! Values are held as distance from the first one, so that a counter at 1e9 is as well off as a pressure. The steps of
@@ -40,7 +40,7 @@ pub use self::aspect::Aspect;
 use self::aspect::{ASPECTS, Memory};
 use self::profile::Slot;
 use self::tail::{Grade, MEMORY};
-use super::Standing;
+use super::{Standing, is_sensible};
 use crate::time::{Mono, Now, Wall};
 
 /// Parameters. Durations in milliseconds.
@@ -72,8 +72,6 @@ const LEARNING: u16 = 100;
 const HOLE: f64 = 32.0;
 /// The short mean is back when it is within so many usual distances of the level before.
 const BACK: f64 = 3.0;
-/// What is larger is not a measurement.
-const HUGE: f64 = 1e30;
 
 /// An unusual reading, for people: what was expected, what came, how unlikely.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -213,7 +211,7 @@ impl State {
     /// A value came. With blocks, does its work when one is over.
     #[inline]
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
-        if fabs(value) >= HUGE || value.is_nan() {
+        if !is_sensible(value) {
             return;
         }
         if params.block_ms == 0 {

@@ -315,7 +315,7 @@ cases! {
     a_point_without_device:
         rule("low = { limit = 1 }").replace("\"pump/pressure\"\nlow", "^\"pressure\"\nlow")
         => ["no device/point"];
-    a_rule_without_detector: rule("").replace("[[rule]]", "^[[rule]]") => ["no detector|high, low, state, trend"];
+    a_rule_without_detector: rule("").replace("[[rule]]", "^[[rule]]") => ["no detector|high, low, band, state, dwell"];
     a_rule_with_two_detectors: rule("low = { limit = 0.1 }\n^high = { limit = 1 }") => ["two detectors|two rules"];
     a_limit_that_is_not_a_number: rule("high = { limit = ^nan }") => ["`limit` is nan|finite"];
     a_limit_that_is_infinite: rule("low = { limit = ^-inf }") => ["`limit` is -inf|finite"];
@@ -362,12 +362,26 @@ cases! {
     a_trend_with_an_odd_side:
         rule("trend = { limit = 1, side = ^\"up\", within = \"30m\", window = \"2h\" }")
         => ["`side` cannot be \"up\"|high, low"];
-    a_detector_of_a_later_version:
-        rule("^rate = { limit = 1 }")
-        => ["`rate` is not in this version|high, low, state, trend and vote"];
-    all_detectors_of_later_versions:
-        rule("^band = 1\n^frozen = 1\n^count = 1\n^dwell = 1")
-        => ["`band`", "`frozen`", "`count`", "`dwell`"];
+    a_detector_that_is_none: rule("low = { limit = 1 }\n^spike = { limit = 1 }") => ["unknown key `spike`"];
+    a_band_upside_down: rule("band = { low = 2, high = ^1 }") => ["`high` is 1, not above `low`, which is 2"];
+    a_band_that_nothing_ends: rule("band = { low = 0.1, high = 0.5, margin = ^0.3 }") => ["no value between|0 to 0.2"];
+    a_band_out_of_reach: rule("band = { low = ^-1, high = ^3 }") => ["never be reached", "never be reached"];
+    a_rate_of_nothing: rule("rate = { per_hour = ^0, way = \"up\", window = \"32m\" }") => ["above 0"];
+    a_rate_in_no_way: rule("rate = { per_hour = 1, way = ^\"high\", window = \"32m\" }") => ["up, down, any"];
+    a_count_that_always_stands: rule("count = { of = \"starts\", limit = ^0, within = \"1h\" }") => ["always stand"];
+    a_count_that_ends_above_its_limit:
+        rule("count = { of = \"starts\", limit = 10, clear = ^12, within = \"1h\" }") => ["not between 0 and the limit"];
+    a_count_of_what: rule("count = { of = ^\"pumps\", limit = 10, within = \"1h\" }") => ["starts, changes, growth"];
+    a_dwell_without_an_end: rule("dwell = ^{ is = true }") => ["`for` is missing"];
+    a_total_below_nothing: rule("total = { limit = ^-3, within = \"24h\" }") => ["always stand"];
+    a_frozen_within_less_than_nothing: rule("frozen = { for = \"6h\", within = ^-1 }") => ["below 0"];
+    a_rhythm_that_is_always_early: rule("rhythm = { early = ^1.2 }") => ["every start would be too soon|0.85"];
+    a_rhythm_that_is_always_late: rule("rhythm = { late = ^0.5 }") => ["every start would be overdue|2.0"];
+    a_drift_without_a_resolution: rule("drift = ^{ side = \"high\", shift = 0.1 }") => ["`resolution` is missing"];
+    a_drift_by_what: rule("drift = { side = \"low\", shift = 0.1, resolution = 0.01, by = ^\"week\" }") => ["hour-and-day"];
+    a_habit_of_nothing: rule("habit = { threshold = ^0 }") => ["above 0"];
+    hours_that_are_none: with("id = \"s\"", "id = \"s\"\nopen = ^\"9 to 5\"") => ["09:00-22:00"];
+    a_day_that_is_none: with("id = \"s\"", "id = \"s\"\nrest = [^\"sunday\"]") => ["mon, tue"];
 
     // What hangs between rules.
     a_vote_without_voters:
@@ -499,6 +513,17 @@ fn one_device_for_all_topics_is_a_warning() {
 fn a_trend_over_too_few_readings_is_a_warning() {
     let text = rule("trend = { limit = ^1, side = \"low\", within = \"1h\", window = \"1m\" }");
     warned(&text.replace("unit = 1\n", "unit = 1\nevery = \"5s\"\n"), "fewer than 16 times|at least 80s");
+}
+
+#[test]
+fn a_rate_over_too_few_readings_is_a_warning() {
+    let text = rule("rate = { per_hour = 1, way = \"up\", window = ^\"1m\" }");
+    warned(&text.replace("unit = 1\n", "unit = 1\nevery = \"5s\"\n"), "fewer than 16 times|at least 80s");
+}
+
+#[test]
+fn opening_hours_of_a_site_that_has_none_are_a_warning() {
+    warned(&rule("dwell = { is = true, for = \"1m\", open_hours = ^true }"), "no opening hours|09:00-22:00");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::checked::*;
 use super::*;
 
 mod bad;
+mod kinds;
 
 /// The example of the design, without the keys of later versions (`profile`, a pack by `use`).
 const EXAMPLE: &str = r#"

@@ -26,6 +26,7 @@ pub(in crate::console) fn site() -> Site {
         street: Some("长河街道".to_owned()),
         industry: Some("commercial-complex".to_owned()),
         timezone: "Asia/Shanghai".to_owned(),
+        calendar: gengfu_core::detect::calendar::Calendar::default(),
         clock_tolerance: Duration::from_mins(1),
         journal: JournalConfig { path: "/nowhere".into(), keep: Duration::from_secs(1), max_size: 1 },
         console: ConsoleConfig { listen: ([127, 0, 0, 1], 0).into() },

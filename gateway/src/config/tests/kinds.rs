@@ -1,0 +1,79 @@
+//! The kinds of detectors as they are written, and what they mean where nothing is said.
+
+use gengfu_core::detect::baseline::{self, Bins};
+use gengfu_core::detect::calendar::Calendar;
+use gengfu_core::detect::limit::{Level, Side};
+use gengfu_core::detect::{accumulated, band, count, drift, dwell, frozen, habit, rate, rhythm};
+
+use super::*;
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// The detector of a rule on the pressure.
+fn detector(body: &str) -> Params {
+    let text = format!("{BASE}[[rule]]\nid = \"r\"\npoint = \"pump/pressure\"\n{body}\n").replacen(
+        "id = \"s\"",
+        "id = \"s\"\nopen = \"09:00-22:30\"\nrest = [\"sun\"]",
+        1,
+    );
+    good(&text).site.rules[0].detector
+}
+
+/// Of the site above: China, and open from nine to half past ten but on Sundays.
+fn calendar() -> Calendar {
+    Calendar { offset_min: 480, worked: 0b0011_1111, open_min: 540, close_min: 1_350 }
+}
+
+#[test]
+fn a_band_has_a_line_on_each_side() {
+    let line = |limit, clear| Level { limit, clear, on_ms: 10_000, off_ms: 0 };
+    let expected = band::Params::between(line(0.2, 0.25), line(1.0, 0.95));
+    assert_eq!(detector("band = { low = 0.2, high = 1.0, margin = 0.05, for = \"10s\" }"), Params::Band(expected));
+}
+
+#[test]
+fn what_goes_is_a_rate_a_total_or_frozen() {
+    let rate = rate::Params { way: rate::Way::Down, per_hour: 0.5, window_ms: 32 * MINUTE };
+    assert_eq!(detector("rate = { per_hour = 0.5, way = \"down\", window = \"32m\" }"), Params::Rate(rate));
+    let total = accumulated::Params { from: 0.0, window_ms: DAY, limit: 3.0, clear: 3.0, gap_ms: 10 * MINUTE };
+    assert_eq!(detector("total = { limit = 3, within = \"24h\" }"), Params::Accumulated(total));
+    let frozen = frozen::Params { within: 0.0, for_ms: 6 * HOUR };
+    assert_eq!(detector("frozen = { for = \"6h\" }"), Params::Frozen(frozen));
+}
+
+#[test]
+fn what_switches_is_counted_or_held() {
+    let count = count::Params { what: count::What::Starts, window_ms: HOUR, limit: 12.0, clear: 8.0 };
+    let text = "count = { of = \"starts\", limit = 12, clear = 8, within = \"1h\" }";
+    assert_eq!(detector(text), Params::Count(count));
+    let dwell = dwell::Params { is: 1.0, hold_ms: MINUTE, forgive_ms: 5_000, open_hours: Some(calendar()) };
+    let text = "dwell = { is = true, for = \"60s\", forgive = \"5s\", open_hours = true }";
+    assert_eq!(detector(text), Params::Dwell(dwell));
+}
+
+#[test]
+fn what_is_learned_has_safe_defaults() {
+    assert_eq!(detector("rhythm = {}"), Params::Rhythm(rhythm::Params { early: 0.85, late: None }));
+    let usual = baseline::Params { bins: Bins::One, calendar: calendar(), floor: 0.01, memory: 28, roam: 0.3 };
+    let (block_ms, learn_ms) = (DAY, 12 * DAY);
+    let expected = drift::Params {
+        side: Side::Low,
+        usual,
+        block_ms,
+        learn_ms,
+        shift: 0.2,
+        slack: 0.5,
+        rise: 8.0,
+        step: None,
+        patience_ms: 2 * DAY,
+    };
+    let Params::Drift(found) = detector("drift = { side = \"low\", shift = 0.2, resolution = 0.01 }") else {
+        panic!("a drift");
+    };
+    assert!((found.usual.roam - 0.3).abs() < 1e-12);
+    assert_eq!(drift::Params { usual: baseline::Params { roam: 0.3, ..found.usual }, ..found }, expected);
+    let habit = habit::Params { threshold: 14.0, block_ms: MINUTE, local_ms: 8 * HOUR as i64 };
+    assert_eq!(detector("habit = { block = \"1m\" }"), Params::Habit(habit));
+}
