@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gengfu_core::alarm::{StateName, Transition};
+use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::engine::{Event, ModeChange, Sink};
 use gengfu_core::quality::{Quality, Reason};
 use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 use tokio::sync::{broadcast, mpsc};
 
+use super::learned::Keeper;
 use super::names::Deed;
 use super::news::News;
 use super::performance::{self, Figures};
@@ -18,13 +19,14 @@ use super::reload::{Heard, Tee};
 use super::storage::{Storage, Watched};
 use super::warning::Warner;
 use super::{
-    Done, EngineHandle, INPUTS, Input, ModeDone, NEWS, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
+    Done, EngineHandle, INPUTS, Input, ModeDone, NEWS, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, learned,
+    names, warm,
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{PointSpec, Site};
 use crate::flow::{AlarmEvent, Batch};
-use crate::journal::{Entry, Journal, LevelRecord, ModeRecord, Ticket};
+use crate::journal::{Entry, Journal, Kept, Lane, LevelRecord, ModeRecord, Ticket};
 use crate::telemetry::{RefusedReason, SharedStats};
 
 /// Inputs taken in one go before requests and deadlines get their turn.
@@ -48,6 +50,8 @@ pub struct Setup {
     pub modes: Vec<ModeRecord>,
     /// The levels of the site then.
     pub levels: Vec<LevelRecord>,
+    /// What detectors had learned by then.
+    pub learned: Kept,
     pub last_seen: Option<i64>,
     /// See [`crate::journal::Opened`].
     pub present: i64,
@@ -74,6 +78,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         refusals: Refusals::default(),
         tee: None,
         warner: Warner::default(),
+        keeper: Keeper::default(),
         figures: Figures::new(&setup.site, setup.clock.now()),
         transitions,
         news,
@@ -83,8 +88,8 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    let Setup { points, standing, recent, modes, levels, last_seen, present, .. } = setup;
-    let past = Past { standing, recent: &recent, modes, levels, last_seen, present };
+    let Setup { points, standing, recent, modes, levels, learned, last_seen, present, .. } = setup;
+    let past = Past { standing, recent: &recent, modes, levels, learned, last_seen, present };
     engine.warm_start(&points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
@@ -102,6 +107,7 @@ pub(super) struct Driver {
     pub(super) tee: Option<Tee>,
     pub(super) figures: Figures,
     pub(super) warner: Warner,
+    pub(super) keeper: Keeper,
     transitions: broadcast::Sender<AlarmEvent>,
     news: broadcast::Sender<News>,
     pub(super) site: Arc<Site>,
@@ -143,6 +149,7 @@ struct Past<'a> {
     recent: &'a [AlarmEvent],
     modes: Vec<ModeRecord>,
     levels: Vec<LevelRecord>,
+    learned: Kept,
     last_seen: Option<i64>,
     /// What the clock that its readings were stamped by says now.
     present: i64,
@@ -163,6 +170,9 @@ impl Driver {
         let (figures, news) = Figures::refold(&self.site, &self.journal, &past.standing, past.last_seen, present);
         self.figures = figures;
         self.say(news);
+        let Kept { lessons, upto, unreadable, .. } = past.learned;
+        let kept = !lessons.is_empty() || !unreadable.is_empty();
+        let recalled = learned::recall(&mut self.storage, lessons, upto, &binding_of);
         let (orphans, known) = warm::restore(&mut self.storage, past.standing, past.recent, &binding_of, present);
         self.standing = known;
         for orphan in orphans {
@@ -171,13 +181,18 @@ impl Driver {
         self.resume(past.modes, past.recent, present);
         self.warner.restore(&past.levels, &self.site.warning, present);
         self.warner.gather(&self.standing, &self.storage, &self.site, present);
-        let shown = warm::replay(&mut self.storage, &self.journal, present)?;
+        let shown = warm::replay(&mut self.storage, &self.journal, &recalled, present)?;
         warm::ended(&mut self.storage, past.recent, &binding_of, present);
         let clock_good = past.present == now.wall.0;
-        tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
+        let (alarms, recalled) = (self.standing.len(), recalled.len());
+        tracing::info!(readings = shown, alarms, recalled, clock_good, "warm start");
+        self.keeper = Keeper::begin(&self.storage, kept, now);
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
         self.look(now);
+        if upto > self.journal.head(Lane::Telemetry).borrow().seq || !unreadable.is_empty() {
+            self.mend_learned(&unreadable, now);
+        }
         Ok(())
     }
 
@@ -204,6 +219,7 @@ impl Driver {
                 () = tokio::time::sleep_until(deadline) => self.wake(),
             }
         }
+        self.keep_learned(None);
     }
 
     fn take(&mut self, input: Input) {
@@ -245,9 +261,11 @@ impl Driver {
     fn point(&mut self, point: &NewPoint) {
         let now = self.clock.now();
         let watched = Watched::of(&point.spec);
-        for binding in self.storage.watch(point.id, &point.meta, watched, &self.site, now) {
+        let fresh = self.storage.watch(point.id, &point.meta, watched, &self.site, now);
+        for binding in fresh.clone() {
             self.storage.engine().enlist(binding);
         }
+        self.keeper.count(&self.storage, fresh, now);
         self.warner.count(&self.storage);
         self.tell_tee(|| Heard::Point(Box::new(point.clone())));
     }
@@ -262,7 +280,8 @@ impl Driver {
     /// When something is to happen by itself.
     fn next_deadline(&mut self) -> Mono {
         let figures = self.figures.next_deadline(self.clock.now());
-        let others = [self.storage.engine().next_deadline(), self.warner.next_deadline(&self.site)];
+        let kept = self.keeper.next_deadline();
+        let others = [self.storage.engine().next_deadline(), self.warner.next_deadline(&self.site), kept];
         others.into_iter().flatten().fold(figures, Mono::min)
     }
 
@@ -272,6 +291,9 @@ impl Driver {
         self.figures.tick(now, &mut told);
         self.say(told);
         self.look(now);
+        if self.keeper.is_due(now.mono) {
+            self.keep_learned(None);
+        }
     }
 
     /// To the alarm lane and to whoever looks on.
@@ -298,6 +320,12 @@ impl Driver {
             }
             Request::Snapshot { reply } => {
                 let _ = reply.send(self.snapshot());
+            }
+            Request::Learned { reply } => {
+                let _ = reply.send(self.beliefs());
+            }
+            Request::Forget { order, reply } => {
+                let _ = reply.send(self.forget(&order));
             }
             Request::Prepare { reply } => {
                 let _ = reply.send(self.prepare());
@@ -346,6 +374,21 @@ impl Driver {
         let event = if counted { names::undated(event) } else { event };
         let ticket = self.send(event.clone(), transition.detected);
         self.regard(binding, &event, transition.detected);
+        match transition.event {
+            EventName::Raise | EventName::Escalate | EventName::Return => {
+                self.keeper.moved(&self.storage, binding, transition.detected);
+            }
+            EventName::Acknowledge
+            | EventName::Reset
+            | EventName::ReAlarm
+            | EventName::Shelve
+            | EventName::Unshelve
+            | EventName::Suppress
+            | EventName::Unsuppress
+            | EventName::OutOfService
+            | EventName::ReturnToService
+            | EventName::Note => {}
+        }
         if transition.state == StateName::Normal {
             self.standing.remove(&binding);
         } else {
