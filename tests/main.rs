@@ -41,6 +41,7 @@ mod same_mind;
 mod clock_step;
 mod no_clock;
 mod lifecycle;
+mod learned;
 mod console;
 mod page;
 mod service;

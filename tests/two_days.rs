@@ -101,7 +101,7 @@ impl Rig {
         std::fs::create_dir_all(&config.path).unwrap();
         let sink = SinkSpec { name: STORE.to_owned(), lanes: &[Lane::Alarm, Lane::Telemetry] };
         let opened = Journal::open(&config, &catalog, &clock, &stats, &[sink]).unwrap();
-        let Opened { journal, standing, writers, present, .. } = opened;
+        let Opened { journal, standing, learned, writers, present, .. } = opened;
         let site = Arc::new(site(dir));
         let (mut ids, mut points) = (Vec::new(), Vec::new());
         for device in site.modbus.iter().flat_map(|line| &line.devices) {
@@ -130,6 +130,7 @@ impl Rig {
             recent: Vec::new(),
             modes: Vec::new(),
             levels: Vec::new(),
+            learned,
             last_seen: None,
             present,
         };

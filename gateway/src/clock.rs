@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gengfu_core::time::{Mono, Now, Wall};
 
-/// Where the counter starts: well above zero, so that the readings of an earlier run have a place on it.
+/// Where the counter starts: well above zero, so that the readings of an earlier run have a place on it. A run that goes on with
+/// what an earlier one had learned goes on with its counter too; see [`Clock::carry_on`].
 pub const ORIGIN: Mono = Mono(1 << 40);
 
 /// No time lies before this, 2024-01-01T00:00:00Z: there was no gengfu. A clock or a stamp that says so is not set.
@@ -42,6 +43,8 @@ struct Shared {
     uptime: i64,
     /// See [`Clock::hurry`].
     ahead: AtomicU64,
+    /// See [`Clock::carry_on`], ms.
+    carried: AtomicU64,
     /// A clock that is behind this is not set; see [`Clock::doubt`].
     known: AtomicI64,
     /// Counts of this boot are about.
@@ -66,6 +69,7 @@ impl Clock {
             origin: Instant::now(),
             uptime: uptime().unwrap_or(0),
             ahead: AtomicU64::new(0),
+            carried: AtomicU64::new(0),
             known: AtomicI64::new(i64::MIN),
             counted: AtomicBool::new(false),
             settling: Mutex::default(),
@@ -80,9 +84,27 @@ impl Clock {
         Now { mono: self.mono(), wall: self.wall() }
     }
 
-    /// [`ORIGIN`] plus the milliseconds since [`Clock::start`].
+    /// [`ORIGIN`] plus the milliseconds since [`Clock::start`], and what was carried on.
     pub fn mono(&self) -> Mono {
-        ORIGIN.plus(self.shared.origin.elapsed().as_millis() as u64 + self.ahead())
+        self.began().plus(self.shared.origin.elapsed().as_millis() as u64 + self.ahead())
+    }
+
+    /// What the counter would have shown at [`Clock::start`].
+    fn began(&self) -> Mono {
+        ORIGIN.plus(self.shared.carried.load(Ordering::Relaxed))
+    }
+
+    /// The counter shows `at` from here on, where that is more than it shows: it goes on where an earlier run's would be, so
+    /// that what is remembered on it needs no shifting. Everything else stays as it was. To be called before anybody has
+    /// kept what the counter showed. Gives by how much it went on, ms.
+    pub fn carry_on(&self, at: Mono) -> u64 {
+        let mut settling = self.settling();
+        let by = at.since(self.mono());
+        self.shared.carried.fetch_add(by, Ordering::Relaxed);
+        if let Some(since) = &mut settling.since {
+            since.mono = since.mono.plus(by);
+        }
+        by
     }
 
     /// Moves both clocks ahead by `ms`, of whoever holds a clone: a campaign lives through days in minutes. The gateway
@@ -97,7 +119,7 @@ impl Clock {
 
     /// Milliseconds since [`Clock::start`].
     pub fn up_ms(&self) -> u64 {
-        self.mono().since(ORIGIN)
+        self.mono().since(self.began())
     }
 
     /// UTC as the machine believes it. While its clock is not set: the time of the boot and what was counted since, where that
@@ -134,7 +156,7 @@ impl Clock {
     }
 
     fn count_at(&self, mono: Mono) -> Wall {
-        Wall(self.shared.uptime.saturating_add_unsigned(mono.since(ORIGIN)))
+        Wall(self.shared.uptime.saturating_add_unsigned(mono.since(self.began())))
     }
 
     /// Whether this time is a count of this boot.
@@ -191,7 +213,7 @@ impl Clock {
 
     /// The instant at which the counter will show `mono`, for a timer of the runtime.
     pub fn instant(&self, mono: Mono) -> tokio::time::Instant {
-        let far = Duration::from_millis(mono.since(ORIGIN).saturating_sub(self.ahead()).min(1 << 40));
+        let far = Duration::from_millis(mono.since(self.began()).saturating_sub(self.ahead()).min(1 << 40));
         let origin = self.shared.origin;
         tokio::time::Instant::from_std(origin.checked_add(far).unwrap_or(origin))
     }
@@ -266,6 +288,28 @@ mod tests {
         clock.set(-NOW);
         assert!(!clock.is_set());
         assert!((clock.wall().0 - NOW).abs() < 60_000, "the time goes on by the counter: {:?}", clock.wall());
+    }
+
+    #[test]
+    fn a_counter_that_is_carried_on_moves_nothing_else() {
+        const WEEK: u64 = 7 * 86_400_000;
+        let clock = at(NOW);
+        clock.hurry(SETTLED);
+        assert_eq!(clock.booted(), None, "it has been looked at once");
+        let (before, up, count) = (clock.mono(), clock.up_ms(), clock.count());
+        clock.carry_on(Mono(0));
+        clock.carry_on(before);
+        assert!(clock.mono().since(before) < 10_000, "it never runs backwards");
+        clock.carry_on(before.plus(WEEK));
+        let near = |a: u64, b: u64| a >= b && a - b < 10_000;
+        assert!(near(clock.mono().0, before.plus(WEEK).0), "{:?}", clock.mono());
+        assert!(near(clock.up_ms(), up) && near(clock.count().0 as u64, count.0 as u64));
+        assert!((clock.wall().0 - NOW - SETTLED as i64).abs() < 10_000);
+        let due = clock.instant(clock.mono().plus(1_000)) - tokio::time::Instant::from_std(clock.shared.origin);
+        assert!(due < Duration::from_secs(10), "a second from now, and what was hurried is past: {due:?}");
+        // the week is no step of the clock against the counter
+        clock.hurry(SETTLED);
+        assert!(clock.booted().is_some());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What moves between the rooms. Data goes one way: source, engine, journal, then forward, notify and console.
 
 use gengfu_core::alarm::{EventName, ModeName, Priority, StateName};
+use gengfu_core::detect::{Params, State};
 use gengfu_core::quality::Reason;
 use gengfu_core::reading::{Delivery, Reading};
-use gengfu_core::time::Wall;
+use gengfu_core::time::{Now, Wall};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::EARLIEST;
@@ -22,6 +23,8 @@ pub struct Batch {
     pub history: bool,
     /// Set where the sender is owed an acknowledgement once this batch is synced.
     pub receipt: Option<Receipt>,
+    /// What detectors know, all readings before this batch included; goes from the engine to the journal.
+    pub learned: Option<Box<Learned>>,
 }
 
 impl Batch {
@@ -44,6 +47,23 @@ pub struct Receipt {
     pub mark: std::sync::Arc<tokio::sync::watch::Sender<u64>>,
     /// The last message that this batch holds.
     pub token: u64,
+}
+
+/// What detectors have learned by one moment, to be kept beyond the run. It stands for all that was kept before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    pub at: Now,
+    pub lessons: Vec<Lesson>,
+}
+
+/// What one rule has learned of one point, and by which parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lesson {
+    pub rule: String,
+    pub device: String,
+    pub point: String,
+    pub params: Params,
+    pub state: State,
 }
 
 /// A message that was received and could not become a reading.

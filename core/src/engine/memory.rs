@@ -1,7 +1,9 @@
 //! What a detector remembers, taken out and put in: between two runs, or from old tables to new ones.
 
+use super::tables::detector;
 use super::{Engine, set};
-use crate::detect::{Params, State};
+use crate::detect::{Kind, LEARNED, Params, State};
+use crate::time::Now;
 
 impl Engine<'_> {
     /// The state of a binding's detector.
@@ -62,5 +64,25 @@ impl Engine<'_> {
             b.recalled = true;
         }
         recalled
+    }
+
+    /// Forgets what a detector has learned, by a person's word: the sensor was replaced, what it measures has changed for good.
+    /// It begins anew; where its condition stands, that goes on standing until what is learned then says otherwise, so no
+    /// alarm moves. `false`, and nothing is changed, where the detector learns nothing. What fell due before `now` must have
+    /// been served.
+    pub fn forget(&mut self, binding: u32, now: Now) -> bool {
+        let now = self.onward(now);
+        let Some(params) = self.params(binding).filter(|params| params.memory_ms() == LEARNED) else { return false };
+        let stands = self.standing(binding);
+        if !self.put(binding, params.fresh(now)) {
+            return false;
+        }
+        let slot = self.tables.bindings.get(binding as usize).map(|b| b.slot as usize);
+        if let Some((slot, stands)) = slot.zip(stands) {
+            let line = (stands.level, stands.limit);
+            detector!(get_mut, self.tables, &params, slot, |p, s| Kind::stand(s, p, line, stands.onset, now));
+        }
+        self.rearm(binding, now.mono);
+        true
     }
 }

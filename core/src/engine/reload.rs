@@ -71,7 +71,7 @@ impl Engine<'_> {
         self.settle_one(binding, now, sink);
     }
 
-    fn params(&self, binding: u32) -> Option<Params> {
+    pub(super) fn params(&self, binding: u32) -> Option<Params> {
         let rule = self.tables.bindings.get(binding as usize)?.rule;
         self.tables.rules.get(rule.0 as usize).map(|rule| rule.params)
     }

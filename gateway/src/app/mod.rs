@@ -12,6 +12,8 @@ mod supervise;
 mod tests;
 #[cfg(test)]
 mod figures_tests;
+#[cfg(test)]
+mod learned_tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,11 +79,16 @@ impl Gateway {
     }
 
     /// The same on sources of the caller's.
-    async fn start_with(
+    async fn start_with(site: Site, sources: impl FnOnce(&source::Context) -> Vec<SourceTask>) -> Result<Self, String> {
+        Self::start_by(Clock::start(), site, sources).await
+    }
+
+    /// The same by a clock of the caller's, which has just been started.
+    async fn start_by(
+        clock: Clock,
         mut site: Site,
         sources: impl FnOnce(&source::Context) -> Vec<SourceTask>,
     ) -> Result<Self, String> {
-        let clock = Clock::start();
         let stats: SharedStats = Arc::new(Stats::default());
         let catalog = Catalog::default();
         own::complete(&mut site);
@@ -92,7 +99,7 @@ impl Gateway {
 
         belongs(&site)?;
         let opened = Journal::open(&site.journal, &catalog, &clock, &stats, &sinks(&site)).map_err(|e| e.0)?;
-        let Opened { journal, standing, modes, levels, cause, last_seen, present, writers } = opened;
+        let Opened { journal, standing, modes, levels, learned, cause, last_seen, present, writers } = opened;
         // The journal knows more about the clock than the clock.
         let started = clock.wall().0;
         tell_start(&journal, cause, last_seen, started);
@@ -113,6 +120,7 @@ impl Gateway {
             modes,
             tests,
             levels,
+            learned,
             last_seen,
             present,
         })?;

@@ -8,6 +8,7 @@ pub mod check;
 mod columns;
 mod demo;
 mod export;
+mod learned;
 mod letters;
 mod log;
 mod modes;
@@ -105,6 +106,12 @@ enum Command {
     Modes(modes::Modes),
     /// Ask a running gateway how well its alarms serve people: too many, of no use, not looked at. 报警绩效
     Performance(performance::Performance),
+    /// Ask a running gateway what the rules that learn hold to be normal. 已学常态
+    Learned(learned::Learned),
+    /// Have a rule forget what it has learned of a point, and learn again: a sensor was replaced. 重新学习
+    ///
+    /// What stands goes on standing until what is learned then says otherwise.
+    LearnAgain(learned::LearnAgain),
     /// Ask a running gateway how it is. 状态
     ///
     /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, or the configuration is wrong;
@@ -141,6 +148,8 @@ pub fn main() -> ExitCode {
         Command::Export(asked) => export::run(asked),
         Command::Dead(asked) => on_runtime("warn", letters::dead(asked)),
         Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
+        Command::Learned(asked) => on_runtime("warn", learned::list(asked)),
+        Command::LearnAgain(asked) => on_runtime("warn", learned::again(asked)),
         Command::Performance(asked) => on_runtime("warn", performance::run(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),

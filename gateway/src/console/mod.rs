@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::Site;
-use crate::driver::{EngineHandle, Report, Snapshot};
+use crate::driver::{EngineHandle, Held, Report, Snapshot};
 use crate::journal::Journal;
 use crate::reload::Reloads;
 use crate::stop::Stop;
@@ -117,6 +117,11 @@ impl App {
     /// How well the alarms serve people; `None` where the engine does not answer in time.
     async fn performance(&self) -> Option<Report> {
         timeout(ENGINE_LIMIT, self.engine.performance()).await.ok().flatten()
+    }
+
+    /// What the rules that learn believe; `None` where the engine does not answer in time.
+    async fn learned(&self) -> Option<Vec<Held>> {
+        timeout(ENGINE_LIMIT, self.engine.learned()).await.ok().flatten()
     }
 
     /// How each link is. What was counted before the clock was set is told as the time it became.

@@ -3,6 +3,7 @@
 
 mod bonds;
 mod fact;
+mod learned;
 mod modes;
 mod names;
 mod persons;
@@ -21,13 +22,14 @@ use std::time::Duration;
 use gengfu_core::alarm::ModeName;
 use gengfu_core::engine::Command;
 use gengfu_core::reading::{PointId, Reading};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::catalog::PointMeta;
 use crate::config::checked::PointSpec;
 use crate::flow::{AlarmEvent, Batch};
 use crate::journal::{Journal, LevelRecord, ModeRecord, Ticket};
 
+pub use learned::{Belief, Forgotten, Held};
 pub use modes::tests_of;
 pub use news::News;
 pub use performance::{Day, Name, Names, Report};
@@ -83,6 +85,15 @@ pub enum Request {
     Performance {
         reply: oneshot::Sender<Report>,
     },
+    /// What the rules that learn believe.
+    Learned {
+        reply: oneshot::Sender<Vec<Held>>,
+    },
+    /// A person has a rule forget what it has learned of a point.
+    Forget {
+        order: ForgetOrder,
+        reply: oneshot::Sender<Result<ForgetDone, CommandError>>,
+    },
     /// A person lets the warning level fall.
     Release {
         by: String,
@@ -124,6 +135,24 @@ pub struct ModeOrder {
     pub begin: Option<(ModeName, u64)>,
     pub by: String,
     pub reason: String,
+}
+
+/// What a person has forgotten: a sensor was replaced, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgetOrder {
+    pub rule: String,
+    /// `device/point`.
+    pub point: String,
+    pub by: String,
+    pub reason: String,
+}
+
+/// What was forgotten, where that stands in the alarm lane, and a watch that shows 1 once the journal no longer knows it.
+#[derive(Debug)]
+pub struct ForgetDone {
+    pub record: Forgotten,
+    pub ticket: Ticket,
+    pub kept: watch::Receiver<u64>,
 }
 
 /// A mode begun or ended, and where that stands in the alarm lane.
@@ -232,6 +261,22 @@ impl EngineHandle {
         let done = self.ask(|reply| Request::Mode { order, reply }).await.ok_or(CommandError::Stopped)??;
         self.durable(done.ticket).await?;
         Ok(done.record)
+    }
+
+    /// What each rule that learns believes of each of its points; `None` if the engine does not answer.
+    pub async fn learned(&self) -> Option<Vec<Held>> {
+        self.ask(|reply| Request::Learned { reply }).await
+    }
+
+    /// Has a rule forget what it has learned of a point; returns once that is on disk.
+    pub async fn forget(&self, order: ForgetOrder) -> Result<Forgotten, CommandError> {
+        let ForgetDone { record, ticket, mut kept } =
+            self.ask(|reply| Request::Forget { order, reply }).await.ok_or(CommandError::Stopped)??;
+        self.durable(ticket).await?;
+        match tokio::time::timeout(COMMIT_LIMIT, kept.wait_for(|token| *token > 0)).await {
+            Ok(Ok(_)) => Ok(record),
+            Ok(Err(_)) | Err(_) => Err(CommandError::NotDurable),
+        }
     }
 
     /// Lets the warning level fall in the name of `by`; returns once that is on disk.

@@ -52,7 +52,7 @@ impl Driver {
     }
 
     /// Which alarm is meant: by its id, or as `rule@device/point`.
-    fn target(&self, text: &str) -> Result<Target, CommandError> {
+    pub(super) fn target(&self, text: &str) -> Result<Target, CommandError> {
         let Some((rule, point)) = text.split_once('@') else {
             let id = u64::from_str_radix(text, 16).map_err(|_| CommandError::NoSuchAlarm)?;
             return Ok(Target::Alarm(AlarmId(id)));

@@ -1,6 +1,6 @@
 //! What the engine said goes out: to the alarm lane, to what is counted of alarms, to whoever listens.
 
-use gengfu_core::alarm::{StateName, Transition};
+use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::time::{Now, Wall};
 
 use super::names::Deed;
@@ -43,6 +43,21 @@ impl Driver {
         let event = if counted { names::undated(event) } else { event };
         let ticket = self.send(event.clone(), transition.detected);
         self.regard(binding, &event, transition.detected);
+        match transition.event {
+            EventName::Raise | EventName::Escalate | EventName::Return => {
+                self.keeper.moved(&self.storage, binding, transition.detected);
+            }
+            EventName::Acknowledge
+            | EventName::Reset
+            | EventName::ReAlarm
+            | EventName::Shelve
+            | EventName::Unshelve
+            | EventName::Suppress
+            | EventName::Unsuppress
+            | EventName::OutOfService
+            | EventName::ReturnToService
+            | EventName::Note => {}
+        }
         if transition.state == StateName::Normal {
             self.standing.remove(&binding);
         } else {

@@ -162,7 +162,7 @@ impl Fresh {
         let mut shown = Shown::default();
         let memory = self.memory.min(warm::MAX_REPLAY_MS);
         if memory > 0 {
-            warm::past(journal, memory, now, &mut |Past { seq, reading, delivery, then }| {
+            warm::past(journal, (memory, None), now, &mut |Past { seq, reading, delivery, then }| {
                 if self.points.contains(&reading.point) {
                     storage.engine().warm(&reading, delivery, then);
                     if seq > head {
@@ -244,6 +244,7 @@ impl Driver {
         }
         self.storage.engine().regard_all(now, &mut Collect(&mut self.out));
         self.publish(None);
+        self.keep_learned(None);
         let points = self.storage.watched().map(|point| point.last.point).collect();
         Switched { points, carried, fresh: fresh.len(), closed }
     }

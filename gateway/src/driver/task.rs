@@ -3,28 +3,29 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gengfu_core::alarm::{StateName, Transition};
+use gengfu_core::alarm::Transition;
 use gengfu_core::engine::{Event, ModeChange, Sink};
 use gengfu_core::quality::{Quality, Reason};
 use gengfu_core::reading::{PointId, Reading};
-use gengfu_core::time::{Mono, Now, Wall};
+use gengfu_core::time::{Mono, Now};
 use tokio::sync::{broadcast, mpsc};
 
-use super::names::Deed;
+use super::learned::Keeper;
 use super::news::News;
-use super::performance::{self, Figures};
+use super::performance::Figures;
 use super::refusals::Refusals;
 use super::reload::{Heard, Tee};
 use super::storage::{Storage, Watched};
 use super::warning::Warner;
 use super::{
-    Done, EngineHandle, INPUTS, Input, ModeDone, NEWS, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, names, warm,
+    Done, EngineHandle, INPUTS, Input, ModeDone, NEWS, NewPoint, REQUESTS, Request, Snapshot, TRANSITIONS, learned,
+    warm,
 };
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{PointSpec, Site};
 use crate::flow::{AlarmEvent, Batch};
-use crate::journal::{Entry, Journal, LevelRecord, ModeRecord, Ticket};
+use crate::journal::{Journal, Kept, Lane, LevelRecord, ModeRecord};
 use crate::telemetry::{RefusedReason, SharedStats};
 
 /// Inputs taken in one go before requests and deadlines get their turn.
@@ -53,6 +54,8 @@ pub struct Setup {
     pub tests: Vec<AlarmEvent>,
     /// The levels of the site then.
     pub levels: Vec<LevelRecord>,
+    /// What detectors had learned by then.
+    pub learned: Kept,
     pub last_seen: Option<i64>,
     /// See [`crate::journal::Opened`].
     pub present: Now,
@@ -79,6 +82,7 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         refusals: Refusals::default(),
         tee: None,
         warner: Warner::default(),
+        keeper: Keeper::default(),
         figures: Figures::new(&setup.site, setup.clock.now()),
         transitions,
         news,
@@ -88,8 +92,8 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    let Setup { points, standing, recent, modes, tests, levels, last_seen, present, .. } = setup;
-    let past = Past { standing, recent: &recent, modes, tests: &tests, levels, last_seen, present };
+    let Setup { points, standing, recent, modes, tests, levels, learned, last_seen, present, .. } = setup;
+    let past = Past { standing, recent: &recent, modes, tests: &tests, levels, learned, last_seen, present };
     engine.warm_start(&points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
@@ -107,12 +111,13 @@ pub(super) struct Driver {
     pub(super) tee: Option<Tee>,
     pub(super) figures: Figures,
     pub(super) warner: Warner,
-    transitions: broadcast::Sender<AlarmEvent>,
+    pub(super) keeper: Keeper,
+    pub(super) transitions: broadcast::Sender<AlarmEvent>,
     news: broadcast::Sender<News>,
     pub(super) site: Arc<Site>,
     pub(super) catalog: Catalog,
     pub(super) clock: Clock,
-    stats: SharedStats,
+    pub(super) stats: SharedStats,
     pub(super) journal: Journal,
 }
 
@@ -149,6 +154,7 @@ struct Past<'a> {
     modes: Vec<ModeRecord>,
     tests: &'a [AlarmEvent],
     levels: Vec<LevelRecord>,
+    learned: Kept,
     last_seen: Option<i64>,
     /// What the clock that its readings were stamped by says, and when it was looked at.
     present: Now,
@@ -169,6 +175,9 @@ impl Driver {
         let (figures, news) = Figures::refold(&self.site, &self.journal, &past.standing, past.last_seen, present);
         self.figures = figures;
         self.say(news);
+        let Kept { lessons, upto, unreadable, .. } = past.learned;
+        let kept = !lessons.is_empty() || !unreadable.is_empty();
+        let recalled = learned::recall(&mut self.storage, lessons, upto, &binding_of);
         let (orphans, known) = warm::restore(&mut self.storage, past.standing, past.recent, &binding_of, present);
         self.standing = known;
         for orphan in orphans {
@@ -177,13 +186,18 @@ impl Driver {
         self.resume(past.modes, past.tests, present);
         self.warner.restore(&past.levels, &self.site.warning, present);
         self.warner.gather(&self.standing, &self.storage, &self.site, present);
-        let shown = warm::replay(&mut self.storage, &self.journal, present)?;
+        let shown = warm::replay(&mut self.storage, &self.journal, &recalled, present)?;
         warm::ended(&mut self.storage, past.recent, &binding_of, present);
         let clock_good = present.at(now.mono).wall.0.abs_diff(now.wall.0) <= ROUNDED;
-        tracing::info!(readings = shown, alarms = self.standing.len(), clock_good, "warm start");
+        let (alarms, recalled) = (self.standing.len(), recalled.len());
+        tracing::info!(readings = shown, alarms, recalled, clock_good, "warm start");
+        self.keeper = Keeper::begin(&self.storage, kept, now);
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);
         self.look(now);
+        if upto > self.journal.head(Lane::Telemetry).borrow().seq || !unreadable.is_empty() {
+            self.mend_learned(&unreadable, now);
+        }
         Ok(())
     }
 
@@ -210,6 +224,7 @@ impl Driver {
                 () = tokio::time::sleep_until(deadline) => self.wake(),
             }
         }
+        self.keep_learned(None);
     }
 
     fn take(&mut self, input: Input) {
@@ -251,9 +266,11 @@ impl Driver {
     fn point(&mut self, point: &NewPoint) {
         let now = self.clock.now();
         let watched = Watched::of(&point.spec);
-        for binding in self.storage.watch(point.id, &point.meta, watched, &self.site, now) {
+        let fresh = self.storage.watch(point.id, &point.meta, watched, &self.site, now);
+        for binding in fresh.clone() {
             self.storage.engine().enlist(binding);
         }
+        self.keeper.count(&self.storage, fresh, now);
         self.warner.count(&self.storage);
         self.tell_tee(|| Heard::Point(Box::new(point.clone())));
     }
@@ -268,7 +285,8 @@ impl Driver {
     /// When something is to happen by itself.
     fn next_deadline(&mut self) -> Mono {
         let figures = self.figures.next_deadline(self.clock.now());
-        let others = [self.storage.engine().next_deadline(), self.warner.next_deadline(&self.site)];
+        let kept = self.keeper.next_deadline();
+        let others = [self.storage.engine().next_deadline(), self.warner.next_deadline(&self.site), kept];
         others.into_iter().flatten().fold(figures, Mono::min)
     }
 
@@ -278,6 +296,9 @@ impl Driver {
         self.figures.tick(now, &mut told);
         self.say(told);
         self.look(now);
+        if self.keeper.is_due(now.mono) {
+            self.keep_learned(None);
+        }
     }
 
     /// To the alarm lane and to whoever looks on.
@@ -304,6 +325,12 @@ impl Driver {
             }
             Request::Snapshot { reply } => {
                 let _ = reply.send(self.snapshot());
+            }
+            Request::Learned { reply } => {
+                let _ = reply.send(self.beliefs());
+            }
+            Request::Forget { order, reply } => {
+                let _ = reply.send(self.forget(&order));
             }
             Request::Prepare { reply } => {
                 let _ = reply.send(self.prepare());

@@ -9,6 +9,7 @@ use gengfu_core::engine::Policy;
 use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 
+use super::learned::Recalled;
 use super::storage::Storage;
 use crate::flow::AlarmEvent;
 use crate::journal::{Came, Journal, Record, Seq};
@@ -122,15 +123,25 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(Str
     }
 }
 
-/// Shows the detectors what the journal holds of their memory, in the order it came. That ends where the last run ended,
-/// however long ago: what was pending then is pending now. `present` is what the clock they were stamped by says now: time
-/// spent off counts where that is known. Returns how many readings were shown.
-pub(super) fn replay(storage: &mut Storage, journal: &Journal, present: Now) -> Result<u64, String> {
-    let memory = storage.memory_ms().min(MAX_REPLAY_MS);
-    journal.remember(memory);
+/// Shows the detectors what the journal holds of their memory, and those that go on with what they had learned what came since, in the
+/// order it came. That ends where the last run ended, however long ago: what was pending then is pending now. `present` is
+/// what the clock they were stamped by says now: time spent off counts where that is known. Returns how many readings were
+/// shown.
+pub(super) fn replay(
+    storage: &mut Storage,
+    journal: &Journal,
+    recalled: &Recalled,
+    present: Now,
+) -> Result<u64, String> {
+    journal.remember(storage.memory_ms().min(MAX_REPLAY_MS));
+    let memory = recalled.memory_of_others(storage).min(MAX_REPLAY_MS);
     let mut shown = 0;
-    past(journal, memory, present, &mut |past| {
-        storage.engine().warm(&past.reading, past.delivery, past.then);
+    past(journal, (memory, recalled.behind()), present, &mut |Past { seq, reading, delivery, then }| {
+        if recalled.knows(seq) {
+            storage.engine().warm_known(&reading, delivery, then);
+        } else {
+            storage.engine().warm(&reading, delivery, then);
+        }
         shown += 1;
     })?;
     Ok(shown)
@@ -145,9 +156,14 @@ pub(super) struct Past {
     pub(super) then: Now,
 }
 
-/// What the journal holds of the last `memory_ms`, in the order it came.
-pub(super) fn past(journal: &Journal, memory_ms: u64, now: Now, visit: &mut dyn FnMut(Past)) -> Result<(), String> {
-    journal.replay(memory_ms, &mut |record: Record, came: Came| {
+/// What the journal holds within this reach ([`Journal::replay_since`]), in the order it came.
+pub(super) fn past(
+    journal: &Journal,
+    (memory_ms, behind): (u64, Option<(Seq, u64)>),
+    now: Now,
+    visit: &mut dyn FnMut(Past),
+) -> Result<(), String> {
+    journal.replay_since(memory_ms, behind, &mut |record: Record, came: Came| {
         let at = Wall(record.at_ns.div_euclid(1_000_000));
         let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
         visit(Past { seq: record.seq, reading, delivery: came.delivery, then: ago(now, Wall(came.at)) });

@@ -49,7 +49,7 @@ const fn big(lane: Lane) -> &'static [Table] {
 const fn small(lane: Lane) -> &'static [&'static str] {
     match lane {
         Lane::Alarm => &["meta", "epoch", "sink", "delivery", "standing"],
-        Lane::Telemetry => &["meta", "epoch", "sink", "delivery", "series", "sealed"],
+        Lane::Telemetry => &["meta", "epoch", "sink", "delivery", "series", "sealed", schema::LEARNED],
     }
 }
 
@@ -239,6 +239,11 @@ impl Copy {
             rest.keys.push(keys.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?);
         }
         for table in small(self.lane) {
+            // A journal that was last run by a gengfu of before lacks one.
+            if !schema::has(&tx, table)? {
+                rest.small.push(Rows::new());
+                continue;
+            }
             let mut rows = tx.prepare(&format!("SELECT * FROM {table}"))?;
             let columns = rows.column_count();
             rest.small.push(rows.query_map([], |row| values(row, columns))?.collect::<rusqlite::Result<_>>()?);

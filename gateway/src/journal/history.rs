@@ -10,7 +10,7 @@ use super::chunk::{self, HOUR, Summary};
 use super::codec::{self, Item};
 use super::queue::WINDOW_MS;
 use super::seal::Sealed;
-use super::{Bucket, Came, Record, undated};
+use super::{Bucket, Came, Record, Seq, undated};
 
 /// Buckets of one answer; a finer step is made as coarse as this needs.
 pub const MAX_BUCKETS: usize = 10_000;
@@ -140,11 +140,20 @@ const BEYOND: i64 = 60_000;
 /// Batches of one replay: the start must be quick.
 const MOST_BATCHES: usize = 50_000;
 
-/// The newest records, in order of seq: those that came within `memory` ms of the newest of all, and a little more. With
-/// each goes when it came (UTC ms, never running backwards) and how. The time of a commit is when its readings came,
-/// within the commit window; a clock that was set back in between is taken out of the account.
-pub(super) fn replay(conn: &Connection, memory: i64, visit: &mut dyn FnMut(Record, Came)) -> rusqlite::Result<()> {
-    let mut rows = newest(conn, memory.saturating_add(BEYOND))?;
+/// How much of the past a replay shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// What came within so many ms of the newest of all.
+    pub memory: i64,
+    /// And what is numbered higher than this, where it came within so many ms.
+    pub behind: Option<(Seq, i64)>,
+}
+
+/// The newest records, in order of seq: those within reach, and a little more. With each goes when it came (UTC ms, never
+/// running backwards) and how. The time of a commit is when its readings came, within the commit window; a clock that was set
+/// back in between is taken out of the account.
+pub(super) fn replay(conn: &Connection, reach: Reach, visit: &mut dyn FnMut(Record, Came)) -> rusqlite::Result<()> {
+    let mut rows = newest(conn, Reach { memory: reach.memory.saturating_add(BEYOND), ..reach })?;
     rows.reverse();
     let mut body = conn.prepare_cached("SELECT body, history FROM batch WHERE first_seq = ?1")?;
     let mut came_last = i64::MIN;
@@ -166,6 +175,14 @@ pub(super) fn replay(conn: &Connection, memory: i64, visit: &mut dyn FnMut(Recor
     Ok(())
 }
 
+/// What passed from the first batch behind the number `upto` to the newest, ms by the line of a replay, and the stamp of the
+/// newest. `None` where nothing lies behind it.
+pub(super) fn passed(conn: &Connection, upto: Seq, most: i64) -> rusqlite::Result<Option<(i64, i64)>> {
+    let rows = newest(conn, Reach { memory: i64::MIN, behind: Some((upto, most)) })?;
+    let first = rows.iter().rev().find(|row| row.first.unsigned_abs() > upto);
+    Ok(first.zip(rows.first()).map(|(first, newest)| (newest.on.saturating_sub(first.on), newest.stamp)))
+}
+
 /// A batch with the time of its commit, by its own clock and on a line that only runs forward.
 struct Placed {
     first: i64,
@@ -173,15 +190,18 @@ struct Placed {
     on: i64,
 }
 
-/// The batches of the last `memory` ms, newest first.
-fn newest(conn: &Connection, memory: i64) -> rusqlite::Result<Vec<Placed>> {
+/// The batches within reach, newest first.
+fn newest(conn: &Connection, Reach { memory, behind }: Reach) -> rusqlite::Result<Vec<Placed>> {
     let mut rows = conn.prepare("SELECT first_seq, stamp FROM batch ORDER BY first_seq DESC LIMIT ?1")?;
     let mut rows = rows.query([MOST_BATCHES as i64])?;
     let mut placed: Vec<Placed> = Vec::new();
     while let Some(row) = rows.next()? {
         let (first, stamp): (i64, i64) = (row.get(0)?, row.get(1)?);
         let on = placed.last().map_or(stamp, |next| next.on.saturating_sub((next.stamp - stamp).max(0)));
-        if placed.first().is_some_and(|end| end.on.saturating_sub(on) > memory) {
+        let age = placed.first().map_or(0, |end| end.on.saturating_sub(on));
+        // Numbers up to that at which the next newer batch begins.
+        let news = |(seq, _): &(Seq, i64)| placed.last().is_none_or(|next| next.first.unsigned_abs() > seq + 1);
+        if age > behind.filter(news).map_or(memory, |(_, most)| memory.max(most)) {
             break;
         }
         placed.push(Placed { first, stamp, on });

@@ -42,6 +42,7 @@ mod series;
 mod delivery;
 mod deliveries;
 mod lane;
+mod learned;
 mod ring;
 mod alarm;
 mod queue;
@@ -74,6 +75,7 @@ pub use chain::ChainReport;
 pub use entry::{BEGUN, Entry, LevelRecord, ModeRecord, StartCause};
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;
+pub use learned::{Kept, KeptLesson};
 pub use letters::{Letters, Redrive, Redriven};
 pub use look_back::Found;
 pub use manifest::{LaneCopy, Manifest};
@@ -227,6 +229,8 @@ pub struct Opened {
     pub modes: Vec<ModeRecord>,
     /// The levels of the site that are above their base.
     pub levels: Vec<LevelRecord>,
+    /// What detectors had learned. The clock's counter goes on from there.
+    pub learned: Kept,
     pub cause: StartCause,
     /// Wall time of the last thing the previous run wrote, if there was one.
     pub last_seen: Option<i64>,
@@ -391,8 +395,19 @@ impl Journal {
     /// The records that came within `memory_ms` of the newest, in order, for the engine's warm start; blocking, before the
     /// runtime is busy.
     pub fn replay(&self, memory_ms: u64, visit: &mut dyn FnMut(Record, Came)) -> Result<(), String> {
-        let memory = i64::try_from(memory_ms).unwrap_or(i64::MAX);
-        self.inner.telemetry.core.readers.read(|conn| history::replay(conn, memory, visit))
+        self.replay_since(memory_ms, None, visit)
+    }
+
+    /// The same, and those behind this number that came within so many milliseconds.
+    pub fn replay_since(
+        &self,
+        memory_ms: u64,
+        behind: Option<(Seq, u64)>,
+        visit: &mut dyn FnMut(Record, Came),
+    ) -> Result<(), String> {
+        let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        let reach = history::Reach { memory: ms(memory_ms), behind: behind.map(|(seq, most)| (seq, ms(most))) };
+        self.inner.telemetry.core.readers.read(|conn| history::replay(conn, reach, visit))
     }
 
     /// The transitions since `wall` (UTC ms), the newest `max` at most, oldest first; blocking, before the runtime is busy.

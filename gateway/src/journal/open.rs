@@ -18,6 +18,7 @@ use super::delivery::{Fate, Map};
 use super::holes::Hole;
 use super::instant::Instants;
 use super::lane::{Hand, LaneCore};
+use super::learned::{self, Kept};
 use super::queue::{QUEUE_READINGS, WINDOW_READINGS};
 use super::retention::Retention;
 use super::series::{self, Series};
@@ -77,6 +78,7 @@ struct FoundTelemetry {
     found: Found,
     series: Vec<(usize, PointMeta)>,
     instants: Instants,
+    learned: Kept,
 }
 
 pub(super) fn open(
@@ -99,7 +101,11 @@ pub(super) fn open(
         file::open(dir, Lane::Telemetry, alone, clock.wall().0, |conn| load_telemetry(conn, sinks))?;
     let cause = cause(&alarm.found.before, &telemetry.found.before);
     let last_seen = alarm.found.seen().max(telemetry.found.seen());
-    let present = orient(clock, &mut alarm.found, &mut telemetry.found, last_seen);
+    let mut present = orient(clock, &mut alarm.found, &mut telemetry.found, last_seen);
+    if let Some(then) = telemetry.learned.at {
+        let by = clock.carry_on(learned::goes_on(then, present.wall, telemetry.learned.passed));
+        present.mono = present.mono.plus(by);
+    }
     let now = clock.wall().0;
     let tales = tales(&alarm.found, &telemetry.found, cause, (first_start(dir), now));
     series::fill(catalog, telemetry.series);
@@ -131,7 +137,8 @@ pub(super) fn open(
         Arc::new(Inner { alarm: alarm_lane, telemetry: telemetry_lane, start, clock: clock.clone(), _lock: lock });
     let writers = Writers { inner: Arc::clone(&inner), threads };
     let FoundAlarm { standing, modes, levels, .. } = alarm;
-    Ok(Opened { journal: Journal { inner }, standing, modes, levels, cause, last_seen, present, writers })
+    let (journal, learned) = (Journal { inner }, telemetry.learned);
+    Ok(Opened { journal, standing, modes, levels, learned, cause, last_seen, present, writers })
 }
 
 /// What the clock that the newest readings were stamped by says now. Tells the clock what it was before, and each lane which
@@ -242,7 +249,7 @@ fn load_telemetry(conn: &Connection, sinks: &[SinkSpec]) -> rusqlite::Result<Fou
     let found = load(conn, Lane::Telemetry, sinks, (last, stamp))?;
     let sure = newest.map(|(.., sure)| sure).filter(|_| found.count().is_none());
     let found = Found { sure: sure.or(found.sure), ..found };
-    Ok(FoundTelemetry { found, series: series::load(conn)?, instants })
+    Ok(FoundTelemetry { found, series: series::load(conn)?, instants, learned: learned::read(conn)? })
 }
 
 fn load(
@@ -435,7 +442,7 @@ fn core(
     let mut core = LaneCore::new(lane, dir.join(schema::file_name(lane)), clock, head, deliveries);
     core.undated = Mutex::new(found.undated.clone());
     core.known = known;
-    (core, Boot { epoch, cause, started: clock.wall().0 })
+    (core, Boot { lane, epoch, cause, started: clock.wall().0 })
 }
 
 fn settle_for_all(deliveries: &mut Deliveries, ranges: &[(Seq, Seq)], fate: &Fate, now: Mono) {

@@ -53,6 +53,10 @@ impl Queue {
         self.waiting += weight;
         self.owed.waiting += if batch.receipt.is_some() { weight } else { 0 };
         self.receipt |= batch.receipt.is_some();
+        if batch.learned.is_some() {
+            // What is known now stands for what was known before; while the disk is sick only one of them takes memory.
+            self.batches.iter_mut().for_each(|before| before.learned = None);
+        }
         self.batches.push_back(batch);
         let due = self.receipt || self.waiting >= WINDOW_READINGS;
         Ok(first || (due && !was_due))
@@ -121,6 +125,18 @@ mod tests {
         let receipt = Receipt { mark: std::sync::Arc::new(tokio::sync::watch::Sender::new(0)), token: 1 };
         queue.push(Batch { receipt: Some(receipt), ..batch(1) }, Mono(11)).expect("room");
         assert_eq!(queue.due(), Some(Mono(0)));
+    }
+
+    #[test]
+    fn what_is_known_now_stands_for_what_was_known_before() {
+        let learned = |lessons| Some(Box::new(crate::flow::Learned { at: gengfu_core::time::Now::default(), lessons }));
+        let mut queue = Queue::default();
+        for _ in 0..3 {
+            queue.push(Batch { learned: learned(Vec::new()), ..batch(2) }, Mono(5)).expect("room");
+        }
+        queue.push(batch(2), Mono(5)).expect("room");
+        let kept: Vec<bool> = queue.take_due(Mono(5 + WINDOW_MS)).iter().map(|batch| batch.learned.is_some()).collect();
+        assert_eq!(kept, [false, false, true, false], "and no reading goes with it");
     }
 
     #[test]

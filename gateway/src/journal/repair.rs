@@ -48,8 +48,10 @@ pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<()
     replace(path, lane, why, now, |fresh| {
         let Ok(old) = schema::reader(path) else { return Copied::nothing() };
         let clock = Clock::start();
-        let copied =
-            tables(lane).iter().map(|table| copy(&old, fresh, table, &clock)).fold(Copied::default(), Copied::plus);
+        // A file of before lacks one table, which is no damage.
+        let there = |table: &&Table| table.name != schema::LEARNED || schema::has(&old, table.name).unwrap_or(true);
+        let copied = tables(lane).iter().filter(there).map(|table| copy(&old, fresh, table, &clock));
+        let copied = copied.fold(Copied::default(), Copied::plus);
         // What counts mean can't be made anew.
         if let Err(error) = Undated::read(&old).and_then(|undated| undated.write(fresh)) {
             tracing::warn!(%error, "what is known of undated records is lost");
@@ -192,12 +194,13 @@ const ALARM: [Table; 4] = [
     Table { name: "entry", key: Some("seq"), sound: sound_entry, record: Row::entry },
 ];
 
-const TELEMETRY: [Table; 8] = [
+const TELEMETRY: [Table; 9] = [
     Table::plain("epoch", Some("first_seq")),
     Table::plain("sink", None),
     Table::plain("delivery", None),
     Table::plain("series", Some("id")),
     Table::plain("refused", Some("id")),
+    Table::plain(schema::LEARNED, None),
     Table { name: "batch", key: Some("first_seq"), sound: sound_batch, record: Row::batch },
     Table::plain("sealed", Some("one")),
     Table { name: "chunk", key: Some("id"), sound: sound_chunk, record: |_| None },

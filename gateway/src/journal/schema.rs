@@ -2,7 +2,8 @@
 //!
 //! Layout 1. Telemetry is kept twice, each for its reader: `batch` by seq, for the sinks and the warm start, until nobody is
 //! owed it; `chunk` by point and hour, for trends, with its summary in `span`, which is made of it and no more than an index.
-//! `batch.tier` (0 fresh), `chunk.thinned` and `delivery.thinned` leave room for thinning.
+//! `batch.tier` (0 fresh), `chunk.thinned` and `delivery.thinned` leave room for thinning. `learned` came later: a file without it
+//! is ours too, and gets it with the first commit of a run.
 
 use std::path::Path;
 use std::time::Duration;
@@ -55,6 +56,13 @@ CREATE TABLE refused(id INTEGER PRIMARY KEY, wall INTEGER NOT NULL, source TEXT 
     head BLOB NOT NULL, reason TEXT NOT NULL) STRICT;
 ";
 
+/// What detectors have learned; the table that a file of before lacks.
+pub(super) const LEARNED: &str = "learned";
+const ADDED: &str = "
+CREATE TABLE IF NOT EXISTS learned(rule TEXT NOT NULL, device TEXT NOT NULL, point TEXT NOT NULL, upto INTEGER NOT NULL,
+    wall INTEGER NOT NULL, mono INTEGER NOT NULL, params TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+";
+
 /// The lane's file in the journal's directory.
 pub(super) const fn file_name(lane: Lane) -> &'static str {
     match lane {
@@ -95,7 +103,22 @@ fn tables(conn: &Connection, lane: Lane) -> rusqlite::Result<()> {
     conn.execute_batch(match lane {
         Lane::Alarm => ALARM,
         Lane::Telemetry => TELEMETRY,
-    })
+    })?;
+    complete(conn, lane)
+}
+
+/// Makes what a file of before lacks.
+pub(super) fn complete(conn: &Connection, lane: Lane) -> rusqlite::Result<()> {
+    match lane {
+        Lane::Alarm => Ok(()),
+        Lane::Telemetry => conn.execute_batch(ADDED),
+    }
+}
+
+/// Whether the file has this table.
+pub(super) fn has(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    conn.query_row(sql, [table], |row| row.get::<_, i64>(0)).map(|n| n > 0)
 }
 
 /// Whether the tables are to the letter what this version makes: a damaged name would fail much later, in the writer.
@@ -104,9 +127,13 @@ pub(super) fn is_ours(conn: &Connection, lane: Lane) -> rusqlite::Result<bool> {
         let sql = "SELECT group_concat(sql, ';' ORDER BY name) FROM sqlite_schema WHERE sql IS NOT NULL";
         conn.query_row(sql, [], |row| row.get::<_, Option<String>>(0))
     };
-    let model = Connection::open_in_memory()?;
+    let (found, model) = (text(conn)?, Connection::open_in_memory()?);
     tables(&model, lane)?;
-    Ok(text(conn)? == text(&model)?)
+    if found == text(&model)? {
+        return Ok(true);
+    }
+    model.execute_batch(&format!("DROP TABLE IF EXISTS {LEARNED}"))?;
+    Ok(found == text(&model)?)
 }
 
 /// SQLite's own name for files of one process: the WAL's index is kept in memory instead of a file beside it.

@@ -6,7 +6,7 @@ use gengfu_core::time::Wall;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::holes::{self, Hole};
-use super::{Head, Seq, StartCause, Stretch, schema};
+use super::{Head, Lane, Seq, StartCause, Stretch, schema};
 use crate::clock::EARLIEST;
 
 /// A stretch of seq that one epoch covers.
@@ -21,6 +21,7 @@ pub(super) struct Epoch {
 /// What the first transaction of a run writes before all else.
 #[derive(Debug, Clone)]
 pub(super) struct Boot {
+    pub lane: Lane,
     /// A new epoch, where this run begins one.
     pub epoch: Option<Epoch>,
     pub cause: StartCause,
@@ -30,6 +31,7 @@ pub(super) struct Boot {
 
 impl Boot {
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+        schema::complete(conn, self.lane)?;
         schema::put_meta(conn, "clean", "no")?;
         schema::put_meta(conn, "boot", &machine_boot().unwrap_or_default())?;
         conn.execute("DELETE FROM meta WHERE key IN ('repaired', 'skip', 'copied', 'holes')", [])?;

@@ -16,6 +16,7 @@ use super::codec::{self, Item};
 use super::dating::Dater;
 use super::instant::Instants;
 use super::lane::{Ask, Hand, IDLE, LaneCore, lock};
+use super::learned;
 use super::queue::Queue;
 use super::retention::Retention;
 use super::room::Room;
@@ -23,7 +24,7 @@ use super::seal::Sealer;
 use super::series::Series;
 use super::{Seq, start, undated};
 use crate::config::checked::JournalConfig;
-use crate::flow::{Batch, Receipt, Refused};
+use crate::flow::{Batch, Learned, Receipt, Refused};
 use crate::telemetry::SharedStats;
 
 /// Refused messages that are kept; the oldest go.
@@ -98,6 +99,8 @@ struct Work {
     readings: u64,
     refused: Vec<Refused>,
     receipts: Vec<Receipt>,
+    /// What detectors know after the reading of this number.
+    learned: Option<(Seq, Box<Learned>)>,
 }
 
 #[derive(Debug)]
@@ -243,6 +246,9 @@ impl TelemetryWriter {
             }
             work.refused.extend(batch.refused);
             work.receipts.extend(batch.receipt);
+            if let Some(learned) = batch.learned {
+                work.learned = Some((work.last + self.items.len() as u64, learned));
+            }
         }
         work.add(&mut self.items, kind);
         work
@@ -314,6 +320,9 @@ impl Work {
         let mut insert = conn.prepare_cached("INSERT INTO batch VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
         for Row { first, n, t_min, t_max, kind: Kind { history, tier }, body } in &self.rows {
             insert.execute(params![first, n, t_min, t_max, stamp, codec::FORMAT, tier, history, body])?;
+        }
+        if let Some((upto, learned)) = &self.learned {
+            learned::write(conn, *upto, learned)?;
         }
         if self.refused.is_empty() {
             return Ok(());

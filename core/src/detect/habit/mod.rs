@@ -271,6 +271,11 @@ impl State {
         }
     }
 
+    /// Readings it knows; at most 6,000.
+    pub const fn known(&self) -> u16 {
+        self.known
+    }
+
     /// Somebody looked, and what it believes is right: what it was taught is what it believes now.
     pub fn accept(&mut self) {
         self.taught = self.memory.level;
@@ -320,15 +325,16 @@ impl State {
         let score = raw - self.habituation;
         let loud = score >= params.threshold;
         self.score = score.min(params.threshold - f64::EPSILON * params.threshold);
+        // Also where it stands meanwhile, since it was told to forget.
+        if self.known == LEARNING {
+            self.taught = self.memory.level;
+        }
         self.phase = match self.phase {
             Phase::Learning if self.known < LEARNING => {
                 self.score = 0.0;
                 Phase::Learning
             }
-            Phase::Learning => {
-                self.taught = self.memory.level;
-                Phase::Quiet { ended: None }
-            }
+            Phase::Learning => Phase::Quiet { ended: None },
             Phase::Quiet { .. } if loud => {
                 self.news(score);
                 Phase::Unusual { onset: at, left: STANDS, peak: raw, told: Some(told), was, usual }

@@ -45,6 +45,15 @@ fn day(t: u64) -> f64 {
 }
 
 #[test]
+fn one_that_stands_from_its_first_reading_on_is_taught_all_the_same() {
+    let mut s = State::default();
+    s.stand(Wall(0));
+    feed(&mut s, 0, 400, steady);
+    let belief = s.belief().expect("it knows enough");
+    assert!(s.standing().is_none() && (belief.taught - 0.45).abs() < 0.01, "{belief:?}");
+}
+
+#[test]
 fn a_steady_stream_is_seldom_told() {
     let told = |threshold: f64| {
         let (params, mut s, mut news) = (Params { threshold, ..EACH }, State::default(), 0);

@@ -36,7 +36,9 @@ impl Rare {
 const PUMP: PointId = PointId(0);
 const BAND: u32 = 0;
 const COUNT: u32 = 3;
+const RHYTHM: u32 = 6;
 const DRIFT: u32 = 7;
+const HABIT: u32 = 8;
 const KINDS: u32 = 9;
 
 /// Rules so quick that a few minutes show all they do.
@@ -234,6 +236,33 @@ fn an_alarm_of_a_rule_that_has_forgotten_all_goes_on() {
     assert!(again.bindings[DRIFT as usize].alarm.active(), "what it would be over by is not known");
     (230..300).for_each(|s| again.value(PUMP, 13.0 + (s % 3) as f64 * 0.01, s * 1_000));
     assert!(!again.bindings[DRIFT as usize].alarm.active(), "it has learned anew");
+}
+
+#[test]
+fn what_a_person_has_it_forget_is_learned_anew_and_no_alarm_moves() {
+    let mut w = started();
+    let noisy = |level: f64, s: u64| level + (s % 3) as f64 * 0.01;
+    (1..100).for_each(|s| w.value(PUMP, noisy(10.0, s), s * 1_000));
+    (100..200).for_each(|s| w.value(PUMP, noisy(13.0, s), s * 1_000));
+    assert!(w.bindings[DRIFT as usize].alarm.active());
+    let (told, all) = (w.log.clone(), states(&mut w));
+    assert!(!w.run(|e, _| e.forget(BAND, now(200_000))), "a band learns nothing");
+    assert!(!w.run(|e, _| e.forget(KINDS, now(200_000))), "nobody");
+    assert_eq!(states(&mut w), all);
+    for index in [RHYTHM, DRIFT, HABIT] {
+        assert!(w.run(|e, _| e.forget(index, now(200_000))));
+    }
+    assert_eq!(w.log, told, "nothing is said");
+    let drift = w.rules[DRIFT as usize].params;
+    assert_ne!(states(&mut w)[DRIFT as usize], all[DRIFT as usize]);
+    assert_ne!(states(&mut w)[DRIFT as usize], drift.fresh(now(200_000)), "what stood stands");
+    assert_eq!(states(&mut w)[RHYTHM as usize], w.rules[RHYTHM as usize].params.fresh(now(200_000)));
+    (201..230).for_each(|s| w.value(PUMP, noisy(13.0, s), s * 1_000));
+    assert!(w.bindings[DRIFT as usize].alarm.active(), "what it would be over by is not known yet");
+    (230..300).for_each(|s| w.value(PUMP, noisy(13.0, s), s * 1_000));
+    assert!(!w.bindings[DRIFT as usize].alarm.active(), "13 is usual for the new sensor");
+    (300..400).for_each(|s| w.value(PUMP, noisy(16.0, s), s * 1_000));
+    assert!(w.bindings[DRIFT as usize].alarm.active(), "and 16 is not");
 }
 
 #[test]

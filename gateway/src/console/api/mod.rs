@@ -9,6 +9,7 @@ use super::App;
 mod alarms;
 mod events;
 mod health;
+mod learned;
 mod ledger;
 mod letters;
 mod metrics;
@@ -57,6 +58,8 @@ pub(super) fn routes() -> Vec<Route> {
         does("/api/v1/modes/{area}/begin", post(modes::begin)),
         does("/api/v1/modes/{area}/end", post(modes::end)),
         reads("/api/v1/events", get(events::events)),
+        reads("/api/v1/learned", get(learned::list)),
+        does("/api/v1/learned/forget", post(learned::forget)),
         reads("/api/v1/ledger", get(ledger::ledger)),
         reads("/api/v1/ledger/dead", get(letters::list)),
         does("/api/v1/ledger/redrive", post(letters::redrive)),

@@ -105,6 +105,41 @@ async fn a_mode_is_begun_and_ended_by_the_name_of_its_area() {
 }
 
 #[tokio::test]
+async fn what_was_learned_is_shown_and_forgotten_by_a_name_with_a_reason() {
+    const FORGET: &str = "/api/v1/learned/forget";
+    let console = Console::start().await;
+    console.set(|engine| engine.held = made_up::held());
+    let shown = console.json("/api/v1/learned").await;
+    let [drift, rhythm, habit] = shown["items"].as_array().unwrap().as_slice() else { panic!("{shown}") };
+    assert_eq!(
+        (drift["kind"].as_str(), drift["usual"].as_f64(), drift["stands"].as_bool()),
+        (Some("drift"), Some(14.8), Some(true))
+    );
+    assert_eq!(
+        (drift["restarts"].as_u64(), drift["wary"].as_bool(), drift["unit"].as_str()),
+        (Some(2), Some(true), Some("A"))
+    );
+    assert_eq!((rhythm["kind"].as_str(), rhythm["interval_ms"].as_f64()), (Some("rhythm"), Some(16_320_000.0)));
+    assert_eq!((habit["level"].is_null(), habit["known"].as_u64()), (true, Some(41)));
+    let page = console.json("/api/v1/learned?limit=1&cursor=0").await;
+    assert_eq!((page["items"][0]["rule"].as_str(), page["next"].as_str()), (Some("jockey"), Some("1")));
+    let body = r#"{"rule": "lift-drift", "point": "lift-2/current", "by": " 甲 ", "reason": "换了传感器"}"#;
+    let (status, answer) = console.post(FORGET, body).await;
+    assert_eq!((status, answer["believed"]["usual"].as_f64(), answer["by"].as_str()), (200, Some(14.8), Some("甲")));
+    let asked = console.engine.lock().unwrap().forgotten.pop().unwrap();
+    assert_eq!((asked.rule.as_str(), asked.by.as_str(), asked.reason.as_str()), ("lift-drift", "甲", "换了传感器"));
+    for (body, mend) in [
+        (r#"{"rule": "lift-drift", "point": "lift-2/current", "by": "x"}"#, "reason is missing"),
+        (r#"{"rule": "lift-drift", "point": "lift-2/current", "by": "", "reason": "r"}"#, "by must be"),
+        (r#"{"rule": "lift-drift", "by": "x", "reason": "r"}"#, "openapi.json"),
+        (r#"{"rule": "nobody", "point": "lift-2/current", "by": "x", "reason": "r"}"#, "no rule looks at that"),
+    ] {
+        let (status, problem) = console.post(FORGET, body).await;
+        assert!(status == 400 && problem["detail"].as_str().unwrap().contains(mend), "{body}: {problem}");
+    }
+}
+
+#[tokio::test]
 async fn every_refusal_has_its_status_and_says_why() {
     let console = Console::start().await;
     let ends = [

@@ -13,7 +13,7 @@ use gengfu_core::time::Wall;
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Policy, Rule, Site};
 use crate::console::history::{Answer, History};
-use crate::driver::{Levels, Snapshot};
+use crate::driver::{Belief, ForgetOrder, Forgotten, Held, Levels, Snapshot};
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
 use crate::journal::{
     BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance,
@@ -120,6 +120,37 @@ pub(in crate::console) fn snapshot(catalog: &Catalog, now: i64) -> Snapshot {
         alarm.since = alarm.onset;
     }
     Snapshot { points, alarms, modes: Vec::new(), levels: Levels::default(), mono: 1 }
+}
+
+/// What three rules believe, one of each kind.
+pub(in crate::console) fn held() -> Vec<Held> {
+    let held = |rule: &str, point: &str, stands, belief| Held {
+        rule: rule.to_owned(),
+        point: point.to_owned(),
+        unit: (point == "lift-2/current").then(|| "A".to_owned()),
+        stands,
+        belief,
+    };
+    let drift = Belief::Drift {
+        usual: Some(14.8),
+        sigma: 0.25,
+        learned: 1.0,
+        restarts: 2,
+        moved: -0.5,
+        aside: 0.0,
+        wary: true,
+    };
+    let habit = Belief::Habit { level: None, spread: None, taught: None, known: 41 };
+    vec![
+        held("lift-drift", "lift-2/current", true, drift),
+        held("jockey", "fire-pump-1/running", false, Belief::Rhythm { interval_ms: Some(16_320_000.0) }),
+        held("flow-habit", "sprinkler-b1/flow", false, habit),
+    ]
+}
+
+pub(in crate::console) fn forgotten(held: &Held, order: &ForgetOrder) -> Forgotten {
+    let ForgetOrder { rule, point, by, reason } = order.clone();
+    Forgotten { at: 1, rule, point, by, reason, believed: held.belief.clone() }
 }
 
 /// One of five alarms, each in a state of its own; times lie in 2026.

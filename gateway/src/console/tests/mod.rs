@@ -17,13 +17,16 @@ use gengfu_core::engine::Command;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::App;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::driver::{CommandError, Done, EngineHandle, LevelDone, ModeDone, ModeOrder, Report, Request, Snapshot};
+use crate::driver::{
+    CommandError, Done, EngineHandle, ForgetDone, ForgetOrder, Held, LevelDone, ModeDone, ModeOrder, Report, Request,
+    Snapshot,
+};
 use crate::flow::AlarmEvent;
 use crate::journal::{LevelRecord, Ticket};
 use crate::stop::{self, Stopper};
@@ -46,6 +49,9 @@ struct Engine {
     released: Option<Result<LevelRecord, CommandError>>,
     /// Modes that were begun or ended.
     modes: Vec<ModeOrder>,
+    held: Vec<Held>,
+    /// What was to be forgotten.
+    forgotten: Vec<ForgetOrder>,
     silent: bool,
 }
 
@@ -171,6 +177,15 @@ async fn answer(engine: Arc<Mutex<Engine>>, mut requests: mpsc::Receiver<Request
                 let record = made_up::mode(&order.area, order.begin.map_or("walk-test", |(mode, _)| mode.word()));
                 engine.modes.push(order);
                 drop(reply.send(Ok(ModeDone { record, ticket: Ticket(1) })));
+            }
+            Request::Learned { reply } => drop(reply.send(engine.held.clone())),
+            Request::Forget { order, reply } => {
+                let held = engine.held.iter().find(|held| held.rule == order.rule && held.point == order.point);
+                let record = held.map(|held| made_up::forgotten(held, &order));
+                let kept = watch::channel(1).1;
+                let done = record.map(|record| ForgetDone { record, ticket: Ticket(1), kept });
+                engine.forgotten.push(order);
+                drop(reply.send(done.ok_or(CommandError::Wrong("no rule looks at that".to_owned()))));
             }
             // Nobody here reloads the engine's rules.
             Request::Prepare { .. } | Request::Switch { .. } => {}

@@ -25,7 +25,12 @@ const FORMATS: [Format; 4] = [
         fixtures: &["chunk-few", "chunk-short", "chunk-long"],
     },
     Format { file: "manifest.rs", name: "FORMAT", newest: manifest::FORMAT, fixtures: &["manifest"] },
-    Format { file: "schema.rs", name: "LAYOUT", newest: schema::LAYOUT as u32, fixtures: &["telemetry", "alarm"] },
+    Format {
+        file: "schema.rs",
+        name: "LAYOUT",
+        newest: schema::LAYOUT as u32,
+        fixtures: &["telemetry", "alarm", "learned"],
+    },
 ];
 
 struct Format {
@@ -318,6 +323,33 @@ async fn every_journal_ever_released_is_taken_up() {
         assert_eq!(run.commit(vec![reading(point, 1, 1.0)]).await, Head { seq: head.seq + 1, ..head });
         run.close();
     }
+}
+
+/// States of detectors are kept as they are: what one of them lacked in the past must have a default.
+#[tokio::test]
+async fn whatever_was_learned_under_any_release_is_known() {
+    for number in 1..=schema::LAYOUT {
+        let dir = Dir::new();
+        let name = format!("learned-{number}.sql");
+        let made = if path(&name).exists() { String::new() } else { knowing().await };
+        let conn = Connection::open(dir.0.join("telemetry.db")).expect("a file");
+        conn.execute_batch(&text(&name, || made)).expect("its own SQL");
+        drop(conn);
+        let run = open(&dir);
+        learned::same(&run.learned, &learned::lessons(1_000));
+        assert_eq!(run.learned.upto, 0);
+        run.close();
+    }
+}
+
+async fn knowing() -> String {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let at = gengfu_core::time::Now { mono: crate::clock::ORIGIN, wall: Wall(1_700_000_000_000) };
+    let learned = Some(Box::new(crate::flow::Learned { at, lessons: learned::lessons(1_000) }));
+    run.journal.push(Batch { learned, ..Batch::default() }).expect("room");
+    run.close();
+    dump(&dir.0.join("telemetry.db"))
 }
 
 async fn lane_made(lane: &str) -> String {

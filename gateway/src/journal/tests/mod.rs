@@ -4,6 +4,7 @@ mod backup;
 mod basics;
 mod damage;
 mod fixtures;
+mod learned;
 mod owed;
 mod past;
 mod sealed;
@@ -65,6 +66,7 @@ struct Run {
     standing: Vec<AlarmEvent>,
     cause: StartCause,
     last_seen: Option<i64>,
+    learned: Kept,
     writers: Writers,
     catalog: Catalog,
     stats: SharedStats,
@@ -87,9 +89,9 @@ fn try_open(config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError
 
 fn open_by(clock: &Clock, config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError> {
     let (catalog, stats) = (Catalog::default(), SharedStats::default());
-    let Opened { journal, standing, modes: _, levels: _, cause, last_seen, present: _, writers } =
+    let Opened { journal, standing, modes: _, levels: _, learned, cause, last_seen, present: _, writers } =
         Journal::open(config, &catalog, clock, &stats, sinks)?;
-    Ok(Run { journal, standing, cause, last_seen, writers, catalog, stats })
+    Ok(Run { journal, standing, cause, last_seen, learned, writers, catalog, stats })
 }
 
 fn open(dir: &Dir) -> Run {

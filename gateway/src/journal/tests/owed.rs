@@ -11,10 +11,10 @@ const MINUTE: i64 = 60_000;
 fn open_with(dir: &Dir, clock: &Clock, max_size: u64) -> Run {
     let (catalog, stats) = (Catalog::default(), SharedStats::default());
     let config = JournalConfig { max_size, ..config(dir) };
-    let Opened { journal, standing, modes: _, levels: _, cause, last_seen, present: _, writers } =
+    let Opened { journal, standing, modes: _, levels: _, learned, cause, last_seen, present: _, writers } =
         Journal::open(&config, &catalog, clock, &stats, &sinks()).expect("the journal opens");
     journal.remember(0);
-    Run { journal, standing, cause, last_seen, writers, catalog, stats }
+    Run { journal, standing, cause, last_seen, learned, writers, catalog, stats }
 }
 
 /// A minute of all points, a reading a second each, of which every value differs from the next.
