@@ -19,7 +19,8 @@ use serde_json::Value;
 
 use crate::crash::classes::{DEVICES, Kill, MOST_POLLS_LOST, READINGS_A_POLL, not_in_the_lane};
 use crate::crash::compare;
-use crate::crash::rig::{BY, Rig, Round};
+use crate::crash::persons::BY;
+use crate::crash::rig::{Rig, Round};
 
 /// The clock is set off by so much at most, ms: within what a device's clock may be off, so that its stamps are believed.
 const STEP: i64 = 20_000;
@@ -276,10 +277,11 @@ impl Soak {
         let at = now();
         // what was on the wire is answered by then
         pause(Duration::from_millis(self.rig.random.between(50, 200)));
-        self.rig.rounds.push(Round { number: 0, kill: Kill::of(&self.rig.plant, at), felt: false });
+        let kill = Kill::of(&self.rig.plant, at);
         self.rig.gateway.restart();
         self.life += 1;
         self.born = now();
+        self.rig.rounds.push(Round { number: 0, kill, back: self.born, felt: false });
     }
 
     /// A rule more, or another limit: all else goes on.

@@ -4,9 +4,10 @@
 //! - the gateway starts, every alarm whose condition holds stands, and every crossing of a line is pushed;
 //! - of the telemetry lane, each reading (polled, or a message that was acknowledged) is in the journal as it was, or at the store
 //!   already, or its time lies in a gap that the start has told of;
-//! - of the alarm lane, each transition and each acknowledgement is there word for word, or its time lies in such a gap of its
-//!   own lane, or it was at the very end, where the log of that lane was cut after a kill: the entry before it and the start
-//!   after it then say from when to when;
+//! - of the alarm lane, each transition, each change of a mode and each order of a person is there word for word, or its time
+//!   lies in such a gap of its own lane, or it was at the very end, where the log of that lane was cut after a kill: the entry
+//!   before it and the start after it then say from when to when;
+//! - whatever is left of shelves, absences and modes ends at its time, and votes are those of the voters that stand;
 //! - at the end the store has every acknowledged message that was not told as missing, and none that nobody sent.
 //!
 //! Items are what the journal held at the damage. "Lost" are those that are neither found nor told: none may be. One thing is
@@ -18,15 +19,15 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gengfu::journal::Entry;
 use gengfu_tests::counting::{self, Sample, Set, contains, of, to_ms};
 use gengfu_tests::proxy::Line;
 use gengfu_tests::random::Random;
 use gengfu_tests::wait::{eventually, say, times};
 
 use super::DRAIN;
+use super::flight::{self, Flight};
 use super::rig::{Rig, SOON};
-use super::table::{ACKNOWLEDGED, ALARMS, CLASSES, Cell, Counts, MESSAGES, Outcome, POLLED};
+use super::table::{ALARMS, CLASSES, Cell, Counts, MESSAGES, MODES, Outcome, POLLED};
 
 /// What a gap says that is one of the alarm lane.
 const ALARMS_TOLD: &str = "alarms and audit were repaired";
@@ -79,9 +80,8 @@ impl Damage {
 /// What a journal holds.
 struct Books {
     readings: Set,
-    /// Transitions and audits, word for word.
-    /// With the time each was written.
-    entries: Vec<(i64, String)>,
+    /// Transitions, audits and changes of modes, word for word, with their class and the time each was written.
+    entries: Vec<(i64, usize, String)>,
     gaps: Vec<(i64, i64, u64, String)>,
 }
 
@@ -91,17 +91,9 @@ impl Books {
         let copy = counting::copy(data);
         let lane = counting::open(&copy.join("data"), |journal, _| counting::entries(journal));
         let gaps = counting::gaps(&lane).into_iter().map(|(from, to, n, why)| (from, to, n, why.to_owned())).collect();
-        let at = |entry: &Entry| match entry {
-            Entry::Alarm(alarm) => Some(alarm.detected),
-            Entry::Audit { at, .. } => Some(*at),
-            Entry::Start { .. }
-            | Entry::Stop { .. }
-            | Entry::Gap { .. }
-            | Entry::Mode(_)
-            | Entry::Level(_)
-            | Entry::Maintenance { .. } => None,
-        };
-        let kept = lane.iter().filter_map(|entry| Some((at(entry)?, serde_json::to_string(entry).unwrap())));
+        let kept = lane.iter().filter_map(|entry| {
+            Some((entry.at(), place(flight::class(entry)?), serde_json::to_string(entry).unwrap()))
+        });
         let entries = kept.collect();
         Self { readings, entries, gaps }
     }
@@ -116,11 +108,14 @@ impl Books {
 /// Sums over the repetitions, in the order of [`CLASSES`].
 #[derive(Debug, Default)]
 struct Sums {
-    items: [u64; 4],
-    told: [u64; 4],
-    lost: [u64; 4],
-    renamed: [u64; 4],
+    items: [u64; CLASSES.len()],
+    told: [u64; CLASSES.len()],
+    lost: [u64; CLASSES.len()],
+    renamed: [u64; CLASSES.len()],
     repaired: usize,
+    /// What lay over alarms or ran in areas after a damage and ended at its time; the latest of them, ms.
+    ended: u64,
+    latest: i64,
 }
 
 fn class(sample: &Sample) -> usize {
@@ -136,7 +131,7 @@ pub(super) fn campaign(damage: Damage, random: Random) -> Vec<Cell> {
     rig.edges.numbers_may_come_again = true;
     let mut sums = Sums::default();
     let mut excused = Set::new();
-    let repetitions = times(2, 100);
+    let repetitions = super::asked_or(times(2, 100));
     for _ in 0..repetitions {
         repeat(damage, &mut rig, &mut sums, &mut excused);
     }
@@ -155,6 +150,12 @@ pub(super) fn campaign(damage: Damage, random: Random) -> Vec<Cell> {
         if class == ALARMS {
             note += &format!("; all {driven} crossings of a line pushed");
         }
+        if class == MODES {
+            note += &format!(
+                "; {} shelves and modes left, ended at worst {} ms after time and start",
+                sums.ended, sums.latest
+            );
+        }
         if sums.renamed[index] > 0 {
             note += &format!("; {} under a damaged name", sums.renamed[index]);
         }
@@ -165,6 +166,7 @@ pub(super) fn campaign(damage: Damage, random: Random) -> Vec<Cell> {
 }
 
 fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
+    rig.flight.iter().for_each(|flight| flight.rest(false));
     // by a coin the store is out of reach, so that the journal alone has what came
     if rig.random.between(0, 2) == 0 {
         rig.stores(Line::Shut);
@@ -184,6 +186,7 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
     let files = journal_files(&data);
     let file = &files[rig.random.between(0, files.len() as u64) as usize];
     let what = damage.strike(file, &mut rig.random);
+    rig.flight.iter().for_each(|flight| flight.rest(true));
     rig.gateway.restart();
     rig.gateway.alarm_lane_on_disk();
     let copy = {
@@ -204,7 +207,11 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
         say(&format!("  {entries:?}"));
     }
     rig.stores(Line::Open);
+    let (ended, late) = flight::all_end_on_time(&rig.gateway);
+    sums.ended += ended;
+    sums.latest = sums.latest.max(late);
     stands_as_driven(rig);
+    rig.flight.iter_mut().for_each(|flight| flight.timers.forget());
     if repaired {
         begin_anew(rig, excused);
     }
@@ -226,9 +233,10 @@ fn begin_anew(rig: &mut Rig, excused: &mut Set) {
 /// What is in alarm is an alarm, whatever the lane has forgotten; and nothing else is.
 fn stands_as_driven(rig: &Rig) {
     let rule = |device: &usize| format!("flip-d{device}");
-    let driven: BTreeSet<String> = rig.edges.high.iter().map(rule).collect();
-    eventually(SOON, "the alarms that stand are those of lines that are crossed", || {
-        let alarms = rig.gateway.items("alarms");
+    let flips = rig.edges.high.iter().map(rule);
+    let driven: BTreeSet<String> = flips.chain(rig.flight.iter().flat_map(Flight::driven)).collect();
+    eventually(SOON, "the alarms that stand are those of lines that are crossed and votes that are cast", || {
+        let alarms = rig.gateway.items("alarms?state=open");
         let active = alarms.iter().filter(|alarm| alarm["active"] == true && alarm["device"] != "gengfu");
         active.filter_map(|alarm| alarm["rule"].as_str().map(str::to_owned)).collect::<BTreeSet<_>>() == driven
     });
@@ -261,20 +269,19 @@ fn readings(rig: &Rig, before: &Books, after: &Books, sums: &mut Sums, excused: 
 
 /// Entries that are neither found nor told.
 fn entries<'a>(before: &'a Books, after: &Books, cut_log: bool, sums: &mut Sums) -> Vec<&'a str> {
-    let class = |text: &str| place(if text.starts_with("{\"type\":\"audit\"") { ACKNOWLEDGED } else { ALARMS });
-    let kept: HashSet<&str> = after.entries.iter().map(|(_, text)| text.as_str()).collect();
-    let end = before.entries.iter().rposition(|(_, text)| kept.contains(text.as_str())).map_or(0, |last| last + 1);
+    let kept: HashSet<&str> = after.entries.iter().map(|(.., text)| text.as_str()).collect();
+    let end = before.entries.iter().rposition(|(.., text)| kept.contains(text.as_str())).map_or(0, |last| last + 1);
     let gaps = after.news(before, true);
     let mut missing = Vec::new();
-    for (place, (at, text)) in before.entries.iter().enumerate() {
-        sums.items[class(text)] += 1;
+    for (place, (at, class, text)) in before.entries.iter().enumerate() {
+        sums.items[*class] += 1;
         if kept.contains(text.as_str()) {
             continue;
         }
         if (cut_log && place >= end) || gaps.iter().any(|(from, to, ..)| (*from..=*to).contains(at)) {
-            sums.told[class(text)] += 1;
+            sums.told[*class] += 1;
         } else {
-            sums.lost[class(text)] += 1;
+            sums.lost[*class] += 1;
             missing.push(text.as_str());
         }
     }

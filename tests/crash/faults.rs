@@ -77,8 +77,9 @@ impl Fault {
         }
         // what was on the wire is answered by then
         pause(Duration::from_millis(rig.random.between(50, 200)));
-        rig.rounds.push(Round { number: self.number(), kill: Kill::of(&rig.plant, at), felt });
+        let kill = Kill::of(&rig.plant, at);
         rig.gateway.restart();
+        rig.rounds.push(Round { number: self.number(), kill, back: now(), felt });
         rig.all_pushed();
     }
 

@@ -1,15 +1,19 @@
 //! The crash matrix: every fault the journal must outlive × every class of what it was given, counted over many repetitions.
 //! `make long-crash` runs all of it, CI one repetition a fault. `GENGFU_SEED` repeats a run, `GENGFU_FAULTS="kill -9,damage"`
-//! runs some rows of it.
+//! runs some rows of it, `GENGFU_REPETITIONS=10` so many times.
 //!
-//! Each repetition drives the four classes at once and ends with a gateway that is dead, so that what is counted afterwards is
+//! Each repetition drives all classes at once and ends with a gateway that is dead, so that what is counted afterwards is
 //! what was on disk. At the end of a campaign the sets are compared by the counting rule: what the store holds is what was
 //! committed, every acknowledged message is there, every crossing of a line is one transition, pushed and in the alarm lane, and
-//! so is every acknowledgement that was answered. A damaged file is another matter: see `damage`.
+//! so is every acknowledgement that was answered. What was in mid-flight (shelves, modes, timers, votes) is read off the alarm
+//! lane: see `flight`. A damaged file is another matter: see `damage`.
 
 pub(crate) mod classes;
 mod damage;
+mod edges;
 mod faults;
+mod flight;
+pub(crate) mod persons;
 pub(crate) mod rig;
 mod table;
 
@@ -28,7 +32,9 @@ use classes::{
 };
 use damage::Damage;
 use faults::Fault;
-use rig::{BY, Rig};
+use flight::cells;
+use persons::BY;
+use rig::Rig;
 use table::{ACKNOWLEDGED, ALARMS, Cell, Counts, MESSAGES, Outcome, POLLED};
 
 const DRAIN: Duration = Duration::from_mins(2);
@@ -70,10 +76,15 @@ fn the_matrix() {
 
 fn repetitions(fault: Fault) -> usize {
     match fault {
-        Fault::Kill | Fault::PowerCut | Fault::Full | Fault::Errors => times(1, 100),
+        Fault::Kill | Fault::PowerCut | Fault::Full | Fault::Errors => asked_or(times(1, 100)),
         // the fault itself takes half a minute
-        Fault::Stall => times(1, 10),
+        Fault::Stall => asked_or(times(1, 10)),
     }
+}
+
+/// As many as `GENGFU_REPETITIONS` says, else so many.
+fn asked_or(repetitions: usize) -> usize {
+    std::env::var("GENGFU_REPETITIONS").ok().and_then(|asked| asked.parse().ok()).unwrap_or(repetitions)
 }
 
 fn campaign(faults: &[Fault], random: Random) -> Vec<Cell> {
@@ -91,12 +102,19 @@ fn campaign(faults: &[Fault], random: Random) -> Vec<Cell> {
         for number in 0..repetitions {
             fault.repeat(&mut rig);
             if number == 0 || number.is_multiple_of(10) {
+                rest(&rig, true);
                 crate::kill9::standing_equals_fold(&rig.gateway);
+                rest(&rig, false);
             }
         }
     }
     cells.extend(count(rig, &ran));
     cells
+}
+
+/// Whether the planner rests, so that the lane stands still for a moment.
+fn rest(rig: &Rig, resting: bool) {
+    rig.flight.iter().for_each(|flight| flight.rest(resting));
 }
 
 /// What is left to be told when all books agree.
@@ -152,12 +170,15 @@ fn messages_of(found: &Set) -> Set {
 fn count(mut rig: Rig, faults: &[Fault]) -> Vec<Cell> {
     let Compared { acked, missing, polls, lane, .. } = compare(&mut rig);
     let kills: Vec<classes::Kill> = rig.rounds.iter().map(|round| round.kill.clone()).collect();
+    let verdict = cells::verdict(&rig, &lane);
     faults
         .iter()
         .flat_map(|fault| {
             let answered = rig.acknowledged().remove(&fault.number()).unwrap_or_default();
             let lost = not_in_the_lane(&answered, BY, &lane).len();
-            [
+            let in_flight = cells::cells(&rig, fault.number(), &lane, &verdict);
+            let in_flight = in_flight.map(|(class, counts)| counted(&rig, *fault, class, counts));
+            let load = [
                 polled(&rig, *fault, &kills, &polls),
                 messages(*fault, &acked, &missing, &rig),
                 alarms(&rig, *fault, &lane),
@@ -169,14 +190,19 @@ fn count(mut rig: Rig, faults: &[Fault]) -> Vec<Cell> {
                     lost,
                     "answered with success, in the lane with their audit".to_owned(),
                 ),
-            ]
+            ];
+            load.into_iter().chain(in_flight)
         })
         .collect()
 }
 
 fn cell(rig: &Rig, fault: Fault, class: &'static str, items: usize, lost: usize, note: String) -> Cell {
+    counted(rig, fault, class, Counts { repetitions: 0, items: items as u64, lost: lost as u64, note })
+}
+
+fn counted(rig: &Rig, fault: Fault, class: &'static str, counts: Counts) -> Cell {
     let repetitions = rig.rounds.iter().filter(|round| round.number == fault.number()).count();
-    let counts = Counts { repetitions, items: items as u64, lost: lost as u64, note };
+    let counts = Counts { repetitions, ..counts };
     Cell { fault: fault.name().to_owned(), class, outcome: Outcome::Counted(counts) }
 }
 

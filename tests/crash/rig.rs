@@ -1,33 +1,30 @@
 //! The long-lived parts that every repetition goes through: plant, broker, store, receiver, a person who acknowledges, and the
-//! gateway, which is started again each time. All four classes are driven at once.
+//! gateway, which is started again each time. All classes are driven at once.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gengfu_tests::broker::Broker;
 use gengfu_tests::disk::Disk;
 use gengfu_tests::gateway::Gateway;
-use gengfu_tests::http;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::proxy::{Line, Proxy};
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::random::Random;
-use gengfu_tests::receiver::{Push, Receiver};
+use gengfu_tests::receiver::Receiver;
 use gengfu_tests::shim::SickDisk;
 use gengfu_tests::site::Site;
 use gengfu_tests::store::Store;
 use gengfu_tests::stub::Stub;
 use gengfu_tests::wait::{eventually, now, pause, unix_ms};
-use serde_json::json;
 
 use super::classes::{DEVICES, EVERY_MS, Kill, REGISTERS};
+use super::edges::Edges;
+use super::flight::{self, Flight};
+use super::persons::{self, Acknowledged, Person};
 
-/// Who acknowledges, in the journal's words.
-pub(crate) const BY: &str = "值班员";
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Between two alarms that come or go.
 const STEP: Duration = Duration::from_millis(100);
@@ -38,7 +35,7 @@ const TOPICS: usize = 20;
 /// The rig of one campaign. The gateway comes first: it ends before its disk does.
 pub(crate) struct Rig {
     pub gateway: Gateway,
-    operator: Operator,
+    operator: Person<Acknowledged>,
     pub publisher: Publisher,
     pub plant: Plant,
     _broker: Broker,
@@ -58,9 +55,13 @@ pub(crate) struct Rig {
     _dir: Folder,
     pub random: Random,
     pub edges: Edges,
+    /// What is in mid-flight beside the counted load.
+    pub flight: Option<Flight>,
     pub rounds: Vec<Round>,
     /// Which fault is on; topics and acknowledgements are booked under it.
     pub number: u64,
+    /// From when on, UTC ms.
+    booked: Vec<(i64, u64)>,
 }
 
 /// What one repetition left.
@@ -68,17 +69,24 @@ pub(crate) struct Rig {
 pub(crate) struct Round {
     pub number: u64,
     pub kill: Kill,
+    /// When the gateway was ready again.
+    pub back: Instant,
     /// Whether the fault made itself felt: an alarm that could not wait for its commit.
     pub felt: bool,
 }
 
 impl Rig {
+    /// With shelves, modes, timers and votes in mid-flight.
     pub(crate) fn start(name: &str, random: Random) -> Self {
-        Self::start_in(Folder::new(&format!("crash-{name}")), random, &[])
+        Self::build(Folder::new(&format!("crash-{name}")), random, &[], Some(flight::plant()))
     }
 
-    /// The same in this folder, with more in the gateway's environment.
+    /// Without them, in this folder, and with more in the gateway's environment.
     pub(crate) fn start_in(dir: Folder, random: Random, more: &[(&str, &str)]) -> Self {
+        Self::build(dir, random, more, None)
+    }
+
+    fn build(dir: Folder, mut random: Random, more: &[(&str, &str)], beside: Option<Plant>) -> Self {
         let (plant, broker, store, stub, receiver) =
             (Plant::start(DEVICES), Broker::start(), Store::start(), Stub::start(), Receiver::start());
         let ways = [store.port, stub.port()].map(Proxy::before);
@@ -86,10 +94,11 @@ impl Rig {
         let data = dir.join("data");
         let disk = Disk::ext4(&data);
         let sick = SickDisk::new(&data, dir.path());
-        let site =
-            Site::new("rig").modbus(&plant, EVERY_MS, REGISTERS).patient().flips(0, DEVICES).mqtt(broker_way.port);
-        let site =
-            site.influx("central", ways[0].port).influx("stub", ways[1].port).webhook("duty", receiver.port()).text;
+        let site = Site::new("rig").modbus(&plant, EVERY_MS, REGISTERS).flips(0, DEVICES);
+        let site = if let Some(plant) = &beside { flight::site(site, plant) } else { site };
+        let site = site.patient().mqtt(broker_way.port).influx("central", ways[0].port).influx("stub", ways[1].port);
+        // what is raised in a test is pushed as well, so that all of the lane is
+        let site = site.webhook("duty", receiver.port()).with("tests = true").text;
         let environment = sick.as_ref().map(SickDisk::environment).unwrap_or_default();
         let disk_pairs = environment.iter().map(|(k, v)| (&**k, &**v)).filter(|(k, _)| !k.is_empty());
         let mut joined: BTreeMap<&str, String> = BTreeMap::new();
@@ -102,7 +111,8 @@ impl Rig {
         eventually(SOON, "the gateway has subscribed", || broker.subscribed());
         let publisher = Publisher::connect(broker.port);
         Self {
-            operator: Operator::start(gateway.port),
+            operator: persons::operator(gateway.port),
+            flight: beside.map(|plant| Flight::new(plant, gateway.port, &mut random)),
             gateway,
             publisher,
             plant,
@@ -117,16 +127,23 @@ impl Rig {
             disk,
             _dir: dir,
             random,
-            edges: Edges::default(),
+            edges: Edges::new("flip-", 0),
             rounds: Vec::new(),
             number: 0,
+            booked: Vec::new(),
         }
     }
 
     /// From now on all is booked under this number.
     pub(crate) fn book(&mut self, number: u64) {
         self.number = number;
+        self.booked.push((unix_ms(), number));
         self.operator.shared.number.store(number, Ordering::SeqCst);
+    }
+
+    /// What was booked at this time, UTC ms.
+    pub(crate) fn number_at(&self, at: i64) -> u64 {
+        self.booked.iter().rev().find(|(from, _)| *from <= at).map_or(self.number, |(_, number)| *number)
     }
 
     /// Messages and alarms for a while.
@@ -167,8 +184,10 @@ impl Rig {
         topics(self.number)
     }
 
-    /// Some device crosses its line, up or down, unless its last crossing has not been pushed yet.
+    /// Some device crosses its line, up or down, unless its last crossing has not been pushed yet; and what is in mid-flight
+    /// goes on.
     pub(crate) fn flip(&mut self) {
+        self.flight.iter_mut().for_each(|flight| flight.step(self.number));
         let device = self.random.between(0, DEVICES as u64) as usize;
         self.edges.drive(&self.plant, device, self.number);
     }
@@ -185,12 +204,13 @@ impl Rig {
     pub(crate) fn look(&mut self) {
         let news = self.receiver.pushes_after(self.edges.seen);
         self.edges.take(&news);
+        self.flight.iter_mut().for_each(|flight| flight.look(&self.receiver));
     }
 
     pub(crate) fn all_pushed(&mut self) {
         eventually(SOON, "every crossing of a line is pushed", || {
             self.look();
-            self.edges.pending.is_empty()
+            self.edges.settled()
         });
     }
 
@@ -210,9 +230,12 @@ impl Rig {
             }
         }
         self.all_pushed();
+        if let Some(flight) = &mut self.flight {
+            flight.calm(&self.gateway, &self.receiver, self.number);
+        }
         self.publisher.flush();
         // what the gateway says of its disk stands for a minute after the last sign of it
-        let ours = |gateway: &Gateway| gateway.items("alarms").iter().any(|a| a["device"] != "gengfu");
+        let ours = |gateway: &Gateway| gateway.items("alarms?state=open").iter().any(|a| a["device"] != "gengfu");
         eventually(SOON, "alarms are over", || !ours(&self.gateway));
         self.operator.stop();
     }
@@ -226,141 +249,4 @@ impl Rig {
 /// Names of devices begin so.
 pub(crate) fn topics(number: u64) -> String {
     format!("f{number}-")
-}
-
-/// A line that was crossed: an alarm that must come or go.
-#[derive(Debug)]
-struct Crossing {
-    event: &'static str,
-    at: Instant,
-    /// UTC ms.
-    wall: i64,
-    number: u64,
-}
-
-/// A crossing that was pushed.
-#[derive(Debug)]
-pub(crate) struct Pushed {
-    pub number: u64,
-    pub key: String,
-    pub late: Duration,
-    pub durable: bool,
-}
-
-/// All crossings of lines. A device has one under way at most, so that each push is known by its device.
-#[derive(Debug, Default)]
-pub(crate) struct Edges {
-    pub high: BTreeSet<usize>,
-    pending: BTreeMap<usize, Crossing>,
-    pub pushed: Vec<Pushed>,
-    /// Pushes that nothing called for.
-    pub odd: Vec<String>,
-    pub driven: BTreeMap<u64, u64>,
-    /// Where the alarm lane may lose its end, what comes after it may be numbered as what is gone, and what still stands is
-    /// said again: a push belongs to a crossing if it was decided after it.
-    pub numbers_may_come_again: bool,
-    /// Every push that was accepted, but for re-sent ones.
-    keys: BTreeSet<String>,
-    seen: usize,
-}
-
-impl Edges {
-    fn drive(&mut self, plant: &Plant, device: usize, number: u64) {
-        if self.pending.contains_key(&device) {
-            return;
-        }
-        let high = !self.high.remove(&device);
-        if high {
-            self.high.insert(device);
-        }
-        let event = if high { "raise" } else { "return" };
-        self.pending.insert(device, Crossing { event, at: now(), wall: unix_ms(), number });
-        *self.driven.entry(number).or_default() += 1;
-        plant.devices[device].set(if high { 900 } else { 0 });
-    }
-
-    fn take(&mut self, news: &[Push]) {
-        self.seen += news.len();
-        for push in news.iter().filter(|push| push.accepted) {
-            let flip = push.word("rule").starts_with("flip-") && ["raise", "return"].contains(&push.word("event"));
-            let new = self.keys.insert(push.key.clone());
-            if !flip || !(new || self.numbers_may_come_again) {
-                continue;
-            }
-            let device = push.word("device").trim_start_matches('d').parse().unwrap();
-            let decided = push.body["times"]["detected_ms"].as_i64().unwrap_or_default();
-            if self.numbers_may_come_again && self.pending.get(&device).is_none_or(|crossing| decided < crossing.wall) {
-                continue;
-            }
-            let called = self.pending.get(&device).is_some_and(|crossing| crossing.event == push.word("event"));
-            let Some(crossing) = called.then(|| self.pending.remove(&device)).flatten() else {
-                self.odd.push(format!("{} of d{device}: {}", push.word("event"), push.key));
-                continue;
-            };
-            self.pushed.push(Pushed {
-                number: crossing.number,
-                key: push.key.clone(),
-                late: push.at.saturating_duration_since(crossing.at),
-                durable: push.body["durable"] == true,
-            });
-        }
-    }
-}
-
-/// The person at the console: acknowledges whatever waits for it, also at the very moment of a fault.
-struct Operator {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Shared {
-    over: AtomicBool,
-    number: AtomicU64,
-    answered: Mutex<BTreeMap<u64, Vec<String>>>,
-}
-
-impl Operator {
-    fn start(port: u16) -> Self {
-        let shared: Arc<Shared> = Arc::default();
-        let inside = shared.clone();
-        let thread = std::thread::spawn(move || {
-            while !inside.over.load(Ordering::SeqCst) {
-                inside.work(port);
-                pause(Duration::from_millis(20));
-            }
-        });
-        Self { shared, thread: Some(thread) }
-    }
-
-    fn stop(&mut self) {
-        self.shared.over.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-impl Shared {
-    fn work(&self, port: u16) {
-        let Ok(page) = http::get(port, "/api/v1/alarms?limit=2000").map(|answer| answer.json()) else { return };
-        for alarm in page["items"].as_array().into_iter().flatten() {
-            let (Some(id), Some(state)) = (alarm["id"].as_str(), alarm["state"].as_str()) else { continue };
-            if !["unacknowledged", "returned"].contains(&state) {
-                continue;
-            }
-            let number = self.number.load(Ordering::SeqCst);
-            let answer = http::post_json(port, &format!("/api/v1/alarms/{id}/acknowledge"), &json!({ "by": BY }));
-            // 202: carried out, and not on disk yet; only 200 is a promise
-            if answer.is_ok_and(|answer| answer.status == 200) {
-                self.answered.lock().unwrap().entry(number).or_default().push(id.to_owned());
-            }
-        }
-    }
 }

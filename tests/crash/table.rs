@@ -33,7 +33,11 @@ pub(super) const POLLED: &str = "polled telemetry";
 pub(super) const MESSAGES: &str = "QoS 1 messages";
 pub(super) const ALARMS: &str = "alarm transitions";
 pub(super) const ACKNOWLEDGED: &str = "acknowledgements";
-pub(super) const CLASSES: [&str; 4] = [POLLED, MESSAGES, ALARMS, ACKNOWLEDGED];
+pub(super) const SHELVES: &str = "shelves";
+pub(super) const MODES: &str = "modes";
+pub(super) const TIMERS: &str = "timers";
+pub(super) const VOTES: &str = "votes";
+pub(super) const CLASSES: [&str; 8] = [POLLED, MESSAGES, ALARMS, ACKNOWLEDGED, SHELVES, MODES, TIMERS, VOTES];
 
 /// All cells of a fault alike.
 pub(super) fn row(fault: &str, outcome: &Outcome) -> Vec<Cell> {
