@@ -292,7 +292,7 @@ fn write_change(conn: &Connection, sink: &str, change: &Change) -> rusqlite::Res
 #[derive(Debug, Clone)]
 pub(super) enum Loaded {
     Known(Map),
-    /// It contradicts itself and starts again with nothing settled: everything is sent once more, nothing is lost.
+    /// It contradicts itself and begins anew with nothing settled.
     Reset(Map),
     /// A sink never seen.
     New,
@@ -321,7 +321,7 @@ pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result
     if let Some(map) = Map::load(first, rows, head) {
         return Ok(Loaded::Known(map));
     }
-    tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
+    tracing::warn!(sink, "delivery map contradicts itself and begins anew");
     Ok(Loaded::Reset(Map::new(first)))
 }
 

@@ -135,7 +135,7 @@ impl Map {
     }
 
     /// From the rows of the disk, which are not to be trusted. `None` if they contradict themselves or speak of records
-    /// beyond `head`; the caller then starts with nothing settled, which sends again and loses nothing.
+    /// beyond `head`; the caller then starts with nothing settled, which sends again.
     pub(super) fn load(first: Seq, rows: Vec<Span>, head: Seq) -> Option<Self> {
         let mut map = Self::new(first);
         let mut next = first;

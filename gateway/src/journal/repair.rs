@@ -48,8 +48,16 @@ pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<()
     replace(path, lane, why, now, |fresh| {
         let Ok(old) = schema::reader(path) else { return Copied::nothing() };
         let clock = Clock::start();
-        let copied =
-            tables(lane).iter().map(|table| copy(&old, fresh, table, &clock)).fold(Copied::default(), Copied::plus);
+        let copied = tables(lane).iter().map(|table| {
+            let copied = copy(&old, fresh, table, &clock);
+            let torn = lane == Lane::Alarm && table.name == "delivery" && !(copied.whole && copied.refused == 0);
+            // People would be told again of what the rest no longer says is told. The start knows what to do without.
+            if torn && let Err(error) = fresh.execute_batch("DELETE FROM sink; DELETE FROM delivery") {
+                tracing::warn!(%error, "a part of a delivery map stays");
+            }
+            copied
+        });
+        let copied = copied.fold(Copied::default(), Copied::plus);
         // What counts mean can't be made anew.
         if let Err(error) = Undated::read(&old).and_then(|undated| undated.write(fresh)) {
             tracing::warn!(%error, "what is known of undated records is lost");

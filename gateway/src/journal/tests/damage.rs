@@ -176,7 +176,7 @@ async fn what_can_be_read_of_a_broken_file_is_saved_and_no_number_comes_again() 
 }
 
 /// The gaps that a start has told of a lane: from, to, at most.
-async fn gaps(run: &Run, why: &str) -> Vec<(i64, i64, u64)> {
+pub(super) async fn gaps(run: &Run, why: &str) -> Vec<(i64, i64, u64)> {
     // what a start tells comes before what follows it
     run.record(alarm("later", 1, "unacknowledged")).await;
     let entries = run.journal.entries(None, 500).await.expect("entries");
@@ -188,7 +188,7 @@ async fn gaps(run: &Run, why: &str) -> Vec<(i64, i64, u64)> {
 }
 
 /// A bit of what was written, where no page says that it is wrong.
-fn change(dir: &Dir, name: &str, sql: &str) {
+pub(super) fn change(dir: &Dir, name: &str, sql: &str) {
     let conn = rusqlite::Connection::open(dir.0.join(name)).expect("the file");
     assert_eq!(conn.execute(sql, []).expect("changed"), 1);
 }
@@ -304,7 +304,7 @@ async fn few_damaged_files_are_kept() {
 }
 
 /// Where a table begins in its file, bytes.
-fn root_of(path: &Path, table: &str) -> u64 {
+pub(super) fn root_of(path: &Path, table: &str) -> u64 {
     let conn = rusqlite::Connection::open(path).expect("the file");
     let root = "SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?1";
     conn.query_row(root, [table], |row| row.get(0)).expect("the table")

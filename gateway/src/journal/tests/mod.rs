@@ -8,6 +8,7 @@ mod owed;
 mod past;
 mod sealed;
 mod push;
+mod repaired;
 mod sick;
 mod sinks;
 mod undated;
