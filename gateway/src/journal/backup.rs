@@ -18,6 +18,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::file::{beside, refuse, remove, rename};
 use super::manifest::{self, LaneCopy, Manifest};
+use super::suspicion::Suspicion;
 use super::{Lane, OpenError, mark, schema};
 
 /// What one slice takes into memory, and into one transaction of the target.
@@ -182,6 +183,7 @@ struct Rest {
 impl Copy {
     fn make(source: &Path, target: &Path, lane: Lane, progress: &mut dyn FnMut(u64)) -> Result<Self, OpenError> {
         let read = |error: rusqlite::Error| {
+            Suspicion::new(source.to_owned()).met(&error);
             let mend = "see to its rights; if it is damaged, the gateway's next start repairs it";
             refuse(source, &format!("can't be read: {error}"), mend)
         };

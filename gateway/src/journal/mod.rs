@@ -26,6 +26,7 @@ use crate::telemetry::SharedStats;
 
 // From the disk upwards: the file, what is in it, what is in memory, the threads, the views.
 mod schema;
+mod suspicion;
 mod file;
 mod holes;
 mod repair;

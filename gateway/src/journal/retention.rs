@@ -113,7 +113,7 @@ impl Retention {
         match done {
             Ok(true) => self.next = 0,
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "retention put off"),
+            Err(error) => core.put_off("retention", &error),
         }
         self.gauge.look(&hand.conn, self.max_bytes, head, owed, now)
     }
@@ -148,9 +148,7 @@ impl Retention {
             let (from, to, gone) = (group.first, group.last, fewer.gone());
             tracing::info!(from, to, gone, "telemetry that is owed was thinned");
         }
-        if let Err(error) = vacuum(&hand.conn) {
-            tracing::debug!(%error, "pages are given back later");
-        }
+        vacuum(&hand.conn, core);
         Ok(written)
     }
 
@@ -160,9 +158,7 @@ impl Retention {
         let Some(kept) = self.kept(now) else { return Ok(false) };
         let (last, thinned) = thinner(&hand.conn, after, before, kept)?;
         let written = hand.commit(core, &mut |conn| rewrite(conn, last, &thinned), || ());
-        if let Err(error) = vacuum(&hand.conn) {
-            tracing::debug!(%error, "pages are given back later");
-        }
+        vacuum(&hand.conn, core);
         tracing::debug!(chunks = thinned.len(), upto = last, "history thinned");
         Ok(written)
     }
@@ -391,9 +387,7 @@ fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut) -> bool {
         lock(&core.deliveries).expire(last, core.clock.mono());
     }
     let written = hand.commit(core, &mut |conn| delete(conn, cut), || ());
-    if let Err(error) = vacuum(&hand.conn) {
-        tracing::debug!(%error, "pages are given back later");
-    }
+    vacuum(&hand.conn, core);
     match cut {
         Cut::Spent { last } => tracing::debug!(last, "batches are sealed, delivered and gone"),
         Cut::Batches { first, last } => tracing::info!(from = first, to = last, "telemetry expired"),
@@ -419,11 +413,17 @@ fn delete(conn: &Connection, cut: Cut) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn vacuum(conn: &Connection) -> rusqlite::Result<()> {
-    let mut pages = conn.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
-    let mut rows = pages.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
+/// Gives pages back to the file system.
+fn vacuum(conn: &Connection, core: &LaneCore) {
+    let give = || -> rusqlite::Result<()> {
+        let mut pages = conn.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+        let mut rows = pages.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    };
+    if let Err(error) = give() {
+        core.put_off("giving pages back", &error);
+    }
 }
 
 #[cfg(test)]

@@ -279,7 +279,7 @@ async fn an_interrupted_repair_is_taken_up() {
 #[tokio::test]
 async fn a_marked_file_is_checked_whole_whatever_its_size_and_the_mark_goes() {
     let dir = template(true).await;
-    let mark = lane::suspect_path(&dir.0.join("telemetry.db"));
+    let mark = suspicion::suspect_path(&dir.0.join("telemetry.db"));
     fs::write(&mark, "").expect("marked");
     let run = open(&dir);
     assert_eq!(run.cause, StartCause::CleanStop);

@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::FileExt;
 
-use super::damage::{change, root_of};
+use super::damage::{change, gaps, root_of};
 use super::*;
-use crate::journal::{schema, seal};
+use crate::journal::{schema, seal, suspicion};
 
 fn writer(dir: &Dir) -> rusqlite::Connection {
     schema::writer(&dir.0.join("telemetry.db")).expect("the file")
@@ -83,5 +83,98 @@ async fn what_was_delivered_stays_so_where_the_newest_batch_is_damaged() {
     assert_eq!((run.cause, balance.delivered, balance.expired), (StartCause::Repair, 20_000, 0));
     let next = run.commit(readings(point, 20_000, 10)).await;
     assert_eq!(run.feed(Lane::Telemetry).owed(), [(next.seq - 9, next.seq)], "and what is new is owed");
+    run.close();
+}
+
+/// Values that no compression makes small.
+fn noise(point: PointId, from: i64, n: i64) -> Vec<Reading> {
+    let value = |n: i64| ((n + 1) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as f64 / 3.0;
+    (from..from + n).map(|n| reading(point, n, value(n))).collect()
+}
+
+/// Fills a leaf among the older batches with nonsense.
+fn break_page(path: &Path) {
+    let mut at = root_of(path, "batch");
+    let file = std::fs::File::options().read(true).write(true).open(path).expect("the file");
+    let mut page = [0_u8; 4096];
+    file.read_exact_at(&mut page, at).expect("a page");
+    // 5: a page of a table that leads on to others
+    while page[0] == 5 {
+        let cells = u16::from_be_bytes([page[3], page[4]]) as usize;
+        let cell = 12 + 2 * (cells / 3);
+        let cell = u16::from_be_bytes([page[cell], page[cell + 1]]) as usize;
+        let next = u32::from_be_bytes([page[cell], page[cell + 1], page[cell + 2], page[cell + 3]]);
+        at = (u64::from(next) - 1) * 4096;
+        file.read_exact_at(&mut page, at).expect("a page");
+    }
+    file.write_all_at(&[0xff; 4096], at).expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_page_is_noticed_by_whoever_meets_it_and_mended_by_the_next_start() {
+    let template = Dir::new();
+    let run = open(&template);
+    let point = run.point("a");
+    for n in 0..40 {
+        run.commit(noise(point, n * 20_000, 20_000)).await;
+    }
+    run.close();
+    break_page(&template.0.join("telemetry.db"));
+    for reader in [true, false] {
+        let (dir, clock) = (Dir::new(), Clock::start());
+        template.copy_to(&dir);
+        let mark = suspicion::suspect_path(&dir.0.join("telemetry.db"));
+        let run = open_by(&clock, &config(&dir), &sinks()).expect("the journal opens");
+        assert_eq!(run.cause, StartCause::CleanStop, "a file of this size is not checked");
+        if reader {
+            let read = run.feed(Lane::Telemetry).telemetry(1, Seq::MAX, usize::MAX).await;
+            assert!(read.is_err_and(|why| why.contains("malformed")));
+        }
+        until("it is noticed", || {
+            clock.hurry(600_000);
+            mark.exists() && run.journal.sick()
+        })
+        .await;
+        let core = run.journal.inner.core(Lane::Telemetry);
+        let progress = core.progress();
+        run.commit(readings(point, 900_000, 10)).await;
+        assert_eq!(core.progress(), progress, "the watchdog sees that the next start is wanted");
+        run.close();
+        let run = open(&dir);
+        assert_eq!((run.cause, run.journal.sick()), (StartCause::Repair, false));
+        let left = run.all().await;
+        assert!(left.len() > 700_000 && left.len() < 800_010, "{}", left.len());
+        assert!(gaps(&run, "telemetry was repaired").await.len() > 1);
+        run.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readings_damaged_on_the_disk_are_told_when_they_are_to_be_sealed() {
+    let (dir, clock) = (Dir::new(), Clock::start());
+    let run = open_by(&clock, &config(&dir), &sinks()).expect("the journal opens");
+    let (point, begin) = (run.point("a"), clock.wall().0);
+    for n in 0..5 {
+        run.commit(readings(point, begin + n * 1_000, 1_000)).await;
+    }
+    change(&dir, "telemetry.db", "UPDATE batch SET body = x'00' WHERE first_seq = 2001");
+    until("it is sealed", || {
+        clock.hurry(600_000);
+        run.balance(STORE, Lane::Telemetry).expired > 0
+    })
+    .await;
+    assert_eq!(run.balance(STORE, Lane::Telemetry).expired, 1_000, "what is lost is owed to nobody");
+    assert_eq!(run.stats.journal_repairs.get(), 1, "the gateway's own alarm goes by that");
+    let told = gaps(&run, "readings were damaged on the disk").await;
+    assert!(matches!(told[..], [(from, to, 1_000)] if from <= begin + 2_000 && to >= begin + 2_000), "{told:?}");
+    until("the rest is history", || {
+        let conn = schema::reader(&dir.0.join("telemetry.db")).expect("the file");
+        let n = conn.query_row("SELECT sum(n) FROM span", [], |row| row.get::<_, Option<u64>>(0));
+        n.expect("a row") == Some(4_000)
+    })
+    .await;
+    run.close();
+    let run = open(&dir);
+    assert_eq!((run.cause, run.all().await.len()), (StartCause::CleanStop, 4_000), "it is no damage any more");
     run.close();
 }
