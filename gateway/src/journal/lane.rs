@@ -13,7 +13,7 @@ use super::deliveries::{Changes, Deliveries};
 use super::readers::Readers;
 use super::start::{self, Boot};
 use super::undated::{self, Undated};
-use super::{Head, Lane, Seq, SinkBalance, schema};
+use super::{Head, Lane, Seq, SinkBalance, repair, schema};
 use crate::clock::Clock;
 
 /// An idle writer says that it is alive this often.
@@ -189,6 +189,9 @@ impl LaneCore {
             format!("{}: {error}; what waits is kept in memory and written when the disk is back", self.path.display());
         if lock(&self.error).replace(words.clone()).is_none() {
             tracing::error!(lane = ?self.lane, error = words, "journal can't write");
+        }
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+            repair::make_room(&self.path);
         }
         self.readers.file.met(error);
     }

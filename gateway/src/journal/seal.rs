@@ -127,7 +127,9 @@ impl Sealer {
         let (chunks, after) = self.make(&hand.conn, sealed, till)?;
         let damaged = std::mem::take(&mut self.counts.damaged);
         // Told and settled before the rows go: a crash in between tells it once more.
-        gap(&damaged).into_iter().for_each(tell);
+        if let Some(gap) = gap(&damaged) {
+            tell(gap);
+        }
         for batch in &damaged {
             lock(&core.deliveries).for_all(batch.first, batch.last, &Fate::Expired, core.clock.mono());
         }

@@ -288,7 +288,7 @@ async fn a_marked_file_is_checked_whole_whatever_its_size_and_the_mark_goes() {
 }
 
 #[tokio::test]
-async fn few_damaged_files_are_kept() {
+async fn few_damaged_files_are_kept_and_few_bytes_of_them() {
     let dir = template(true).await;
     for round in 0..5 {
         fs::write(dir.0.join("telemetry.db"), format!("no database {round}")).expect("written");
@@ -299,8 +299,23 @@ async fn few_damaged_files_are_kept() {
         let clock = Clock::start();
         until("the next millisecond", || clock.mono().0 > 2).await;
     }
-    let names = fs::read_dir(&dir.0).expect("the directory").flatten().map(|entry| entry.file_name());
-    assert_eq!(names.filter(|name| name.to_string_lossy().contains(".damaged-")).count(), 3);
+    let kept = || {
+        let names = fs::read_dir(&dir.0).expect("the directory").flatten().map(|entry| entry.path());
+        let mut kept: Vec<PathBuf> = names.filter(|path| path.to_string_lossy().contains(".damaged-")).collect();
+        kept.sort();
+        kept
+    };
+    assert_eq!(kept().len(), 3);
+    let big = fs::File::options().write(true).open(kept().pop().expect("the newest")).expect("the file");
+    big.set_len(300 << 20).expect("a hole");
+    fs::write(dir.0.join("telemetry.db"), "no database").expect("written");
+    let run = open(&dir);
+    assert_eq!(kept().len(), 1, "the newest stays whatever its size");
+    run.journal.inner.core(Lane::Telemetry).faults.pages.store(1, Ordering::Relaxed);
+    run.journal.push(Batch { readings: readings(run.point("a"), 0, 20_000), ..Batch::default() }).expect("room");
+    until("it gives way to what is to be written", || kept().is_empty()).await;
+    run.journal.inner.core(Lane::Telemetry).faults.pages.store(0, Ordering::Relaxed);
+    run.close();
 }
 
 /// Where a table begins in its file, bytes.

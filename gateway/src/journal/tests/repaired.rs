@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use super::damage::{change, gaps, root_of};
 use super::*;
+use crate::journal::chunk::{self, HOUR};
 use crate::journal::{schema, seal, suspicion};
 
 fn writer(dir: &Dir) -> rusqlite::Connection {
@@ -153,7 +154,7 @@ async fn a_broken_page_is_noticed_by_whoever_meets_it_and_mended_by_the_next_sta
 async fn readings_damaged_on_the_disk_are_told_when_they_are_to_be_sealed() {
     let (dir, clock) = (Dir::new(), Clock::start());
     let run = open_by(&clock, &config(&dir), &sinks()).expect("the journal opens");
-    let (point, begin) = (run.point("a"), clock.wall().0);
+    let (point, begin) = (run.point("a"), clock.wall().0 - 10_000);
     for n in 0..5 {
         run.commit(readings(point, begin + n * 1_000, 1_000)).await;
     }
@@ -176,5 +177,58 @@ async fn readings_damaged_on_the_disk_are_told_when_they_are_to_be_sealed() {
     run.close();
     let run = open(&dir);
     assert_eq!((run.cause, run.all().await.len()), (StartCause::CleanStop, 4_000), "it is no damage any more");
+    run.close();
+}
+
+/// Two hours of one point, sealed and delivered, and a little later.
+async fn sealed() -> (Dir, PointId) {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    run.commit(noise(point, 0, 7_200).into_iter().map(|r| reading(point, r.at.0 * 1_000, r.value)).collect()).await;
+    run.feed(Lane::Telemetry).settle(1, 7_200, Outcome::Done).await.expect("settled");
+    run.commit(readings(point, 100_000_000, 10)).await;
+    run.close();
+    let conn = writer(&dir);
+    seal::all(&conn, 7_210);
+    conn.execute("DELETE FROM batch WHERE first_seq <= 7200", []).expect("as retention does");
+    (dir, point)
+}
+
+#[tokio::test]
+async fn thinned_history_is_no_damage_and_a_repair_keeps_what_it_says_of_the_whole() {
+    let (dir, point) = sealed().await;
+    let run = open(&dir);
+    let hours = run.journal.history(point, 0, 2 * HOUR - 1, HOUR).await.expect("history");
+    run.close();
+    let conn = writer(&dir);
+    let body: Vec<u8> =
+        conn.query_row("SELECT body FROM chunk WHERE t_min = 0", [], |row| row.get(0)).expect("a chunk");
+    let few = chunk::encode(&chunk::decode(&body, point.0).expect("sound")[..600]);
+    let thinned = conn.execute("UPDATE chunk SET body = ?1, thinned = 3000 WHERE t_min = 0", [few]);
+    assert_eq!(thinned.expect("as retention does"), 1);
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::CleanStop);
+    run.close();
+    conn.execute_batch("CREATE TABLE odd(a INTEGER) STRICT").expect("damage");
+    drop(conn);
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::Repair);
+    let minutes = run.journal.history(point, 0, HOUR - 1, 60_000).await.expect("history");
+    assert_eq!(minutes.len(), 10, "what was left is left");
+    assert_eq!(run.journal.history(point, 0, 2 * HOUR - 1, HOUR).await.expect("history"), hours);
+    assert_eq!(gaps(&run, "telemetry was repaired").await.len(), 1, "nothing is missing but what may have come last");
+    run.close();
+}
+
+#[tokio::test]
+async fn history_that_could_not_be_saved_is_told_with_its_time() {
+    let (dir, point) = sealed().await;
+    change(&dir, "telemetry.db", "UPDATE chunk SET body = x'00' WHERE t_min = 0");
+    let run = open(&dir);
+    let hours = run.journal.history(point, 0, 2 * HOUR - 1, HOUR).await.expect("history");
+    assert_eq!((run.cause, hours.len()), (StartCause::Repair, 1));
+    let told = gaps(&run, "telemetry was repaired").await;
+    assert_eq!(told.first(), Some(&(0, HOUR - 1_000, 3_600)), "{told:?}");
     run.close();
 }
