@@ -170,7 +170,7 @@ impl Deliveries {
             let all = (head + 1).saturating_sub(sink.map.first());
             all.saturating_sub(sink.map.totals().all())
         };
-        self.sinks.iter().map(owed).max().unwrap_or(0)
+        self.sinks.iter().filter(|sink| !sink.retired).map(owed).max().unwrap_or(0)
     }
 
     /// Up to here no record is a dead letter that could be sent once more.
@@ -328,6 +328,15 @@ pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sink_that_is_gone_makes_no_outage() {
+        let mut deliveries = Deliveries::default();
+        deliveries.add("influxdb/central", Map::new(1), true, Mono(0));
+        assert_eq!(deliveries.most_owed(200), 200);
+        deliveries.retire("influxdb/central", true);
+        assert_eq!(deliveries.most_owed(200), 0);
+    }
 
     #[test]
     fn dead_letters_that_the_lane_holds_no_more_stay_dead() {

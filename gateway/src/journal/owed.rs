@@ -9,6 +9,7 @@ use super::bytes::Damage;
 use super::codec::{self, Item};
 use super::deliveries::Deliveries;
 use super::delivery::MapFull;
+use super::retention::young;
 use super::seal::Sealed;
 use super::thin::{self, Kept};
 use super::{Seq, schema};
@@ -49,8 +50,8 @@ pub(super) fn ever(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(schema::meta(conn, LOOKED_AT)?.is_some())
 }
 
-/// The next rows that may be thinned: they are sealed, and older than what a warm start reads (`needed`, UTC ms).
-pub(super) fn next(conn: &Connection, needed: i64) -> rusqlite::Result<Option<Group>> {
+/// The next rows that may be thinned: they are sealed, and were committed before this (UTC ms).
+pub(super) fn next(conn: &Connection, before: i64, ahead: i64) -> rusqlite::Result<Option<Group>> {
     let after: Seq = schema::meta(conn, LOOKED_AT)?.and_then(|seq| seq.parse().ok()).unwrap_or(0);
     let upto = Sealed::read(conn)?.upto;
     let mut rows = conn.prepare_cached(
@@ -71,7 +72,7 @@ pub(super) fn next(conn: &Connection, needed: i64) -> rusqlite::Result<Option<Gr
                 (group.first, alike && group.last + 1 == row.first && row.last - group.first < GROUP)
             }
         };
-        if row.last > upto || row.stamp >= needed || !joins {
+        if row.last > upto || young(row.stamp, before, ahead) || !joins {
             break;
         }
         group = Some(Group { first, ..row });

@@ -13,7 +13,8 @@ fn open_with(dir: &Dir, clock: &Clock, max_size: u64) -> Run {
     let config = JournalConfig { max_size, ..config(dir) };
     let Opened { journal, standing, modes: _, levels: _, cause, last_seen, present: _, writers } =
         Journal::open(&config, &catalog, clock, &stats, &sinks()).expect("the journal opens");
-    journal.remember(0);
+    // As with a rule that looks back over a day: it is no reason to drop what could be thinned.
+    journal.remember(24 * 60 * MINUTE as u64);
     Run { journal, standing, cause, last_seen, writers, catalog, stats }
 }
 
@@ -101,5 +102,24 @@ async fn what_may_be_on_its_way_is_never_thinned() {
     })
     .await;
     assert_eq!(run.balance(STORE, Lane::Telemetry).thinned, 0);
+    run.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forecast_knows_at_what_age_readings_are_dropped() {
+    let (dir, clock) = (Dir::new(), Clock::start());
+    let config = JournalConfig { keep: Duration::from_hours(3), ..config(&dir) };
+    let run = open_by(&clock, &config, &sinks()).expect("the journal opens");
+    run.journal.remember(0);
+    let ids = [run.point("a")];
+    live(&run, &clock, &ids, 30).await;
+    let room = || run.journal.health().room;
+    until("it is told before", || {
+        clock.hurry(1_000);
+        room().is_short(6.0)
+    })
+    .await;
+    assert!(room().hours_left.is_some_and(|left| left < 3.0), "{:?}", room());
+    assert_eq!(run.balance(STORE, Lane::Telemetry).expired, 0);
     run.close();
 }
