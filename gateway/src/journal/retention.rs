@@ -134,8 +134,9 @@ impl Retention {
     fn thin_owed(&mut self, hand: &mut Hand, core: &LaneCore, group: Group) -> rusqlite::Result<bool> {
         let now = core.clock.mono();
         let Some(kept) = self.kept(now.0) else { return Ok(false) };
-        let free = group.fresh() && lock(&core.deliveries).hold(group.first, group.last, core.head().seq);
-        let fewer = if free { owed::fewer(&hand.conn, group, kept) } else { Ok(None) };
+        let hold = || lock(&core.deliveries).hold(group.first, group.last, core.head().seq);
+        let known = if group.fresh() { hold() } else { None };
+        let fewer = known.map_or(Ok(None), |known| owed::fewer(&hand.conn, group, kept, known));
         let settled = fewer.map(|fewer| fewer.filter(|fewer| fewer.settle(&mut lock(&core.deliveries), now).is_ok()));
         let mut written = false;
         if let Ok(fewer) = &settled {
