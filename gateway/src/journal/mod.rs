@@ -64,6 +64,7 @@ mod past;
 // Whole journals: whose, copied, put back.
 mod mark;
 mod manifest;
+mod slices;
 mod backup;
 mod restore;
 #[cfg(test)]
