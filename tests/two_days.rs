@@ -135,7 +135,8 @@ impl Rig {
             present,
         };
         let (engine, task) = driver::start(setup).unwrap();
-        journal.remember(0);
+        // As with a rule that looks back over a day.
+        journal.remember(24 * HOUR * 1_000);
         let task = tokio::spawn(task);
         Self { clock, stats, journal, writers, engine, task, ids }
     }

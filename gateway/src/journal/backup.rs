@@ -5,53 +5,29 @@
 //! WAL could not be cut meanwhile: a target that hangs (a share, a worn stick) would let it grow without bound. SQLite's
 //! backup in several steps begins anew whenever another process commits, which here is always.
 //!
-//! What makes slices sound: rows of the big tables are only ever appended, in the order of their keys, never changed, and
-//! taken away when retention or sealing say so. The last transaction therefore takes what was appended since, which keys are
-//! left, and all small tables: the copy is then what the file was at that one moment. The telemetry lane goes first:
-//! where the two differ the alarm lane is the newer, and it is believed.
+//! What makes slices sound: rows of the big tables are appended in the order of their keys, and taken away when retention or
+//! sealing say so. One that is written anew, by thinning or dating, has another key or another version. The last transaction
+//! therefore takes what was appended or written anew since, which keys are left, and all small tables: the copy is then what
+//! the file was at that one moment. The telemetry lane goes first: where the two differ the alarm lane is the newer, and it is
+//! believed.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::Connection;
 
 use super::file::{beside, refuse, remove, rename};
 use super::manifest::{self, LaneCopy, Manifest};
+use super::slices::{
+    Rows, Slice, Table, Versions, big, keep_only, put, put_anew, put_slice, read_anew, read_slice, small, values,
+    versions,
+};
+use super::suspicion::Suspicion;
 use super::{Lane, OpenError, mark, schema};
 
-/// What one slice takes into memory, and into one transaction of the target.
-const SLICE_BYTES: usize = 8 << 20;
-const SLICE_ROWS: usize = 8192;
 /// How often the copy may find more than a slice appended since its last look, before the target counts as too slow.
 const ROUNDS: usize = 1000;
 const MEND: &str = "see to space and rights there, or give another directory";
-
-/// A table whose rows are appended by key.
-struct Table {
-    name: &'static str,
-    key: &'static str,
-}
-
-const fn big(lane: Lane) -> &'static [Table] {
-    const ALARM: [Table; 1] = [Table { name: "entry", key: "seq" }];
-    const TELEMETRY: [Table; 3] = [
-        Table { name: "chunk", key: "id" },
-        Table { name: "batch", key: "first_seq" },
-        Table { name: "refused", key: "id" },
-    ];
-    match lane {
-        Lane::Alarm => &ALARM,
-        Lane::Telemetry => &TELEMETRY,
-    }
-}
-
-const fn small(lane: Lane) -> &'static [&'static str] {
-    match lane {
-        Lane::Alarm => &["meta", "epoch", "sink", "delivery", "standing"],
-        Lane::Telemetry => &["meta", "epoch", "sink", "delivery", "series", "sealed", schema::LEARNED],
-    }
-}
 
 /// Copies the journal in `journal` to `to`, which then holds all of it or, if this fails, nothing. `progress` is told the
 /// bytes so far.
@@ -149,9 +125,6 @@ impl Drop for Partial {
     }
 }
 
-/// Rows as the file has them.
-type Rows = Vec<Vec<Value>>;
-
 /// One lane's copy in the making.
 struct Copy {
     lane: Lane,
@@ -161,27 +134,18 @@ struct Copy {
     upto: Vec<i64>,
 }
 
-/// What one transaction read of a big table.
-#[derive(Default)]
-struct Slice {
-    rows: Rows,
-    /// Summaries of these chunks.
-    spans: Rows,
-    bytes: usize,
-    /// There is more.
-    full: bool,
-}
-
 /// What the last transaction read.
 struct Rest {
     slices: Vec<Slice>,
-    keys: Vec<Vec<i64>>,
+    anew: Vec<Slice>,
+    versions: Vec<Versions>,
     small: Vec<Rows>,
 }
 
 impl Copy {
     fn make(source: &Path, target: &Path, lane: Lane, progress: &mut dyn FnMut(u64)) -> Result<Self, OpenError> {
         let read = |error: rusqlite::Error| {
+            Suspicion::new(source.to_owned()).met(&error);
             let mend = "see to its rights; if it is damaged, the gateway's next start repairs it";
             refuse(source, &format!("can't be read: {error}"), mend)
         };
@@ -195,8 +159,9 @@ impl Copy {
         for _ in 0..ROUNDS {
             for (n, table) in big(lane).iter().enumerate() {
                 while copy.slice(n, table, progress).map_err(|(at, error)| at.told(error, read, written))? {}
+                while copy.anew(n, table, progress).map_err(|(at, error)| at.told(error, read, written))? {}
             }
-            if let Some(rest) = copy.rest().map_err(read)? {
+            if let Some(rest) = copy.rest().map_err(|(at, error)| at.told(error, read, written))? {
                 copy.close(&rest, progress).map_err(written)?;
                 return Ok(copy);
             }
@@ -225,18 +190,51 @@ impl Copy {
         Ok(slice.full)
     }
 
+    /// Copies rows of a table that were written anew since; says whether there are more.
+    fn anew(
+        &mut self,
+        n: usize,
+        table: &Table,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<bool, (Side, rusqlite::Error)> {
+        let copied = versions(&self.to, table).map_err(|error| (Side::Target, error))?;
+        let slice = {
+            let tx = self.from.transaction().map_err(|error| (Side::Source, error))?;
+            let upto = self.upto.get(n).copied().unwrap_or(i64::MIN);
+            versions(&tx, table).and_then(|now| read_anew(&tx, table, upto, &copied, &now))
+        };
+        let slice = slice.map_err(|error| (Side::Source, error))?;
+        progress(slice.bytes as u64);
+        let put = |to: &mut Connection| {
+            let tx = to.transaction()?;
+            put_anew(&tx, table, &slice)?;
+            tx.commit()
+        };
+        put(&mut self.to).map_err(|error| (Side::Target, error))?;
+        Ok(slice.full)
+    }
+
     /// What is left, of one moment; `None` where that is more than a slice and must be copied like the rest first.
-    fn rest(&mut self) -> rusqlite::Result<Option<Rest>> {
+    fn rest(&mut self) -> Result<Option<Rest>, (Side, rusqlite::Error)> {
+        let copied: rusqlite::Result<Vec<Versions>> =
+            big(self.lane).iter().map(|table| versions(&self.to, table)).collect();
+        let copied = copied.map_err(|error| (Side::Target, error))?;
+        self.read_rest(&copied).map_err(|error| (Side::Source, error))
+    }
+
+    fn read_rest(&mut self, copied: &[Versions]) -> rusqlite::Result<Option<Rest>> {
         let tx = self.from.transaction()?;
-        let mut rest = Rest { slices: Vec::new(), keys: Vec::new(), small: Vec::new() };
-        for (table, upto) in big(self.lane).iter().zip(&self.upto) {
+        let mut rest = Rest { slices: Vec::new(), anew: Vec::new(), versions: Vec::new(), small: Vec::new() };
+        for ((table, upto), copied) in big(self.lane).iter().zip(&self.upto).zip(copied) {
             let slice = read_slice(&tx, table, *upto)?;
-            if slice.full {
+            let now = versions(&tx, table)?;
+            let anew = read_anew(&tx, table, *upto, copied, &now)?;
+            if slice.full || anew.full {
                 return Ok(None);
             }
             rest.slices.push(slice);
-            let mut keys = tx.prepare(&format!("SELECT {key} FROM {} ORDER BY {key}", table.name, key = table.key))?;
-            rest.keys.push(keys.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?);
+            rest.anew.push(anew);
+            rest.versions.push(now);
         }
         for table in small(self.lane) {
             // A journal that was last run by a gengfu of before lacks one.
@@ -253,10 +251,12 @@ impl Copy {
 
     fn close(&mut self, rest: &Rest, progress: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
         let tx = self.to.transaction()?;
-        for ((table, slice), keys) in big(self.lane).iter().zip(&rest.slices).zip(&rest.keys) {
-            progress(slice.bytes as u64);
+        let read = rest.slices.iter().zip(&rest.anew).zip(&rest.versions);
+        for (table, ((slice, anew), kept)) in big(self.lane).iter().zip(read) {
+            progress((slice.bytes + anew.bytes) as u64);
             put_slice(&tx, table, slice)?;
-            keep_only(&tx, table, keys)?;
+            put_anew(&tx, table, anew)?;
+            keep_only(&tx, table, kept)?;
         }
         for (table, rows) in small(self.lane).iter().zip(&rest.small) {
             tx.execute(&format!("DELETE FROM {table}"), [])?;
@@ -302,72 +302,4 @@ fn bare(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "journal_mode", "DELETE")?;
     conn.pragma_update(None, "journal_mode", "OFF")?;
     conn.pragma_update(None, "synchronous", "OFF")
-}
-
-fn read_slice(conn: &Connection, table: &Table, upto: i64) -> rusqlite::Result<Slice> {
-    let Table { name, key } = table;
-    let mut rows = conn.prepare_cached(&format!("SELECT * FROM {name} WHERE {key} > ?1 ORDER BY {key}"))?;
-    let columns = rows.column_count();
-    let mut rows = rows.query([upto])?;
-    let mut slice = Slice::default();
-    while let Some(row) = rows.next()? {
-        if slice.bytes >= SLICE_BYTES || slice.rows.len() >= SLICE_ROWS {
-            slice.full = true;
-            break;
-        }
-        let row = values(row, columns)?;
-        slice.bytes += row.iter().map(weight).sum::<usize>();
-        slice.rows.push(row);
-    }
-    if *name == "chunk" {
-        let mut span = conn.prepare_cached("SELECT * FROM span WHERE point = ?2 AND t_min = ?3 AND chunk = ?1")?;
-        let columns = span.column_count();
-        for chunk in &slice.rows {
-            let mut found = span.query(params_from_iter(chunk.iter().take(3)))?;
-            while let Some(row) = found.next()? {
-                slice.spans.push(values(row, columns)?);
-            }
-        }
-    }
-    Ok(slice)
-}
-
-fn values(row: &Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
-    (0..columns).map(|n| row.get(n)).collect()
-}
-
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Integer(_) | Value::Real(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::Blob(blob) => blob.len(),
-    }
-}
-
-/// Writes a slice; gives the key of its last row.
-fn put_slice(conn: &Connection, table: &Table, slice: &Slice) -> rusqlite::Result<Option<i64>> {
-    put(conn, table.name, &slice.rows)?;
-    put(conn, "span", &slice.spans)?;
-    Ok(slice.rows.last().and_then(|row| if let Some(Value::Integer(key)) = row.first() { Some(*key) } else { None }))
-}
-
-fn put(conn: &Connection, table: &str, rows: &Rows) -> rusqlite::Result<()> {
-    let Some(first) = rows.first() else { return Ok(()) };
-    let marks = vec!["?"; first.len()].join(", ");
-    let mut insert = conn.prepare_cached(&format!("INSERT INTO {table} VALUES({marks})"))?;
-    rows.iter().try_for_each(|row| insert.execute(params_from_iter(row)).map(|_| ()))
-}
-
-/// What has gone from the journal while it was copied goes from the copy.
-fn keep_only(conn: &Connection, table: &Table, kept: &[i64]) -> rusqlite::Result<()> {
-    let Table { name, key } = table;
-    let mut copied = conn.prepare(&format!("SELECT {key} FROM {name}"))?;
-    let copied = copied.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
-    for gone in copied.into_iter().filter(|key| kept.binary_search(key).is_err()) {
-        conn.prepare_cached(&format!("DELETE FROM {name} WHERE {key} = ?1"))?.execute([gone])?;
-        if *name == "chunk" {
-            conn.prepare_cached("DELETE FROM span WHERE chunk = ?1")?.execute([gone])?;
-        }
-    }
-    Ok(())
 }

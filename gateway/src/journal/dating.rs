@@ -50,7 +50,7 @@ impl Dater {
         self.more = false;
         match slice(hand, core, instants) {
             Ok(more) => self.more = more,
-            Err(error) => tracing::warn!(%error, "dating put off"),
+            Err(error) => core.put_off("dating", &error),
         }
     }
 

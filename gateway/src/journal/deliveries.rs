@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use gengfu_core::time::Mono;
 use rusqlite::{Connection, params};
 
-use super::delivery::{Change, Fate, Map, MapFull, Revived, Span, Tally};
+use super::delivery::{Change, Fate, Map, MapFull, Revived, Span, Stake, Tally};
 use super::{Outcome, Seq};
 
 /// How long a settlement may wait for a commit to ride on, ms.
@@ -18,6 +18,13 @@ const MAX_EARLY: usize = 40_000;
 /// Records from the first that a sink is owed, and before the head, that may be on their way: no thinning touches them.
 /// More than two requests of each cursor of a forwarder carry.
 const IN_FLIGHT: u64 = 65_536;
+
+/// Whether a sink has had readings under the numbers of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    ToSome,
+    ToNone,
+}
 
 /// One lane's maps.
 #[derive(Debug, Default)]
@@ -145,12 +152,13 @@ impl Deliveries {
     }
 
     /// Keeps a range from every sink while it is thinned, if at least one is owed it, every map can say exactly what
-    /// became of it, and nothing of it can be on its way.
-    pub(super) fn hold(&mut self, from: Seq, to: Seq, head: Seq) -> bool {
-        let says: Option<Vec<bool>> = self.sinks.iter().map(|sink| sink.map.thinnable(from, to, IN_FLIGHT)).collect();
-        let free = says.is_some_and(|owed| owed.contains(&true)) && to.saturating_add(IN_FLIGHT) <= head;
+    /// became of it, and nothing of it can be on its way. Says to whom its numbers are known.
+    pub(super) fn hold(&mut self, from: Seq, to: Seq, head: Seq) -> Option<Known> {
+        let stakes = self.sinks.iter().map(|sink| sink.map.thinnable(from, to, IN_FLIGHT));
+        let stakes: Vec<Stake> = stakes.collect::<Option<_>>()?;
+        let free = stakes.contains(&Stake::Owed) && to.saturating_add(IN_FLIGHT) <= head;
         self.held = free.then_some((from, to));
-        free
+        free.then_some(if stakes.contains(&Stake::Had) { Known::ToSome } else { Known::ToNone })
     }
 
     /// The thinning is over.
@@ -170,7 +178,7 @@ impl Deliveries {
             let all = (head + 1).saturating_sub(sink.map.first());
             all.saturating_sub(sink.map.totals().all())
         };
-        self.sinks.iter().map(owed).max().unwrap_or(0)
+        self.sinks.iter().filter(|sink| !sink.retired).map(owed).max().unwrap_or(0)
     }
 
     /// Up to here no record is a dead letter that could be sent once more.
@@ -292,7 +300,7 @@ fn write_change(conn: &Connection, sink: &str, change: &Change) -> rusqlite::Res
 #[derive(Debug, Clone)]
 pub(super) enum Loaded {
     Known(Map),
-    /// It contradicts itself and starts again with nothing settled: everything is sent once more, nothing is lost.
+    /// It contradicts itself and begins anew with nothing settled.
     Reset(Map),
     /// A sink never seen.
     New,
@@ -321,13 +329,38 @@ pub(super) fn load(conn: &Connection, sink: &str, head: Seq) -> rusqlite::Result
     if let Some(map) = Map::load(first, rows, head) {
         return Ok(Loaded::Known(map));
     }
-    tracing::warn!(sink, "delivery map contradicts itself, everything from its start is sent again");
+    tracing::warn!(sink, "delivery map contradicts itself and begins anew");
     Ok(Loaded::Reset(Map::new(first)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sink_that_is_gone_makes_no_outage() {
+        let mut deliveries = Deliveries::default();
+        deliveries.add("influxdb/central", Map::new(1), true, Mono(0));
+        assert_eq!(deliveries.most_owed(200), 200);
+        deliveries.retire("influxdb/central", true);
+        assert_eq!(deliveries.most_owed(200), 0);
+    }
+
+    #[test]
+    fn a_range_is_thinned_for_who_is_owed_it_and_known_to_who_had_it() {
+        let head = 10 * IN_FLIGHT;
+        let (from, to) = (2 * IN_FLIGHT, 3 * IN_FLIGHT);
+        let mut deliveries = Deliveries::default();
+        deliveries.add("influxdb/central", Map::new(1), true, Mono(0));
+        deliveries.add("influxdb/later", Map::new(to + 1), true, Mono(0));
+        assert_eq!(deliveries.hold(from, to, head), Some(Known::ToNone));
+        deliveries.add("mqtt/centre", Map::new(1), true, Mono(0));
+        deliveries.settle(2, (1, to), Outcome::Done, head, Mono(0)).expect("room");
+        assert_eq!(deliveries.hold(from, to, head), Some(Known::ToSome));
+        assert_eq!(deliveries.hold(1, to, head), None, "what may be on its way");
+        deliveries.settle(0, (1, to), Outcome::Done, head, Mono(0)).expect("room");
+        assert_eq!(deliveries.hold(from, to, head), None, "nobody is owed it");
+    }
 
     #[test]
     fn dead_letters_that_the_lane_holds_no_more_stay_dead() {

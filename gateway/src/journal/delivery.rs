@@ -119,6 +119,17 @@ pub(super) struct Revived {
     pub left: u64,
 }
 
+/// What a range that may be thinned is to a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stake {
+    /// It is owed all of it.
+    Owed,
+    /// It has had its records, under their numbers.
+    Had,
+    /// It is of before the sink's time.
+    None,
+}
+
 /// The delivery map of one sink in one lane.
 #[derive(Debug, Clone)]
 pub(super) struct Map {
@@ -135,7 +146,7 @@ impl Map {
     }
 
     /// From the rows of the disk, which are not to be trusted. `None` if they contradict themselves or speak of records
-    /// beyond `head`; the caller then starts with nothing settled, which sends again and loses nothing.
+    /// beyond `head`; the caller then starts with nothing settled, which sends again.
     pub(super) fn load(first: Seq, rows: Vec<Span>, head: Seq) -> Option<Self> {
         let mut map = Self::new(first);
         let mut next = first;
@@ -197,14 +208,17 @@ impl Map {
     /// Whether thinning `from..=to` leaves this sink's balance exact: it is owed all of it, and none of that may be on its
     /// way to it at the moment (`in_flight` from the first it is owed); or nothing, and nothing of it could be sent again.
     /// `None`: this map says no.
-    pub(super) fn thinnable(&self, from: Seq, to: Seq, in_flight: u64) -> Option<bool> {
+    pub(super) fn thinnable(&self, from: Seq, to: Seq, in_flight: u64) -> Option<Stake> {
+        if to < self.first {
+            return Some(Stake::None);
+        }
         let holes = self.holes(from, to);
-        if holes.is_empty() || to < self.first {
-            return self.dead().all(|span| span.from > to || span.to < from).then_some(false);
+        if holes.is_empty() {
+            return self.dead().all(|span| span.from > to || span.to < from).then_some(Stake::Had);
         }
         let first_owed = self.holes(1, to).first().map_or(to, |(first, _)| *first);
         let all = holes == [(from, to)] && from - first_owed >= in_flight;
-        (all && self.spans.len() < MAX_SPANS / 2).then_some(true)
+        (all && self.spans.len() < MAX_SPANS / 2).then_some(Stake::Owed)
     }
 
     /// Makes the dead letters of `from..=to` owed again.

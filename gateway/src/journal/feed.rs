@@ -9,7 +9,7 @@ use super::bytes::Damage;
 use super::codec;
 use super::lane::{LaneCore, lock};
 use super::undated::{self, Undated};
-use super::{Entry, Head, Inner, Lane, Outcome, Record, Seq, Stretch, chain, start};
+use super::{Entry, Head, Inner, Lane, Outcome, Record, Seq, Stretch, chain, owed, start};
 
 /// One store's view of one lane: what is owed, the records, and the settling of them.
 #[derive(Debug)]
@@ -86,7 +86,13 @@ impl Feed {
 
     /// Up to `max` records of `from..=to` (telemetry lane), in order, off the runtime. A seq that is missing (expired) is skipped.
     pub async fn telemetry(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {
-        self.inner.telemetry.core.readers.spawn(move |conn| records(conn, from, to, max)).await
+        self.inner.telemetry.core.readers.spawn(move |conn| records(conn, from, to, max, &[undated::TIER])).await
+    }
+
+    /// The same for who has had them before: without those whose numbers stood for other readings then.
+    pub async fn again(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {
+        let without = &[undated::TIER, owed::RENUMBERED];
+        self.inner.telemetry.core.readers.spawn(move |conn| records(conn, from, to, max, without)).await
     }
 
     /// Up to `max` entries of `from..=to` (alarm lane).
@@ -131,18 +137,21 @@ pub(super) fn legible(mut kept: Vec<chain::Kept>, undated: &Undated) -> Vec<(Seq
     kept.into_iter().filter_map(legible).collect()
 }
 
-/// Up to `max` records of a range. A batch that is damaged is passed over like one that is missing.
-pub(super) fn records(conn: &Connection, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<Record>> {
+/// Up to `max` records of a range, without rows of some tiers. A batch that is damaged is passed over like one that is missing.
+fn records(conn: &Connection, from: Seq, to: Seq, max: usize, without: &[u8]) -> rusqlite::Result<Vec<Record>> {
     let mut records = Vec::new();
     let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
     let mut rows = conn.prepare_cached(
-        "SELECT body FROM batch WHERE first_seq BETWEEN
-           coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) AND ?2 AND tier != ?3 ORDER BY first_seq",
+        "SELECT body, tier FROM batch WHERE first_seq BETWEEN
+           coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) AND ?2 ORDER BY first_seq",
     )?;
-    let mut rows = rows.query([signed(from), signed(to), i64::from(undated::TIER)])?;
+    let mut rows = rows.query([signed(from), signed(to)])?;
     while records.len() < max
         && let Some(row) = rows.next()?
     {
+        if without.contains(&row.get(1)?) {
+            continue;
+        }
         let body = row.get_ref(0)?.as_blob().unwrap_or_default();
         let decoded = codec::decode(body, |seq, item| {
             if (from..=to).contains(&seq) && records.len() < max {

@@ -8,8 +8,9 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::holes::Hole;
-use super::lane::{file_bytes, suspect_path};
+use super::lane::file_bytes;
 use super::start::Repaired;
+use super::suspicion::suspect_path;
 use super::{Lane, OpenError, repair, schema};
 use crate::disk;
 

@@ -28,6 +28,25 @@ impl Hole {
     }
 }
 
+/// Stretches of time that are told apart at most; beyond, the oldest melt.
+const STRETCHES: usize = 64;
+
+/// The holes that these `(from, to, records)` make, where what lies no further apart than `near` ms is one.
+pub(super) fn stretches(mut lost: Vec<(i64, i64, u64)>, near: i64) -> Vec<Hole> {
+    lost.sort_unstable();
+    let join = |(from, to, n): (i64, i64, u64), next: (i64, i64, u64)| (from, to.max(next.1), n.saturating_add(next.2));
+    let mut all: Vec<(i64, i64, u64)> = Vec::new();
+    for next in lost {
+        match all.last_mut() {
+            Some(last) if next.0.saturating_sub(last.1) <= near => *last = join(*last, next),
+            Some(_) | None => all.push(next),
+        }
+    }
+    let (oldest, rest) = all.split_at(all.len().saturating_sub(STRETCHES - 1));
+    let holes = oldest.iter().copied().reduce(join).into_iter().chain(rest.iter().copied());
+    holes.map(|(from, to, n)| Hole { from: Some(from), to: Some(to), records: Some(n) }).collect()
+}
+
 /// As the file remembers them until a run has told of them.
 pub(super) fn write(holes: &[Hole]) -> String {
     let number = |n: Option<i64>| n.map_or("-".to_owned(), |n| n.to_string());
@@ -156,6 +175,16 @@ mod tests {
         assert_eq!(read(&write(&back.holes)), back.holes);
         assert_eq!(read(&write(&[Hole::ALL])), [Hole::ALL]);
         assert_eq!(read(""), []);
+    }
+
+    #[test]
+    fn what_lies_close_together_is_one_stretch_and_there_are_not_too_many() {
+        let hole = |from, to, n| Hole { from: Some(from), to: Some(to), records: Some(n) };
+        assert_eq!(stretches(vec![(500, 600, 3), (0, 90, 1), (95, 99, 2)], 10), [hole(0, 99, 3), hole(500, 600, 3)]);
+        assert_eq!(stretches(Vec::new(), 10), []);
+        let many = (0..100).map(|n| (n * 100, n * 100 + 5, 1)).collect();
+        let told = stretches(many, 10);
+        assert_eq!((told.len(), told[0], told[63]), (64, hole(0, 3605, 37), hole(9900, 9905, 1)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! No lock here is ever held while the disk is asked for something.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::deliveries::{Changes, Deliveries};
 use super::readers::Readers;
 use super::start::{self, Boot};
 use super::undated::{self, Undated};
-use super::{Head, Lane, Seq, SinkBalance, schema};
+use super::{Head, Lane, Seq, SinkBalance, repair, schema};
 use crate::clock::Clock;
 
 /// An idle writer says that it is alive this often.
@@ -127,8 +127,6 @@ pub(super) struct LaneCore {
     /// The newest time that the journal knew when it was opened, UTC ms.
     pub known: Option<i64>,
     progress: AtomicU64,
-    /// The file turned out to be broken: progress stands still, so that the watchdog starts us anew, into a repair.
-    broken: AtomicBool,
     error: Mutex<Option<String>>,
     bytes: AtomicU64,
     #[cfg(test)]
@@ -149,7 +147,6 @@ impl LaneCore {
             boot: start::machine_boot(),
             known: None,
             progress: AtomicU64::new(clock.mono().0),
-            broken: AtomicBool::new(false),
             error: Mutex::default(),
             bytes: AtomicU64::new(0),
             path,
@@ -167,7 +164,7 @@ impl LaneCore {
     }
 
     pub(super) fn error(&self) -> Option<String> {
-        lock(&self.error).clone()
+        self.readers.file.broken().or_else(|| lock(&self.error).clone())
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -176,7 +173,7 @@ impl LaneCore {
 
     /// The writer finished a round.
     pub(super) fn alive(&self) {
-        if !self.broken.load(Ordering::Relaxed) {
+        if self.readers.file.broken().is_none() {
             self.progress.store(self.clock.mono().0, Ordering::Relaxed);
         }
     }
@@ -193,9 +190,16 @@ impl LaneCore {
         if lock(&self.error).replace(words.clone()).is_none() {
             tracing::error!(lane = ?self.lane, error = words, "journal can't write");
         }
-        if schema::is_corrupt(error) && !self.broken.swap(true, Ordering::Relaxed) {
-            let _ = std::fs::write(suspect_path(&self.path), "the next start checks the whole file\n");
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) {
+            repair::make_room(&self.path);
         }
+        self.readers.file.met(error);
+    }
+
+    /// Housekeeping failed and is tried again later.
+    pub(super) fn put_off(&self, what: &'static str, error: &rusqlite::Error) {
+        tracing::warn!(lane = ?self.lane, %error, "{what} put off");
+        self.readers.file.met(error);
     }
 
     /// What is known of undated records once this one is on disk, if that is news: it was stamped by a count.
@@ -225,11 +229,6 @@ impl LaneCore {
         };
         deliveries.maps().map(balance).collect()
     }
-}
-
-/// Its presence makes the next start check every page.
-pub(super) fn suspect_path(path: &std::path::Path) -> PathBuf {
-    path.with_extension("suspect")
 }
 
 /// A writer's hold on its file.
@@ -339,7 +338,7 @@ impl Hand {
         if now >= self.checkpoint {
             self.checkpoint = now + CHECKPOINT_EVERY;
             if let Err(error) = schema::checkpoint(&self.conn) {
-                tracing::debug!(lane = ?core.lane, %error, "checkpoint put off");
+                core.put_off("checkpoint", &error);
             }
         }
     }

@@ -26,6 +26,7 @@ use crate::telemetry::SharedStats;
 
 // From the disk upwards: the file, what is in it, what is in memory, the threads, the views.
 mod schema;
+mod suspicion;
 mod file;
 mod holes;
 mod repair;
@@ -64,6 +65,7 @@ mod past;
 // Whole journals: whose, copied, put back.
 mod mark;
 mod manifest;
+mod slices;
 mod backup;
 mod restore;
 #[cfg(test)]

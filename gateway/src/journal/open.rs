@@ -259,17 +259,11 @@ fn load(
     (last, last_wall): (Seq, Option<i64>),
 ) -> rusqlite::Result<Found> {
     let before = Before::read(conn)?;
-    let head = last.max(before.floor());
     let declared = sinks.iter().filter(|sink| sink.lanes.contains(&lane));
+    // What a repair could not save may have been delivered: its numbers are among those that are left out.
+    let head = before.go_on(last).0.seq;
     let maps = declared
-        .map(|sink| {
-            let map = match deliveries::load(conn, &sink.name, head)? {
-                // Not a sink that was added: the damage took its map.
-                Loaded::New if before.mended() => Loaded::Reset(Map::new(owed_from(conn, sink, head)?)),
-                map @ (Loaded::Known(_) | Loaded::Reset(_) | Loaded::New) => map,
-            };
-            Ok((sink.name.clone(), map))
-        })
+        .map(|sink| Ok((sink.name.clone(), load_map(conn, sink, head, before.mended())?)))
         .collect::<rusqlite::Result<_>>()?;
     // Holes in the middle come from repairs and thinning alone; else only the front can be missing, by retention.
     let middle = before.mended() || owed::ever(conn)?;
@@ -318,6 +312,16 @@ fn last_time(conn: &Connection, lane: Lane, undated: &Undated) -> rusqlite::Resu
     };
     let last: Option<i64> = conn.query_row(last, [undated.first()], |row| row.get(0)).optional()?;
     Ok(last.filter(|at| Wall(*at) >= EARLIEST))
+}
+
+/// The map of a sink in a lane that ends at `head`, `mended`: after a repair.
+pub(super) fn load_map(conn: &Connection, sink: &SinkSpec, head: Seq, mended: bool) -> rusqlite::Result<Loaded> {
+    Ok(match deliveries::load(conn, &sink.name, head)? {
+        // Not a sink that was added: the damage took its map.
+        Loaded::New if mended => Loaded::Reset(Map::new(owed_from(conn, sink, head)?)),
+        Loaded::Reset(map) => Loaded::Reset(Map::new(map.first().max(owed_from(conn, sink, head)?))),
+        map @ (Loaded::Known(_) | Loaded::New) => map,
+    })
 }
 
 /// Where a sink begins anew whose map is lost. A store is sent all that is left, since a record sent again overwrites

@@ -1,14 +1,16 @@
 //! Thinning of what sinks are still owed, when an outage outlasts the room and everything else has given way. The readings
 //! of some rows that tell least are given up; the others move together to the end of the rows' numbers, so that what is
-//! given up is one range, which is settled as `thinned` in the same transaction, and every sink's balance stays exact.
+//! given up is one range, which is settled as `thinned` in the same transaction, and every sink's balance stays exact. Who
+//! has had the range before knows other readings by these numbers, and is never sent them again.
 
 use gengfu_core::time::Mono;
 use rusqlite::{Connection, params};
 
 use super::bytes::Damage;
 use super::codec::{self, Item};
-use super::deliveries::Deliveries;
+use super::deliveries::{Deliveries, Known};
 use super::delivery::MapFull;
+use super::retention::young;
 use super::seal::Sealed;
 use super::thin::{self, Kept};
 use super::{Seq, schema};
@@ -23,8 +25,9 @@ const ROW: usize = codec::MAX_READINGS;
 const WORTH: f64 = 0.1;
 /// Batches up to the seq under this key in `meta` have been looked at.
 const LOOKED_AT: &str = "thinned-batches";
-/// `batch.tier` of a row whose readings were thinned.
-pub(super) const TIER: u8 = 1;
+/// `batch.tier` of a row whose readings were thinned, by whether a sink knows other readings by its numbers.
+pub(super) const RENUMBERED: u8 = 1;
+const THINNED: u8 = 3;
 
 /// Rows next to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,7 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Fewer {
     group: Group,
+    known: Known,
     /// In the order they came.
     items: Vec<Item>,
 }
@@ -49,8 +53,8 @@ pub(super) fn ever(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(schema::meta(conn, LOOKED_AT)?.is_some())
 }
 
-/// The next rows that may be thinned: they are sealed, and older than what a warm start reads (`needed`, UTC ms).
-pub(super) fn next(conn: &Connection, needed: i64) -> rusqlite::Result<Option<Group>> {
+/// The next rows that may be thinned: they are sealed, and were committed before this (UTC ms).
+pub(super) fn next(conn: &Connection, before: i64, ahead: i64) -> rusqlite::Result<Option<Group>> {
     let after: Seq = schema::meta(conn, LOOKED_AT)?.and_then(|seq| seq.parse().ok()).unwrap_or(0);
     let upto = Sealed::read(conn)?.upto;
     let mut rows = conn.prepare_cached(
@@ -71,7 +75,7 @@ pub(super) fn next(conn: &Connection, needed: i64) -> rusqlite::Result<Option<Gr
                 (group.first, alike && group.last + 1 == row.first && row.last - group.first < GROUP)
             }
         };
-        if row.last > upto || row.stamp >= needed || !joins {
+        if row.last > upto || young(row.stamp, before, ahead) || !joins {
             break;
         }
         group = Some(Group { first, ..row });
@@ -80,7 +84,7 @@ pub(super) fn next(conn: &Connection, needed: i64) -> rusqlite::Result<Option<Gr
 }
 
 /// What stays of a group around these moments; `None`: it is not worth it, or can't be read.
-pub(super) fn fewer(conn: &Connection, group: Group, kept: &Kept) -> rusqlite::Result<Option<Fewer>> {
+pub(super) fn fewer(conn: &Connection, group: Group, kept: &Kept, known: Known) -> rusqlite::Result<Option<Fewer>> {
     let mut items: Vec<(Seq, Item)> = Vec::new();
     let mut rows =
         conn.prepare_cached("SELECT body FROM batch WHERE first_seq BETWEEN ?1 AND ?2 ORDER BY first_seq")?;
@@ -102,7 +106,7 @@ pub(super) fn fewer(conn: &Connection, group: Group, kept: &Kept) -> rusqlite::R
     }
     left.sort_unstable_by_key(|(seq, _)| *seq);
     let worth = left.len() as f64 <= all as f64 * (1.0 - WORTH);
-    Ok(worth.then(|| Fewer { group, items: left.into_iter().map(|(_, item)| item).collect() }))
+    Ok(worth.then(|| Fewer { group, known, items: left.into_iter().map(|(_, item)| item).collect() }))
 }
 
 impl Fewer {
@@ -118,6 +122,10 @@ impl Fewer {
 
     /// Puts what stays in the place of the rows.
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let tier = match self.known {
+            Known::ToSome => RENUMBERED,
+            Known::ToNone => THINNED,
+        };
         let Group { first, last, stamp, history, .. } = self.group;
         conn.prepare_cached("DELETE FROM batch WHERE first_seq BETWEEN ?1 AND ?2")?.execute([first, last])?;
         let mut insert = conn.prepare_cached("INSERT INTO batch VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
@@ -128,7 +136,7 @@ impl Fewer {
             let (t_min, t_max) =
                 items.iter().fold((i64::MAX, i64::MIN), |(a, b), item| (a.min(item.at), b.max(item.at)));
             let n = items.len() as u64;
-            insert.execute(params![seq, n, t_min, t_max, stamp, codec::FORMAT, TIER, history, body])?;
+            insert.execute(params![seq, n, t_min, t_max, stamp, codec::FORMAT, tier, history, body])?;
             seq += n;
         }
         Ok(())

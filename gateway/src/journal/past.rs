@@ -16,6 +16,7 @@ use super::chunk::{self, HOUR};
 use super::codec::{self, Item};
 use super::file::refuse;
 use super::seal::Sealed;
+use super::suspicion::Suspicion;
 use super::undated::{self, Undated};
 use super::{Entry, Lane, OpenError, Record, Seq, chain, schema, series};
 use crate::catalog::Catalog;
@@ -117,6 +118,9 @@ impl Past {
     }
 
     fn told(&self, error: &rusqlite::Error) -> OpenError {
+        for lane in [Lane::Alarm, Lane::Telemetry] {
+            Suspicion::new(self.path.join(schema::file_name(lane))).met(error);
+        }
         let mend = "see to its rights; if it is damaged, the gateway's next start repairs it";
         refuse(&self.path, &format!("can't be read: {error}"), mend)
     }

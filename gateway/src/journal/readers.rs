@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::lane::lock;
 use super::schema;
+use super::suspicion::Suspicion;
 
 /// Connections kept for the next reader; more readers at once open their own.
 const KEEP: usize = 4;
@@ -18,7 +19,7 @@ const SEATS: usize = 3;
 /// The pool of one file.
 #[derive(Debug, Clone)]
 pub(super) struct Readers {
-    path: Arc<PathBuf>,
+    pub file: Suspicion,
     idle: Arc<Mutex<Vec<Connection>>>,
     seats: Arc<Semaphore>,
 }
@@ -47,7 +48,7 @@ impl Drop for Asker {
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path: Arc::new(path), idle: Arc::default(), seats: Arc::new(Semaphore::new(SEATS)) }
+        Self { file: Suspicion::new(path), idle: Arc::default(), seats: Arc::new(Semaphore::new(SEATS)) }
     }
 
     /// Reads in one transaction, on this thread.
@@ -60,9 +61,12 @@ impl Readers {
         asked: &Mutex<Asked>,
         f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, String> {
-        let told = |error: rusqlite::Error| format!("{}: can't be read: {error}", self.path.display());
+        let told = |error: rusqlite::Error| {
+            self.file.met(&error);
+            format!("{}: can't be read: {error}", self.file.path.display())
+        };
         let idle = lock(&self.idle).pop();
-        let mut conn = idle.map_or_else(|| schema::reader(&self.path), Ok).map_err(told)?;
+        let mut conn = idle.map_or_else(|| schema::reader(&self.file.path), Ok).map_err(told)?;
         {
             let mut asked = lock(asked);
             if asked.gone {

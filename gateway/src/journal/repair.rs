@@ -6,14 +6,14 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::chain::Hash;
 use super::file::{beside, make, refuse, remove, rename};
-use super::holes::{Hole, Row, Watch};
+use super::holes::{self, Hole, Row, Watch};
 use super::lane::file_bytes;
 use super::start::Repaired;
 use super::undated::Undated;
@@ -26,8 +26,9 @@ const COPY_BYTES: usize = 256 << 20;
 const COPY_LIMIT: u64 = 20_000;
 /// Rows of one transaction.
 const COPY_ROWS: u64 = 512;
-/// Damaged files kept of each lane, for whoever wants to look.
+/// Damaged files kept of each lane, for whoever wants to look: the newest, and older ones up to so many and so many bytes.
 const KEEP_DAMAGED: usize = 3;
+const KEEP_DAMAGED_BYTES: u64 = 256 << 20;
 
 /// Goes on where a crash interrupted a repair.
 pub(super) fn take_up(path: &Path) -> Result<(), OpenError> {
@@ -50,7 +51,10 @@ pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<()
         let clock = Clock::start();
         // A file of before lacks one table, which is no damage.
         let there = |table: &&Table| table.name != schema::LEARNED || schema::has(&old, table.name).unwrap_or(true);
-        let copied = tables(lane).iter().filter(there).map(|table| copy(&old, fresh, table, &clock));
+        let copied = tables(lane).iter().filter(there).map(|table| {
+            let copied = copy(&old, fresh, table, &clock);
+            (table.after)(&old, fresh, copied)
+        });
         let copied = copied.fold(Copied::default(), Copied::plus);
         // What counts mean can't be made anew.
         if let Err(error) = Undated::read(&old).and_then(|undated| undated.write(fresh)) {
@@ -90,7 +94,16 @@ fn replace(
 }
 
 fn tell(path: &Path, aside: &Path, why: &str, copied: &Copied) -> String {
-    let whole = if copied.whole { "to the end" } else { "as far as they could be read" };
+    let whole = match copied {
+        Copied { limited: true, .. } => {
+            let (most, limit) = (COPY_BYTES >> 20, COPY_LIMIT / 1_000);
+            format!(
+                "the newest, of a table {most} MiB at most and within {limit} s; older ones are left in the old file alone"
+            )
+        }
+        Copied { whole: true, .. } => "to the end".to_owned(),
+        Copied { .. } => "as far as they could be read".to_owned(),
+    };
     let (path, aside) = (path.display(), aside.display());
     format!(
         "{path}: {why}; {} rows saved, {whole}; {} rows refused; the old file is {aside}",
@@ -114,16 +127,20 @@ fn finish(fresh: &Connection, lane: Lane) -> rusqlite::Result<()> {
     }
 }
 
-/// The summaries of all chunks.
+/// The summaries of all chunks that have none.
 fn spans(fresh: &Connection) -> rusqlite::Result<()> {
     let all = fresh.unchecked_transaction()?;
     {
-        let mut rows = all.prepare("SELECT id, point, body FROM chunk")?;
+        let mut rows = all.prepare(
+            "SELECT id, point, body, t_min, t_max FROM chunk c WHERE NOT EXISTS
+               (SELECT 1 FROM span s WHERE s.point = c.point AND s.t_min = c.t_min AND s.chunk = c.id)",
+        )?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let (id, point) = (row.get(0)?, row.get(1)?);
             if let Ok(items) = chunk::decode(row.get_ref(2)?.as_blob().unwrap_or_default(), point) {
-                seal::put_span(&all, point, id, &chunk::summary(&items))?;
+                let sum = chunk::Summary { t_min: row.get(3)?, t_max: row.get(4)?, ..chunk::summary(&items) };
+                seal::put_span(&all, point, id, &sum)?;
             }
         }
     }
@@ -142,15 +159,35 @@ fn set_aside(path: &Path, aside: &Path) -> Result<(), OpenError> {
 }
 
 fn forget_oldest(path: &Path) {
-    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else { return };
+    let mut bytes = 0;
+    for (n, old) in set_aside_before(path).iter().enumerate() {
+        bytes += file_bytes(old, "") + file_bytes(old, "-wal");
+        if n > 0 && (n >= KEEP_DAMAGED || bytes > KEEP_DAMAGED_BYTES) {
+            remove(old);
+        }
+    }
+}
+
+/// A full disk: the oldest damaged file of the lane gives way to what is to be written.
+pub(super) fn make_room(path: &Path) {
+    if let Some(oldest) = set_aside_before(path).last() {
+        tracing::warn!(path = %oldest.display(), "the disk is full: a damaged file that was kept is deleted");
+        remove(oldest);
+    }
+}
+
+/// The damaged files of a lane, newest first.
+fn set_aside_before(path: &Path) -> Vec<PathBuf> {
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+        return Vec::new();
+    };
     let prefix = format!("{name}.damaged-");
     let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let old = names.filter_map(|name| name.into_string().ok());
     let mut old: Vec<String> = old.filter(|name| name.starts_with(&prefix) && !name.contains("-wal")).collect();
     // The times in the names have one length until 2286.
-    old.sort_unstable();
-    let many = old.len().saturating_sub(KEEP_DAMAGED);
-    old.iter().take(many).for_each(|name| remove(&dir.join(name)));
+    old.sort_unstable_by(|a, b| b.cmp(a));
+    old.iter().map(|name| dir.join(name)).collect()
 }
 
 /// What a row is held against.
@@ -175,11 +212,13 @@ struct Table {
     sound: fn(&Around<'_>, &[Value]) -> bool,
     /// What a row is in a lane; `None` where it is no record.
     record: fn(&[Value]) -> Option<Row>,
+    /// What follows from the copying, given the old file and the fresh one.
+    after: fn(&Connection, &Connection, Copied) -> Copied,
 }
 
 impl Table {
     const fn plain(name: &'static str, key: Option<&'static str>) -> Self {
-        Self { name, key, sound: |_, _| true, record: |_| None }
+        Self { name, key, sound: |_, _| true, record: |_| None, after: |_, _, copied| copied }
     }
 
     fn is_of_records(&self) -> bool {
@@ -190,8 +229,8 @@ impl Table {
 const ALARM: [Table; 4] = [
     Table::plain("epoch", Some("first_seq")),
     Table::plain("sink", None),
-    Table::plain("delivery", None),
-    Table { name: "entry", key: Some("seq"), sound: sound_entry, record: Row::entry },
+    Table { after: forget_torn_maps, ..Table::plain("delivery", None) },
+    Table { sound: sound_entry, record: Row::entry, ..Table::plain("entry", Some("seq")) },
 ];
 
 const TELEMETRY: [Table; 9] = [
@@ -201,9 +240,9 @@ const TELEMETRY: [Table; 9] = [
     Table::plain("series", Some("id")),
     Table::plain("refused", Some("id")),
     Table::plain(schema::LEARNED, None),
-    Table { name: "batch", key: Some("first_seq"), sound: sound_batch, record: Row::batch },
+    Table { sound: sound_batch, record: Row::batch, ..Table::plain("batch", Some("first_seq")) },
     Table::plain("sealed", Some("one")),
-    Table { name: "chunk", key: Some("id"), sound: sound_chunk, record: |_| None },
+    Table { sound: sound_chunk, after: look_at_summaries, ..Table::plain("chunk", Some("id")) },
 ];
 
 const fn tables(lane: Lane) -> &'static [Table] {
@@ -221,16 +260,26 @@ fn sound_batch(around: &Around<'_>, row: &[Value]) -> bool {
     named && extent.is_ok_and(|extent| extent.first as i64 == *first && extent.n as i64 == *n)
 }
 
+/// The times are those of the whole: what a thinned chunk has left lies between them.
 fn sound_chunk(around: &Around<'_>, row: &[Value]) -> bool {
-    let [_, Value::Integer(point), Value::Integer(t_min), Value::Integer(t_max), .., Value::Blob(body)] = row else {
+    let &[
+        _,
+        Value::Integer(point),
+        Value::Integer(t_min),
+        Value::Integer(t_max),
+        _,
+        Value::Integer(thinned),
+        Value::Blob(ref body),
+    ] = row
+    else {
         return false;
     };
-    let named = u32::try_from(*point).is_ok_and(|point| around.names(point));
-    named
-        && chunk::decode(body, 0).is_ok_and(|items| {
-            let sum = chunk::summary(&items);
-            (sum.t_min, sum.t_max) == (*t_min, *t_max) && t_min.div_euclid(chunk::HOUR) == t_max.div_euclid(chunk::HOUR)
-        })
+    let within = |sum: &chunk::Summary| {
+        if thinned == 0 { (sum.t_min, sum.t_max) == (t_min, t_max) } else { t_min <= sum.t_min && sum.t_max <= t_max }
+    };
+    u32::try_from(point).is_ok_and(|point| around.names(point))
+        && t_min.div_euclid(chunk::HOUR) == t_max.div_euclid(chunk::HOUR)
+        && chunk::decode(body, 0).is_ok_and(|items| within(&chunk::summary(&items)))
 }
 
 /// What was written follows from the entry before by its hash. Where that one is gone, it must at least make sense.
@@ -250,6 +299,72 @@ fn sound_entry(around: &Around<'_>, row: &[Value]) -> bool {
         Ok(None) if *seq == 1 => chain::link(&Hash::default(), 1, *wall, body.as_bytes())[..] == hash[..],
         Ok(None) | Err(_) => serde_json::from_str::<Entry>(body).is_ok(),
     }
+}
+
+/// People would be told again of what a torn map no longer says is told. Without any, the start knows what to do.
+fn forget_torn_maps(_: &Connection, fresh: &Connection, copied: Copied) -> Copied {
+    if copied.is_torn()
+        && let Err(error) = fresh.execute_batch("DELETE FROM sink; DELETE FROM delivery")
+    {
+        tracing::warn!(%error, "a part of a delivery map stays");
+    }
+    copied
+}
+
+/// The summaries say what the chunks that could not be saved held, and of thinned ones what the whole was.
+fn look_at_summaries(old: &Connection, fresh: &Connection, mut copied: Copied) -> Copied {
+    if let Err(error) = keep_summaries(old, fresh) {
+        tracing::warn!(%error, "summaries of thinned history are made of what is left");
+    }
+    if copied.is_torn() {
+        copied.holes.extend(lost_chunks(old, fresh).unwrap_or_else(|error| {
+            tracing::warn!(%error, "of what time the lost history is can't be read");
+            vec![Hole::ALL]
+        }));
+    }
+    copied
+}
+
+/// Takes over the summaries of thinned chunks, if they fit what is left.
+fn keep_summaries(old: &Connection, fresh: &Connection) -> rusqlite::Result<()> {
+    let all = fresh.unchecked_transaction()?;
+    {
+        let mut find = old.prepare("SELECT * FROM span WHERE point = ?1 AND t_min = ?2 AND chunk = ?3")?;
+        let columns = find.column_count();
+        let mut keep = all.prepare("INSERT INTO span VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+        let mut rows = all.prepare("SELECT point, t_min, id, t_max, thinned, body FROM chunk WHERE thinned > 0")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let (key, t_max, thinned): ([i64; 3], i64, u64) =
+                ([row.get(0)?, row.get(1)?, row.get(2)?], row.get(3)?, row.get(4)?);
+            let Ok(left) = chunk::decode(row.get_ref(5)?.as_blob().unwrap_or_default(), 0) else { continue };
+            let left = chunk::summary(&left);
+            let mut found = find.query(key)?;
+            let Some(span) = found.next()? else { continue };
+            let (n, min, max): (u64, f64, f64) = (span.get(4)?, span.get(6)?, span.get(7)?);
+            if span.get::<_, i64>(3)? == t_max && n == left.n + thinned && min <= left.min && max >= left.max {
+                let values = (0..columns).map(|n| span.get(n)).collect::<rusqlite::Result<Vec<Value>>>()?;
+                keep.execute(params_from_iter(values))?;
+            }
+        }
+    }
+    all.commit()
+}
+
+/// When the chunks were that the old file has a summary of and the fresh one does not hold: a hole each stretch of hours.
+fn lost_chunks(old: &Connection, fresh: &Connection) -> rusqlite::Result<Vec<Hole>> {
+    let saved =
+        fresh.prepare("SELECT id FROM chunk")?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let saved: HashSet<i64> = saved;
+    let mut lost: Vec<(i64, i64, u64)> = Vec::new();
+    let mut rows = old.prepare("SELECT chunk, t_min, t_max, n FROM span")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        if !saved.contains(&row.get(0)?) {
+            lost.push((row.get(1)?, row.get(2)?, row.get(3)?));
+        }
+    }
+    Ok(holes::stretches(lost, chunk::HOUR))
 }
 
 /// The first record of the lane that is not what was written, in words.
@@ -291,6 +406,11 @@ impl Default for Copied {
 }
 
 impl Copied {
+    /// Rows are missing.
+    fn is_torn(&self) -> bool {
+        !self.whole || self.refused > 0
+    }
+
     fn nothing() -> Self {
         Self { whole: false, holes: vec![Hole::ALL], ..Self::default() }
     }

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 use super::lane::{Hand, LaneCore, lock};
 use super::owed::{self, Group};
 use super::readers::Readers;
-use super::room::{Gauge, Room};
+use super::room::{Gauge, Owed, Room};
 use super::seal::Sealed;
 use super::thin::Kept;
 use super::undated::Undated;
@@ -26,6 +26,8 @@ const THIN_AFTER: i64 = 86_400_000;
 /// The same, and what is owed, where a sink is owed more than there is room for: not before every alarm that would want it
 /// whole is known.
 const THIN_HARD: i64 = AROUND + 2 * LOOKED as i64;
+/// What lies further ahead of the clock than this is of a clock that was set back since, ms.
+const AHEAD: i64 = 3_600_000;
 /// What stays whole around each transition of an alarm, ms on both sides.
 const AROUND: i64 = 600_000;
 /// Newest transitions that are looked at for that, and how long the look is good for, ms.
@@ -92,6 +94,7 @@ impl Retention {
             before: ago(self.keep_ms),
             bytes: self.max_bytes,
             settled,
+            ahead: now.wall.0.saturating_add(AHEAD),
             needed: now.wall.0.saturating_sub_unsigned(memory_ms),
             thin: now.wall.0.saturating_sub(THIN_AFTER),
             without_letters,
@@ -113,9 +116,9 @@ impl Retention {
         match done {
             Ok(true) => self.next = 0,
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "retention put off"),
+            Err(error) => core.put_off("retention", &error),
         }
-        self.gauge.look(&hand.conn, self.max_bytes, head, owed, now)
+        self.gauge.look(&hand.conn, (self.max_bytes, self.keep_ms), Owed { head, settled, most: owed }, now)
     }
 
     /// What stays whole around alarms; `None`: the alarm lane can't be read.
@@ -131,8 +134,9 @@ impl Retention {
     fn thin_owed(&mut self, hand: &mut Hand, core: &LaneCore, group: Group) -> rusqlite::Result<bool> {
         let now = core.clock.mono();
         let Some(kept) = self.kept(now.0) else { return Ok(false) };
-        let free = group.fresh() && lock(&core.deliveries).hold(group.first, group.last, core.head().seq);
-        let fewer = if free { owed::fewer(&hand.conn, group, kept) } else { Ok(None) };
+        let hold = || lock(&core.deliveries).hold(group.first, group.last, core.head().seq);
+        let known = if group.fresh() { hold() } else { None };
+        let fewer = known.map_or(Ok(None), |known| owed::fewer(&hand.conn, group, kept, known));
         let settled = fewer.map(|fewer| fewer.filter(|fewer| fewer.settle(&mut lock(&core.deliveries), now).is_ok()));
         let mut written = false;
         if let Ok(fewer) = &settled {
@@ -148,21 +152,17 @@ impl Retention {
             let (from, to, gone) = (group.first, group.last, fewer.gone());
             tracing::info!(from, to, gone, "telemetry that is owed was thinned");
         }
-        if let Err(error) = vacuum(&hand.conn) {
-            tracing::debug!(%error, "pages are given back later");
-        }
+        vacuum(&hand.conn, core);
         Ok(written)
     }
 
     /// Thins the next few chunks after this id.
     fn thin(&mut self, hand: &mut Hand, core: &LaneCore, after: i64, before: i64) -> rusqlite::Result<bool> {
-        let now = core.clock.mono().0;
-        let Some(kept) = self.kept(now) else { return Ok(false) };
-        let (last, thinned) = thinner(&hand.conn, after, before, kept)?;
+        let now = core.clock.now();
+        let Some(kept) = self.kept(now.mono.0) else { return Ok(false) };
+        let (last, thinned) = thinner(&hand.conn, after, (before, now.wall.0.saturating_add(AHEAD)), kept)?;
         let written = hand.commit(core, &mut |conn| rewrite(conn, last, &thinned), || ());
-        if let Err(error) = vacuum(&hand.conn) {
-            tracing::debug!(%error, "pages are given back later");
-        }
+        vacuum(&hand.conn, core);
         tracing::debug!(chunks = thinned.len(), upto = last, "history thinned");
         Ok(written)
     }
@@ -191,13 +191,18 @@ struct Thinned {
 }
 
 /// The next few chunks, thinned, of those that end before a time; and the id of the last that was looked at.
-fn thinner(conn: &Connection, after: i64, before: i64, kept: &Kept) -> rusqlite::Result<(i64, Vec<Thinned>)> {
+fn thinner(
+    conn: &Connection,
+    after: i64,
+    (before, ahead): (i64, i64),
+    kept: &Kept,
+) -> rusqlite::Result<(i64, Vec<Thinned>)> {
     let (mut last, mut thinned) = (after, Vec::new());
     let mut rows = conn.prepare_cached("SELECT id, t_max, body FROM chunk WHERE id > ?1 ORDER BY id LIMIT ?2")?;
     let mut rows = rows.query([after, TRIM_ROWS as i64])?;
     while let Some(row) = rows.next()? {
         let (id, t_max): (i64, i64) = (row.get(0)?, row.get(1)?);
-        if t_max >= before {
+        if young(t_max, before, ahead) {
             break;
         }
         last = id;
@@ -248,7 +253,9 @@ pub(super) struct Limits {
     pub bytes: u64,
     /// No sink is owed anything up to here.
     pub settled: Seq,
-    /// Batches committed since this (UTC ms) are needed for a warm start.
+    /// What is later (UTC ms) was stamped by a clock that ran ahead; for want of room it counts as old.
+    pub ahead: i64,
+    /// Batches committed since this (UTC ms) are wanted for a warm start, as long as there is room.
     pub needed: i64,
     /// Chunks of before this (UTC ms) may be thinned.
     pub thin: i64,
@@ -284,33 +291,42 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
         return Ok(Some(Cut::Spent { last }));
     }
     if excess > 0
-        && let Some(cut) = thin_chunks(conn, limits.thin)?
+        && let Some(cut) = thin_chunks(conn, limits.thin, limits.ahead)?
     {
         return Ok(Some(cut));
     }
     let oldest = |sql: &str| conn.prepare_cached(sql)?.query_map([], |row| row.get::<_, i64>(0))?.next().transpose();
     let batch = oldest("SELECT stamp FROM batch ORDER BY first_seq LIMIT 1")?;
     let chunk = oldest("SELECT t_max FROM chunk ORDER BY id LIMIT 1")?;
-    if chunk.is_some_and(|chunk| batch.is_none_or(|batch| chunk <= batch)) {
+    let ahead = |chunk: i64| excess > 0 && chunk > limits.ahead;
+    if chunk.is_some_and(|chunk| ahead(chunk) || batch.is_none_or(|batch| chunk <= batch)) {
         return chunks(conn, limits, excess);
     }
     if excess > 0 {
-        if let Some(group) = owed::next(conn, limits.needed.min(limits.hard))? {
+        // Also what a warm start would read: the alternative is to drop it.
+        if let Some(group) = owed::next(conn, limits.hard, limits.ahead)? {
             return Ok(Some(Cut::ThinOwed(group)));
         }
-        if let Some(cut) = thin_chunks(conn, limits.hard)? {
+        if let Some(cut) = thin_chunks(conn, limits.hard, limits.ahead)? {
             return Ok(Some(cut));
         }
     }
-    batches(conn, limits, excess)
+    let cut = batches(conn, limits, excess)?;
+    // The newest batch always stays: then history alone has room to give.
+    if cut.is_none() && excess > 0 { chunks(conn, limits, excess) } else { Ok(cut) }
+}
+
+/// Whether something of this time is too young to be thinned: of `before` or later, and not of a clock that ran ahead.
+pub(super) fn young(at: i64, before: i64, ahead: i64) -> bool {
+    (before..=ahead).contains(&at)
 }
 
 /// The next chunks that are not thinned yet, if they are of before this time.
-fn thin_chunks(conn: &Connection, before: i64) -> rusqlite::Result<Option<Cut>> {
+fn thin_chunks(conn: &Connection, before: i64, ahead: i64) -> rusqlite::Result<Option<Cut>> {
     let after = schema::meta(conn, THINNED)?.and_then(|id| id.parse().ok()).unwrap_or(0);
     let mut next = conn.prepare_cached("SELECT t_max FROM chunk WHERE id > ?1 ORDER BY id LIMIT 1")?;
     let next = next.query_map([after], |row| row.get::<_, i64>(0))?.next().transpose()?;
-    Ok(next.is_some_and(|t_max| t_max < before).then_some(Cut::Thin { after, before }))
+    Ok(next.is_some_and(|t_max| !young(t_max, before, ahead)).then_some(Cut::Thin { after, before }))
 }
 
 /// Batches that have done their work. One that the warm start or a redrive could use goes too before anything that is kept once only.
@@ -391,9 +407,7 @@ fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut) -> bool {
         lock(&core.deliveries).expire(last, core.clock.mono());
     }
     let written = hand.commit(core, &mut |conn| delete(conn, cut), || ());
-    if let Err(error) = vacuum(&hand.conn) {
-        tracing::debug!(%error, "pages are given back later");
-    }
+    vacuum(&hand.conn, core);
     match cut {
         Cut::Spent { last } => tracing::debug!(last, "batches are sealed, delivered and gone"),
         Cut::Batches { first, last } => tracing::info!(from = first, to = last, "telemetry expired"),
@@ -419,11 +433,17 @@ fn delete(conn: &Connection, cut: Cut) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn vacuum(conn: &Connection) -> rusqlite::Result<()> {
-    let mut pages = conn.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
-    let mut rows = pages.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
+/// Gives pages back to the file system.
+fn vacuum(conn: &Connection, core: &LaneCore) {
+    let give = || -> rusqlite::Result<()> {
+        let mut pages = conn.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+        let mut rows = pages.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
+    };
+    if let Err(error) = give() {
+        core.put_off("giving pages back", &error);
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! How long an outage may last: what the telemetry lane's room still holds at the present rate before readings that a sink
-//! is owed must be thinned. History that every sink has gives way first and is not counted.
+//! is owed must be thinned, or until the oldest of them reaches the age at which it is dropped. History that every sink has
+//! gives way first and is not counted.
 
 use gengfu_core::time::Now;
 use rusqlite::{Connection, OptionalExtension};
@@ -29,7 +30,7 @@ pub struct Room {
     pub owed: u64,
     /// Readings that come in an hour, on the mean of the last minutes.
     pub hourly: u64,
-    /// Hours of outage until readings that are owed must be thinned; `None` until the rate is known.
+    /// Hours of outage until readings that are owed must be thinned, or are too old; `None` until the rate is known.
     pub hours_left: Option<f64>,
     /// Readings that were owed gave way within the last hour.
     pub gives_way: bool,
@@ -40,6 +41,16 @@ impl Room {
     pub fn is_short(&self, hours: f64) -> bool {
         self.gives_way || (self.owed > self.hourly / 6 && self.hours_left.is_some_and(|left| left < hours))
     }
+}
+
+/// What sinks are owed of a lane.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owed {
+    pub head: Seq,
+    /// Nobody is owed anything up to here.
+    pub settled: Seq,
+    /// The most that one sink is owed.
+    pub most: u64,
 }
 
 /// Reckons it.
@@ -60,9 +71,10 @@ impl Gauge {
         self.gave_way = Some(mono);
     }
 
-    /// The room now, if it is time to look: `max` bytes, a lane that ends at `head`, and the most a sink is owed.
-    pub(super) fn look(&mut self, conn: &Connection, max: u64, head: Seq, owed: u64, now: Now) -> Option<Room> {
-        let now = now.mono.0;
+    /// The room now, if it is time to look: of so many bytes, for readings up to so old (ms).
+    pub(super) fn look(&mut self, conn: &Connection, (max, keep): (u64, i64), owed: Owed, now: Now) -> Option<Room> {
+        let (wall, now) = (now.wall.0, now.mono.0);
+        let Owed { head, settled, most: owed } = owed;
         if now < self.next {
             return None;
         }
@@ -75,7 +87,9 @@ impl Gauge {
         self.last = Some((now, head));
         let rate = self.rate.filter(|rate| *rate > 0.0);
         let each = bytes_each(conn).inspect_err(|error| tracing::debug!(%error, "the room is not known")).ok()?;
-        let left = |rate: f64| ((max as f64 / each - owed as f64) / rate / HOUR).max(0.0);
+        let oldest = if owed > 0 { committed(conn, settled + 1).ok()?.unwrap_or(wall) } else { wall };
+        let until_old = keep.saturating_sub(wall.saturating_sub(oldest)) as f64 / HOUR;
+        let left = |rate: f64| ((max as f64 / each - owed as f64) / rate / HOUR).min(until_old).max(0.0);
         let gives_way = self.gave_way.is_some_and(|at| now.saturating_sub(at) < GAVE_WAY);
         let hours_left = if gives_way { rate.map(|_| 0.0) } else { rate.map(left) };
         Some(Room { owed, hourly: rate.map_or(0, |rate| (rate * HOUR) as u64), hours_left, gives_way })
@@ -88,6 +102,13 @@ impl Gauge {
         let now = readings / ms;
         self.rate = Some(self.rate.map_or(now, |rate| rate + (now - rate) * share));
     }
+}
+
+/// When a record was committed, or the first after it that is there, UTC ms.
+fn committed(conn: &Connection, seq: Seq) -> rusqlite::Result<Option<i64>> {
+    let row = "SELECT stamp FROM batch WHERE first_seq >=
+        coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) ORDER BY first_seq LIMIT 1";
+    conn.prepare_cached(row)?.query_row([seq], |row| row.get(0)).optional()
 }
 
 /// Bytes that a reading takes while it is owed: in its batch, and in its chunk.

@@ -9,11 +9,12 @@ use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, params};
 
-use super::Seq;
 use super::bytes::Damage;
 use super::chunk::{self, HOUR, MAX_READINGS, Summary};
 use super::codec::{self, Item};
+use super::delivery::Fate;
 use super::lane::{Hand, LaneCore, lock};
+use super::{Entry, Seq};
 
 /// Readings that make a round: a chunk is the better the longer it is, and what is fresh must be read whole for a trend.
 const ROUND: RangeInclusive<u64> = 131_072..=2_000_000;
@@ -59,8 +60,35 @@ impl Sealed {
 #[derive(Debug, Default)]
 pub(super) struct Sealer {
     next: u64,
-    /// Readings of each point in the round under way.
-    counts: BTreeMap<u32, u64>,
+    /// Of the round under way.
+    counts: Counts,
+}
+
+/// What a round finds in its batches.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Readings of each point.
+    points: BTreeMap<u32, u64>,
+    /// Batches that are not what was written.
+    damaged: Vec<Damaged>,
+}
+
+/// A batch that is not what was written: its checksum says so.
+#[derive(Debug, Clone, Copy)]
+struct Damaged {
+    first: Seq,
+    last: Seq,
+    /// UTC ms.
+    from: i64,
+    to: i64,
+}
+
+/// The journal's word for what damaged batches held: one gap for all of a round.
+fn gap(damaged: &[Damaged]) -> Option<Entry> {
+    let from = damaged.iter().map(|batch| batch.from).min()?;
+    let to = damaged.iter().map(|batch| batch.to).max()?;
+    let at_most = damaged.iter().map(|batch| batch.last - batch.first + 1).sum();
+    Some(Entry::Gap { from, to, at_most, why: "readings were damaged on the disk".to_owned() })
 }
 
 impl Sealer {
@@ -69,29 +97,47 @@ impl Sealer {
         self.next == 0
     }
 
-    /// One slice, if one is due.
-    pub(super) fn tidy(&mut self, hand: &mut Hand, core: &LaneCore) {
+    /// One slice, if one is due. Of what turns out to be damaged `tell` is given the word.
+    pub(super) fn tidy(&mut self, hand: &mut Hand, core: &LaneCore, tell: impl FnOnce(Entry)) {
         let now = core.clock.now();
         if now.mono.0 < self.next {
             return;
         }
         self.next = now.mono.0 + LOOK_EVERY;
-        match self.slice(hand, core, now.wall.0) {
+        match self.slice(hand, core, now.wall.0, tell) {
             Ok(true) => self.next = 0,
             Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "sealing put off"),
+            Err(error) => core.put_off("sealing", &error),
         }
     }
 
     /// Whether anything was done.
-    fn slice(&mut self, hand: &mut Hand, core: &LaneCore, wall: i64) -> rusqlite::Result<bool> {
+    fn slice(
+        &mut self,
+        hand: &mut Hand,
+        core: &LaneCore,
+        wall: i64,
+        tell: impl FnOnce(Entry),
+    ) -> rusqlite::Result<bool> {
         let sealed = Sealed::read(&hand.conn)?;
         let till = if sealed.till > sealed.upto { None } else { due(&hand.conn, sealed.upto, dated(core), wall)? };
         if sealed.till <= sealed.upto && till.is_none() {
             return Ok(false);
         }
         let (chunks, after) = self.make(&hand.conn, sealed, till)?;
-        Ok(hand.commit(core, &mut |conn| write(conn, &chunks, after), || ()))
+        let damaged = std::mem::take(&mut self.counts.damaged);
+        // Told and settled before the rows go: a crash in between tells it once more.
+        if let Some(gap) = gap(&damaged) {
+            tell(gap);
+        }
+        for batch in &damaged {
+            lock(&core.deliveries).for_all(batch.first, batch.last, &Fate::Expired, core.clock.mono());
+        }
+        let work = &mut |conn: &Connection| {
+            take_out(conn, &damaged)?;
+            write(conn, &chunks, after)
+        };
+        Ok(hand.commit(core, work, || ()))
     }
 
     /// The chunks of the next slice, of a round that begins where `till` is given, and how far sealing is with them.
@@ -103,13 +149,13 @@ impl Sealer {
     ) -> rusqlite::Result<(Vec<Chunk>, Sealed)> {
         if let Some(till) = till {
             (sealed, self.counts) = round(conn, Sealed { till, next: 0, ..sealed })?;
-        } else if self.counts.is_empty() {
+        } else if self.counts.points.is_empty() {
             self.counts = counts(conn, sealed)?;
         }
-        let (points, last) = next_points(&self.counts, sealed.next);
+        let (points, last) = next_points(&self.counts.points, sealed.next);
         let chunks = chunks(conn, sealed, &points)?;
         if last {
-            self.counts.clear();
+            self.counts.points.clear();
             tracing::debug!(upto = sealed.till, "telemetry sealed");
             return Ok((chunks, Sealed { upto: sealed.till, till: sealed.till, next: 0 }));
         }
@@ -149,12 +195,12 @@ fn before(conn: &Connection, upto: Seq, end: i64) -> rusqlite::Result<Option<Seq
 
 /// The round as far as no point has more readings than two slices hold, and its counts. It is shortened by batches and
 /// not by seqs, for those have leaps where an epoch ends.
-fn round(conn: &Connection, mut sealed: Sealed) -> rusqlite::Result<(Sealed, BTreeMap<u32, u64>)> {
+fn round(conn: &Connection, mut sealed: Sealed) -> rusqlite::Result<(Sealed, Counts)> {
     let nth = "SELECT first_seq + n - 1 FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 ORDER BY first_seq LIMIT 1 OFFSET ?3";
     let all = "SELECT count(*) FROM batch WHERE first_seq > ?1 AND first_seq <= ?2";
     loop {
         let counts = counts(conn, sealed)?;
-        let most = counts.values().copied().max().unwrap_or(0);
+        let most = counts.points.values().copied().max().unwrap_or(0);
         let batches: u64 = conn.prepare_cached(all)?.query_row([sealed.upto, sealed.till], |row| row.get(0))?;
         if most <= 2 * SLICE || batches < 2 {
             return Ok((sealed, counts));
@@ -164,11 +210,12 @@ fn round(conn: &Connection, mut sealed: Sealed) -> rusqlite::Result<(Sealed, BTr
     }
 }
 
-/// Readings of each point in the round.
-fn counts(conn: &Connection, sealed: Sealed) -> rusqlite::Result<BTreeMap<u32, u64>> {
-    let mut counts = BTreeMap::new();
-    visit(conn, sealed, &(sealed.next..=u32::MAX), |item| *counts.entry(item.point).or_insert(0) += 1)?;
-    Ok(counts)
+/// Readings of each point in the round, and what is damaged in it.
+fn counts(conn: &Connection, sealed: Sealed) -> rusqlite::Result<Counts> {
+    let mut points = BTreeMap::new();
+    let all = sealed.next..=u32::MAX;
+    let damaged = visit(conn, sealed, &all, |item| *points.entry(item.point).or_insert(0) += 1)?;
+    Ok(Counts { points, damaged })
 }
 
 /// The points from `next` on that make a slice, and whether they are the last.
@@ -194,15 +241,17 @@ fn chunks(conn: &Connection, sealed: Sealed, points: &RangeInclusive<u32>) -> ru
     Ok(parts.map(Chunk::new).collect())
 }
 
-/// Readings of the round's batches, of these points. A batch that is damaged is passed over like one that is missing.
+/// Readings of the round's batches, of these points. Gives the batches that are damaged; nothing of them is believed.
 fn visit(
     conn: &Connection,
     sealed: Sealed,
     points: &RangeInclusive<u32>,
     mut each: impl FnMut(&Item),
-) -> rusqlite::Result<()> {
-    let mut rows =
-        conn.prepare_cached("SELECT body FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 ORDER BY first_seq")?;
+) -> rusqlite::Result<Vec<Damaged>> {
+    let mut damaged = Vec::new();
+    let mut rows = conn.prepare_cached(
+        "SELECT body, first_seq, n, t_min, stamp FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 ORDER BY first_seq",
+    )?;
     let mut rows = rows.query([sealed.upto, sealed.till])?;
     while let Some(row) = rows.next()? {
         let body = row.get_ref(0)?.as_blob().unwrap_or_default();
@@ -212,10 +261,20 @@ fn visit(
             }
         });
         if let Err(Damage(what)) = decoded {
-            tracing::warn!(what, "a batch of telemetry can't be sealed");
+            let (first, n): (Seq, u64) = (row.get(1)?, row.get(2)?);
+            let (from, to): (i64, i64) = (row.get(3)?, row.get(4)?);
+            tracing::warn!(what, first, n, "a batch of telemetry is damaged");
+            damaged.push(Damaged { first, last: (first + n).saturating_sub(1), from: from.min(to), to });
         }
     }
-    Ok(())
+    Ok(damaged)
+}
+
+/// What is damaged goes. The newest row stays: the next number hangs on it.
+fn take_out(conn: &Connection, damaged: &[Damaged]) -> rusqlite::Result<()> {
+    let delete = "DELETE FROM batch WHERE first_seq = ?1 AND first_seq < (SELECT max(first_seq) FROM batch)";
+    let mut delete = conn.prepare_cached(delete)?;
+    damaged.iter().try_for_each(|batch| delete.execute([batch.first]).map(|_| ()))
 }
 
 /// One row of each table.

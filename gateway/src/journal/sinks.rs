@@ -1,7 +1,7 @@
 //! Sinks that come and go while the journal is open. It is as at a start: one that was never seen is owed what is
 //! committed from now on, one that comes back all it missed; one that is gone counts no more and nothing waits for it.
 
-use super::deliveries::{self, Loaded};
+use super::deliveries::Loaded;
 use super::delivery::{Fate, Map};
 use super::lane::lock;
 use super::{Journal, Lane, Seq, SinkSpec, open, start};
@@ -13,9 +13,10 @@ impl Journal {
         let mut found = Vec::new();
         for lane in spec.lanes {
             let core = self.inner.core(*lane);
-            let (name, lane, head) = (spec.name.clone(), *lane, core.head().seq);
+            let (spec, lane, head) = (spec.clone(), *lane, core.head().seq);
             let read = move |conn: &rusqlite::Connection| {
-                Ok((deliveries::load(conn, &name, head)?, start::voids(conn)?, open::gone(conn, lane, Some(head))?))
+                let map = open::load_map(conn, &spec, head, false)?;
+                Ok((map, start::voids(conn)?, open::gone(conn, lane, Some(head))?))
             };
             found.push((lane, core.readers.spawn(read).await?));
         }

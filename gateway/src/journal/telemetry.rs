@@ -133,6 +133,8 @@ pub(super) struct TelemetryWriter {
     dater: Dater,
     sealer: Sealer,
     retention: Retention,
+    /// Where damage is told.
+    alarms: Arc<AlarmLane>,
     /// Readings of the row being filled; kept for its memory.
     items: Vec<Item>,
     seen: u64,
@@ -154,9 +156,10 @@ impl TelemetryWriter {
             stats: Arc::clone(stats),
             instants,
             series,
-            dater: Dater::new(alarms),
+            dater: Dater::new(Arc::clone(&alarms)),
             sealer: Sealer::default(),
             retention,
+            alarms,
             items: Vec::new(),
             seen: 0,
         }
@@ -264,7 +267,11 @@ impl TelemetryWriter {
             self.hand.commit(core, &mut |conn| start::mark_seen(conn, wall), || ());
         }
         self.dater.tidy(&mut self.hand, core, &mut self.instants);
-        self.sealer.tidy(&mut self.hand, core);
+        let (alarms, stats) = (&self.alarms, &self.stats);
+        self.sealer.tidy(&mut self.hand, core, |gap| {
+            stats.journal_repairs.add(1);
+            alarms.append(gap);
+        });
         if let Some(limits) = lock(&self.lane.limits).take() {
             self.retention.limit(&limits);
         }

@@ -210,7 +210,11 @@ fn counters(out: &mut Exposition, stats: &Stats) {
         ("gengfu_notify_failures_total", "Pushes that were not accepted", &stats.notify_failures),
         ("gengfu_notify_not_durable_total", "Pushes sent before their alarm was on disk", &stats.notify_not_durable),
         ("gengfu_clock_off_total", "Readings whose source's clock was not believed", &stats.clock_off),
-        ("gengfu_journal_repairs_total", "Whether this run began with a torn journal", &stats.journal_repairs),
+        (
+            "gengfu_journal_repairs_total",
+            "Damage that this run found in the journal and took out",
+            &stats.journal_repairs,
+        ),
         ("gengfu_reader_restarts_total", "Forward, push and console tasks started again", &stats.reader_restarts),
         ("gengfu_source_restarts_total", "Source tasks started again after a panic", &stats.source_restarts),
     ];

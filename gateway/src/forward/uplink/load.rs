@@ -62,7 +62,10 @@ impl Loader {
             let before = if first <= last { lane.telemetry(first, last, LOOK_BACK).await? } else { Vec::new() };
             memory.learn(from, &before);
         }
-        let mut records = lane.telemetry(from, to, most).await?;
+        let mut records = match cursor {
+            Cursor::Live | Cursor::Backlog => lane.telemetry(from, to, most).await?,
+            Cursor::Resend => lane.again(from, to, most).await?,
+        };
         records.truncate(unbroken(&records));
         let (Some(first), Some(last)) = (records.first().map(|r| r.seq), records.last().map(|r| r.seq)) else {
             return Ok(None);

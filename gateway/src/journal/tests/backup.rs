@@ -1,8 +1,9 @@
 //! A backup is what the journal was at one moment; what is restored goes on where it ends.
 
 use super::*;
+use crate::journal::deliveries::Known;
 use crate::journal::file::beside;
-use crate::journal::{schema, seal};
+use crate::journal::{owed, schema, seal, thin};
 
 fn take(dir: &Dir, to: &Path) -> Result<Manifest, String> {
     backup(&dir.0, to, "mall", || 1_790_000_000_000, &mut |_| ()).map_err(|error| error.0)
@@ -96,6 +97,47 @@ async fn a_copy_of_what_is_being_sealed_and_trimmed_is_what_is_left() {
     let restored = run.journal.history(point, 0, 30_000, 500).await.expect("history");
     assert!(super::sealed::alike(&restored, &trend), "{restored:?}");
     run.close();
+}
+
+#[tokio::test]
+async fn a_copy_of_what_is_being_thinned_lacks_nothing_that_is_owed() {
+    let (dir, place) = (Dir::new(), Dir::new());
+    let run = open(&dir);
+    let point = run.point("a");
+    for n in 0..300 {
+        let at = |n: i64| reading(point, n * 100, (n * 7_919 % 1_009) as f64);
+        run.commit((n * 1_000..(n + 1) * 1_000).map(at).collect()).await;
+    }
+    run.close();
+    let conn = schema::writer(&dir.0.join("telemetry.db")).expect("the file");
+    seal::all(&conn, 300_000);
+    let (mut slices, mut groups) = (0, 0);
+    // Whatever has been copied by then: rows get other numbers, and others stay under theirs and get another body.
+    let mut meanwhile = |_| {
+        slices += 1;
+        if slices > 6 {
+            // The last look at this lane is over.
+            return;
+        }
+        conn.execute("UPDATE chunk SET thinned = thinned + 1 WHERE id = ?1", [slices]).expect("as retention does");
+        if let Some(group) = owed::next(&conn, i64::MAX, i64::MAX).expect("a look").filter(|_| slices > 2) {
+            let fewer = owed::fewer(&conn, group, &thin::Kept::default(), Known::ToNone).expect("read");
+            fewer.expect("worth it").write(&conn).expect("written");
+            owed::passed(&conn, group.last).expect("written");
+            groups += 1;
+        }
+    };
+    let to = place.0.join("copy");
+    backup(&dir.0, &to, "mall", || 1, &mut meanwhile).expect("a copy");
+    assert!(groups > 1, "{groups} groups");
+    let all = |dir: &Path| {
+        let conn = schema::reader(&dir.join("telemetry.db")).expect("the file");
+        let rows = "SELECT group_concat(first_seq || ' ' || n || ' ' || tier) FROM batch ORDER BY first_seq";
+        let chunks =
+            "SELECT group_concat(c.id || ' ' || c.thinned || ' ' || s.n) FROM chunk c JOIN span s ON s.chunk = c.id";
+        [rows, chunks].map(|sql| conn.query_row(sql, [], |row| row.get::<_, String>(0)).expect("rows"))
+    };
+    assert_eq!(all(&to), all(&dir.0), "the copy is what the journal was at one moment");
 }
 
 #[tokio::test]

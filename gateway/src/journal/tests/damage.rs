@@ -176,7 +176,7 @@ async fn what_can_be_read_of_a_broken_file_is_saved_and_no_number_comes_again() 
 }
 
 /// The gaps that a start has told of a lane: from, to, at most.
-async fn gaps(run: &Run, why: &str) -> Vec<(i64, i64, u64)> {
+pub(super) async fn gaps(run: &Run, why: &str) -> Vec<(i64, i64, u64)> {
     // what a start tells comes before what follows it
     run.record(alarm("later", 1, "unacknowledged")).await;
     let entries = run.journal.entries(None, 500).await.expect("entries");
@@ -188,7 +188,7 @@ async fn gaps(run: &Run, why: &str) -> Vec<(i64, i64, u64)> {
 }
 
 /// A bit of what was written, where no page says that it is wrong.
-fn change(dir: &Dir, name: &str, sql: &str) {
+pub(super) fn change(dir: &Dir, name: &str, sql: &str) {
     let conn = rusqlite::Connection::open(dir.0.join(name)).expect("the file");
     assert_eq!(conn.execute(sql, []).expect("changed"), 1);
 }
@@ -279,7 +279,7 @@ async fn an_interrupted_repair_is_taken_up() {
 #[tokio::test]
 async fn a_marked_file_is_checked_whole_whatever_its_size_and_the_mark_goes() {
     let dir = template(true).await;
-    let mark = lane::suspect_path(&dir.0.join("telemetry.db"));
+    let mark = suspicion::suspect_path(&dir.0.join("telemetry.db"));
     fs::write(&mark, "").expect("marked");
     let run = open(&dir);
     assert_eq!(run.cause, StartCause::CleanStop);
@@ -288,7 +288,7 @@ async fn a_marked_file_is_checked_whole_whatever_its_size_and_the_mark_goes() {
 }
 
 #[tokio::test]
-async fn few_damaged_files_are_kept() {
+async fn few_damaged_files_are_kept_and_few_bytes_of_them() {
     let dir = template(true).await;
     for round in 0..5 {
         fs::write(dir.0.join("telemetry.db"), format!("no database {round}")).expect("written");
@@ -299,12 +299,27 @@ async fn few_damaged_files_are_kept() {
         let clock = Clock::start();
         until("the next millisecond", || clock.mono().0 > 2).await;
     }
-    let names = fs::read_dir(&dir.0).expect("the directory").flatten().map(|entry| entry.file_name());
-    assert_eq!(names.filter(|name| name.to_string_lossy().contains(".damaged-")).count(), 3);
+    let kept = || {
+        let names = fs::read_dir(&dir.0).expect("the directory").flatten().map(|entry| entry.path());
+        let mut kept: Vec<PathBuf> = names.filter(|path| path.to_string_lossy().contains(".damaged-")).collect();
+        kept.sort();
+        kept
+    };
+    assert_eq!(kept().len(), 3);
+    let big = fs::File::options().write(true).open(kept().pop().expect("the newest")).expect("the file");
+    big.set_len(300 << 20).expect("a hole");
+    fs::write(dir.0.join("telemetry.db"), "no database").expect("written");
+    let run = open(&dir);
+    assert_eq!(kept().len(), 1, "the newest stays whatever its size");
+    run.journal.inner.core(Lane::Telemetry).faults.pages.store(1, Ordering::Relaxed);
+    run.journal.push(Batch { readings: readings(run.point("a"), 0, 20_000), ..Batch::default() }).expect("room");
+    until("it gives way to what is to be written", || kept().is_empty()).await;
+    run.journal.inner.core(Lane::Telemetry).faults.pages.store(0, Ordering::Relaxed);
+    run.close();
 }
 
 /// Where a table begins in its file, bytes.
-fn root_of(path: &Path, table: &str) -> u64 {
+pub(super) fn root_of(path: &Path, table: &str) -> u64 {
     let conn = rusqlite::Connection::open(path).expect("the file");
     let root = "SELECT (rootpage - 1) * (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = ?1";
     conn.query_row(root, [table], |row| row.get(0)).expect("the table")

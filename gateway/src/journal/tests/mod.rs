@@ -9,6 +9,7 @@ mod owed;
 mod past;
 mod sealed;
 mod push;
+mod repaired;
 mod sick;
 mod sinks;
 mod undated;

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::journal::deliveries::Known;
+use crate::journal::thin::Kept;
+use crate::journal::{owed, schema, seal};
 
 const POINTS: i64 = 100;
 const MINUTE: i64 = 60_000;
@@ -13,7 +16,8 @@ fn open_with(dir: &Dir, clock: &Clock, max_size: u64) -> Run {
     let config = JournalConfig { max_size, ..config(dir) };
     let Opened { journal, standing, modes: _, levels: _, learned, cause, last_seen, present: _, writers } =
         Journal::open(&config, &catalog, clock, &stats, &sinks()).expect("the journal opens");
-    journal.remember(0);
+    // As with a rule that looks back over a day: it is no reason to drop what could be thinned.
+    journal.remember(24 * 60 * MINUTE as u64);
     Run { journal, standing, cause, last_seen, learned, writers, catalog, stats }
 }
 
@@ -102,4 +106,59 @@ async fn what_may_be_on_its_way_is_never_thinned() {
     .await;
     assert_eq!(run.balance(STORE, Lane::Telemetry).thinned, 0);
     run.close();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forecast_knows_at_what_age_readings_are_dropped() {
+    let (dir, clock) = (Dir::new(), Clock::start());
+    let config = JournalConfig { keep: Duration::from_hours(3), ..config(&dir) };
+    let run = open_by(&clock, &config, &sinks()).expect("the journal opens");
+    run.journal.remember(0);
+    let ids = [run.point("a")];
+    live(&run, &clock, &ids, 30).await;
+    let room = || run.journal.health().room;
+    until("it is told before", || {
+        clock.hurry(1_000);
+        room().is_short(6.0)
+    })
+    .await;
+    assert!(room().hours_left.is_some_and(|left| left < 3.0), "{:?}", room());
+    assert_eq!(run.balance(STORE, Lane::Telemetry).expired, 0);
+    run.close();
+}
+
+#[tokio::test]
+async fn a_number_that_was_given_out_never_stands_for_another_reading() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    for n in 0..20 {
+        let second = |second: i64| reading(point, second * 100, (second * 7_919 % 1_009) as f64);
+        run.commit((n * 1_000..(n + 1) * 1_000).map(second).collect()).await;
+    }
+    let before: BTreeMap<Seq, Record> = run.all().await.into_iter().map(|record| (record.seq, record)).collect();
+    run.close();
+    for known in [Known::ToSome, Known::ToNone] {
+        let copy = Dir::new();
+        dir.copy_to(&copy);
+        let conn = schema::writer(&copy.0.join("telemetry.db")).expect("the file");
+        seal::all(&conn, 20_000);
+        let group = owed::next(&conn, i64::MAX, i64::MAX).expect("a look").expect("a group");
+        let fewer = owed::fewer(&conn, group, &Kept::default(), known).expect("read").expect("worth it");
+        fewer.write(&conn).expect("written");
+        owed::passed(&conn, group.last).expect("written");
+        let run = open(&copy);
+        let feed = run.feed(Lane::Telemetry);
+        let owed = run.all().await;
+        assert!(owed.len() < 10_000, "{} left", owed.len());
+        let again = feed.again(1, Seq::MAX, usize::MAX).await.expect("records");
+        match known {
+            Known::ToSome => {
+                assert!(again.iter().all(|record| before.get(&record.seq) == Some(record)), "another reading");
+                assert!(again.iter().all(|record| record.seq > group.last));
+            }
+            Known::ToNone => assert_eq!(again, owed, "these numbers are the first it is sent them by"),
+        }
+        run.close();
+    }
 }

@@ -4,7 +4,7 @@ use gengfu_core::quality::Reason;
 use proptest::prelude::*;
 
 use super::*;
-use crate::journal::{chunk::HOUR, retention, schema, seal};
+use crate::journal::{chunk::HOUR, owed, retention, schema, seal};
 
 /// Some hours of a few points, some of it late, doubtful or bad.
 pub(super) fn past() -> impl Strategy<Value = Vec<Vec<Reading>>> {
@@ -101,6 +101,7 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
         before: i64::MIN,
         bytes: u64::MAX,
         settled,
+        ahead: i64::MAX,
         needed: i64::MAX,
         without_letters: Seq::MAX,
         letters: i64::MIN,
@@ -200,4 +201,40 @@ async fn for_want_of_room_old_history_is_thinned_before_it_is_dropped() {
     assert_eq!(minutes.len(), 60);
     assert!(minutes.iter().all(|minute| (1..=3).contains(&minute.count)));
     run.close();
+}
+
+#[tokio::test]
+async fn history_stamped_by_a_clock_that_ran_ahead_gives_way_too() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    for n in 0..10 {
+        run.commit(readings(point, n * 1_000, 1_000)).await;
+    }
+    run.close();
+    let conn = writer(&dir);
+    seal::all(&conn, 10_000);
+    conn.execute("DELETE FROM batch WHERE first_seq <= 9000", []).expect("as retention does");
+    let now = Clock::start().wall().0;
+    let limits = retention::Limits {
+        before: i64::MIN,
+        bytes: 0,
+        settled: 10_000,
+        ahead: now,
+        needed: now,
+        without_letters: Seq::MAX,
+        letters: i64::MIN,
+        thin: now - 24 * HOUR,
+        hard: now - HOUR,
+    };
+    let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
+    let ahead = "UPDATE chunk SET t_min = t_min + ?1, t_max = t_max + ?1";
+    conn.execute(ahead, [now + 10 * 365 * 24 * HOUR]).expect("as it was stamped");
+    assert!(matches!(cut(&limits), Some(retention::Cut::Thin { .. })), "as if it were old");
+    schema::put_meta(&conn, "thinned", "1000").expect("all is thinned");
+    assert!(matches!(cut(&limits), Some(retention::Cut::Chunks { .. })), "then it goes");
+    assert_eq!(cut(&retention::Limits { bytes: u64::MAX, ..limits }), None, "by age it does not");
+    conn.execute("UPDATE chunk SET t_min = ?1, t_max = ?1", [now - 1]).expect("as if all were of now");
+    owed::passed(&conn, 10_000).expect("written");
+    assert!(matches!(cut(&limits), Some(retention::Cut::Chunks { .. })), "where no batch can go, history does");
 }

@@ -47,6 +47,7 @@ async fn times(run: &Run) -> Vec<i64> {
 }
 
 async fn told(run: &Run) -> Vec<String> {
+    until("what was told is written", || run.journal.health().ring == 0).await;
     let entries = run.journal.entries(None, 100).await.expect("entries");
     let told = entries.into_iter().filter_map(|(_, entry)| match entry {
         Entry::Maintenance { what, .. } => Some(what),
