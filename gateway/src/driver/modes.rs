@@ -113,9 +113,9 @@ impl Driver {
             let left = record.until.saturating_sub(present.wall.0).max(0) as u64;
             self.storage.engine().resume(area, Mode { name, until: Mono(present.mono.0 + left) });
             // What it has tripped so far is what the alarm lane holds of its tests.
-            let tests = recent
-                .iter()
-                .filter(|event| event.detected >= record.began && event.test.as_ref() == Some(&record.mode));
+            let tests = recent.iter().filter(|event| {
+                event.detected >= record.began && event.test.as_ref() == Some(&record.mode) && !event.shadow
+            });
             for event in tests {
                 if let Some(point) = self.catalog.find(&format!("{}/{}", event.device, event.point)) {
                     self.storage.trip(point);

@@ -155,7 +155,8 @@ impl Driver {
         for (id, spec) in points {
             let Some(meta) = self.catalog.get(*id) else { continue };
             for binding in self.storage.watch(*id, &meta, Watched::of(spec), &self.site, now) {
-                binding_of.insert((self.rule_name(binding), meta.name()), binding);
+                let key = (self.rule_name(binding), meta.name(), self.storage.is_shadow(binding));
+                binding_of.insert(key, binding);
             }
         }
         // Time spent off counts where the wall clock can be believed, else not.
@@ -372,11 +373,15 @@ impl Driver {
             event = event.event,
             rule = event.rule,
             priority = event.priority,
+            shadow = event.shadow,
             message = event.message.en,
             "alarm"
         );
         let mut told = Vec::new();
-        self.figures.take(&event, now, &mut told);
+        // A trial rings nowhere and is no load for anybody.
+        if !event.shadow {
+            self.figures.take(&event, now, &mut told);
+        }
         // Nobody listening is no error.
         let _ = self.transitions.send(event);
         self.say(told);
@@ -386,6 +391,11 @@ impl Driver {
     /// An alarm whose rule or point the configuration no longer has would stand for ever: it is closed, and says why.
     pub(super) fn bury(&mut self, orphan: AlarmEvent, now: Now) {
         let name = format!("{}/{}", orphan.device, orphan.point);
+        let (why_zh, why_en) = if orphan.shadow {
+            ("试运行结束", "its trial is over")
+        } else {
+            ("规则或点位已从配置中移除，或转入试运行", "its rule or point is no longer configured, or in shadow now")
+        };
         let event = AlarmEvent {
             number: orphan.number + 1,
             event: "return".to_owned(),
@@ -398,8 +408,8 @@ impl Driver {
             suppressed: false,
             note: None,
             message: crate::flow::Text {
-                zh: format!("{name}：规则或点位已从配置中移除，报警关闭"),
-                en: format!("{name}: closed, its rule or point is no longer configured"),
+                zh: format!("{name}：{why_zh}，报警关闭"),
+                en: format!("{name}: closed, {why_en}"),
             },
             ..orphan
         };
@@ -412,7 +422,8 @@ impl Driver {
         let points = self.storage.watched().map(|p| (p.last.point, p.heard.then(|| at(p.last)))).collect();
         let mut alarms: Vec<_> = self.standing.values().cloned().map(|event| self.dated(event)).collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
-        Snapshot { points, alarms, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
+        let (shadows, alarms) = alarms.into_iter().partition(|event| event.shadow);
+        Snapshot { points, alarms, shadows, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
     }
 
     fn rule_name(&self, binding: u32) -> String {

@@ -118,7 +118,7 @@ pub(in crate::console) fn snapshot(catalog: &Catalog, now: i64) -> Snapshot {
             now - 60_000 * i64::from(alarm.id.ends_with('1')) - 300_000 * i64::from(alarm.id.ends_with('2')) - 42_000;
         alarm.since = alarm.onset;
     }
-    Snapshot { points, alarms, modes: Vec::new(), levels: Levels::default(), mono: 1 }
+    Snapshot { points, alarms, shadows: Vec::new(), modes: Vec::new(), levels: Levels::default(), mono: 1 }
 }
 
 /// One of five alarms, each in a state of its own; times lie in 2026.
@@ -187,6 +187,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         suppressed: false,
         test: None,
         first: false,
+        shadow: false,
         note: None,
         clock: None,
     }

@@ -203,6 +203,7 @@ fn event(rule: &str, number: u32, state: &str) -> AlarmEvent {
         suppressed: false,
         test: None,
         first: false,
+        shadow: false,
         note: None,
         clock: None,
     }
