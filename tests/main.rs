@@ -37,6 +37,7 @@ mod backup;
 mod export;
 mod silence;
 mod early_warning;
+mod shadow;
 mod same_mind;
 mod clock_step;
 mod no_clock;

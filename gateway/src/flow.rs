@@ -207,6 +207,9 @@ pub struct AlarmEvent {
     /// What was written with this step.
     #[serde(default)]
     pub note: Option<String>,
+    /// Of a rule on trial: it is recorded, and nobody is called.
+    #[serde(default)]
+    pub shadow: bool,
 }
 
 /// What a person put over an alarm, until when, and why.

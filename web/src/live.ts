@@ -47,6 +47,7 @@ export function listen(to: Listener): void {
   on<Beat>("heartbeat", engine);
   on<{ items: News[] }>("points", ({ items }) => to.points(items));
   on("alarm", () => to.alarm());
+  on("shadow", () => to.alarm());
   on("performance", () => to.news("performance"));
   on("warning", () => to.news("levels"));
   on("modes", () => to.modes());

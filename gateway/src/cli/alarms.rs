@@ -17,6 +17,9 @@ pub(super) struct Alarms {
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
+    /// List those of rules on trial (`shadow = true`), which call nobody, in place of the others.
+    #[arg(long, global = true)]
+    shadow: bool,
     #[command(subcommand)]
     act: Option<Act>,
 }
@@ -104,19 +107,20 @@ enum Act {
     },
 }
 
-pub(super) async fn run(Alarms { running, json, act }: Alarms) -> ExitCode {
+pub(super) async fn run(Alarms { running, json, shadow, act }: Alarms) -> ExitCode {
     let gateway = match running.gateway().await {
         Ok(gateway) => gateway,
         Err(code) => return code,
     };
     match act.map_or_else(|| Asked::List("standing".to_owned()), asked) {
-        Asked::List(state) => list(&gateway, &state, json).await.unwrap_or_else(Failure::told),
+        Asked::List(state) => list(&gateway, &state, shadow, json).await.unwrap_or_else(Failure::told),
         Asked::Order(verb, deed, body) => order(&gateway, verb, deed, body, json).await.unwrap_or_else(|code| code),
     }
 }
 
-async fn list(gateway: &Gateway, state: &str, json: bool) -> Result<ExitCode, Failure> {
-    let items = gateway.items(&format!("alarms?state={}", part(state))).await?;
+async fn list(gateway: &Gateway, state: &str, shadow: bool, json: bool) -> Result<ExitCode, Failure> {
+    let items =
+        gateway.items(&format!("alarms?state={}{}", part(state), if shadow { "&shadow=true" } else { "" })).await?;
     if json {
         println!("{}", json!({ "items": items, "next": null }));
     } else if state == "all" {

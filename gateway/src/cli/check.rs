@@ -184,8 +184,9 @@ fn link(link: &Link) -> String {
 }
 
 fn rule(rule: &RuleView) -> String {
-    let mut out =
-        format!("  {}{}\n", rule.id, rule.basis.as_ref().map_or(String::new(), |basis| format!("  ({basis})")));
+    let basis = rule.basis.as_ref().map_or(String::new(), |basis| format!("  ({basis})"));
+    let shadow = if rule.shadow { ", in shadow: calls nobody" } else { "" };
+    let mut out = format!("  {}{shadow}{basis}\n", rule.id);
     let level = |level: &Level| {
         cells([level.priority, &format!("{}{}", level.condition, if level.latch { ", latched" } else { "" })])
     };

@@ -81,6 +81,7 @@ fn say(line: &str) {
 async fn tell(mut transitions: tokio::sync::broadcast::Receiver<AlarmEvent>, zone: TimeZone) {
     loop {
         match transitions.recv().await {
+            Ok(event) if event.shadow => {}
             Ok(event) => say(&line(&event, &zone)),
             Err(RecvError::Lagged(missed)) => say(&format!("… {missed} 条未显示 / not shown")),
             Err(RecvError::Closed) => return,

@@ -96,6 +96,8 @@ pub(super) struct RuleView {
     pub(super) points: Vec<String>,
     pub(super) basis: Option<String>,
     pub(super) advice: Option<String>,
+    /// On trial.
+    pub(super) shadow: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -217,7 +219,7 @@ impl Known {
     }
 
     fn watched(&self, rules: &[Rule]) -> bool {
-        self.life_safety || rules.iter().any(|rule| self.is_on(rule))
+        self.life_safety || rules.iter().any(|rule| !rule.shadow && self.is_on(rule))
     }
 }
 
@@ -256,6 +258,7 @@ fn rule_view(rule: &Rule, points: &[Known]) -> RuleView {
         points: bound.iter().map(|known| known.shown.clone()).collect(),
         basis: rule.basis.clone(),
         advice: rule.advice.clone(),
+        shadow: rule.shadow,
     }
 }
 

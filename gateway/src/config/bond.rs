@@ -69,10 +69,19 @@ pub(super) fn tie(drafts: Vec<(Rule, Bonds<'_>)>) -> Vec<Rule> {
                     "let it hide all of them in the same place, or make two rules of it",
                 );
             } else if explains(at, &by, &rule, &plain) {
+                if !rule.shadow {
+                    tell_shadow(at, &by.rule, &plain, "hides nothing that is live");
+                }
                 rule.suppressed_by = Some(by);
             }
         }
         let degraded = if let Params::Vote(params) = rule.detector {
+            if !rule.shadow {
+                for (at, voter) in &bonds.voters {
+                    let id = voter.split_once('@').map_or(voter.as_str(), |(id, _)| id);
+                    tell_shadow(*at, id, &plain, "has no voice in a vote that is live");
+                }
+            }
             let counted = count(params, &bonds.voters, &plain);
             counted.and_then(|(params, voters)| {
                 rule.detector = Params::Vote(params);
@@ -86,6 +95,14 @@ pub(super) fn tie(drafts: Vec<(Rule, Bonds<'_>)>) -> Vec<Rule> {
         rules.extend(degraded);
     }
     rules
+}
+
+/// What is in shadow acts on what is in shadow alone; who counts on more is told.
+fn tell_shadow(at: Value<'_>, id: &str, all: &[Rule], lacks: &str) {
+    if all.iter().any(|rule| rule.id == id && rule.shadow) {
+        let mend = "take `shadow` out of it once it has proved itself, or put this rule in shadow too";
+        at.warn(format!("`{}` is in shadow and {lacks}", shorten(id)), mend);
+    }
 }
 
 /// Where else the rule hides others, if the first that say so say otherwise.
@@ -209,6 +226,7 @@ fn health(rule: &Rule, params: vote::Params) -> Rule {
         basis: rule.basis.clone(),
         advice: Some(advice.to_owned()),
         voters: rule.voters.clone(),
+        shadow: rule.shadow,
         ..Rule::new(id, rule.points.clone(), Params::Vote(watch), vec![level])
     }
 }

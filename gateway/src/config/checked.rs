@@ -270,6 +270,8 @@ pub struct Rule {
     pub first_out: Option<String>,
     /// Of a vote: who votes, as (rule, `device/point`); empty for others.
     pub voters: Vec<Voter>,
+    /// On trial: it runs and is recorded, and calls nobody and touches nothing that is not in shadow itself.
+    pub shadow: bool,
 }
 
 /// What the lack of a value means to a rule.
@@ -382,6 +384,7 @@ impl Rule {
             suppressed_by: None,
             first_out: None,
             voters: Vec::new(),
+            shadow: false,
         }
     }
 

@@ -60,6 +60,7 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
     }
     let re_alarm = table.get("re_alarm").and_then(|v| v.duration(SECOND * 10..=DAY * 7));
     let first_out = table.get("first_out").and_then(names::name);
+    let shadow = table.get("shadow").and_then(Value::boolean).unwrap_or(false);
     let mut bonds = Bonds::read(&table);
     table.finish(&[]);
     bind(&patterns, unit.as_ref(), detector.as_ref(), names);
@@ -78,6 +79,7 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
         suppressed_by: None,
         first_out,
         voters: Vec::new(),
+        shadow,
     };
     Some((rule, bonds))
 }

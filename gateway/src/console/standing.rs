@@ -66,9 +66,18 @@ const fn is_new(life: Option<Life>) -> bool {
 
 /// Everything that stands, in the order in which it wants eyes.
 pub(super) fn all(snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Vec<AlarmView> {
+    views(&snapshot.alarms, snapshot, catalog, site)
+}
+
+/// The same of rules on trial.
+pub(super) fn shadows(snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Vec<AlarmView> {
+    views(&snapshot.shadows, snapshot, catalog, site)
+}
+
+fn views(alarms: &[AlarmEvent], snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Vec<AlarmView> {
     let present: HashMap<PointId, Reading> = snapshot.points.iter().filter_map(|(id, r)| Some((*id, (*r)?))).collect();
     let view = |alarm: &AlarmEvent| one(alarm.clone(), &present, catalog, site);
-    let mut views: Vec<AlarmView> = snapshot.alarms.iter().map(view).collect();
+    let mut views: Vec<AlarmView> = alarms.iter().map(view).collect();
     views.sort_by_cached_key(|view| {
         let AlarmEvent { priority, onset, id, .. } = &view.alarm;
         let aside = (view.veil.is_some(), view.alarm.test.is_some());

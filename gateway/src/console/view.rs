@@ -162,9 +162,9 @@ pub(super) struct Line {
     pub(super) early_warning: bool,
 }
 
-/// The limits that rules hold a point (`device/point`) against, most urgent first.
+/// The limits that live rules hold a point (`device/point`) against, most urgent first.
 pub(super) fn lines(rules: &[Rule], point: &str) -> Vec<Line> {
-    let matching = rules.iter().filter(|rule| rule.matches(point));
+    let matching = rules.iter().filter(|rule| !rule.shadow && rule.matches(point));
     let mut lines: Vec<Line> = matching.flat_map(rule_lines).collect();
     lines.sort_by_key(|line| Reverse(urgency(line.priority)));
     lines

@@ -31,7 +31,8 @@ pub(super) struct Ties {
 enum Key {
     /// The rule that hides, and the device, area or site where.
     Hides(String, Scope, String),
-    First(String),
+    /// What is in shadow is first among its own.
+    First(String, bool),
 }
 
 /// What a rule says of others.
@@ -42,8 +43,10 @@ struct Said {
     first_out: Option<String>,
     /// Where other rules are hidden by this one; `check` sees to it that they agree.
     hides: Option<Scope>,
-    voters: Vec<Voter>,
+    /// `None` for a seat whose voter may not speak here.
+    voters: Vec<Option<Voter>>,
     is_voter: bool,
+    shadow: bool,
 }
 
 #[derive(Debug, Default)]
@@ -62,13 +65,21 @@ impl Bonds {
         let hidden = rules.iter().filter_map(|rule| rule.suppressed_by.as_ref());
         let hiding: HashMap<&str, Scope> = hidden.map(|by| (by.rule.as_str(), by.same)).collect();
         let voting: HashSet<&str> = rules.iter().flat_map(|vote| &vote.voters).map(|v| v.rule.as_str()).collect();
+        let shadows: HashSet<&str> = rules.iter().filter(|rule| rule.shadow).map(|rule| rule.id.as_str()).collect();
+        // What is on trial acts on what is on trial alone.
+        let acts = |by: &str, on: &Rule| on.shadow || !shadows.contains(by);
         let said = |rule: &Rule| Said {
             id: rule.id.clone(),
-            suppressed_by: rule.suppressed_by.as_ref().map(|by| (by.rule.clone(), by.same)),
+            suppressed_by: rule
+                .suppressed_by
+                .as_ref()
+                .filter(|by| acts(&by.rule, rule))
+                .map(|by| (by.rule.clone(), by.same)),
             first_out: rule.first_out.clone(),
             hides: hiding.get(rule.id.as_str()).copied(),
-            voters: rule.voters.clone(),
+            voters: rule.voters.iter().map(|voter| acts(&voter.rule, rule).then(|| voter.clone())).collect(),
             is_voter: voting.contains(rule.id.as_str()),
+            shadow: rule.shadow,
         };
         let rules = rules.iter().map(said).collect();
         Self { rules, areas: vec![NO_AREA.to_owned()], ..Self::default() }
@@ -79,12 +90,17 @@ impl Bonds {
         let Some(said) = rule.and_then(|index| self.rules.get(index)) else { return Ties::default() };
         let hides = said.hides.map(|scope| Key::Hides(said.id.clone(), scope, at(scope, place)));
         let hidden_by = said.suppressed_by.clone().map(|(by, scope)| Key::Hides(by, scope, at(scope, place)));
-        let first_of = said.first_out.clone().map(Key::First);
+        let first_of = said.first_out.clone().map(|group| Key::First(group, said.shadow));
         let mut group = |key: Option<Key>| {
             let next = self.groups.len() as u32;
             key.map(|key| *self.groups.entry(key).or_insert(next))
         };
         Ties { hides: group(hides), hidden_by: group(hidden_by), first_of: group(first_of) }
+    }
+
+    /// Whether a rule, by the site's index, is on trial.
+    pub(super) fn is_shadow(&self, rule: usize) -> bool {
+        self.rules.get(rule).is_some_and(|said| said.shadow)
     }
 
     pub(super) fn groups(&self) -> usize {
@@ -113,7 +129,8 @@ impl Bonds {
         let mut wires = Vec::new();
         if !said.voters.is_empty() {
             self.votes.insert(index, binding);
-            let known = said.voters.iter().enumerate().filter_map(|(n, voter)| Some((*self.voters.get(voter)?, n)));
+            let seats = said.voters.iter().enumerate();
+            let known = seats.filter_map(|(n, voter)| Some((*self.voters.get(voter.as_ref()?)?, n)));
             wires.extend(known.map(|(from, n)| (from, binding, n as u8)));
             return wires;
         }
@@ -124,7 +141,11 @@ impl Bonds {
         for (vote, to) in &self.votes {
             let seats = self.rules.get(*vote).map_or(&[][..], |vote| &vote.voters);
             wires.extend(
-                seats.iter().enumerate().filter(|(_, seat)| **seat == me).map(|(n, _)| (binding, *to, n as u8)),
+                seats
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, seat)| seat.as_ref() == Some(&me))
+                    .map(|(n, _)| (binding, *to, n as u8)),
             );
         }
         wires.sort_unstable();

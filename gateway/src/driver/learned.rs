@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::storage::Storage;
 use super::task::Driver;
-use super::warm::MAX_REPLAY_MS;
+use super::warm::{Key, MAX_REPLAY_MS};
 use super::{CommandError, ForgetDone, ForgetOrder};
 use crate::flow::{Batch, Learned, Lesson, Receipt};
 use crate::journal::{Entry, KeptLesson, Seq};
@@ -110,21 +110,23 @@ pub(super) fn recall(
     storage: &mut Storage,
     lessons: Vec<KeptLesson>,
     upto: Seq,
-    binding_of: &HashMap<(String, String), u32>,
+    binding_of: &HashMap<Key, u32>,
 ) -> Recalled {
     let mut recalled = Recalled { bindings: HashSet::new(), upto };
     let (mut changed, mut gone): (BTreeMap<String, u32>, BTreeMap<String, u32>) = Default::default();
     for KeptLesson { rule, device, point, params: by, state } in lessons {
-        let key = (rule, format!("{device}/{point}"));
-        let Some(&binding) = binding_of.get(&key) else {
-            *gone.entry(key.0).or_default() += 1;
+        let name = format!("{device}/{point}");
+        // What was learned in shadow is known to the rule that went live, and the other way round.
+        let binding = [false, true].iter().find_map(|shadow| binding_of.get(&(rule.clone(), name.clone(), *shadow)));
+        let Some(&binding) = binding else {
+            *gone.entry(rule).or_default() += 1;
             continue;
         };
         let same = params(storage, binding).is_some_and(|params| format!("{params:?}") == by);
         if same && storage.engine().recall(binding, state) {
             recalled.bindings.insert(binding);
         } else {
-            *changed.entry(key.0).or_default() += 1;
+            *changed.entry(rule).or_default() += 1;
         }
     }
     for (rule, points) in changed {
@@ -377,8 +379,9 @@ mod tests {
         storage
     }
 
-    fn binding_of() -> HashMap<(String, String), u32> {
-        HashMap::from([(("slow".to_owned(), "d/p".to_owned()), 0), (("high".to_owned(), "d/p".to_owned()), 1)])
+    fn binding_of() -> HashMap<Key, u32> {
+        let key = |rule: &str| (rule.to_owned(), "d/p".to_owned(), false);
+        HashMap::from([(key("slow"), 0), (key("high"), 1)])
     }
 
     fn kept(rule: &str, params: &Params, state: State) -> KeptLesson {

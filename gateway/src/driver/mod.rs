@@ -198,8 +198,10 @@ pub enum CommandError {
 pub struct Snapshot {
     /// Last reading of every point that the configuration has, by index; `None` before the first.
     pub points: Vec<(PointId, Option<Reading>)>,
-    /// Every alarm that is not in state `normal`: its last transition.
+    /// Every alarm that is not in state `normal`, but those of rules on trial: its last transition.
     pub alarms: Vec<AlarmEvent>,
+    /// The same of rules on trial: whoever shows what stands does not look here.
+    pub shadows: Vec<AlarmEvent>,
     /// The modes that run, with what a walk-test has tripped so far.
     pub modes: Vec<ModeRecord>,
     /// Warning level and risk colour.

@@ -69,7 +69,7 @@ pub async fn tests_of(journal: &Journal, modes: &[ModeRecord]) -> Vec<AlarmEvent
 /// it, the engine's tables know.
 fn trips(event: &AlarmEvent, walk: &ModeRecord) -> bool {
     let raised = [EventName::Raise, EventName::Escalate].iter().any(|name| name.word() == event.event);
-    raised && event.detected >= walk.began
+    raised && event.detected >= walk.began && !event.shadow
 }
 
 impl Driver {

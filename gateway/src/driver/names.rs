@@ -77,6 +77,7 @@ pub(super) fn event(
         first: transition.first,
         note: deed.and_then(|deed| deed.note).map(str::to_owned),
         clock: None,
+        shadow: storage.is_shadow(transition.binding),
     })
 }
 

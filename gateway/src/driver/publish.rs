@@ -84,11 +84,15 @@ impl Driver {
             event = event.event,
             rule = event.rule,
             priority = event.priority,
+            shadow = event.shadow,
             message = event.message.en,
             "alarm"
         );
         let mut told = Vec::new();
-        self.figures.take(&event, now, &mut told);
+        // A trial rings nowhere and is no load for anybody.
+        if !event.shadow {
+            self.figures.take(&event, now, &mut told);
+        }
         // Nobody listening is no error.
         let _ = self.transitions.send(event);
         self.say(told);
@@ -98,6 +102,11 @@ impl Driver {
     /// An alarm whose rule or point the configuration no longer has would stand for ever: it is closed, and says why.
     pub(super) fn bury(&mut self, orphan: AlarmEvent, now: Now) {
         let name = format!("{}/{}", orphan.device, orphan.point);
+        let (why_zh, why_en) = if orphan.shadow {
+            ("试运行结束", "its trial is over")
+        } else {
+            ("规则或点位已从配置中移除，或转入试运行", "its rule or point is no longer configured, or in shadow now")
+        };
         let event = AlarmEvent {
             number: orphan.number + 1,
             event: "return".to_owned(),
@@ -110,8 +119,8 @@ impl Driver {
             suppressed: false,
             note: None,
             message: crate::flow::Text {
-                zh: format!("{name}：规则或点位已从配置中移除，报警关闭"),
-                en: format!("{name}: closed, its rule or point is no longer configured"),
+                zh: format!("{name}：{why_zh}，报警关闭"),
+                en: format!("{name}: closed, {why_en}"),
             },
             ..orphan
         };

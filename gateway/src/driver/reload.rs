@@ -15,7 +15,7 @@ use gengfu_core::time::Now;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::watch;
 
-use super::storage::{Storage, Watched};
+use super::storage::{Storage, Watched, of_other_lane};
 use super::task::{Collect, Driver};
 use super::warm::{self, Past};
 use super::{EngineHandle, NewPoint, Request};
@@ -136,10 +136,12 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
         for index in storage.watch(id, &meta, watched, &site, now) {
             let Some(binding) = storage.binding(index) else { continue };
             let params = storage.params(binding.rule);
-            if params != detectors.get(&binding.seed) {
+            let was = detectors.get(&binding.seed).or_else(|| detectors.get(&of_other_lane(binding.seed)));
+            if params != was {
                 fresh.memory = fresh.memory.max(params.map_or(0, Params::memory_ms));
                 fresh.points.insert(id);
-                fresh.named.insert((storage.rule_name(index, &site), name.clone()), index);
+                let key = (storage.rule_name(index, &site), name.clone(), storage.is_shadow(index));
+                fresh.named.insert(key, index);
             }
         }
     }
@@ -151,7 +153,7 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
 /// Rules on points whose detector is a new one.
 #[derive(Debug, Default)]
 struct Fresh {
-    named: HashMap<(String, String), u32>,
+    named: HashMap<warm::Key, u32>,
     points: HashSet<PointId>,
     memory: u64,
 }
@@ -296,11 +298,14 @@ impl Driver {
     }
 }
 
-/// Moves what is the same from the old tables to the new ones; gives the bindings whose detector is new, with the old one
-/// of the same name, and the number of those that go on.
+/// Moves what is the same from the old tables to the new ones; gives the bindings whose detector or whose alarm is new, with the
+/// old one of the same name, and the number of those that go on. A rule that goes into shadow or out of it keeps what its
+/// detector has learnt and begins with no alarm: where its condition stands, that is raised anew.
 fn move_over(old: &mut Storage, new: &mut Storage) -> (Vec<(u32, Option<u32>)>, usize) {
     let was: Vec<Option<u32>> =
         (0..new.len()).map(|index| new.binding(index).and_then(|b| old.named(b.point, b.seed))).collect();
+    let twin = |index| new.binding(index).and_then(|b| old.named(b.point, of_other_lane(b.seed)));
+    let twins: Vec<Option<u32>> = (0..new.len()).map(twin).collect();
     let points: Vec<PointId> = new.watched().map(|point| point.last.point).collect();
     let old = old.engine();
     let mut engine = new.engine();
@@ -309,11 +314,15 @@ fn move_over(old: &mut Storage, new: &mut Storage) -> (Vec<(u32, Option<u32>)>, 
         engine.take_over_point(&old, point);
     }
     let mut fresh = Vec::new();
-    for (index, of) in was.iter().enumerate() {
+    for (index, (of, twin)) in was.iter().zip(&twins).enumerate() {
         let index = index as u32;
-        if !of.is_some_and(|of| engine.take_over(index, &old, of)) {
-            fresh.push((index, *of));
+        if of.is_some_and(|of| engine.take_over(index, &old, of)) {
+            continue;
         }
+        if let (None, Some(twin)) = (of, twin) {
+            engine.take_over(index, &old, *twin);
+        }
+        fresh.push((index, *of));
     }
     let carried = was.len() - fresh.len();
     (fresh, carried)

@@ -162,8 +162,10 @@ impl Storage {
         let mut no_data = watched.life_safety;
         for (rule, config) in site.rules.iter().enumerate() {
             if config.matches(name) {
-                self.bind(RuleId(rule as u32), place, seed(&site.id, &config.id, name), now);
-                no_data |= config.unknown == checked::Unknown::Alarm;
+                let seed = seed(&site.id, &config.id, name);
+                let seed = if config.shadow { of_other_lane(seed) } else { seed };
+                self.bind(RuleId(rule as u32), place, seed, now);
+                no_data |= config.unknown == checked::Unknown::Alarm && !config.shadow;
             }
         }
         if no_data {
@@ -256,6 +258,11 @@ impl Storage {
     pub(super) fn rule_name(&self, binding: u32, site: &checked::Site) -> String {
         let rule = self.binding(binding).and_then(|b| self.origin(b.rule));
         rule.and_then(|index| site.rules.get(index)).map_or(NO_DATA_RULE, |rule| &rule.id).to_owned()
+    }
+
+    /// Whether the rule of a binding is on trial.
+    pub(super) fn is_shadow(&self, binding: u32) -> bool {
+        self.binding(binding).and_then(|b| self.origin(b.rule)).is_some_and(|index| self.bonds.is_shadow(index))
     }
 
     pub(super) fn params(&self, rule: RuleId) -> Option<&Params> {
@@ -367,6 +374,12 @@ fn seed(site: &str, rule: &str, point: &str) -> u64 {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("{site}\n{rule}\n{point}"));
     digest.iter().take(8).fold(0, |seed, byte| (seed << 8) | u64::from(*byte))
+}
+
+/// What the same rule on the same point is named after in shadow, or out of it again: the alarms of a trial are never taken
+/// for those of the rule that went live.
+pub(super) const fn of_other_lane(seed: u64) -> u64 {
+    !seed
 }
 
 #[cfg(test)]

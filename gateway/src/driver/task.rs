@@ -167,7 +167,8 @@ impl Driver {
         for (id, spec) in points {
             let Some(meta) = self.catalog.get(*id) else { continue };
             for binding in self.storage.watch(*id, &meta, Watched::of(spec), &self.site, now) {
-                binding_of.insert((self.rule_name(binding), meta.name()), binding);
+                let key = (self.rule_name(binding), meta.name(), self.storage.is_shadow(binding));
+                binding_of.insert(key, binding);
             }
         }
         // Time spent off counts where the wall clock can be believed, else not.
@@ -356,7 +357,8 @@ impl Driver {
         let points = self.storage.watched().map(|p| (p.last.point, p.heard.then(|| at(p.last)))).collect();
         let mut alarms: Vec<_> = self.standing.values().cloned().map(|event| self.dated(event)).collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
-        Snapshot { points, alarms, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
+        let (shadows, alarms) = alarms.into_iter().partition(|event| event.shadow);
+        Snapshot { points, alarms, shadows, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
     }
 
     fn rule_name(&self, binding: u32) -> String {

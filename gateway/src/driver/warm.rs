@@ -17,21 +17,28 @@ use crate::journal::{Came, Journal, Record, Seq};
 /// No detector is shown more than this of the past, however long its window: the start must be quick.
 pub(super) const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
 
+/// What an alarm is found again by: its rule, `device/point`, and whether that is in shadow. An alarm of a trial is none of the
+/// rule that went live.
+pub(super) type Key = (String, String, bool);
+
+fn key(event: &AlarmEvent) -> Key {
+    (event.rule.clone(), format!("{}/{}", event.device, event.point), event.shadow)
+}
+
 /// Puts the alarms back. Returns those that no rule of today's configuration knows, and for the others the last
 /// transition by binding.
 pub(super) fn restore(
     storage: &mut Storage,
     standing: Vec<AlarmEvent>,
     recent: &[AlarmEvent],
-    binding_of: &HashMap<(String, String), u32>,
+    binding_of: &HashMap<Key, u32>,
     present: Now,
 ) -> (Vec<AlarmEvent>, HashMap<u32, AlarmEvent>) {
     trust(storage, recent, binding_of);
     let (mut orphans, mut known) = (Vec::new(), HashMap::new());
     for event in standing {
         let event = bounded(event, storage.policy(), present);
-        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
-        let binding = binding_of.get(&key).copied();
+        let binding = binding_of.get(&key(&event)).copied();
         let again = binding.and_then(|binding| storage.re_alarm_ms(binding));
         match binding.zip(open(&event, again, present)) {
             Some((binding, open)) => {
@@ -79,16 +86,10 @@ fn open(event: &AlarmEvent, re_alarm_ms: Option<u64>, present: Now) -> Option<Op
 }
 
 /// Tells the votes whose conditions were over when the last run ended, and since when: they may count still.
-pub(super) fn ended(
-    storage: &mut Storage,
-    recent: &[AlarmEvent],
-    binding_of: &HashMap<(String, String), u32>,
-    present: Now,
-) {
+pub(super) fn ended(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<Key, u32>, present: Now) {
     let mut told = HashSet::new();
     for event in recent.iter().filter(|event| ["raise", "escalate", "return"].contains(&event.event.as_str())) {
-        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
-        if let Some(&binding) = binding_of.get(&key)
+        if let Some(&binding) = binding_of.get(&key(event))
             && told.insert(binding)
             && event.event == "return"
         {
@@ -99,17 +100,15 @@ pub(super) fn ended(
 
 /// Tells the engine what alarms were called and since when each condition stands or is over, as far as the newest entries
 /// of the alarm lane know.
-fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<(String, String), u32>) {
+fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<Key, u32>) {
     let mut told = HashSet::new();
     for event in recent.iter().rev() {
-        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
-        if let (Some(&binding), Ok(id)) = (binding_of.get(&key), u64::from_str_radix(&event.id, 16)) {
+        if let (Some(&binding), Ok(id)) = (binding_of.get(&key(event)), u64::from_str_radix(&event.id, 16)) {
             storage.engine().name(binding, AlarmId(id), Wall(event.onset));
         }
     }
     for event in recent {
-        let key = (event.rule.clone(), format!("{}/{}", event.device, event.point));
-        let Some(&binding) = binding_of.get(&key) else { continue };
+        let Some(&binding) = binding_of.get(&key(event)) else { continue };
         let known = match event.event.as_str() {
             // What is made of samples is judged some time after its onset; what it was judged by is what counts.
             "raise" | "escalate" if !storage.samples(binding) => event.since,

@@ -113,7 +113,7 @@ fn fields(seq: Seq, wall: i64, entry: &Entry) -> [String; 18] {
 fn alarm(event: &AlarmEvent, set: &mut impl FnMut(&str, String)) {
     let number = |value: Option<f64>| value.map(csv::number).unwrap_or_default();
     let message = &event.message;
-    set("kind", "alarm".to_owned());
+    set("kind", if event.shadow { "shadow" } else { "alarm" }.to_owned());
     set("alarm", event.id.clone());
     set("number", event.number.to_string());
     set("event", event.event.clone());

@@ -55,6 +55,9 @@ fn fields(text: &mut Vec<u8>, event: &AlarmEvent) {
             string(text, key, value);
         }
     }
+    if event.shadow {
+        text.extend_from_slice(b",shadow=true");
+    }
     if let Some(value) = event.value.filter(|v| v.is_finite()) {
         text.extend_from_slice(b",value=");
         text.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());

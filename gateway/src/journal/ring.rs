@@ -29,9 +29,12 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// As a push channel takes it, if it is a transition.
+    /// As a push channel takes it, if it is a transition that may call people.
     pub(super) fn tapped(&self) -> Option<Tapped> {
         let Entry::Alarm(event) = self.entry.as_ref() else { return None };
+        if event.shadow {
+            return None;
+        }
         let (seq, committed) = (self.seq, self.committed);
         let mark = if committed.is_some() { TapMark::Seq(seq) } else { TapMark::Ticket(Ticket(seq)) };
         Some(Tapped { event: event.clone(), durable: committed.is_some(), committed, passed_by: None, mark })

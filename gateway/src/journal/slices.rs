@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::Lane;
+use super::{Lane, schema};
 
 /// What one slice takes into memory, and into one transaction of the target.
 const SLICE_BYTES: usize = 8 << 20;

@@ -31,7 +31,8 @@ const MOST_PASSED: usize = 10_000;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// One push channel's view of the alarm lane: first what the last run still owed, then each new transition at its
-/// commit, or after 500 ms without one. Only `Entry::Alarm`; other entries are none of its business and settled as such here.
+/// commit, or after 500 ms without one. Only `Entry::Alarm`, and none of a rule on trial; other entries are none of its business
+/// and settled as such here.
 #[derive(Debug)]
 pub struct Tap {
     pub(super) lane: Arc<AlarmLane>,
@@ -277,7 +278,7 @@ fn settle(lane: &AlarmLane, sink: usize, seq: Seq, outcome: Outcome) {
 pub(super) fn transition(lane: &AlarmLane, sink: usize, kept: Kept) -> Option<Tapped> {
     let Kept { seq, wall, entry } = kept;
     match entry {
-        Ok(Entry::Alarm(event)) => {
+        Ok(Entry::Alarm(event)) if !event.shadow => {
             let mark = TapMark::Seq(seq);
             return Some(Tapped { event, durable: true, committed: Some(wall), passed_by: None, mark });
         }

@@ -484,3 +484,28 @@ proptest! {
         survives(&format!("{}x = 1", "a.".repeat(depth)))?;
     }
 }
+
+#[test]
+fn who_counts_on_a_rule_in_shadow_is_told_and_the_trial_itself_is_not() {
+    let rule = |id: &str, more: &str| format!("[[rule]]\nid = \"{id}\"\npoint = \"d/p\"\n{more}\n");
+    let high = "high = { limit = 5, clear = 4 }";
+    let text = |shadow: &str| {
+        "[site]\nid = \"s\"\n[[modbus]]\nname = \"l\"\nconnect = \"tcp://h:1\"\n[[modbus.device]]\nname = \"d\"\nunit = 1\n\
+         [[modbus.device.point]]\nname = \"p\"\nregister = \"holding:0\"\ntype = \"u16\"\n"
+            .to_owned()
+            + &rule("trial", &format!("{high}\nshadow = true"))
+            + &rule("hidden", &format!("{high}\nsuppressed_by = \"trial\"\n{shadow}"))
+            + &rule("vote", &format!("vote = {{ of = [\"trial@d/p\"], need = 1, within = \"9s\" }}\n{shadow}"))
+    };
+    let Loaded { site, warnings } = good(&text(""));
+    assert!(site.rules.iter().all(|rule| rule.shadow == (rule.id == "trial")));
+    let told: Vec<String> = warnings.iter().map(|warning| warning.what.clone()).collect();
+    let expected = [
+        "`trial` is in shadow and hides nothing that is live",
+        "`trial` is in shadow and has no voice in a vote that is live",
+    ];
+    assert_eq!(told, expected);
+    let Loaded { site, warnings } = good(&text("shadow = true"));
+    assert!(site.rules.iter().all(|rule| rule.shadow), "and what tells of the vote's bad voters");
+    assert_eq!(warnings, [], "{}", show(&warnings));
+}

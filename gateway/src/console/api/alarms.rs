@@ -21,6 +21,8 @@ const SEARCH_MAX: usize = 2_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct List {
     state: Option<String>,
+    /// Those of rules on trial in place of the others.
+    shadow: Option<bool>,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -28,9 +30,10 @@ pub(super) struct List {
 /// `standing` is what is announced, `open` also what lies on a shelf, is suppressed or out of service. It comes whole: a page of alarms that misses one because another was raised in between would be a lie.
 pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> Result<Response, Problem> {
     let paging = Paging::new(list.cursor.as_deref(), list.limit)?;
+    let shadow = list.shadow.unwrap_or(false);
     let state = list.state.as_deref().unwrap_or("standing");
     if state == "all" {
-        return past(&app, paging).await.map(|page| Json(page).into_response());
+        return past(&app, paging, shadow).await.map(|page| Json(page).into_response());
     }
     if !matches!(state, "standing" | "open") && !StateName::ALL.iter().any(|name| name.word() == state) {
         let words: Vec<&str> = StateName::ALL.iter().map(|name| name.word()).collect();
@@ -43,15 +46,16 @@ pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> 
         "open" => true,
         state => view.alarm.state == state,
     };
-    let items = standing::all(&snapshot, &app.catalog, &app.site()).into_iter().filter(wanted).collect();
+    let all = if shadow { standing::shadows } else { standing::all };
+    let items = all(&snapshot, &app.catalog, &app.site()).into_iter().filter(wanted).collect();
     Ok(Json(Page { items, next: None }).into_response())
 }
 
-/// Transitions out of the journal, newest first; other entries of the lane are passed over.
-async fn past(app: &App, paging: Paging) -> Result<Page<AlarmEvent>, Problem> {
+/// Transitions out of the journal, newest first, in shadow or not; other entries of the lane are passed over.
+async fn past(app: &App, paging: Paging, shadow: bool) -> Result<Page<AlarmEvent>, Problem> {
     let entries = app.history.entries(paging.after, paging.limit).await.map_err(|error| Problem::journal(&error))?;
     let next = (entries.len() == paging.limit).then(|| entries.last().map(|(seq, _)| seq.to_string())).flatten();
-    Ok(Page { items: alarms(entries).collect(), next })
+    Ok(Page { items: alarms(entries).filter(|event| event.shadow == shadow).collect(), next })
 }
 
 fn alarms(entries: Vec<(Seq, Entry)>) -> impl Iterator<Item = AlarmEvent> {
@@ -62,6 +66,7 @@ fn alarms(entries: Vec<(Seq, Entry)>) -> impl Iterator<Item = AlarmEvent> {
 /// the lane hold.
 pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let mut snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
+    snapshot.alarms.append(&mut snapshot.shadows);
     snapshot.alarms.retain(|alarm| alarm.id == id);
     let standing = snapshot.alarms.first().cloned();
     let entries = app.history.entries(None, SEARCH_MAX).await.map_err(|error| Problem::journal(&error));

@@ -1,4 +1,4 @@
-//! Server-sent events: `hello`, `points`, `alarm`, `modes`, `performance`, `warning`, `heartbeat`, `resync`.
+//! Server-sent events: `hello`, `points`, `alarm`, `shadow` (the same of a rule on trial), `modes`, `performance`, `warning`, `heartbeat`, `resync`.
 //! Whoever listens first subscribes and then fetches `/points`, `/alarms` and `/modes`; applied in order on top of that, the
 //! events bring it to the present and keep it there.
 
@@ -84,7 +84,7 @@ impl Listener {
 
 fn transition_event(alarm: &AlarmEvent) -> Event {
     let data = serde_json::to_string(alarm).expect("an alarm's fields are JSON");
-    event("alarm", &data).id(alarm.key())
+    event(if alarm.shadow { "shadow" } else { "alarm" }, &data).id(alarm.key())
 }
 
 fn news_event(news: &News) -> Event {

@@ -105,6 +105,14 @@ fn alarms(out: &mut Exposition, snapshot: &Snapshot) {
         let labels = [("state", state), ("priority", priority), ("test", test.unwrap_or_default())];
         family.sample(if test.is_some() { &labels } else { labels.get(..2).unwrap_or(&labels) }, count);
     }
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for alarm in &snapshot.shadows {
+        *counts.entry((&alarm.state, &alarm.priority)).or_default() += 1;
+    }
+    let mut family = out.family("gengfu_shadow_alarms", "gauge", "The same of rules on trial, which call nobody");
+    for ((state, priority), count) in counts {
+        family.sample(&[("state", state), ("priority", priority)], count);
+    }
     let mut family = out.family("gengfu_modes", "gauge", "Areas that are in this mode");
     for mode in ModeName::ALL.map(ModeName::word) {
         family.sample(&[("mode", mode)], snapshot.modes.iter().filter(|record| record.mode == mode).count());

@@ -18,6 +18,8 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
     let (lang, app) = (look.lang, look.app);
     let all =
         look.snapshot.as_ref().map_or_else(Vec::new, |snapshot| standing::all(snapshot, &app.catalog, &app.site()));
+    let shadows =
+        look.snapshot.as_ref().map_or_else(Vec::new, |snapshot| standing::shadows(snapshot, &app.catalog, &app.site()));
     let (hidden, told): (Vec<_>, Vec<_>) = all.into_iter().partition(|view| view.veil.is_some());
     let (tests, alarms): (Vec<_>, Vec<_>) = told.into_iter().partition(|view| view.alarm.test.is_some());
     html! {
@@ -41,6 +43,7 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
                 ol.cards.apart { @for alarm in tests.iter().take(CARDS_MAX) { (card(look, alarm)) } }
             }
             (aside::lists(look, &hidden))
+            (aside::shadows(look, &shadows))
         }
     }
 }

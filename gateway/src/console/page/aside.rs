@@ -36,6 +36,22 @@ pub(super) fn lists(look: &Look<'_>, hidden: &[AlarmView]) -> Markup {
     }
 }
 
+/// What rules on trial would have said.
+pub(super) fn shadows(look: &Look<'_>, views: &[AlarmView]) -> Markup {
+    let lang = look.lang;
+    html! {
+        @if !views.is_empty() {
+            details #list-shadow {
+                summary { (lang.pick("试运行规则（不推送、不计入）", "Rules on trial (nobody is called)")) " " span.number { (views.len()) } }
+                ul.veiled { @for view in views.iter().take(ROWS_MAX) { (row(look, view)) } }
+                @if views.len() > ROWS_MAX {
+                    p.faint { (views.len() - ROWS_MAX) (lang.pick(" 条未显示，见 ", " more: ")) a href="/api/v1/alarms?shadow=true" { "/api/v1/alarms?shadow=true" } }
+                }
+            }
+        }
+    }
+}
+
 fn rest(lang: Lang, n: usize, state: &str) -> Markup {
     html! {
         @if n > ROWS_MAX {

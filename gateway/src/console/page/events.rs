@@ -26,7 +26,7 @@ pub(super) enum Step {
 impl Step {
     fn of(entry: Entry) -> Option<Self> {
         match entry {
-            Entry::Alarm(event) => Some(Self::Alarm(Box::new(event))),
+            Entry::Alarm(event) => (!event.shadow).then(|| Self::Alarm(Box::new(event))),
             Entry::Mode(record) => Some(Self::Mode(record)),
             Entry::Audit { .. }
             | Entry::Start { .. }

@@ -119,7 +119,7 @@ pub(in crate::console) fn snapshot(catalog: &Catalog, now: i64) -> Snapshot {
             now - 60_000 * i64::from(alarm.id.ends_with('1')) - 300_000 * i64::from(alarm.id.ends_with('2')) - 42_000;
         alarm.since = alarm.onset;
     }
-    Snapshot { points, alarms, modes: Vec::new(), levels: Levels::default(), mono: 1 }
+    Snapshot { points, alarms, shadows: Vec::new(), modes: Vec::new(), levels: Levels::default(), mono: 1 }
 }
 
 /// What three rules believe, one of each kind.
@@ -219,6 +219,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         suppressed: false,
         test: None,
         first: false,
+        shadow: false,
         note: None,
         clock: None,
     }

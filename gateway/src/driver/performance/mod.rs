@@ -106,7 +106,9 @@ impl Figures {
         let mut figures = Self::new(site, ago(present, Wall(begin)));
         let (mut told, mut folded) = (Vec::new(), 0);
         let read = journal.transitions(begin, FOLDED, &mut |event| {
-            figures.take(&event, ago(present, Wall(event.detected)), &mut told);
+            if !event.shadow {
+                figures.take(&event, ago(present, Wall(event.detected)), &mut told);
+            }
             folded += 1;
         });
         match read {
@@ -236,7 +238,7 @@ impl Figures {
 
     /// What stands and was not folded: it has taken no step for longer than a day.
     fn put_missing(&mut self, standing: &[AlarmEvent], now: Now) {
-        for event in standing {
+        for event in standing.iter().filter(|event| !event.shadow) {
             let Some(state) = event.state_name() else { continue };
             let (slot, known) = self.slot(event);
             if known {

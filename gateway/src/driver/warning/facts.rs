@@ -30,8 +30,8 @@ pub(super) fn fact(
     before: Option<&Fact>,
     rung: Mono,
 ) -> Option<Fact> {
-    // A test says nothing of the site, and the gateway's own troubles are no danger to it.
-    if event.test.is_some() || event.device == own::DEVICE {
+    // A test says nothing of the site, nor does a rule on trial, and the gateway's own troubles are no danger to it.
+    if event.test.is_some() || event.shadow || event.device == own::DEVICE {
         return None;
     }
     let of = storage.binding(binding)?;

@@ -206,6 +206,7 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         suppressed: false,
         test: None,
         first: false,
+        shadow: false,
         note: None,
         clock: None,
     }

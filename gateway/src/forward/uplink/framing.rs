@@ -86,13 +86,19 @@ impl Frame<'_> {
         line
     }
 
-    /// An entry of the alarm lane: its own fields, and where it stands.
+    /// An entry of the alarm lane: its own fields, and where it stands. A step of a rule on trial is of another type, so that no
+    /// centre takes it for an alarm.
     pub(super) fn entry(&self, entry: &Entry) -> Vec<u8> {
         let mut fields = match serde_json::to_value(entry) {
             Ok(Value::Object(fields)) => fields,
             Ok(_) | Err(_) => Map::new(),
         };
         let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
+        if let Entry::Alarm(event) = entry
+            && event.shadow
+        {
+            put("type", json!("shadow"));
+        }
         put("v", json!(VERSION));
         put("site", json!(self.site));
         put("lane", json!(lane_word(Lane::Alarm)));

@@ -206,6 +206,7 @@ fn event(rule: &str, number: u32, state: &str) -> AlarmEvent {
         suppressed: false,
         test: None,
         first: false,
+        shadow: false,
         note: None,
         clock: None,
     }

@@ -20,6 +20,8 @@ async fn a_tap_hands_out_each_transition_once_in_order_and_settles_the_rest_itse
     assert!(run.journal.tap("webhook/nobody").is_none());
     run.journal.append(alarm("a", 1, "unacknowledged"));
     run.journal.append(Entry::Start { at: 1, version: "1".to_owned(), cause: StartCause::FirstStart, off_ms: None });
+    // A rule on trial calls nobody, by no channel.
+    run.journal.append(Entry::Alarm(AlarmEvent { shadow: true, ..event("trial", 1, "unacknowledged") }));
     run.journal.append(alarm("b", 1, "unacknowledged"));
     for rule in ["a", "b"] {
         let tapped = next(&mut tap).await;
@@ -30,7 +32,7 @@ async fn a_tap_hands_out_each_transition_once_in_order_and_settles_the_rest_itse
     until("all settled", || run.balance(DUTY, Lane::Alarm).pending == 0).await;
     let balance = run.balance(DUTY, Lane::Alarm);
     assert_eq!((balance.committed, balance.delivered), (2, 2), "nobody was told of the start");
-    assert_eq!(run.balance(STORE, Lane::Alarm).pending, 3, "another sink's map is its own");
+    assert_eq!(run.balance(STORE, Lane::Alarm).pending, 4, "another sink's map is its own");
     let nothing = tokio::time::timeout(Duration::from_millis(20), tap.next()).await;
     assert!(nothing.is_err(), "nothing twice");
     run.close();

@@ -44,6 +44,9 @@ fn an_entry_says_what_it_is_and_where_it_stands() {
     ] {
         assert_eq!(entry[key], value, "{key} of {entry}");
     }
+    let trial = crate::flow::AlarmEvent { shadow: true, ..event("00000000000000ab", 1, "低 / low") };
+    let trial: Value = serde_json::from_slice(&head(None).entry(&Entry::Alarm(trial))).unwrap();
+    assert_eq!((&trial["type"], &trial["shadow"]), (&json!("shadow"), &json!(true)));
     let stop: Value = serde_json::from_slice(&head(Some("c")).entry(&Entry::Stop { at: 7 })).unwrap();
     assert_eq!(
         (&stop["type"], &stop["at"], &stop["resend"], &stop["id"]),
