@@ -138,7 +138,7 @@ impl Engine<'_> {
         rule.zip(shelved).is_some_and(|(rule, open)| !rule.level(open.level()).shelvable)
     }
 
-    /// What lies over alarms is held against what explains them and what they may be now, and tests against the modes that run;
+    /// What lies over alarms is held against what explains them and what may lie there now, and tests against the modes that run;
     /// after a restart or other rules.
     pub(super) fn regard(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
         self.outlasted(index, now, Seen::Again, sink);

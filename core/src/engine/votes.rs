@@ -172,24 +172,10 @@ impl Engine<'_> {
         let b = self.tables.bindings.get(index as usize)?;
         let mode = self.mode_of(b.point.0)?;
         let rule = self.tables.rules.get(b.rule.0 as usize)?;
-        let real = match rule.params {
-            Params::Vote(params) => {
-                let state = self.tables.votes.get(b.slot as usize);
-                state.is_some_and(|state| !state.is_test(&params, now.mono))
-            }
-            Params::Limit(_)
-            | Params::Digital(_)
-            | Params::Trend(_)
-            | Params::Absent(_)
-            | Params::Band(_)
-            | Params::Rate(_)
-            | Params::Frozen(_)
-            | Params::Count(_)
-            | Params::Dwell(_)
-            | Params::Accumulated(_)
-            | Params::Rhythm(_)
-            | Params::Drift(_)
-            | Params::Habit(_) => false,
+        let real = if let Params::Vote(params) = rule.params {
+            self.tables.votes.get(b.slot as usize).is_some_and(|state| !state.is_test(&params, now.mono))
+        } else {
+            false
         };
         (!real).then_some(mode)
     }
