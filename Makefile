@@ -84,7 +84,7 @@ long-mind: ## millions of events on this machine and on the emulated board
 	GENGFU_LONG=1 $(RIG) --nocapture same_mind::host
 long-two-days:
 	GENGFU_LONG=1 $(RIG) --nocapture two_days
-long-crash: # GENGFU_FAULTS="kill -9,bit flips" runs some rows of the matrix, GENGFU_SEED=... the same again
+long-crash: # GENGFU_FAULTS="kill -9,bit flips" runs some rows of the matrix, GENGFU_REPETITIONS=10 so many times, GENGFU_SEED=... the same again
 	GENGFU_LONG=1 $(RIG) --nocapture crash
 long-soak: # half an hour; GENGFU_SEED=... the same again
 	GENGFU_LONG=1 $(RIG) --nocapture soak
