@@ -76,7 +76,6 @@ pub enum Params {
 /// State of one rule on one point, whatever its kind: to be kept beyond a run, or carried over to other tables.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[expect(clippy::large_enum_variant, reason = "it is made to be handed on at once, and core does not allocate")]
 #[expect(missing_docs, reason = "each is the state of its kind")]
 pub enum State {
     Limit(limit::State),
