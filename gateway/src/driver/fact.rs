@@ -8,6 +8,7 @@ use crate::config::checked::PointLabel;
 use crate::flow::{self, Text};
 
 /// What the detector found, without the point's name.
+#[expect(clippy::too_many_lines, reason = "a table: a sentence a kind")]
 pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
     let why = &transition.explanation;
     let (value, limit) = (shown.of(why.value), shown.of(why.limit));
@@ -155,15 +156,15 @@ impl Shown<'_> {
 
     /// A change an hour.
     fn hourly(&self, value: Option<f64>) -> Text {
-        self.measured(value, self.unit.map(str::to_owned))
+        Self::measured(value, self.unit.map(str::to_owned))
     }
 
     /// A flow that was summed up over hours: m3/h make m3, kW make kWh.
     fn summed(&self, value: Option<f64>) -> Text {
-        self.measured(value, self.unit.map(|unit| unit.strip_suffix("/h").map_or(format!("{unit}h"), str::to_owned)))
+        Self::measured(value, self.unit.map(|unit| unit.strip_suffix("/h").map_or(format!("{unit}h"), str::to_owned)))
     }
 
-    fn measured(&self, value: Option<f64>, unit: Option<String>) -> Text {
+    fn measured(value: Option<f64>, unit: Option<String>) -> Text {
         let number = value.map_or_else(|| "—".to_owned(), short);
         Text::same(&unit.map_or(number.clone(), |unit| format!("{number} {unit}")))
     }

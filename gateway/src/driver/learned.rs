@@ -245,11 +245,10 @@ impl Driver {
             return;
         }
         let learned = Some(Box::new(Learned { at: now, lessons }));
-        match self.journal.push(Batch { learned, receipt, ..Batch::default() }) {
-            Ok(()) => self.keeper.holds = learns,
-            Err(_) => {
-                tracing::warn!("what was learned is not kept, the journal is behind; what was kept before stands")
-            }
+        if self.journal.push(Batch { receipt, learned, ..Batch::default() }).is_ok() {
+            self.keeper.holds = learns;
+        } else {
+            tracing::warn!("what was learned is not kept, the journal is behind; what was kept before stands");
         }
     }
 

@@ -69,7 +69,8 @@ pub async fn tests_of(journal: &Journal, modes: &[ModeRecord]) -> Vec<AlarmEvent
 /// it, the engine's tables know.
 fn trips(event: &AlarmEvent, walk: &ModeRecord) -> bool {
     let raised = [EventName::Raise, EventName::Escalate].iter().any(|name| name.word() == event.event);
-    raised && event.detected >= walk.began && !event.shadow
+    let of_it = event.test.as_ref().is_none_or(|mode| *mode == walk.mode);
+    raised && of_it && event.detected >= walk.began && !event.shadow
 }
 
 impl Driver {
@@ -267,13 +268,8 @@ mod tests {
         };
         let (test, drill) = (Some("walk-test"), Some("drill"));
         assert!(trips(&event("raise", test, 100), &walk) && trips(&event("escalate", test, 200), &walk));
-        let others = [
-            ("raise", test, 99),
-            ("raise", drill, 200),
-            ("raise", None, 200),
-            ("shelve", test, 200),
-            ("return", test, 200),
-        ];
+        assert!(trips(&event("raise", None, 200), &walk), "what was real before and comes again stays real");
+        let others = [("raise", test, 99), ("raise", drill, 200), ("shelve", test, 200), ("return", test, 200)];
         for (word, mode, at) in others {
             assert!(!trips(&event(word, mode, at), &walk), "{word} {mode:?} {at}");
         }

@@ -55,6 +55,7 @@ const fn scope(scope: Scope) -> &'static str {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: an object a kind")]
 fn detector(params: &Params) -> Value {
     match *params {
         Params::Limit(limit::Params { side, first, second }) => {

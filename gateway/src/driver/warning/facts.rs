@@ -97,8 +97,8 @@ fn confirms(rule: &Rule, event: &AlarmEvent, before: Option<&Fact>) -> bool {
             let known = before.and_then(|fact| fact.alarm.as_ref()).is_some_and(|alarm| alarm.confirmed);
             known || [event.value, raised].into_iter().flatten().any(|votes| votes >= AGREE)
         }
-        Params::Vote(_) => false,
-        Params::Limit(_)
+        Params::Vote(_)
+        | Params::Limit(_)
         | Params::Digital(_)
         | Params::Trend(_)
         | Params::Absent(_)

@@ -326,12 +326,12 @@ async fn every_journal_ever_released_is_taken_up() {
 }
 
 /// States of detectors are kept as they are: what one of them lacked in the past must have a default.
-#[tokio::test]
-async fn whatever_was_learned_under_any_release_is_known() {
+#[test]
+fn whatever_was_learned_under_any_release_is_known() {
     for number in 1..=schema::LAYOUT {
         let dir = Dir::new();
         let name = format!("learned-{number}.sql");
-        let made = if path(&name).exists() { String::new() } else { knowing().await };
+        let made = if path(&name).exists() { String::new() } else { knowing() };
         let conn = Connection::open(dir.0.join("telemetry.db")).expect("a file");
         conn.execute_batch(&text(&name, || made)).expect("its own SQL");
         drop(conn);
@@ -342,7 +342,7 @@ async fn whatever_was_learned_under_any_release_is_known() {
     }
 }
 
-async fn knowing() -> String {
+fn knowing() -> String {
     let dir = Dir::new();
     let run = open(&dir);
     let at = gengfu_core::time::Now { mono: crate::clock::ORIGIN, wall: Wall(1_700_000_000_000) };

@@ -1,6 +1,7 @@
 //! What detectors have learned, over restarts of every kind.
 
 use gengfu_core::detect::baseline::{self, Bins};
+use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::Side;
 use gengfu_core::detect::{Params, State, drift, habit, rhythm};
 use gengfu_core::time::{Mono, Now};
@@ -14,7 +15,8 @@ const WALL: i64 = 1_790_000_000_000;
 
 /// A drift, a rhythm and a habit that have seen `n` readings, with numbers that need all their digits.
 pub(super) fn lessons(n: u64) -> Vec<Lesson> {
-    let usual = baseline::Params { bins: Bins::Hours, calendar: Default::default(), floor: 0.1, memory: 20, roam: 1.0 };
+    let usual =
+        baseline::Params { bins: Bins::Hours, calendar: Calendar::default(), floor: 0.1, memory: 20, roam: 1.0 };
     let drift = drift::Params {
         side: Side::High,
         usual,
