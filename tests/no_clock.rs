@@ -2,6 +2,7 @@
 //! told at once, kept, and forwarded once the clock is set: each reading once, at the time when it was taken, and marked.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use gengfu::clock::EARLIEST;
@@ -16,7 +17,7 @@ use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::site::Site;
 use gengfu_tests::store::Store;
-use gengfu_tests::wait::{eventually, not_run, say, unix_ms};
+use gengfu_tests::wait::{eventually, not_allowed, not_run, say, unix_ms};
 use gengfu_tests::wall_clock::WallClock;
 use serde_json::Value;
 
@@ -45,9 +46,14 @@ impl Rig {
     }
 
     fn start(&self, library: &Path) -> Gateway {
+        self.start_under(&[], library)
+    }
+
+    fn start_under(&self, under: &'static [&'static str], library: &Path) -> Gateway {
         let site = Site::new("rig").modbus(&self.plant, 100, 3).patient().flips(0, 1).mqtt(self.broker.port);
         let site = site.influx("central", self.store.port).webhook("duty", self.receiver.port()).text;
-        let gateway = Gateway::start_with(&site, self.dir.path(), &self.clock.environment(library));
+        let mut gateway = Gateway::spawn_under(under, &site, self.dir.path(), &self.clock.environment(library));
+        gateway.ready();
         eventually(SOON, "the gateway has subscribed", || self.broker.subscribed());
         gateway
     }
@@ -199,4 +205,57 @@ fn a_run_that_is_killed_before_the_clock_is_set_loses_nothing() {
     let raises = rig.receiver.seen().iter().filter(|p| p.word("device") == "d0" && p.word("event") == "raise").count();
     assert_eq!(raises, 1, "a restart raises nothing again");
     say(&format!("{} readings of two runs that were killed in 1970, each once at its time", sent.len()));
+}
+
+/// Starts a program that sees nothing of `/proc` but processes, as a service with systemd's `ProcSubset=pid`.
+const HIDDEN: &[&str] =
+    &["unshare", "--mount", "sh", "-c", "mount -t proc -o subset=pid proc /proc && exec \"$@\"", "hidden"];
+
+/// Milliseconds since the boot.
+fn uptime() -> i64 {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap();
+    (text.split(' ').next().unwrap().parse::<f64>().unwrap() * 1_000.0) as i64
+}
+
+#[test]
+fn where_the_machine_hides_its_boot_counts_go_on_and_a_crash_begins_an_epoch() {
+    let Some(library) = WallClock::library() else { return not_run("libfaketime is missing: make setup") };
+    let (sh, rest) = HIDDEN.split_first().unwrap();
+    if !Command::new(sh).args(rest).arg("true").output().is_ok_and(|out| out.status.success()) {
+        return not_allowed("a /proc of its own needs the right to mount");
+    }
+    let rig = Rig::new("hidden-boot");
+    let mut gateway = rig.start_under(HIDDEN, &library);
+    assert!(gateway.log().contains("hides /proc/sys/kernel/random/boot_id"), "it says what is lacking");
+    let mut publisher = Publisher::connect(rig.broker.port);
+    let mut sent = read(&gateway, &mut publisher, 0);
+    let before = uptime();
+    rig.plant.devices[0].set(900);
+    let raise = rig.push("raise");
+    let counted = before - NEAR_MS..uptime() + NEAR_MS;
+    assert!(counted.contains(&ms(&raise, "detected_ms")), "since the boot, {counted:?}: {}", raise.body);
+    gateway.alarm_lane_on_disk();
+    gateway.kill9();
+    gateway.restart();
+    eventually(SOON, "the gateway has subscribed", || rig.broker.subscribed());
+    sent.extend(read(&gateway, &mut publisher, READINGS));
+    assert_eq!(gateway.alarms("flip-d0")[0]["id"], raise.word("alarm_id"));
+    rig.clock.set(0);
+    eventually(SOON, "all has its time", || gateway.metric("gengfu_journal_undated", "") == 0.0);
+    gateway.settle(SOON);
+    let found = rig.store.export();
+    committed(&gateway.data()).compare_by_ms(&found).unwrap();
+    let values = of(&found, "device_v,gas");
+    let mut times: Vec<(i64, f64)> = values.iter().map(|sample| (sample.at_ns, sample.value())).collect();
+    times.sort_unstable_by_key(|(at, _)| *at);
+    let in_order: Vec<f64> = times.iter().map(|(_, value)| *value).collect();
+    assert_eq!(in_order, sent.iter().map(|(value, _)| *value).collect::<Vec<_>>(), "each once, in order");
+    // those of the run in which the clock was set are exact: its own name stands for the boot
+    for ((value, at), (found_at, _)) in sent.iter().zip(&times).skip(READINGS) {
+        assert!((found_at / 1_000_000 - at).abs() < NEAR_MS, "{value} of {at} is at {found_at}");
+    }
+    let lane = rusqlite::Connection::open(gateway.data().join("telemetry.db")).unwrap();
+    let epochs: u64 = lane.query_row("SELECT count(*) FROM epoch", [], |row| row.get(0)).unwrap();
+    assert_eq!(epochs, 2, "one of the first start, one after the kill, none after a clean stop");
+    say(&format!("{} readings of two runs in order, the second's to the moment", sent.len()));
 }

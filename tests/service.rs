@@ -38,6 +38,7 @@ fn the_shipped_unit_is_a_good_one() {
     for line in ["Type=notify", "WatchdogSec=", "Restart=", "ExecStart="] {
         assert!(text.contains(line), "{}: {line} is missing", unit.display());
     }
+    assert!(!text.contains("\nProcSubset=pid"), "it hides the machine's boot, see no_clock");
     // verify wants the program to exist: in a copy it is one that does
     let dir = Folder::new("unit");
     let exec = |l: &str| if l.starts_with("ExecStart") { "ExecStart=/bin/true".to_owned() } else { l.to_owned() };

@@ -46,6 +46,8 @@ pub struct Gateway {
     process: Process,
     dir: PathBuf,
     environment: Vec<(String, String)>,
+    /// The program, with its first arguments, that starts it; none: nobody between.
+    under: &'static [&'static str],
     /// Of the console.
     pub port: u16,
 }
@@ -65,13 +67,18 @@ impl Gateway {
 
     /// The same without waiting.
     pub fn spawn(site: &str, dir: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::spawn_under(&[], site, dir, environment)
+    }
+
+    /// The same, started by another program that becomes it.
+    pub fn spawn_under(under: &'static [&'static str], site: &str, dir: &Path, environment: &[(&str, &str)]) -> Self {
         let port = free_port();
         std::fs::create_dir_all(dir).unwrap();
         std::fs::write(dir.join("influx.token"), "rig-token").unwrap();
         std::fs::write(dir.join("site.toml"), format!("{site}\n[console]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
         let environment: Vec<_> = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let process = launch(dir, &environment);
-        Self { process, dir: dir.to_path_buf(), environment, port }
+        let process = launch(under, dir, &environment);
+        Self { process, dir: dir.to_path_buf(), environment, under, port }
     }
 
     /// Waits for `/readyz`.
@@ -149,7 +156,7 @@ impl Gateway {
     /// Starts it again on the same site and data, without waiting.
     pub fn relaunch(&mut self) {
         self.process.kill9();
-        self.process = launch(&self.dir, &self.environment);
+        self.process = launch(self.under, &self.dir, &self.environment);
     }
 
     /// The same and waits until it is ready.
@@ -271,8 +278,15 @@ fn without_sources(site: &str) -> String {
     kept
 }
 
-fn launch(dir: &Path, environment: &[(String, String)]) -> Process {
-    let mut command = Command::new(gengfu());
+fn launch(under: &[&str], dir: &Path, environment: &[(String, String)]) -> Process {
+    let mut command = match under {
+        [] => Command::new(gengfu()),
+        [program, first @ ..] => {
+            let mut command = Command::new(program);
+            command.args(first).arg(gengfu());
+            command
+        }
+    };
     command.args(["run", "-c", "site.toml"]).current_dir(dir).env_remove("NOTIFY_SOCKET");
     command.envs(environment.iter().map(|(k, v)| (k, v)));
     Process::start("gateway", command, dir)

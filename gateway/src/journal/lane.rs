@@ -123,7 +123,7 @@ pub(super) struct LaneCore {
     /// Records that were stamped before the clock was set. Locked after nothing else.
     pub undated: Mutex<Undated>,
     /// The machine's name for this boot.
-    pub boot: Option<String>,
+    pub boot: &'static str,
     /// The newest time that the journal knew when it was opened, UTC ms.
     pub known: Option<i64>,
     progress: AtomicU64,
@@ -201,7 +201,7 @@ impl LaneCore {
     /// What is known of undated records once this one is on disk, if that is news: it was stamped by a count.
     pub(super) fn undated_from(&self, first: Seq) -> Option<Undated> {
         let mut undated = lock(&self.undated).clone();
-        undated.begin(first, self.boot.as_deref(), self.known).then_some(undated)
+        undated.begin(first, self.boot, self.known).then_some(undated)
     }
 
     /// Where each sink stands.
@@ -322,7 +322,7 @@ impl Hand {
         let booted = core.clock.booted();
         let mut undated = lock(&core.undated).clone();
         let Some(booted) = booted.filter(|_| undated.waiting().is_some()) else { return Vec::new() };
-        let placed = undated.place(core.boot.as_deref(), booted);
+        let placed = undated.place(core.boot, booted);
         let written = self.commit(core, &mut |conn| undated.write(conn), || *lock(&core.undated) = undated.clone());
         if written { placed } else { Vec::new() }
     }

@@ -1,6 +1,7 @@
 //! What a run says about itself in each lane's file, and what the next one makes of it.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::OnceLock;
 
 use gengfu_core::time::Wall;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -31,7 +32,7 @@ pub(super) struct Boot {
 impl Boot {
     pub(super) fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
         schema::put_meta(conn, "clean", "no")?;
-        schema::put_meta(conn, "boot", &machine_boot().unwrap_or_default())?;
+        schema::put_meta(conn, "boot", machine_boot())?;
         conn.execute("DELETE FROM meta WHERE key IN ('repaired', 'skip', 'copied', 'holes')", [])?;
         let Some(epoch) = self.epoch else { return Ok(()) };
         let mut insert = conn.prepare("INSERT OR REPLACE INTO epoch VALUES(?1, ?2, ?3, ?4, ?5)")?;
@@ -96,7 +97,7 @@ impl Before {
         Ok(Self {
             epoch: conn.query_row(newest, [], row).optional()?,
             clean: schema::meta(conn, "clean")?.as_deref() == Some("yes"),
-            same_boot: schema::meta(conn, "boot")? == machine_boot(),
+            same_boot: schema::meta(conn, "boot")?.as_deref() == Some(machine_boot()),
             seen: schema::meta(conn, "seen")?.and_then(|seen| seen.parse().ok()),
             repaired: Repaired::read(conn)?,
         })
@@ -179,9 +180,21 @@ pub(super) fn mark_seen(conn: &Connection, now: i64) -> rusqlite::Result<()> {
     schema::put_meta(conn, "seen", &now.to_string())
 }
 
-/// Identity of the machine's boot; `None` where the system does not tell.
-pub(super) fn machine_boot() -> Option<String> {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+/// The machine's name for this boot. Where the system hides it, this run's own name stands for it: a later run then counts as
+/// one after another boot, since nothing else proves the contrary. An uptime that goes on where a run ended may be that of a
+/// boot which was slower.
+pub(super) fn machine_boot() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let told = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned());
+        told.filter(|id| !id.is_empty()).unwrap_or_else(|| {
+            tracing::warn!(
+                "the system hides /proc/sys/kernel/random/boot_id, so a restart can't be told from a boot of the machine: \
+                 after each crash a new epoch begins; let the service see it"
+            );
+            format!("run-{:016x}", random())
+        })
+    })
 }
 
 /// 64 bits from the keys that the standard library draws from the system for its hash maps.

@@ -21,7 +21,7 @@ const MAX_BOOTS: usize = 1_000;
 pub(super) struct Boot {
     /// The first of them. The last lies before the first of the next boot.
     pub first: Seq,
-    /// The machine's name for the boot; empty where it does not tell.
+    /// The boot's name; empty where nothing is known of it.
     pub id: String,
     /// The newest time that was known before, UTC ms.
     pub after: Option<i64>,
@@ -67,15 +67,14 @@ impl Undated {
     }
 
     /// A record of this boot. `false`: nothing is new about it.
-    pub(super) fn begin(&mut self, first: Seq, boot: Option<&str>, after: Option<i64>) -> bool {
-        if self.0.last().is_some_and(|last| boot == Some(last.id.as_str()) && last.placed.is_none()) {
+    pub(super) fn begin(&mut self, first: Seq, boot: &str, after: Option<i64>) -> bool {
+        if self.0.last().is_some_and(|last| boot == last.id && last.placed.is_none()) {
             return false;
         }
         if self.0.len() >= MAX_BOOTS {
             self.0.remove(1);
         }
-        let id = boot.unwrap_or_default().to_owned();
-        self.0.push(Boot { first, id, after, end: None, placed: None });
+        self.0.push(Boot { first, id: boot.to_owned(), after, end: None, placed: None });
         true
     }
 
@@ -89,11 +88,11 @@ impl Undated {
     }
 
     /// Gives every boot its place: this one was at `booted`, UTC ms. What came of each.
-    pub(super) fn place(&mut self, boot: Option<&str>, booted: i64) -> Vec<Boot> {
+    pub(super) fn place(&mut self, boot: &str, booted: i64) -> Vec<Boot> {
         let mut next = booted;
         let mut told = Vec::new();
         for known in self.0.iter_mut().rev() {
-            let exact = boot == Some(known.id.as_str()) && known.end.is_none();
+            let exact = boot == known.id && known.end.is_none();
             let at = if exact { booted } else { next.saturating_sub(known.end.unwrap_or(0)) };
             let placed = *known.placed.get_or_insert_with(|| {
                 told.push(known.first);

@@ -241,7 +241,7 @@ proptest! {
         let mut undated = Undated::default();
         let mut seq = 1;
         for (n, id, after, end) in boots {
-            undated.begin(seq, (id > 0).then(|| format!("boot-{id}")).as_deref(), after);
+            undated.begin(seq, &format!("boot-{id}"), after);
             if let Some(end) = end {
                 undated.over(end);
             }
@@ -249,10 +249,10 @@ proptest! {
         }
         prop_assert_eq!(&Undated::parse(&undated.text()), &undated);
         let waiting = undated.clone();
-        let placed = undated.place(Some("boot-1"), booted);
+        let placed = undated.place("boot-1", booted);
         prop_assert_eq!(placed.first().map(|boot| boot.first), waiting.waiting());
         prop_assert_eq!(undated.waiting(), None);
-        prop_assert!(undated.place(Some("boot-1"), booted + 7).is_empty(), "once");
+        prop_assert!(undated.place("boot-1", booted + 7).is_empty(), "once");
         prop_assert_eq!(&Undated::parse(&undated.text()), &undated);
         let at = |boot: &Boot| boot.placed.map_or(0, |Placed { booted, .. }| booted);
         for pair in placed.windows(2) {
