@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::{Job, Stopped};
+use super::batch::{Job, Stopped, UNREADABLE, join};
 use super::feed::Lane;
 use super::link::Link;
 use super::store::TsSink;
@@ -13,32 +13,28 @@ use crate::stop::Stop;
 
 /// Entries in one request.
 const BATCH: usize = 1_000;
-/// When ranges without an entry are looked at again.
-const RECHECK: Duration = Duration::from_secs(1);
-/// The same where there are none: a redrive makes entries owed again without a new one.
+/// When what is owed is looked at without a new entry: a redrive makes entries owed again.
 const LOOK_BEHIND: Duration = Duration::from_secs(5);
 
 pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut pace: Pace, mut stop: Stop) {
     let mut seen = 0;
-    let mut skip = 0;
     while !stop.said() {
         let head = lane.head();
-        let Some((from, to)) = lane.owed().into_iter().find(|r| r.1 > skip).map(|r| (r.0.max(skip + 1), r.1)) else {
+        let Some((from, to)) = lane.owed().into_iter().next() else {
             seen = seen.max(head);
-            let again = tokio::time::sleep(if skip == 0 { LOOK_BEHIND } else { RECHECK });
             tokio::select! {
                 () = lane.beyond(seen) => {}
-                () = again => skip = 0,
+                () = tokio::time::sleep(LOOK_BEHIND) => {}
                 () = stop.wait() => {}
             }
             continue;
         };
         let wait = match lane.entries(from, to, BATCH).await {
-            Ok(entries) if entries.is_empty() => {
-                skip = to;
-                None
+            Ok(entries) => {
+                // An answer is of so many rows at most, be they legible or not.
+                let upto = entries.last().map_or_else(|| to.min(from + BATCH as Seq - 1), |(seq, _)| *seq);
+                deliver(&lane, &link, &mut pace, (from, upto), &entries, &mut stop).await
             }
-            Ok(entries) => deliver(&lane, &link, &mut pace, from, &entries, &mut stop).await,
             Err(why) => Some(Pace::unreadable(link.name(), &why)),
         };
         if let Some(wait) = wait {
@@ -50,31 +46,31 @@ pub(super) async fn run<L: Lane, S: TsSink>(mut lane: L, link: Arc<Link<S>>, mut
     }
 }
 
-/// Sends and settles one batch; says how long to wait before the next where the store did not take it all.
+/// Sends and settles one batch, of all that is in a range; says how long to wait before the next where the store did not
+/// take it all.
 async fn deliver<L: Lane, S: TsSink>(
     lane: &L,
     link: &Link<S>,
     pace: &mut Pace,
-    from: Seq,
+    range: (Seq, Seq),
     entries: &[(Seq, Entry)],
     stop: &mut Stop,
 ) -> Option<Duration> {
+    let unsent = unsent(range, entries);
+    let first = entries.iter().find(|(_, entry)| entry.is_alarm()).map(|(seq, _)| *seq);
     // Known without the store, which may be away.
-    let leading = entries.iter().zip(from..).take_while(|((seq, entry), due)| seq == due && !entry.is_alarm()).count();
-    let (leading, entries) = entries.split_at(leading);
-    let numbers: Vec<Seq> = leading.iter().map(|(seq, _)| *seq).collect();
-    settle_all(lane, link.name(), runs(&numbers)).await;
-    if entries.is_empty() {
-        return None;
+    let (known, later): (Vec<_>, Vec<_>) = unsent.into_iter().partition(|run| first.is_none_or(|first| run.1 < first));
+    link.tell_dead(&known);
+    if !settle_all(lane, link.name(), known).await {
+        return Some(Pace::UNREADABLE);
     }
-    let from = from + leading.len() as Seq;
+    let first = first?;
     let lines = alarm::encode(entries);
-    let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece));
-    let others: Vec<Seq> = entries.iter().filter(|(_, entry)| !entry.is_alarm()).map(|(seq, _)| *seq).collect();
-    let mut job = Job::new(from, lines, None);
+    let sent_to = lines.len().checked_sub(1).and_then(|piece| lines.seq(piece)).unwrap_or(first);
+    let mut job = Job::new(first, lines, None);
     let sent = loop {
         let sent = link.send(&mut job).await;
-        let settlements: Vec<_> = job.settlements().into_iter().flat_map(|range| without(&others, range)).collect();
+        let settlements: Vec<_> = job.settlements().into_iter().flat_map(|range| without(&later, range)).collect();
         link.tell_dead(&settlements);
         settle_all(lane, link.name(), settlements).await;
         // A store in doubt is asked on with the same batch: what it takes elsewhere then decides.
@@ -89,11 +85,9 @@ async fn deliver<L: Lane, S: TsSink>(
     match sent {
         Ok(()) => {
             pace.fine();
-            // Entries behind the last alarm are not for a store.
-            let rest = sent_to.map_or(from, |seq| seq + 1);
-            if let Some((last, _)) = entries.last().filter(|(last, _)| rest <= *last) {
-                settle_all(lane, link.name(), without(&others, (rest, *last, Outcome::Done))).await;
-            }
+            let behind: Vec<_> = later.into_iter().filter(|run| run.0 > sent_to).collect();
+            link.tell_dead(&behind);
+            settle_all(lane, link.name(), behind).await;
             None
         }
         Err(Stopped::Retry(_)) => Some(pace.failed()),
@@ -101,26 +95,46 @@ async fn deliver<L: Lane, S: TsSink>(
     }
 }
 
-/// Entries that are not for a store, as ranges.
-fn runs(others: &[Seq]) -> Vec<(Seq, Seq, Outcome)> {
-    let runs = others.chunk_by(|before, after| before + 1 == *after);
-    runs.filter_map(|run| Some((*run.first()?, *run.last()?, Outcome::NotForIt))).collect()
+/// What of a range is never sent, as ranges in order: entries that are not for a store, and numbers whose entry the journal
+/// can't read any more. Nothing of this lane ever expires.
+pub(super) fn unsent((from, to): (Seq, Seq), entries: &[(Seq, Entry)]) -> Vec<(Seq, Seq, Outcome)> {
+    let mut runs = Vec::new();
+    let mut next = from;
+    for (seq, entry) in entries {
+        if next < *seq {
+            join(&mut runs, next, seq - 1, unreadable());
+        }
+        if !entry.is_alarm() {
+            join(&mut runs, *seq, *seq, Outcome::NotForIt);
+        }
+        next = seq + 1;
+    }
+    if next <= to {
+        join(&mut runs, next, to, unreadable());
+    }
+    runs
 }
 
-/// What was delivered, without the entries among it that are not for a store: those were not sent and are not counted.
-pub(super) fn without(others: &[Seq], (from, to, outcome): (Seq, Seq, Outcome)) -> Vec<(Seq, Seq, Outcome)> {
+fn unreadable() -> Outcome {
+    Outcome::Dead(UNREADABLE.to_owned())
+}
+
+/// What was delivered, without what among it was not sent.
+pub(super) fn without(
+    unsent: &[(Seq, Seq, Outcome)],
+    (from, to, outcome): (Seq, Seq, Outcome),
+) -> Vec<(Seq, Seq, Outcome)> {
     if outcome != Outcome::Done {
         return vec![(from, to, outcome)];
     }
-    let among: Vec<Seq> = others.iter().copied().filter(|seq| (from..=to).contains(seq)).collect();
     let mut ranges = Vec::new();
     let mut next = from;
-    for run in runs(&among) {
+    for run in unsent.iter().filter(|run| from <= run.0 && run.1 <= to) {
         if next < run.0 {
             ranges.push((next, run.0 - 1, Outcome::Done));
         }
         next = run.1 + 1;
-        ranges.push(run);
+        ranges.push(run.clone());
     }
     if next <= to {
         ranges.push((next, to, Outcome::Done));

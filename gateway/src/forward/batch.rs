@@ -20,6 +20,9 @@ const REASON_CHARS: usize = 256;
 /// Single records refused alike, one after the other, after which it may be the store.
 const ROW: usize = 16;
 
+/// Why a record is dead that was never shown to the store.
+pub(super) const UNREADABLE: &str = "the journal can't read it";
+
 /// Why a batch stopped before its end. Nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stopped {
@@ -153,7 +156,7 @@ impl Job {
     /// Numbers without a record among these are records that the journal can't read any more, not such that went by
     /// another way.
     pub(super) fn unreadable_are_dead(mut self) -> Self {
-        self.gaps = Outcome::Dead("the journal can't read it".to_owned());
+        self.gaps = Outcome::Dead(UNREADABLE.to_owned());
         self
     }
 
@@ -253,7 +256,8 @@ fn suspect(why: &str) -> String {
     format!("{why}; said of every record alike, so nothing is given up: check url, and what answers there")
 }
 
-fn join(out: &mut Vec<(Seq, Seq, Outcome)>, from: Seq, to: Seq, outcome: Outcome) {
+/// Adds a range, to the last where it goes on with it.
+pub(super) fn join(out: &mut Vec<(Seq, Seq, Outcome)>, from: Seq, to: Seq, outcome: Outcome) {
     match out.last_mut() {
         Some((_, end, last)) if *end + 1 == from && *last == outcome => *end = to,
         _ => out.push((from, to, outcome)),

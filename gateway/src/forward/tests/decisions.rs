@@ -5,8 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::forward::alarms::without;
-use crate::forward::batch::{Job, Stopped};
+use crate::forward::alarms::{unsent, without};
+use crate::forward::batch::{Job, Stopped, UNREADABLE};
 use crate::forward::delivery::{BACKLOG_BATCH, Delivery, LIVE_BATCH, LIVE_LAG, MAX_RANGES};
 use crate::forward::line::encode;
 use crate::forward::memory::Memory;
@@ -54,17 +54,30 @@ fn numbers_without_a_record_go_with_the_record_behind_them() {
 }
 
 #[test]
-fn entries_that_are_not_for_a_store_are_not_counted_as_delivered() {
-    let (done, not) = (Outcome::Done, Outcome::NotForIt);
-    let cut = |others: &[Seq]| without(others, (3, 9, Outcome::Done));
-    assert_eq!(cut(&[]), [(3, 9, done.clone())]);
+fn entries_that_are_not_for_a_store_and_those_that_cannot_be_read_are_not_counted_as_delivered() {
+    let (done, not, lost) = (Outcome::Done, Outcome::NotForIt, Outcome::Dead(UNREADABLE.to_owned()));
+    let entries: Vec<(Seq, Entry)> = [
+        (4, Entry::Stop { at: 0 }),
+        (5, Entry::Stop { at: 0 }),
+        (6, Entry::Alarm(event("a", 1, "a"))),
+        (8, Entry::Stop { at: 0 }),
+        (9, Entry::Alarm(event("b", 1, "b"))),
+        (10, Entry::Alarm(event("c", 1, "c"))),
+    ]
+    .into();
+    let runs = unsent((3, 12), &entries);
     assert_eq!(
-        cut(&[1, 3, 5, 6, 9, 12]),
-        [(3, 3, not.clone()), (4, 4, done.clone()), (5, 6, not.clone()), (7, 8, done), (9, 9, not.clone())]
+        runs,
+        [(3, 3, lost.clone()), (4, 5, not.clone()), (7, 7, lost.clone()), (8, 8, not.clone()), (11, 12, lost.clone())]
     );
-    assert_eq!(cut(&[3, 4, 5, 6, 7, 8, 9]), [(3, 9, not)]);
-    let dead = (3, 9, Outcome::Dead("400".to_owned()));
-    assert_eq!(without(&[5], dead.clone()), [dead]);
+    assert_eq!(unsent((3, 9), &[]), [(3, 9, lost.clone())]);
+    assert_eq!(
+        without(&runs, (6, 10, done.clone())),
+        [(6, 6, done.clone()), (7, 7, lost), (8, 8, not), (9, 10, done.clone())]
+    );
+    assert_eq!(without(&[], (3, 9, done.clone())), [(3, 9, done)]);
+    let dead = (9, 9, Outcome::Dead("400".to_owned()));
+    assert_eq!(without(&runs, dead.clone()), [dead]);
 }
 
 #[test]

@@ -61,6 +61,11 @@ impl FakeLane {
         self.head.send_replace(seq);
     }
 
+    /// The entry of this number can't be read any more.
+    pub(super) fn forget(&self, seq: Seq) {
+        self.inner.lock().unwrap().entries.retain(|(kept, _)| *kept != seq);
+    }
+
     /// The records up to `seq` expire: neither given nor settled any more.
     pub(super) fn expire(&self, seq: Seq) {
         self.inner.lock().unwrap().records.retain(|record| record.seq > seq);
@@ -130,7 +135,7 @@ impl Lane for FakeLane {
         let mut kept = self.inner.lock().unwrap();
         kept.settled.push((from, to));
         match outcome {
-            Outcome::Dead(why) => kept.dead.push((from, why)),
+            Outcome::Dead(why) => kept.dead.extend((from..=to).map(|seq| (seq, why.clone()))),
             Outcome::NotForIt => kept.not_for_it.extend(from..=to),
             Outcome::Done => {}
         }
