@@ -224,7 +224,7 @@ fn begin_anew(rig: &mut Rig, excused: &mut Set) {
 }
 
 /// What is in alarm is an alarm, whatever the lane has forgotten; and nothing else is.
-fn stands_as_driven(rig: &Rig) {
+pub(super) fn stands_as_driven(rig: &Rig) {
     let rule = |device: &usize| format!("flip-d{device}");
     let driven: BTreeSet<String> = rig.edges.high.iter().map(rule).collect();
     eventually(SOON, "the alarms that stand are those of lines that are crossed", || {

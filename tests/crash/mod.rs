@@ -11,6 +11,7 @@ pub(crate) mod classes;
 mod damage;
 mod faults;
 pub(crate) mod rig;
+mod sick_kill;
 mod table;
 
 use std::collections::HashSet;
