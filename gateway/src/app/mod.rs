@@ -13,6 +13,7 @@ mod tests;
 #[cfg(test)]
 mod figures_tests;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -372,7 +373,7 @@ fn belongs(site: &Site) -> Result<(), String> {
         Some(_) => Ok(()),
         None => match journal::own(dir, &site.id) {
             // No reason to leave a building unwatched: the next start writes the mark.
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem) => Ok(()),
             other => other.map_err(|error| format!("{}: {error}; check the path and the permissions", dir.display())),
         },
     }
