@@ -10,6 +10,7 @@ mod sealed;
 mod push;
 mod sick;
 mod sinks;
+mod survive;
 mod undated;
 
 use std::path::{Path, PathBuf};
