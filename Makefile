@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
+.PHONY: demo test check deny bench bench-peers mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -46,6 +46,19 @@ bench: ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
 
+# Where the harness for other gateways is, and which of them; it says how they are installed, under PEERS_HOME.
+PEER_BENCH ?= ../shared/bench
+PEERS ?= nodered thingsboard
+PEER_DEVICES ?= 10 50 200
+
+bench-peers: ## Gengfu, a bare poller and two other gateways on the same load, one after the other in one run
+	@[ -f "$(PEER_BENCH)/bench.py" ] || { echo "NOT RUN make bench-peers: no harness in $(PEER_BENCH) (PEER_BENCH=folder)"; exit 0; }; \
+	[ -x "$${GWBENCH:-$${PEERS_HOME:-$${TMPDIR:-/tmp}/peers}/target/release/gwbench}" ] || { echo "NOT RUN make bench-peers: the peers are not installed ($(PEER_BENCH)/setup.sh)"; exit 0; }; \
+	$(CARGO) build --release --workspace --bin gengfu && OUT=$$(mktemp -d) && trap 'rm -rf "$$OUT"' EXIT && export OUT && \
+	export CANDIDATE="$(abspath $(PEER_BENCH))/candidates/gengfu.sh" GENGFU="$(CURDIR)/target/release/gengfu" && cd "$(PEER_BENCH)" && \
+	for devices in $(PEER_DEVICES); do for peer in floor candidate $(PEERS); do \
+	python3 bench.py w1 $$peer $$devices reps=$${REPS:-3} || exit 1; done; done && python3 bench.py report
+
 mind-cost: ## what a reading costs in core: ns on this machine, instructions on the emulated board
 	$(CARGO) run --release -p gengfu-node --example cost
 	$(RIG) --nocapture same_mind::a_reading
@@ -67,8 +80,8 @@ score-report: ## the same, held against the labels in DATA: the tables of docs/b
 long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-soak long-fuzz long-laws long-mind ## the issue's full lengths; keep the output in docs/
 long-round-trip:
 	GENGFU_LONG=1 $(RIG) --nocapture round_trip
-long-outage:
-	GENGFU_LONG=1 $(RIG) --nocapture outage
+long-outage: # a minute; GENGFU_LONG=600 takes ten
+	GENGFU_LONG=$${GENGFU_LONG:-1} $(RIG) --nocapture outage
 long-kill:
 	GENGFU_LONG=1 $(RIG) --nocapture kill9
 long-isolation:

@@ -1,7 +1,7 @@
 //! A store that refuses, stalls or lies down: what it will never take is set aside, what it may yet take is kept, and
 //! meanwhile nothing on its left notices.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gengfu_tests::counting::{Set, committed, contains, journal};
 use gengfu_tests::gateway::{Gateway, run};
@@ -121,6 +121,28 @@ fn a_new_token_is_taken_up_without_a_restart() {
 #[test]
 fn too_many_requests() {
     is_tried_again(Reply::With(429, "Retry-After: 1".to_owned(), String::new()), "", "429");
+}
+
+/// Answered as before, but for how long it wants to be left alone; the first answer is given to a client that does not show that.
+#[test]
+fn a_store_that_says_when_is_not_asked_before() {
+    for status in [429, 503] {
+        let wait = Duration::from_secs(2);
+        let bench = bench("");
+        let seen = bench.stub.writes().len();
+        bench.stub.standing(Reply::With(status, format!("Retry-After: {}", wait.as_secs()), String::new()));
+        let refused = || -> Vec<Instant> {
+            bench.stub.writes()[seen..].iter().filter(|write| write.status == status).map(|write| write.at).collect()
+        };
+        // one request of each loop may have been under way
+        eventually(SOON, "it is asked again and again", || refused().len() >= 6);
+        let apart: Vec<Duration> = refused().windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(apart.iter().skip(3).all(|apart| *apart >= wait), "{status}: {apart:?}");
+        bench.told(&status.to_string());
+        bench.stub.standing(Reply::Status(204, String::new()));
+        bench.nothing_is_lost();
+        say(&format!("{status} with Retry-After {wait:?}: asked after {apart:?}"));
+    }
 }
 
 #[test]

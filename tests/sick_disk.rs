@@ -173,7 +173,30 @@ fn a_start_on_a_disk_that_is_really_full() {
         let _ = std::fs::remove_file(data.join(format!("{lane}.db-shm")));
     }
     disk.fill();
+    starts(&bench, &mut gateway, || disk.free());
+}
 
+/// After a stop, which leaves no log, and after a kill, which leaves one.
+#[test]
+fn a_start_on_a_disk_that_is_read_only() {
+    let _quiet = quiet();
+    let stop: fn(&mut Gateway) = |gateway| {
+        gateway.term();
+    };
+    for stop in [stop, Gateway::kill9] {
+        let bench = Bench::new("read-only");
+        let Some(disk) = ext4(&bench) else { return };
+        let mut gateway = bench.gateway(&[]);
+        bench.raise(0);
+        gateway.alarm_lane_on_disk();
+        stop(&mut gateway);
+        disk.remount("ro");
+        starts(&bench, &mut gateway, || disk.remount("rw"));
+    }
+}
+
+/// It starts on a sick disk with the alarm that stands, and goes on as a run whose disk fell sick.
+fn starts(bench: &Bench, gateway: &mut Gateway, heal: impl Fn()) {
     gateway.relaunch();
     eventually(SOON, "it starts", || http::get(gateway.port, "/api/v1/status").is_ok());
     gateway.alarm("flip-d0", SOON, |_| true);
@@ -183,14 +206,59 @@ fn a_start_on_a_disk_that_is_really_full() {
     assert_eq!(push.body["durable"], false);
     gateway.alarm("gengfu/journal-fault", SOON, |a| a["priority"] == "high");
 
-    disk.free();
-    let back = eventually(SOON, "the alarm is in the journal", || journaled(&gateway, &push.key));
-    say(&format!("started on a full disk; journaled {back:?} after there was room"));
+    heal();
+    let back = eventually(SOON, "the alarm is in the journal", || journaled(gateway, &push.key));
+    say(&format!("started on a sick disk; journaled {back:?} after it was well"));
     assert_eq!(bench.raise(2).body["durable"], true, "the disk is back");
-    bench.comes_back_the_same(&mut gateway, &push);
-    let aside = std::fs::read_dir(&data).unwrap().flatten().map(|entry| entry.file_name());
-    assert!(!aside.into_iter().any(|name| name.to_string_lossy().contains("damaged")), "a full disk is no damage");
+    bench.comes_back_the_same(gateway, &push);
+    let aside = std::fs::read_dir(gateway.data()).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(!aside.into_iter().any(|name| name.to_string_lossy().contains("damaged")), "a sick disk is no damage");
     gateway.term();
+}
+
+/// As a file system does that finds itself damaged. Only a new mount ends that, so the run ends before.
+#[test]
+fn a_disk_that_turns_read_only() {
+    let _quiet = quiet();
+    let bench = Bench::new("turns-read-only");
+    let Some(disk) = ext4(&bench) else { return };
+    let mut gateway = bench.gateway(&[]);
+    let mut publisher = Publisher::connect(bench.broker.port);
+    assert_eq!(bench.raise(0).body["durable"], true);
+    publish(&mut publisher, &gateway);
+    eventually(SOON, "with a sound disk messages are acknowledged", || bench.broker.acks() == MESSAGES);
+    let polls = bench.polls();
+    let read = gateway.stage("read");
+    eventually(SOON, "all is on disk", || gateway.stage("committed") >= read);
+    if let Err(why) = disk.turns_read_only() {
+        return not_allowed(&format!("a file system can't be told to find a fault in itself: {why}"));
+    }
+
+    assert_eq!(bench.raise(1).body["durable"], false);
+    gateway.alarm("gengfu/journal-fault", SOON, |a| a["priority"] == "high");
+    publish(&mut publisher, &gateway);
+    let before = bench.plant.polls();
+    eventually(SOON, "sampling goes on", || bench.plant.polls() > before + 30);
+    assert_eq!(bench.broker.acks(), MESSAGES, "nothing is acknowledged that is not synced");
+    assert!(gateway.process().alive());
+
+    // ended and started on the disk as it is: it watches on, with what was on disk
+    gateway.kill9();
+    gateway.relaunch();
+    eventually(SOON, "it starts", || http::get(gateway.port, "/api/v1/status").is_ok());
+    gateway.alarm("flip-d0", SOON, |_| true);
+    assert_eq!(bench.raise(2).body["durable"], false);
+
+    gateway.kill9();
+    disk.back();
+    gateway.restart();
+    eventually(BACKOFF, "messages are acknowledged", || bench.broker.acks() >= 2 * MESSAGES);
+    for device in 0..3 {
+        gateway.alarm(&format!("flip-d{device}"), SOON, |alarm| alarm["active"] == true);
+    }
+    gateway.term();
+    nothing_is_missing(&gateway, &publisher, &polls);
+    say("told, watched on read only, started read only, and lost nothing that was acknowledged");
 }
 
 /// Messages for a hung disk: with four connections more than the gateway lets wait for their sync, 65,536.
@@ -253,6 +321,10 @@ fn hung_disk_and_a_broker_that_reconnects() {
     assert!(after < calm + MEMORY, "{after:.1} MiB, {calm:.1} before");
     gateway.term();
     nothing_is_missing(&gateway, &publisher, &polls);
+}
+
+fn ext4(bench: &Bench) -> Option<Disk> {
+    Disk::ext4(&bench.dir.join("data")).map_err(|why| not_allowed(&why)).ok()
 }
 
 fn tmpfs(data: &Path) -> Option<Disk> {

@@ -47,9 +47,17 @@ pub(crate) struct Lost {
     pub oldest: Duration,
 }
 
-/// Every poll that was answered is stored, but for the last window before each kill: what each took. The gateway must have
-/// ended in good order after the last.
+/// Every poll that was answered is stored, but for the last window before each kill: what each took.
 pub(crate) fn polled_loss(plant: &Plant, kills: &[Kill], found: &Set) -> Vec<Lost> {
+    let lost = lost_polls(plant, kills, found);
+    let worst = lost.iter().map(|l| l.polls).max().unwrap_or(0);
+    assert!(worst <= MOST_POLLS_LOST, "more than one window lost: {worst} polls at a kill");
+    lost
+}
+
+/// Every poll that was answered is stored, but for the last before each kill: what each took. The gateway must have ended in
+/// good order after the last.
+pub(crate) fn lost_polls(plant: &Plant, kills: &[Kill], found: &Set) -> Vec<Lost> {
     let mut lost = vec![Lost::default(); kills.len()];
     for (index, device) in plant.devices.iter().enumerate() {
         let (numbers, log) = (poll_numbers(found, &format!("d{index}")), device.log());
@@ -69,8 +77,6 @@ pub(crate) fn polled_loss(plant: &Plant, kills: &[Kill], found: &Set) -> Vec<Los
         let kept = numbers.last().copied().unwrap_or(0);
         assert!(device.polls() - kept <= 1, "d{index}: a clean stop loses only what is on the wire");
     }
-    let worst = lost.iter().map(|l| l.polls).max().unwrap_or(0);
-    assert!(worst <= MOST_POLLS_LOST, "more than one window lost: {worst} polls at a kill");
     lost
 }
 

@@ -231,7 +231,7 @@ fn begin_anew(rig: &mut Rig, excused: &mut Set) {
 }
 
 /// What is in alarm is an alarm, whatever the lane has forgotten; and nothing else is.
-fn stands_as_driven(rig: &Rig) {
+pub(super) fn stands_as_driven(rig: &Rig) {
     let rule = |device: &usize| format!("flip-d{device}");
     let flips = rig.edges.high.iter().map(rule);
     let driven: BTreeSet<String> = flips.chain(rig.flight.iter().flat_map(Flight::driven)).collect();

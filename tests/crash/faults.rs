@@ -115,7 +115,7 @@ impl Fault {
     }
 
     /// What heals it.
-    fn sicken(self, rig: &mut Rig) -> fn(&Rig) {
+    pub(super) fn sicken(self, rig: &mut Rig) -> fn(&Rig) {
         let sick = rig.sick.as_ref().expect("looked at before");
         match self {
             Self::Kill | Self::PowerCut => |_| (),

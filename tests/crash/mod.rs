@@ -15,6 +15,7 @@ mod faults;
 mod flight;
 pub(crate) mod persons;
 pub(crate) mod rig;
+mod sick_kill;
 mod table;
 
 use std::collections::HashSet;

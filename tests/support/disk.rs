@@ -61,6 +61,24 @@ impl Disk {
         run(Command::new("mount").args(["-o", "loop"]).arg(image).arg(&self.at))
     }
 
+    /// Mounted otherwise from now on: `ro`, `rw`. Not while somebody writes.
+    pub fn remount(&self, how: &str) {
+        eventually(Duration::from_secs(5), "nobody writes to the disk", || {
+            run(Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.at)).is_ok()
+        });
+    }
+
+    /// The file system finds a fault in itself and lets nothing be written any more, whoever is writing; until it is mounted
+    /// anew. `Err`: why not here.
+    pub fn turns_read_only(&self) -> Result<(), String> {
+        self.remount("errors=remount-ro");
+        let found = Command::new("findmnt").args(["-n", "-o", "SOURCE"]).arg(&self.at).output().unwrap();
+        let device = String::from_utf8_lossy(&found.stdout).trim().to_owned();
+        let name =
+            device.strip_prefix("/dev/").filter(|name| name.starts_with("loop")).ok_or("not on a loop device")?;
+        std::fs::write(format!("/sys/fs/ext4/{name}/trigger_fs_error"), "tried").map_err(|error| error.to_string())
+    }
+
     /// Fills it to the last block.
     pub fn fill(&self) {
         let filler = format!("of={}", self.filler().display());

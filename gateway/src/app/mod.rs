@@ -15,6 +15,7 @@ mod figures_tests;
 #[cfg(test)]
 mod learned_tests;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -382,7 +383,7 @@ fn belongs(site: &Site) -> Result<(), String> {
         Some(_) => Ok(()),
         None => match journal::own(dir, &site.id) {
             // No reason to leave a building unwatched: the next start writes the mark.
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem) => Ok(()),
             other => other.map_err(|error| format!("{}: {error}; check the path and the permissions", dir.display())),
         },
     }

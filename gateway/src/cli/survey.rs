@@ -359,18 +359,23 @@ fn store(store: &InfluxConfig) -> Sink {
         Compression::Gzip => "gzip",
         Compression::None => "not compressed",
     };
-    let what =
-        format!("org {}, bucket {}, token in {}, {compression}", store.org, store.bucket, store.token_file.display());
+    let InfluxConfig { org, bucket, .. } = store;
+    let (token, drain) = (store.token_file.display(), pace(store.drain));
+    let what = format!("org {org}, bucket {bucket}, token in {token}, {compression}, a backlog {drain}");
     Sink { kind: "influxdb", name: store.name.clone(), url: store.url.clone(), what }
 }
 
 fn uplink(uplink: &UplinkConfig) -> Sink {
-    let drain = match uplink.drain {
-        Drain::Max => "as fast as it goes".to_owned(),
-        Drain::Rate(rate) => format!("at {rate} records a second"),
-    };
+    let drain = pace(uplink.drain);
     let what = format!("as {}, a backlog {drain}, window {}", uplink.broker.client_id, uplink.window);
     Sink { kind: "mqtt", name: uplink.name.clone(), url: uplink.broker.url(), what }
+}
+
+fn pace(drain: Drain) -> String {
+    match drain {
+        Drain::Max => "as fast as it goes".to_owned(),
+        Drain::Rate(rate) => format!("at {rate} records a second"),
+    }
 }
 
 fn webhook(hook: &WebhookConfig) -> Sink {

@@ -411,6 +411,8 @@ pub struct InfluxConfig {
     pub bucket: String,
     pub token_file: PathBuf,
     pub compression: Compression,
+    /// How fast what an outage left is caught up with. Default `max`.
+    pub drain: Drain,
     /// Whole request. Default 10 s.
     pub timeout: Duration,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gengfu_core::alarm::{Priority, damper};
 
 use super::address::{self, Address, Later};
-use super::checked::{Compression, InfluxConfig, UplinkConfig, WebhookConfig};
+use super::checked::{Compression, Drain, InfluxConfig, UplinkConfig, WebhookConfig};
 use super::detector::PRIORITIES;
 use super::names::{self, Names, Thing};
 use super::site::{self, DAY, MAX_TEXT, SECOND};
@@ -54,6 +54,7 @@ fn store(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<Influx
     let token_file = table.need("token_file", "\"influx.token\"").and_then(|v| site::path(v, directory));
     let words = [("auto", Compression::Auto), ("gzip", Compression::Gzip), ("none", Compression::None)];
     let compression = table.or("compression", Compression::Auto, |v| v.choice(&words));
+    let drain = table.or("drain", Drain::Max, uplink::drain);
     let timeout = table.or("timeout", DEFAULT_STORE_TIMEOUT, |v| v.duration(MIN_TIMEOUT..=MAX_TIMEOUT));
     let later = ["token"];
     if let Some(at) = table.place("token") {
@@ -71,6 +72,7 @@ fn store(table: Table<'_>, names: &mut Names, directory: &Path) -> Option<Influx
         bucket: bucket?,
         token_file: token_file?,
         compression: compression?,
+        drain: drain?,
         timeout: timeout?,
     })
 }

@@ -75,7 +75,7 @@ fn alone(broker: &Broker, value: Value<'_>, brokers: &mut HashMap<(String, u16),
 }
 
 /// `"max"`, or records a second.
-fn drain(value: Value<'_>) -> Option<Drain> {
+pub(super) fn drain(value: Value<'_>) -> Option<Drain> {
     if value.tree.as_str() == Some("max") {
         return Some(Drain::Max);
     }

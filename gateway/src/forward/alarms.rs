@@ -91,6 +91,7 @@ async fn deliver<L: Lane, S: TsSink>(
             None
         }
         Err(Stopped::Retry(_)) => Some(pace.failed()),
+        Err(Stopped::Busy { wait, .. }) => Some(wait + pace.failed()),
         Err(Stopped::Hold(_) | Stopped::Doubt(_)) => Some(Pace::HOLD),
     }
 }

@@ -8,6 +8,7 @@
 //! nothing is given up. Once it takes something they are shown to it again, and what it then refuses is dead.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -28,6 +29,8 @@ pub(super) const UNREADABLE: &str = "the journal can't read it";
 pub(super) enum Stopped {
     /// The store is away or busy.
     Retry(String),
+    /// The store has too much to do and wants to be asked again after this long.
+    Busy { why: String, wait: Duration },
     /// A person must mend something first.
     Hold(String),
     /// It refused all it was shown, for the first time: what it takes elsewhere will tell whether it is ill.
@@ -110,6 +113,7 @@ impl Job {
                 self.refused(why, taken)
             }
             Answer::Retry(why) => Err(Stopped::Retry(why)),
+            Answer::Busy { why, wait } => Err(Stopped::Busy { why, wait }),
             Answer::Hold(why) => Err(Stopped::Hold(why)),
         }
     }

@@ -47,7 +47,9 @@ impl<S: TsSink> Link<S> {
         let sent = self.try_send(job).await;
         match &sent {
             Ok(()) => self.tell(LinkState::Up),
-            Err(Stopped::Hold(why) | Stopped::Retry(why)) => self.tell(LinkState::Down { why: why.clone() }),
+            Err(Stopped::Hold(why) | Stopped::Retry(why) | Stopped::Busy { why, .. }) => {
+                self.tell(LinkState::Down { why: why.clone() });
+            }
             Err(Stopped::Doubt(_)) => {}
         }
         sent
@@ -92,7 +94,11 @@ impl<S: TsSink> Link<S> {
                 self.tell(LinkState::Up);
             }
             // Whether the store is well then, the job says.
-            Answer::Refused(why) | Answer::TooLarge(why) | Answer::Hold(why) | Answer::Retry(why) => {
+            Answer::Refused(why)
+            | Answer::TooLarge(why)
+            | Answer::Hold(why)
+            | Answer::Retry(why)
+            | Answer::Busy { why, .. } => {
                 self.stats.forward_failures.add(1);
                 tracing::debug!(link = self.name, why, "store did not take a body");
             }

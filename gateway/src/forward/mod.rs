@@ -1,7 +1,7 @@
 //! To the stores and the centre: committed records become line protocol and go to the InfluxDB v2 API, and by
 //! [`uplink`] over MQTT. Nothing is forwarded before it is synced; what a sink does not take stays owed in its delivery map.
 //!
-//! [`names`], [`line`], [`memory`] and [`alarm`] write, [`batch`] and [`delivery`] decide, [`store`] sends, [`alarms`] and
+//! [`names`], [`line`], [`memory`] and [`alarm`] write, [`batch`], [`delivery`] and [`bucket`] decide, [`store`] sends, [`alarms`] and
 //! [`telemetry`] are the two loops. Nothing here may drop a record, reorder what is owed, or make the journal wait.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::backoff::{self, Backoff};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::checked::{InfluxConfig, Site};
+use crate::config::checked::{Drain, InfluxConfig, Site};
 use crate::journal::{Feed, Outcome, Seq};
 use crate::stop::Stop;
 use crate::telemetry::SharedStats;
@@ -21,6 +21,7 @@ mod line;
 mod alarm;
 mod batch;
 mod delivery;
+mod bucket;
 mod store;
 mod link;
 mod feed;
@@ -52,12 +53,13 @@ pub async fn run(context: Context) {
     let Context { config, site, clock, catalog, stats, alarm, telemetry, stop } = context;
     let store = store::Influx::new(&config);
     // A series goes by its time.
-    forward(&config.name, &site.id, clock, catalog, stats, (alarm.by_time(), telemetry), store, stop).await;
+    let named = (config.name.as_str(), config.drain);
+    forward(named, &site.id, clock, catalog, stats, (alarm.by_time(), telemetry), store, stop).await;
 }
 
 #[expect(clippy::too_many_arguments, reason = "the context taken apart, with the lanes and the store open to tests")]
 async fn forward<L: feed::Lane, S: store::TsSink>(
-    name: &str,
+    (name, drain): (&str, Drain),
     site: &str,
     clock: Clock,
     catalog: Catalog,
@@ -70,7 +72,8 @@ async fn forward<L: feed::Lane, S: store::TsSink>(
     let seed = backoff::seed(&name, &clock);
     let link = Arc::new(link::Link::new(name, store, clock.clone(), stats));
     let alarms = alarms::run(alarm, link.clone(), Pace::new(seed), stop.clone());
-    let records = telemetry::Forwarder::new(records, link, catalog, names::Names::new(site), clock, Pace::new(!seed));
+    let records =
+        telemetry::Forwarder::new(records, link, catalog, names::Names::new(site), clock, (Pace::new(!seed), drain));
     let end = async |mut stop: Stop| {
         stop.wait().await;
         tokio::time::sleep(GRACE).await;

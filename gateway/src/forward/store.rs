@@ -1,18 +1,20 @@
 //! The store at the other end of the wire; the only module that knows influxdb2, of which it uses one call.
 //!
 //! The crate has no timeout of its own, drops a path in the URL, takes 204 alone for success, and its gzip switch is stuck:
-//! so the HTTP client beneath is ours, and so is the reading of its errors.
+//! so the HTTP client beneath is ours, and so is the reading of its errors. It does not show an answer's headers either: a store
+//! that says that it has too much to do is asked on by the client beneath, which reads how long it wants to be left alone.
 
 use std::future::Future;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use influxdb2::api::write::TimestampPrecision;
 use influxdb2::{Client, ClientBuilder, RequestError};
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use crate::config::checked::{Compression, InfluxConfig};
 use crate::secret;
@@ -29,6 +31,11 @@ pub(super) enum Answer {
     Hold(String),
     /// Not now.
     Retry(String),
+    /// Not now, it has too much to do (429, 503); and not before so long, where it says that.
+    Busy {
+        why: String,
+        wait: Duration,
+    },
 }
 
 /// Where line protocol goes; scripted in tests.
@@ -42,13 +49,25 @@ const CONNECT: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(20);
 /// Characters of an answer that are kept.
 const WORDS: usize = 256;
+/// The longest a store is left alone because it asked for that: a mistake there must not cost an hour of its data here.
+const LEFT_ALONE: Duration = Duration::from_mins(1);
 
 /// A store that speaks the InfluxDB v2 write API.
 pub(super) struct Influx {
     config: InfluxConfig,
     gzip: bool,
     /// Thrown away after every failure, so that the next one reads the token anew.
-    client: Mutex<Option<Client>>,
+    client: Mutex<Option<Connection>>,
+    /// What it said last was that it has too much to do.
+    busy: AtomicBool,
+}
+
+/// The pipe, and the client beneath it for what the pipe does not show.
+#[derive(Clone)]
+struct Connection {
+    pipe: Client,
+    plain: reqwest::Client,
+    token: String,
 }
 
 impl Influx {
@@ -58,14 +77,14 @@ impl Influx {
             Compression::Gzip => true,
             Compression::None => false,
         };
-        Self { config: config.clone(), gzip, client: Mutex::new(None) }
+        Self { config: config.clone(), gzip, client: Mutex::new(None), busy: AtomicBool::new(false) }
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Client>> {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
         self.client.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn client(&self) -> Result<Client, String> {
+    async fn client(&self) -> Result<Connection, String> {
         if let Some(client) = self.slot().clone() {
             return Ok(client);
         }
@@ -88,18 +107,49 @@ impl Influx {
             Ok(body) => body,
             Err(why) => return Answer::Retry(why),
         };
+        if self.busy.load(Ordering::Relaxed) {
+            return self.ask_again(&client, body).await;
+        }
         let (org, bucket) = (&self.config.org, &self.config.bucket);
-        match client.write_line_protocol_with_precision(org, bucket, body, TimestampPrecision::Nanoseconds).await {
+        match client.pipe.write_line_protocol_with_precision(org, bucket, body, TimestampPrecision::Nanoseconds).await {
             Ok(()) => Answer::Accepted,
             Err(error) => judge(&error),
         }
     }
+
+    /// The same request as the pipe's.
+    async fn ask_again(&self, client: &Connection, body: Bytes) -> Answer {
+        let InfluxConfig { url, org, bucket, .. } = &self.config;
+        let ask = client.plain.post(format!("{url}/api/v2/write"));
+        let ask = ask.query(&[("bucket", bucket.as_str()), ("org", org), ("precision", "ns")]);
+        let ask =
+            if client.token.is_empty() { ask } else { ask.header(AUTHORIZATION, format!("Token {}", client.token)) };
+        let answer = match ask.body(body).send().await {
+            Ok(answer) => answer,
+            Err(error) => return Answer::Retry(cause(&error)),
+        };
+        let (status, wait) = (answer.status().as_u16(), left_alone(answer.headers()));
+        if status == 204 {
+            return Answer::Accepted;
+        }
+        match answer.text().await {
+            Ok(text) => judge_status(status, &text, wait),
+            Err(error) => Answer::Retry(cause(&error)),
+        }
+    }
+}
+
+/// How long a store wants to be left alone, if it says so in seconds; its other form, a date, would go by its clock.
+fn left_alone(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    seconds.map_or(Duration::ZERO, Duration::from_secs).min(LEFT_ALONE)
 }
 
 impl TsSink for Influx {
     async fn write(&self, body: Bytes) -> Answer {
         let answer = self.attempt(body).await;
-        if matches!(answer, Answer::Hold(_) | Answer::Retry(_)) {
+        self.busy.store(matches!(answer, Answer::Busy { .. }), Ordering::Relaxed);
+        if matches!(answer, Answer::Hold(_) | Answer::Retry(_) | Answer::Busy { .. }) {
             self.slot().take();
         }
         answer
@@ -109,13 +159,13 @@ impl TsSink for Influx {
 /// What the store's error means for the batch.
 fn judge(error: &RequestError) -> Answer {
     match error {
-        RequestError::Http { status, text } => judge_status(status.as_u16(), text),
+        RequestError::Http { status, text } => judge_status(status.as_u16(), text, Duration::ZERO),
         RequestError::ReqwestProcessing { source } => Answer::Retry(cause(source)),
         RequestError::Serializing { .. } | RequestError::Deserializing { .. } => Answer::Retry(error.to_string()),
     }
 }
 
-fn judge_status(status: u16, text: &str) -> Answer {
+fn judge_status(status: u16, text: &str, wait: Duration) -> Answer {
     let words: String = text.trim().chars().filter(|c| !c.is_control()).take(WORDS).collect();
     let why = format!("{status}: {words}");
     // A proxy, a login portal or a web server on that port answers for itself, not for a store: nothing was stored and
@@ -125,7 +175,8 @@ fn judge_status(status: u16, text: &str) -> Answer {
         200..=299 if !web_page => Answer::Accepted,
         400 | 422 if !web_page => Answer::Refused(why),
         413 => Answer::TooLarge(why),
-        408 | 425 | 429 | 500..=599 => Answer::Retry(why),
+        429 | 503 => Answer::Busy { why, wait },
+        408 | 425 | 500..=599 => Answer::Retry(why),
         _ if web_page => Answer::Hold(format!("{why}; a web page, not a store: check url")),
         401 | 403 => Answer::Hold(format!("{why}; check token_file and what the token may do")),
         404 => Answer::Hold(format!("{why}; check org and bucket, and that the store has /api/v2/write")),
@@ -145,24 +196,27 @@ fn cause(error: &reqwest::Error) -> String {
     inner.to_string()
 }
 
-fn build(config: &InfluxConfig, gzip: bool, token: String) -> Result<Client, String> {
+fn build(config: &InfluxConfig, gzip: bool, token: String) -> Result<Connection, String> {
     reqwest::Url::parse(&config.url).map_err(|error| format!("url {}: {error}; mend it", config.url))?;
     let mut headers = HeaderMap::new();
     if gzip {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     // No redirects: a followed POST becomes a GET, whose 200 would count as stored. No proxy from the environment either.
-    let http = reqwest::Client::builder()
-        .timeout(config.timeout)
-        .connect_timeout(CONNECT.min(config.timeout))
-        .pool_idle_timeout(IDLE)
-        .tcp_nodelay(true)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .default_headers(headers);
-    ClientBuilder::with_builder(http, &config.url, &config.org, token)
-        .build()
-        .map_err(|error| format!("http client: {error}"))
+    let http = || {
+        reqwest::Client::builder()
+            .timeout(config.timeout)
+            .connect_timeout(CONNECT.min(config.timeout))
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .default_headers(headers.clone())
+    };
+    let told = |error: &dyn std::fmt::Display| format!("http client: {error}");
+    let plain = http().build().map_err(|error| told(&error))?;
+    let pipe = ClientBuilder::with_builder(http(), &config.url, &config.org, token.as_str());
+    Ok(Connection { pipe: pipe.build().map_err(|error| told(&error))?, plain, token })
 }
 
 fn read_token(path: &Path) -> Result<String, String> {
@@ -195,4 +249,21 @@ fn is_loopback(url: &str) -> bool {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_left_alone_as_long_as_it_says_and_no_longer_than_a_minute() {
+        let said =
+            |value: &'static str| left_alone(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]));
+        assert_eq!(left_alone(&HeaderMap::new()), Duration::ZERO);
+        assert_eq!(said(" 7 "), Duration::from_secs(7));
+        assert_eq!(said("86400"), LEFT_ALONE);
+        for nonsense in ["-1", "soon", "1e9", "Fri, 31 Dec 1999 23:59:59 GMT", "99999999999999999999"] {
+            assert_eq!(said(nonsense), Duration::ZERO, "{nonsense}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use gengfu_core::time::Mono;
 use tokio::task::{JoinError, JoinSet};
 
 use super::batch::{Job, Stopped};
+use super::bucket::Bucket;
 use super::delivery::{BACKLOG_BATCH, Delivery, LIVE_BATCH};
 use super::feed::Lane;
 use super::link::Link;
@@ -16,6 +17,7 @@ use super::store::TsSink;
 use super::{Pace, line, settle_all};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::config::checked::Drain;
 use crate::journal::Seq;
 use crate::stop::Stop;
 
@@ -77,6 +79,8 @@ pub(super) struct Forwarder<L, S> {
     names: Names,
     clock: Clock,
     pace: Pace,
+    /// How fast the backlog goes.
+    bucket: Bucket,
     delivery: Delivery,
     live: Cursor,
     backlog: Cursor,
@@ -92,18 +96,28 @@ pub(super) struct Forwarder<L, S> {
     /// A backlog batch was refused whole: it waits until then, or for the live cursor to show whether the store is well.
     aside: Option<Mono>,
     recheck: Option<Mono>,
+    /// The backlog may go on then.
+    drain: Option<Mono>,
     /// Records a request may carry, once a store has called one too large.
     limit: usize,
 }
 
 impl<L: Lane, S: TsSink> Forwarder<L, S> {
-    pub(super) fn new(lane: L, link: Arc<Link<S>>, catalog: Catalog, names: Names, clock: Clock, pace: Pace) -> Self {
+    pub(super) fn new(
+        lane: L,
+        link: Arc<Link<S>>,
+        catalog: Catalog,
+        names: Names,
+        clock: Clock,
+        (pace, drain): (Pace, Drain),
+    ) -> Self {
         let cursor = || Cursor { slot: Slot::Empty, memory: Memory::default(), upto: 0, doubt: None };
         Self {
             lane,
             link,
             catalog,
             names,
+            bucket: Bucket::new(drain, clock.mono()),
             clock,
             pace,
             delivery: Delivery::default(),
@@ -116,6 +130,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             rest: None,
             aside: None,
             recheck: None,
+            drain: None,
             limit: BACKLOG_BATCH,
         }
     }
@@ -148,7 +163,8 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         let gather = self.gather.filter(|_| matches!(self.live.slot, Slot::Empty) && !self.must_wait());
         let recheck = self.recheck.filter(|_| self.backlog_idle() && !self.must_wait());
         let aside = self.aside.filter(|_| !self.must_wait());
-        gather.into_iter().chain(recheck).chain(aside).min()
+        let drain = self.drain.filter(|_| self.aside.is_none() && self.backlog_idle() && !self.must_wait());
+        gather.into_iter().chain(recheck).chain(aside).chain(drain).min()
     }
 
     /// Whether new records make a difference: a full batch that must wait is not to be told of again and again.
@@ -218,7 +234,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
             self.gather = None;
             self.seen = head;
             if let Some(range) = self.delivery.live(&self.lane.owed()) {
-                match self.read(Which::Live, range).await {
+                match self.read(Which::Live, range, LIVE_BATCH.min(self.limit)).await {
                     Some(job) => self.live.slot = Slot::Ready(job),
                     None => self.more(),
                 }
@@ -244,8 +260,15 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
     }
 
     async fn read_backlog(&mut self) -> Option<Box<Job>> {
+        self.drain = None;
         while let Some(range) = self.delivery.backlog(&self.lane.owed()) {
-            let job = self.read(Which::Backlog, range).await;
+            let most = BACKLOG_BATCH.min(self.limit);
+            let allowed = self.bucket.allowance(self.clock.mono(), most);
+            if allowed == 0 {
+                self.drain = Some(self.bucket.ready(most));
+                return None;
+            }
+            let job = self.read(Which::Backlog, range, allowed).await;
             if job.is_some() || self.rest.is_some() {
                 return job;
             }
@@ -253,11 +276,11 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         None
     }
 
-    /// The first batch of a range, encoded. `None`: nothing there, or the journal would not say.
-    async fn read(&mut self, which: Which, (from, to): (Seq, Seq)) -> Option<Box<Job>> {
-        let (most, cursor) = match which {
-            Which::Live => (LIVE_BATCH, &mut self.live),
-            Which::Backlog => (BACKLOG_BATCH, &mut self.backlog),
+    /// The first batch of a range, of `most` records, encoded. `None`: nothing there, or the journal would not say.
+    async fn read(&mut self, which: Which, (from, to): (Seq, Seq), most: usize) -> Option<Box<Job>> {
+        let cursor = match which {
+            Which::Live => &mut self.live,
+            Which::Backlog => &mut self.backlog,
         };
         let read = async {
             if let Some((first, last)) = cursor.memory.gap(from) {
@@ -265,7 +288,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
                     if first <= last { self.lane.telemetry(first, last, LOOK_BACK).await? } else { Vec::new() };
                 cursor.memory.learn(from, &before);
             }
-            self.lane.telemetry(from, to, most.min(self.limit)).await
+            self.lane.telemetry(from, to, most).await
         };
         let records = match read.await {
             Ok(records) => records,
@@ -288,6 +311,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         cursor.upto = last.seq;
         if which == Which::Backlog {
             self.delivery.taken(last.seq);
+            self.bucket.spend(records.len() as u64);
         }
         // What is under way of the backlog has its own; only the live cursor reads again what it could not send.
         let doubt = if which == Which::Live { self.live.doubt } else { None };
@@ -339,6 +363,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
                 return;
             }
             Err(Stopped::Retry(_)) => self.pace.failed(),
+            Err(Stopped::Busy { wait, .. }) => wait + self.pace.failed(),
             Err(Stopped::Hold(_) | Stopped::Doubt(_)) => {
                 self.pace.failed();
                 Pace::HOLD

@@ -201,7 +201,12 @@ fn trouble(path: &Path, error: &rusqlite::Error) -> Trouble {
     if schema::may_pass(error) {
         return Trouble::Sick { why: error.to_string(), unreadable: schema::is_unreadable(error) };
     }
-    Trouble::Refused(refuse(path, &error.to_string(), "see to space and rights of the directory"))
+    let mend = if schema::is_read_only(path) {
+        "its file system is read only: see to the disk, mount it to be written, or set another [journal] path"
+    } else {
+        "see to space and rights of the directory"
+    };
+    Trouble::Refused(refuse(path, &error.to_string(), mend))
 }
 
 pub(super) fn refuse(path: &Path, what: &str, mend: &str) -> OpenError {

@@ -258,7 +258,7 @@ impl Hand {
         let mut wait = RETRY.0;
         loop {
             let changes = lock(&core.deliveries).take();
-            match self.attempt(core, &changes, work) {
+            let read_only = match self.attempt(core, &changes, work) {
                 Ok(()) => {
                     (self.failures, self.boot) = (0, None);
                     done();
@@ -270,13 +270,14 @@ impl Hand {
                 Err(error) => {
                     lock(&core.deliveries).unwritten(&changes, core.clock.mono());
                     core.sick(&error);
+                    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly)
                 }
-            }
+            };
             core.alive();
             if core.bell.asked() != Ask::GoOn && self.failures > REOPEN_AFTER {
                 return false;
             }
-            self.recover(core);
+            self.recover(core, read_only);
             core.bell.pause(wait);
             wait = (wait * 2).min(RETRY.1);
         }
@@ -305,9 +306,21 @@ impl Hand {
         tx.commit()
     }
 
-    /// After some failures in a row the connection itself may be what is wrong.
-    fn recover(&mut self, core: &LaneCore) {
+    /// After some failures in a row the connection itself may be what is wrong. One that was made while the disk was
+    /// `read_only` stays so, and what it knows of the WAL is shared by all of this process: they go before the next is made.
+    fn recover(&mut self, core: &LaneCore, read_only: bool) {
         self.failures += 1;
+        if read_only
+            && schema::is_written_again(&core.path)
+            && let Ok(nothing) = Connection::open_in_memory()
+        {
+            core.readers.forget();
+            self.conn = nothing;
+            if let Ok(conn) = schema::writer(&core.path) {
+                self.conn = conn;
+            }
+            return;
+        }
         if self.failures.is_multiple_of(REOPEN_AFTER)
             && let Ok(conn) = schema::writer(&core.path)
         {

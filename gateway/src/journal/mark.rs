@@ -8,15 +8,22 @@ const FILE: &str = "site";
 
 /// The site whose journal this is, if the directory says so.
 pub fn owner(dir: &Path) -> Option<String> {
-    let text = fs::read_to_string(dir.join(FILE)).ok()?;
-    let (id, sum) = text.trim_end().split_once(' ')?;
-    (sum == checksum(id)).then(|| id.to_owned())
+    read(&fs::read_to_string(dir.join(FILE)).ok()?)
 }
 
 /// Makes the directory, if need be, and marks it.
 pub fn own(dir: &Path, site: &str) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    fs::write(dir.join(FILE), format!("{site} {}\n", checksum(site)))
+    fs::write(dir.join(FILE), text(site))
+}
+
+pub(super) fn read(text: &str) -> Option<String> {
+    let (id, sum) = text.trim_end().split_once(' ')?;
+    (sum == checksum(id)).then(|| id.to_owned())
+}
+
+pub(super) fn text(site: &str) -> String {
+    format!("{site} {}\n", checksum(site))
 }
 
 fn checksum(id: &str) -> String {

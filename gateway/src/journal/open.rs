@@ -42,7 +42,7 @@ const SEED_BATCHES: u64 = 16;
 const BEHIND: i64 = 60_000;
 
 /// Held by the gateway that runs on the directory.
-const LOCK: &str = "journal.lock";
+pub(super) const LOCK: &str = "journal.lock";
 
 /// What both files tell.
 #[derive(Debug)]
@@ -122,7 +122,7 @@ pub(super) fn open(
         stats,
         telemetry.instants,
         Series::new(catalog),
-        Retention::new(config, clock.now(), alarm_lane.core.readers.clone()),
+        Retention::new(config, clock.now(), alarm_lane.core.readers.clone(), stats),
         Arc::clone(&alarm_lane),
     );
     let start = alarm_lane.core.head().seq + 1;
@@ -199,7 +199,12 @@ pub(super) fn lock_dir(dir: &Path) -> Result<File, OpenError> {
     let told = |error: std::io::Error| {
         file::refuse(&path, &format!("can't be opened: {error}"), "see to the rights of the directory")
     };
-    let lock = File::options().create(true).append(true).open(&path).map_err(told)?;
+    let open = File::options().create(true).append(true).open(&path);
+    // A file system that is read only has the lock of an earlier run, or no journal to go on with.
+    let read_only = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem;
+    let lock =
+        open.or_else(|error| if read_only(&error) { File::open(&path).map_err(|_none| error) } else { Err(error) });
+    let lock = lock.map_err(told)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::Error(error)) => Err(told(error)),

@@ -51,6 +51,11 @@ impl Readers {
         Self { file: Suspicion::new(path), idle: Arc::default(), seats: Arc::new(Semaphore::new(SEATS)) }
     }
 
+    /// Closes the connections that are kept for the next reader.
+    pub(super) fn forget(&self) {
+        lock(&self.idle).clear();
+    }
+
     /// Reads in one transaction, on this thread.
     pub(super) fn read<T>(&self, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, String> {
         self.read_for(&Mutex::default(), f)
@@ -79,7 +84,8 @@ impl Readers {
         lock(asked).handle = None;
         let out = read.map_err(told)?;
         let mut idle = lock(&self.idle);
-        if idle.len() < KEEP {
+        // A file that lay still on a read-only disk may be written again by the next time.
+        if idle.len() < KEEP && !schema::is_still(&conn) {
             idle.push(conn);
         }
         Ok(out)

@@ -5,6 +5,7 @@
 //! `batch.tier` (0 fresh), `chunk.thinned` and `delivery.thinned` leave room for thinning. `learned` came later: a file without it
 //! is ours too, and gets it with the first commit of a run.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -149,7 +150,8 @@ pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
 
 /// The first connection to a file in this run. A full disk has no room for the WAL's index, which SQLite makes anew at
 /// every start: then it is kept in memory. Connections made later, by this process, share it; other programs find the
-/// file locked until the next start.
+/// file locked until the next start. A disk that is read only refuses what is written, until the writer connects anew to one that
+/// is not.
 pub(super) fn first_writer(path: &Path) -> rusqlite::Result<Connection> {
     writer(path).or_else(|error| {
         if !lacks_index(&error) {
@@ -157,6 +159,8 @@ pub(super) fn first_writer(path: &Path) -> rusqlite::Result<Connection> {
         }
         tracing::warn!(path = %path.display(), %error, "no room for the index of the WAL, kept in memory for this run");
         let conn = Connection::open_with_flags_and_vfs(path, WRITE, ONE_PROCESS)?;
+        let Err(error) = prepare_writer(&conn) else { return Ok(conn) };
+        let conn = still(path).ok_or(error)??;
         prepare_writer(&conn)?;
         Ok(conn)
     })
@@ -184,13 +188,62 @@ fn prepare_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.pragma_update(None, "cache_size", -512)
 }
 
+/// Whether files beside this one can be written, on a disk that was read only: asked of the journal's lock, since the system
+/// drops a process's locks on a database as soon as it closes it anywhere.
+pub(super) fn is_written_again(path: &Path) -> bool {
+    std::fs::OpenOptions::new().append(true).open(path.with_file_name(super::open::LOCK)).is_ok()
+}
+
+/// Whether nothing can be written to the file because its file system is read only. Not where a connection to it is to go on,
+/// for the same reason.
+pub(super) fn is_read_only(path: &Path) -> bool {
+    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    opened.is_err_and(|error| error.kind() == std::io::ErrorKind::ReadOnlyFilesystem)
+}
+
+const READ: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+/// A connection to a file that is all there is and stays as it is, on a disk that is read only: SQLite would begin a WAL to read
+/// it, and can't. `None`: there is a WAL.
+fn still(path: &Path) -> Option<rusqlite::Result<Connection>> {
+    if super::file::beside(path, "-wal").exists() {
+        return None;
+    }
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => uri.push(char::from(*byte)),
+            byte => uri.extend(['%', digit(byte >> 4), digit(byte & 15)]),
+        }
+    }
+    Some(Connection::open_with_flags(uri + "?immutable=1", READ.union(OpenFlags::SQLITE_OPEN_URI)))
+}
+
 /// A connection for short reads beside the writer.
 pub(super) fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let conn = Connection::open_with_flags(path, READ)?;
+    prepare_reader(&conn)?;
+    // Only a read shows whether it can be read.
+    match conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) => {
+            let conn = still(path).ok_or(error)??;
+            prepare_reader(&conn)?;
+            Ok(conn)
+        }
+        Ok(()) | Err(_) => Ok(conn),
+    }
+}
+
+fn prepare_reader(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(READER_BUSY)?;
-    conn.pragma_update(None, "cache_size", -512)?;
-    Ok(conn)
+    conn.pragma_update(None, "cache_size", -512)
+}
+
+/// Whether the connection takes the file for one that nobody changes.
+pub(super) fn is_still(conn: &Connection) -> bool {
+    // Such a connection knows no WAL, whatever the file says.
+    conn.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)).is_ok_and(|mode| mode != "wal")
 }
 
 pub(super) fn meta(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {

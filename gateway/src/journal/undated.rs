@@ -140,7 +140,8 @@ impl Undated {
     pub(super) fn parse(text: &str) -> Self {
         let boot = |line: &str| {
             let mut words = line.split_whitespace();
-            let first = words.next()?.parse().ok()?;
+            // No row has a number that the file could not hold.
+            let first = words.next()?.parse().ok().filter(|first| *first <= i64::MAX as Seq)?;
             let id = words.next().filter(|id| *id != "-").unwrap_or_default().to_owned();
             let mut number = || words.next().and_then(|word| word.parse::<i64>().ok());
             let (after, end, booted) = (number(), number(), number());

@@ -277,6 +277,9 @@ cases! {
     an_uplink_with_topics: uplink("connect = \"mqtt://c\"\n^topic = \"x\"\n^qos = 0")
         => ["`topic` can't be chosen here", "`qos` can't be chosen here"];
     a_drain_in_words: uplink("connect = \"mqtt://c\"\ndrain = ^\"fast\"") => ["`drain` must be|drain = 5000"];
+    a_stores_drain_in_words: BASE.to_owned()
+        + "[[forward.influxdb]]\nname = \"s\"\nurl = \"http://s\"\norg = \"o\"\nbucket = \"b\"\ntoken_file = \"t\"\ndrain = ^\"slow\"\n"
+        => ["`drain` must be|drain = 5000"];
     a_drain_of_nothing: uplink("connect = \"mqtt://c\"\ndrain = ^0") => ["`drain` is 0"];
     a_window_too_small: uplink("connect = \"mqtt://c\"\nwindow = ^3") => ["`window` is 3"];
     an_uplink_key_misspelt: uplink("connect = \"mqtt://c\"\n^windw = 8") => ["did you mean `window`?"];

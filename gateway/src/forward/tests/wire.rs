@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::checked::{Compression, InfluxConfig};
+use crate::config::checked::{Compression, Drain, InfluxConfig};
+use crate::forward::delivery::LIVE_BATCH;
 use crate::forward::store::Influx;
 use crate::forward::{GRACE, forward};
 use crate::scripted::{Reply, Request, Server, TempFile, until, within};
@@ -33,28 +34,36 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn start(url: &str) -> Self {
-        Self::with(url, Compression::Auto, FakeLane::new(), |_| {})
+        Self::with(url, |_| {}, [FakeLane::new(), FakeLane::new()], |_| {})
     }
 
-    fn with(url: &str, compression: Compression, telemetry: FakeLane, tweak: impl FnOnce(&TempFile)) -> Self {
+    /// On these lanes, of alarms and of telemetry.
+    fn with(
+        url: &str,
+        set: impl FnOnce(&mut InfluxConfig),
+        [alarm, telemetry]: [FakeLane; 2],
+        tweak: impl FnOnce(&TempFile),
+    ) -> Self {
         let token = TempFile::new("first\n");
         tweak(&token);
-        let config = InfluxConfig {
+        let mut config = InfluxConfig {
             name: "central".to_owned(),
             url: url.to_owned(),
             org: "district".to_owned(),
             bucket: "telemetry".to_owned(),
             token_file: token.0.clone(),
-            compression,
+            compression: Compression::Auto,
+            drain: Drain::Max,
             timeout: Duration::from_millis(500),
         };
+        set(&mut config);
         let (stopper, stop) = stop::channel();
-        let (alarm, stats, clock) = (FakeLane::new(), SharedStats::default(), Clock::start());
+        let (stats, clock) = (SharedStats::default(), Clock::start());
         let lanes = (alarm.clone(), telemetry.clone());
         let (clock2, stats2) = (clock.clone(), stats.clone());
         let task = tokio::spawn(async move {
             let store = Influx::new(&config);
-            forward("central", "mall", clock2, catalog(POINTS), stats2, lanes, store, stop).await;
+            forward(("central", config.drain), "mall", clock2, catalog(POINTS), stats2, lanes, store, stop).await;
         });
         Self { alarm, telemetry, stats, clock, token, stopper, task }
     }
@@ -123,6 +132,27 @@ async fn both_lanes_arrive_whole_and_as_the_api_wants_them() {
     rig.stop().await;
 }
 
+/// Its body is damaged, so that the lane leaves it out: before the first, between two, as the last, and alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_that_cannot_be_read_is_dead_and_not_delivered() {
+    let server = Server::start(|_| Reply::Status(204, "")).await;
+    let lane = FakeLane::new();
+    for n in 1..=5 {
+        lane.append(Entry::Alarm(event(&format!("a{n}"), 1, "low")));
+    }
+    for seq in [1, 3, 5] {
+        lane.forget(seq);
+    }
+    let rig = Rig::with(&server.url(), |_| {}, [lane, FakeLane::new()], |_| {});
+    rig.delivered().await;
+    let dead = |rig: &Rig| rig.alarm.dead().into_iter().map(|(seq, _)| seq).collect::<BTreeSet<_>>();
+    assert_eq!(dead(&rig), BTreeSet::from([1, 3, 5]));
+    let lines: Vec<String> =
+        server.accepted().iter().flat_map(|r| super::lines::parse(&r.text())).map(|l| l.measurement).collect();
+    assert_eq!(lines, ["alarm", "alarm"]);
+    rig.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_is_under_way_100_ms_after_its_commit() {
     let server = Server::start(|_| Reply::Status(204, "")).await;
@@ -142,7 +172,12 @@ async fn a_reading_is_under_way_100_ms_after_its_commit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn gzip_carries_the_same_lines() {
     let server = Server::start(|_| Reply::Status(200, "ok")).await;
-    let rig = Rig::with(&server.url(), Compression::Gzip, FakeLane::new(), |_| {});
+    let rig = Rig::with(
+        &server.url(),
+        |config| config.compression = Compression::Gzip,
+        [FakeLane::new(), FakeLane::new()],
+        |_| {},
+    );
     rig.commit(3);
     rig.delivered().await;
     let request = &server.seen()[0];
@@ -252,8 +287,14 @@ async fn a_rotated_token_is_taken_up_and_a_missing_one_waited_for() {
         if good { Reply::Status(204, "") } else { Reply::Status(401, "unauthorized") }
     })
     .await;
-    let rig =
-        Rig::with(&server.url(), Compression::Auto, FakeLane::new(), |token| std::fs::remove_file(&token.0).unwrap());
+    let rig = Rig::with(
+        &server.url(),
+        |_| {},
+        [FakeLane::new(), FakeLane::new()],
+        |token| {
+            std::fs::remove_file(&token.0).unwrap();
+        },
+    );
     rig.commit(5);
     until("the missing file named", || rig.down_because("put the token there")).await;
     assert!(server.seen().is_empty());
@@ -290,6 +331,28 @@ async fn after_an_outage_the_first_record_comes_within_a_second_and_live_ones_pa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_goes_no_faster_than_it_may_and_live_ones_do_not_wait_for_it() {
+    const RATE: u64 = 50_000;
+    let server = Server::start(|_| Reply::Status(204, "")).await;
+    let lane = FakeLane::new();
+    let rig =
+        Rig::with(&server.url(), |config| config.drain = Drain::Rate(RATE), [FakeLane::new(), lane.clone()], |_| {});
+    rig.commit(RATE + LIVE_BATCH as u64);
+    until("the live end", || accepted_values(&server).contains(&(RATE + LIVE_BATCH as u64))).await;
+    rig.commit(1);
+    until("the next", || accepted_values(&server).contains(&(RATE + LIVE_BATCH as u64 + 1))).await;
+    let there = accepted_values(&server);
+    let behind = (1..=RATE).filter(|n| !there.contains(n)).count();
+    rig.delivered().await;
+    // the bucket has filled since the forwarder began, and that was after its clock
+    assert!(rig.clock.up_ms() >= 1_000, "{RATE} of them in {} ms", rig.clock.up_ms());
+    assert!(behind > 0, "live ones waited for the backlog");
+    let all: Vec<_> = server.seen().iter().flat_map(values).collect();
+    assert_eq!(all.len() as u64, RATE + LIVE_BATCH as u64 + 1, "each once");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settled_is_only_what_was_accepted_and_only_once() {
     let mut count = 0;
     let server = Server::start(move |_| {
@@ -315,7 +378,7 @@ async fn what_expired_is_left_to_the_journal() {
     let lane = FakeLane::new();
     lane.commit((1..=50_u64).map(|n| (PointId(0), n as i64 * 1_000_000, n as f64, Quality::Good)));
     lane.expire(50);
-    let rig = Rig::with(&server.url(), Compression::Auto, lane, |_| {});
+    let rig = Rig::with(&server.url(), |_| {}, [FakeLane::new(), lane], |_| {});
     rig.commit(5);
     until("the rest", || accepted_values(&server) == (51..=55).collect()).await;
     until("its settling", || !rig.telemetry.settled().is_empty()).await;

@@ -2,7 +2,7 @@
 //! is docs/uplink.md. Our own durable outbox is the journal's delivery map: a record is delivered on the acknowledgement of
 //! its own message, by the connection that sent it, and what was under way when a connection broke is owed and sent again.
 //!
-//! [`framing`], [`command`], [`status`], [`book`] and [`bucket`] are pure, [`load`] reads, [`link`] is the only file that
+//! [`framing`], [`command`], [`status`], and [`book`] are pure, [`load`] reads, [`link`] is the only file that
 //! knows the client library, [`session`] runs one connection, [`desk`] its commands. Nothing here may send what is not
 //! synced, call a record delivered that nobody acknowledged, or change anything but through the engine.
 
@@ -12,6 +12,7 @@ use std::time::Duration;
 use gengfu_core::time::Mono;
 
 use super::GRACE;
+use super::bucket::Bucket;
 use crate::backoff::{self, Backoff};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -20,7 +21,6 @@ use crate::driver::EngineHandle;
 use crate::journal::{Feed, Journal, Stretch};
 use crate::stop::Stop;
 use crate::telemetry::{LinkState, SharedStats};
-use bucket::Bucket;
 use framing::Topics;
 use load::Loader;
 use status::{GoneBook, LaneState};
@@ -29,7 +29,6 @@ mod framing;
 mod command;
 mod status;
 mod book;
-mod bucket;
 mod load;
 mod link;
 mod desk;

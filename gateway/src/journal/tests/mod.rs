@@ -12,6 +12,7 @@ mod push;
 mod repaired;
 mod sick;
 mod sinks;
+mod survive;
 mod undated;
 
 use std::path::{Path, PathBuf};

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::config::checked::Drain;
+use crate::forward::bucket::Bucket;
 use crate::forward::tests::event;
-use crate::forward::uplink::bucket::Bucket;
 use crate::forward::uplink::command::Deed;
 use crate::forward::uplink::framing::{Frame, Order, Topics};
 use crate::forward::uplink::load::epoch_of;
