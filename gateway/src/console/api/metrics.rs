@@ -211,6 +211,12 @@ fn counters(out: &mut Exposition, stats: &Stats) {
         ("gengfu_notify_not_durable_total", "Pushes sent before their alarm was on disk", &stats.notify_not_durable),
         ("gengfu_clock_off_total", "Readings whose source's clock was not believed", &stats.clock_off),
         ("gengfu_journal_repairs_total", "Whether this run began with a torn journal", &stats.journal_repairs),
+        ("gengfu_history_thinned_total", "Readings left out of old history for want of room", &stats.history_thinned),
+        (
+            "gengfu_history_expired_total",
+            "Readings of history dropped by age or for want of room",
+            &stats.history_expired,
+        ),
         ("gengfu_reader_restarts_total", "Forward, push and console tasks started again", &stats.reader_restarts),
         ("gengfu_source_restarts_total", "Source tasks started again after a panic", &stats.source_restarts),
     ];

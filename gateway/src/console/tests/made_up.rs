@@ -27,7 +27,12 @@ pub(in crate::console) fn site() -> Site {
         industry: Some("commercial-complex".to_owned()),
         timezone: "Asia/Shanghai".to_owned(),
         clock_tolerance: Duration::from_mins(1),
-        journal: JournalConfig { path: "/nowhere".into(), keep: Duration::from_secs(1), max_size: 1 },
+        journal: JournalConfig {
+            path: "/nowhere".into(),
+            keep: Duration::from_secs(1),
+            keep_life_safety: Duration::from_secs(1),
+            max_size: 1,
+        },
         console: ConsoleConfig { listen: ([127, 0, 0, 1], 0).into() },
         modbus: Vec::new(),
         mqtt: Vec::new(),
@@ -298,6 +303,7 @@ impl History for Journal {
                 last: usable(mean),
                 count: 6,
                 bad: if bad { 6 } else { 0 },
+                thinned: false,
             }
         };
         Box::pin(async move { Ok((0..count).map(bucket).collect()) })
