@@ -134,7 +134,8 @@ fn fill(data: &Path) -> u64 {
         life_safety: false,
         source: None,
     };
-    let config = JournalConfig { path: data.to_owned(), keep: Duration::from_hours(1_000), max_size: u64::MAX >> 1 };
+    let keep = Duration::from_hours(1_000);
+    let config = JournalConfig { path: data.to_owned(), keep, keep_life_safety: keep, max_size: u64::MAX >> 1 };
     let stats = gengfu::telemetry::SharedStats::default();
     let sink = SinkSpec { name: SINK.to_owned(), lanes: &[Lane::Alarm, Lane::Telemetry] };
     let opened = Journal::open(&config, &catalog, &Clock::start(), &stats, &[sink]).unwrap();

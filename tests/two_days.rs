@@ -97,7 +97,7 @@ impl Rig {
         let (clock, catalog) = (Clock::start(), Catalog::default());
         let stats: SharedStats = Arc::new(Stats::default());
         let keep = Duration::from_hours(24 * 90);
-        let config = JournalConfig { path: dir.join("data"), keep, max_size };
+        let config = JournalConfig { path: dir.join("data"), keep, keep_life_safety: keep, max_size };
         std::fs::create_dir_all(&config.path).unwrap();
         let sink = SinkSpec { name: STORE.to_owned(), lanes: &[Lane::Alarm, Lane::Telemetry] };
         let opened = Journal::open(&config, &catalog, &clock, &stats, &[sink]).unwrap();
@@ -129,6 +129,7 @@ impl Rig {
             standing,
             recent: Vec::new(),
             modes: Vec::new(),
+            tests: Vec::new(),
             levels: Vec::new(),
             learned,
             last_seen: None,

@@ -100,6 +100,10 @@ pub struct Stats {
     pub notify_not_durable: Counter,
     /// Starts of this run that found a lane torn and made it anew: 0 or 1.
     pub journal_repairs: Counter,
+    /// Readings left out of old history for want of room.
+    pub history_thinned: Counter,
+    /// Readings of history dropped, by age or for want of room.
+    pub history_expired: Counter,
     /// Source tasks that ended unasked (a panic) and were started again.
     pub source_restarts: Counter,
     /// The same of forward, notify and the console.

@@ -32,7 +32,8 @@ pub(super) fn report() {
     let dir = Folder::new("commit");
     println!("\n| a commit, {ROUNDS} one after the other, ms | p50 | p99 | worst | p99 of the bare sync |");
     println!("|---|---|---|---|---|");
-    let config = JournalConfig { path: dir.path().join("data"), keep: Duration::from_hours(24), max_size: 4 << 30 };
+    let keep = Duration::from_hours(24);
+    let config = JournalConfig { path: dir.path().join("data"), keep, keep_life_safety: keep, max_size: 4 << 30 };
     std::fs::create_dir_all(&config.path).unwrap();
     let (opened, _, catalog) = open(&config, &[]);
     let ids: Vec<PointId> = (0..POINTS).map(|n| catalog.add(meta(n))).collect();

@@ -78,7 +78,7 @@ pub(super) fn report() {
 /// Fills a journal with what the sink is owed, the last at `end` (UTC ms).
 fn owe(dir: &Folder, end: i64) {
     let keep = Duration::from_hours(24 * 400);
-    let config = JournalConfig { path: dir.path().join("data"), keep, max_size: 4 << 30 };
+    let config = JournalConfig { path: dir.path().join("data"), keep, keep_life_safety: keep, max_size: 4 << 30 };
     std::fs::create_dir_all(&config.path).unwrap();
     let sink = SinkSpec { name: "influxdb/sink".to_owned(), lanes: &[Lane::Alarm, Lane::Telemetry] };
     let (opened, _, catalog) = open(&config, &[sink]);

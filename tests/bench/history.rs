@@ -36,7 +36,7 @@ pub(super) fn report() {
     );
     let dir = Folder::new("history");
     let keep = Duration::from_hours(24 * 400);
-    let config = JournalConfig { path: dir.path().join("data"), keep, max_size: 64 << 30 };
+    let config = JournalConfig { path: dir.path().join("data"), keep, keep_life_safety: keep, max_size: 64 << 30 };
     std::fs::create_dir_all(&config.path).unwrap();
     let (opened, clock, catalog) = open(&config, &[]);
     let ids: Vec<PointId> = (0..POINTS).map(|n| catalog.add(meta(n))).collect();

@@ -15,7 +15,8 @@ use gengfu_tests::wait::{not_run, now, pause, quiet, say, times};
 use super::classes::{Kill, MOST_POLLS_LOST, READINGS_A_POLL, lost_polls, not_in_the_lane, transitions};
 use super::damage::stands_as_driven;
 use super::faults::Fault;
-use super::rig::{BY, Rig};
+use super::persons::BY;
+use super::rig::Rig;
 use super::{DRAIN, messages_of};
 
 const FAULTS: [Fault; 3] = [Fault::Full, Fault::Stall, Fault::Errors];

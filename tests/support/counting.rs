@@ -156,7 +156,7 @@ pub fn copy(data: &Path) -> Folder {
 pub fn open<T>(copy: &Path, look: impl FnOnce(&Journal, &Catalog) -> T) -> T {
     let catalog = Catalog::default();
     let keep = Duration::from_hours(876_000);
-    let config = JournalConfig { path: copy.to_path_buf(), keep, max_size: u64::MAX >> 1 };
+    let config = JournalConfig { path: copy.to_path_buf(), keep, keep_life_safety: keep, max_size: u64::MAX >> 1 };
     let opened = Journal::open(&config, &catalog, &Clock::start(), &gengfu::telemetry::SharedStats::default(), &[])
         .unwrap_or_else(|e| panic!("the journal's copy does not open: {}", e.0));
     let seen = look(&opened.journal, &catalog);

@@ -24,6 +24,7 @@ export interface Bucket {
   mean: number | null;
   count: number;
   bad: number;
+  thinned: boolean;
 }
 
 export interface Line {

@@ -96,8 +96,9 @@ function draw(key: string, unit: string, past: History): void {
   const options = plotOptions(past.lines, unit);
   const plot = new uPlot(options, columns(data), the("chart"));
   shown = { key, unit, range, step: past.step, lines: past.lines, data, plot };
+  const thinned = past.items.some((bucket) => bucket.thinned) ? [words["thinned"]] : [];
   const empty = !data.mean.some((value) => value !== null);
-  the("trend-note").textContent = [empty ? words["empty"] : words["gaps"], ...past.lines.map(legend)].join(" · ");
+  the("trend-note").textContent = [empty ? words["empty"] : words["gaps"], ...thinned, ...past.lines.map(legend)].join(" · ");
   paint();
 }
 

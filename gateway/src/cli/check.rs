@@ -116,7 +116,12 @@ fn cells<const N: usize>(cells: [&str; N]) -> Vec<String> {
 fn head(site: &Head) -> String {
     let place: Vec<&str> = [&site.street, &site.industry].into_iter().flatten().map(String::as_str).collect();
     let place = place.into_iter().chain([site.timezone.as_str()]).collect::<Vec<_>>().join(", ");
-    let journal = format!("{}, for {} or {}", site.journal, site.keep, bytes(site.max_size_bytes));
+    let longer = if site.keep_life_safety == site.keep {
+        String::new()
+    } else {
+        format!(", life safety for {}", site.keep_life_safety)
+    };
+    let journal = format!("{}, for {}{longer} or {}", site.journal, site.keep, bytes(site.max_size_bytes));
     let rows = [
         cells(["Site", &site.id, &site.name]),
         cells(["", &place]),

@@ -34,6 +34,7 @@ pub(super) struct Head {
     pub(super) timezone: String,
     pub(super) journal: String,
     pub(super) keep: String,
+    pub(super) keep_life_safety: String,
     pub(super) max_size_bytes: u64,
     pub(super) console: String,
 }
@@ -144,6 +145,7 @@ fn head(site: &Site) -> Head {
         timezone: site.timezone.clone(),
         journal: site.journal.path.display().to_string(),
         keep: show(site.journal.keep),
+        keep_life_safety: show(site.journal.keep_life_safety),
         max_size_bytes: site.journal.max_size,
         console: format!("http://{}", site.console.listen),
     }

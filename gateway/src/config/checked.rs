@@ -48,6 +48,8 @@ pub struct JournalConfig {
     pub path: PathBuf,
     /// Age at which telemetry expires. Default 90 days.
     pub keep: Duration,
+    /// The same of the history of life-safety points. Default `keep`, and never less.
+    pub keep_life_safety: Duration,
     /// Bytes the telemetry lane may take on disk. Default 4 GiB.
     pub max_size: u64,
 }

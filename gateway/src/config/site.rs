@@ -28,6 +28,7 @@ pub(super) const DEFAULT_JOURNAL: &str = "data";
 const DEFAULT_TIMEZONE: &str = "Asia/Shanghai";
 const DEFAULT_CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
 const DEFAULT_KEEP: Duration = Duration::from_hours(90 * 24);
+const KEEP: std::ops::RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(24 * 3_650);
 const DEFAULT_MAX_SIZE: u64 = 4 << 30;
 /// Below this the telemetry lane could not hold a busy hour.
 const MIN_MAX_SIZE: u64 = 16 << 20;
@@ -139,14 +140,30 @@ fn city(zone: &str) -> &str {
 }
 
 fn journal(table: Option<Table<'_>>, directory: &Path) -> Option<JournalConfig> {
-    let standard =
-        JournalConfig { path: directory.join(DEFAULT_JOURNAL), keep: DEFAULT_KEEP, max_size: DEFAULT_MAX_SIZE };
+    let standard = JournalConfig {
+        path: directory.join(DEFAULT_JOURNAL),
+        keep: DEFAULT_KEEP,
+        keep_life_safety: DEFAULT_KEEP,
+        max_size: DEFAULT_MAX_SIZE,
+    };
     let Some(table) = table else { return Some(standard) };
     let path = table.or("path", standard.path, |v| path(v, directory));
-    let keep = table.or("keep", standard.keep, |v| v.duration(Duration::from_hours(1)..=DAY * 3_650));
+    let keep = table.or("keep", standard.keep, |v| v.duration(KEEP));
+    let longer = |v: Value<'_>| {
+        let asked = v.duration(KEEP)?;
+        if keep.is_some_and(|keep| asked < keep) {
+            v.complain(
+                "`keep_life_safety` is less than `keep`",
+                "make it longer, or leave it out: life-safety points are kept as long as others then",
+            );
+            return None;
+        }
+        Some(asked)
+    };
+    let keep_life_safety = table.or("keep_life_safety", keep.unwrap_or(standard.keep), longer);
     let max_size = table.or("max_size", standard.max_size, |v| v.size(MIN_MAX_SIZE..=MAX_MAX_SIZE));
     table.finish(&[]);
-    Some(JournalConfig { path: path?, keep: keep?, max_size: max_size? })
+    Some(JournalConfig { path: path?, keep: keep?, keep_life_safety: keep_life_safety?, max_size: max_size? })
 }
 
 /// How long people may keep alarms from being announced, and what alarms are measured against.

@@ -21,10 +21,10 @@ const REASON_CHARS: usize = 256;
 /// Single records refused alike, one after the other, after which it may be the store.
 const ROW: usize = 16;
 
-/// Why a batch stopped before its end. Nothing of it is lost.
 /// Why a record is dead that was never shown to the store.
 pub(super) const UNREADABLE: &str = "the journal can't read it";
 
+/// Why a batch stopped before its end. Nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stopped {
     /// The store is away or busy.

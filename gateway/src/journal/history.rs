@@ -1,6 +1,6 @@
 //! A point's past in buckets, and the replay for a warm start. What is sealed is answered by summaries, what is fresh is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gengfu_core::reading::Delivery;
 use rusqlite::{Connection, params};
@@ -10,13 +10,13 @@ use super::chunk::{self, HOUR, Summary};
 use super::codec::{self, Item};
 use super::queue::WINDOW_MS;
 use super::seal::Sealed;
-use super::{Bucket, Came, Record, Seq, undated};
+use super::{Bucket, Came, Record, Seq, retention, undated};
 
 /// Buckets of one answer; a finer step is made as coarse as this needs.
 pub const MAX_BUCKETS: usize = 10_000;
 
 /// A bucket of these readings.
-fn bucket(at: i64, sum: &Summary) -> Bucket {
+fn bucket(at: i64, sum: &Summary, thinned: bool) -> Bucket {
     let count = sum.n - sum.bad;
     let some = |value: f64| (count > 0).then_some(value);
     Bucket {
@@ -27,6 +27,7 @@ fn bucket(at: i64, sum: &Summary) -> Bucket {
         last: some(sum.last),
         count,
         bad: sum.bad,
+        thinned,
     }
 }
 
@@ -44,10 +45,10 @@ fn coarse(from: i64, to: i64, step: i64) -> i64 {
 /// the step, so that the same moment lies in the same bucket whatever range is asked for. `conn` shows one moment of the
 /// file: sealing moves readings from one table to the other.
 pub(super) fn buckets(conn: &Connection, point: u32, from: i64, to: i64, step: i64) -> rusqlite::Result<Vec<Bucket>> {
-    let mut past = Past { from, to, step: coarse(from, to, step), sums: BTreeMap::new() };
+    let mut past = Past { from, to, step: coarse(from, to, step), sums: BTreeMap::new(), thinned: BTreeSet::new() };
     sealed(conn, point, &mut past)?;
     fresh(conn, point, &mut past)?;
-    Ok(past.sums.iter().map(|(at, sum)| bucket(*at, sum)).collect())
+    Ok(past.sums.iter().map(|(at, sum)| bucket(*at, sum, past.thinned.contains(at))).collect())
 }
 
 /// The buckets being filled.
@@ -56,6 +57,8 @@ struct Past {
     to: i64,
     step: i64,
     sums: BTreeMap<i64, Summary>,
+    /// Those of which some readings are gone.
+    thinned: BTreeSet<i64>,
 }
 
 impl Past {
@@ -63,18 +66,26 @@ impl Past {
         at.div_euclid(self.step).saturating_mul(self.step)
     }
 
-    fn add(&mut self, item: &Item) {
+    fn add(&mut self, item: &Item, thinned: bool) {
         if (self.from..=self.to).contains(&item.at) {
             let begin = self.begin(item.at);
+            self.mark(begin, thinned);
             self.sums.entry(begin).or_insert(Summary::EMPTY).add(item);
         }
     }
 
+    fn mark(&mut self, begin: i64, thinned: bool) {
+        if thinned {
+            self.thinned.insert(begin);
+        }
+    }
+
     /// Takes a chunk's summary, if all of it lies in one bucket.
-    fn take(&mut self, sum: &Summary) -> bool {
+    fn take(&mut self, sum: &Summary, thinned: bool) -> bool {
         let begin = self.begin(sum.t_min);
         let fits = self.from <= sum.t_min && sum.t_max <= self.to && self.begin(sum.t_max) == begin;
         if fits {
+            self.mark(begin, thinned);
             self.sums.entry(begin).or_insert(Summary::EMPTY).plus(sum);
         }
         fits
@@ -88,6 +99,8 @@ fn sealed(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()
          WHERE point = ?1 AND t_min > ?2 AND t_min <= ?3 AND t_max >= ?4",
     )?;
     let mut body = conn.prepare_cached("SELECT body FROM chunk WHERE id = ?1")?;
+    let looked_at = retention::thinned_upto(conn)?;
+    let mut gone = conn.prepare_cached("SELECT 1 FROM chunk WHERE id = ?1 AND thinned > 0")?;
     let mut rows = rows.query(params![point, past.from.saturating_sub(HOUR), past.to, past.from])?;
     while let Some(row) = rows.next()? {
         let summary = Summary {
@@ -101,13 +114,15 @@ fn sealed(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()
             last: row.get(8)?,
             last_ns: row.get(9)?,
         };
-        if past.take(&summary) {
+        let id: i64 = row.get(0)?;
+        let thinned = id <= looked_at && gone.exists([id])?;
+        if past.take(&summary, thinned) {
             continue;
         }
-        let mut found = body.query([row.get::<_, i64>(0)?])?;
+        let mut found = body.query([id])?;
         let Some(row) = found.next()? else { continue };
         match chunk::decode(row.get_ref(0)?.as_blob().unwrap_or_default(), point) {
-            Ok(items) => items.iter().for_each(|item| past.add(item)),
+            Ok(items) => items.iter().for_each(|item| past.add(item, thinned)),
             Err(Damage(what)) => tracing::warn!(what, "a chunk of telemetry can't be read"),
         }
     }
@@ -125,7 +140,7 @@ fn fresh(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()>
         let body = row.get_ref(0)?.as_blob().unwrap_or_default();
         let decoded = codec::decode_points(body, point..=point, |_, item| {
             if item.point == point {
-                past.add(item);
+                past.add(item, false);
             }
         });
         if let Err(Damage(what)) = decoded {

@@ -308,6 +308,9 @@ pub struct Bucket {
     pub count: u64,
     /// Records of bad quality.
     pub bad: u64,
+    /// Some of its records were left out of the history for want of room. Where it holds whole hours the figures are those of
+    /// all, else of what stayed.
+    pub thinned: bool,
 }
 
 impl Journal {

@@ -3,6 +3,9 @@
 //! their summaries stay those of the whole. Then, as by age, the oldest goes first, be it a batch or a chunk; what a sink was
 //! still owed of it becomes `expired` in its map, in the same transaction. Alarms stay.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use gengfu_core::time::Now;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
@@ -16,6 +19,7 @@ use super::undated::Undated;
 use super::{Seq, chunk, schema, thin};
 use crate::clock;
 use crate::config::checked::JournalConfig;
+use crate::telemetry::{SharedStats, Stats};
 
 /// Rows of one transaction, so that a commit never waits long behind it.
 const TRIM_ROWS: usize = 64;
@@ -46,6 +50,8 @@ const STEP: i64 = 60_000;
 #[derive(Debug)]
 pub(super) struct Retention {
     keep_ms: i64,
+    /// Of the history of life-safety points.
+    keep_life_safety_ms: i64,
     max_bytes: u64,
     next: u64,
     steady: Steady,
@@ -53,20 +59,25 @@ pub(super) struct Retention {
     alarms: Readers,
     kept: Option<(u64, Kept)>,
     gauge: Gauge,
+    stats: SharedStats,
 }
 
 impl Retention {
-    pub(super) fn new(config: &JournalConfig, now: Now, alarms: Readers) -> Self {
+    pub(super) fn new(config: &JournalConfig, now: Now, alarms: Readers, stats: &SharedStats) -> Self {
         let steady = Steady { anchor: now };
         let gauge = Gauge::default();
-        let mut retention = Self { keep_ms: 0, max_bytes: 0, next: 1, steady, alarms, kept: None, gauge };
+        let stats = Arc::clone(stats);
+        let (keep_ms, keep_life_safety_ms, max_bytes) = (0, 0, 0);
+        let mut retention =
+            Self { keep_ms, keep_life_safety_ms, max_bytes, next: 1, steady, alarms, kept: None, gauge, stats };
         retention.limit(config);
         retention
     }
 
     /// Other limits from now on.
     pub(super) fn limit(&mut self, config: &JournalConfig) {
-        self.keep_ms = i64::try_from(config.keep.as_millis()).unwrap_or(i64::MAX);
+        let ms = |keep: Duration| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        (self.keep_ms, self.keep_life_safety_ms) = (ms(config.keep), ms(config.keep_life_safety));
         self.max_bytes = config.max_size;
     }
 
@@ -92,6 +103,7 @@ impl Retention {
         let ago = |ms: i64| if steady { now.wall.0.saturating_sub(ms) } else { i64::MIN };
         let limits = Limits {
             before: ago(self.keep_ms),
+            life_safety_before: ago(self.keep_life_safety_ms),
             bytes: self.max_bytes,
             settled,
             ahead: now.wall.0.saturating_add(AHEAD),
@@ -101,14 +113,16 @@ impl Retention {
             letters: ago(KEEP_LETTERS),
             hard: now.wall.0.saturating_sub(THIN_HARD),
         };
-        let done = match select(&hand.conn, &limits) {
+        let cut = aged(&hand.conn, &limits)
+            .and_then(|cut| cut.map_or_else(|| select(&hand.conn, &limits), |cut| Ok(Some(cut))));
+        let done = match cut {
             Ok(Some(Cut::Thin { after, before })) => self.thin(hand, core, after, before),
             Ok(Some(Cut::ThinOwed(group))) => self.thin_owed(hand, core, group),
             Ok(Some(cut)) => {
                 if matches!(cut, Cut::Batches { last, .. } if last > limits.settled) {
                     self.gauge.gave_way(now.mono.0);
                 }
-                Ok(trim(hand, core, cut))
+                Ok(trim(hand, core, cut, &self.stats))
             }
             Ok(None) => Ok(false),
             Err(error) => Err(error),
@@ -163,6 +177,9 @@ impl Retention {
         let (last, thinned) = thinner(&hand.conn, after, (before, now.wall.0.saturating_add(AHEAD)), kept)?;
         let written = hand.commit(core, &mut |conn| rewrite(conn, last, &thinned), || ());
         vacuum(&hand.conn, core);
+        if written {
+            self.stats.history_thinned.add(thinned.iter().map(|thinned| thinned.gone).sum());
+        }
         tracing::debug!(chunks = thinned.len(), upto = last, "history thinned");
         Ok(written)
     }
@@ -227,6 +244,17 @@ fn rewrite(conn: &Connection, last: i64, thinned: &[Thinned]) -> rusqlite::Resul
 
 /// Chunks up to the id under this key in `meta` are thinned.
 const THINNED: &str = "thinned";
+/// Of chunks up to this one only those of life-safety points are left: the others were too old.
+const AGED: &str = "aged";
+
+fn mark(conn: &Connection, key: &str) -> rusqlite::Result<i64> {
+    Ok(schema::meta(conn, key)?.and_then(|id| id.parse().ok()).unwrap_or(0))
+}
+
+/// No chunk behind this id has been thinned.
+pub(super) fn thinned_upto(conn: &Connection) -> rusqlite::Result<i64> {
+    mark(conn, THINNED)
+}
 
 /// Since when the wall clock agrees with the counter.
 #[derive(Debug)]
@@ -249,6 +277,8 @@ impl Steady {
 pub(super) struct Limits {
     /// Committed before this (UTC ms).
     pub before: i64,
+    /// The same of the history of life-safety points; not later.
+    pub life_safety_before: i64,
     /// The file's pages in use hold more than this; the WAL beside it has its own limit.
     pub bytes: u64,
     /// No sink is owed anything up to here.
@@ -276,6 +306,8 @@ pub(super) enum Cut {
     Batches { first: Seq, last: Seq },
     /// Chunks up to this id.
     Chunks { last: i64 },
+    /// Chunks after one id and up to another, but for those of life-safety points.
+    Aged { after: i64, last: i64 },
     /// Readings that tell little, of the chunks after this id and before this time.
     Thin { after: i64, before: i64 },
     /// The same of rows that a sink is owed.
@@ -300,7 +332,10 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
     let chunk = oldest("SELECT t_max FROM chunk ORDER BY id LIMIT 1")?;
     let ahead = |chunk: i64| excess > 0 && chunk > limits.ahead;
     if chunk.is_some_and(|chunk| ahead(chunk) || batch.is_none_or(|batch| chunk <= batch)) {
-        return chunks(conn, limits, excess);
+        // None: what is oldest is kept longer than the rest.
+        if let Some(cut) = chunks(conn, limits, excess)? {
+            return Ok(Some(cut));
+        }
     }
     if excess > 0 {
         // Also what a warm start would read: the alternative is to drop it.
@@ -323,7 +358,7 @@ pub(super) fn young(at: i64, before: i64, ahead: i64) -> bool {
 
 /// The next chunks that are not thinned yet, if they are of before this time.
 fn thin_chunks(conn: &Connection, before: i64, ahead: i64) -> rusqlite::Result<Option<Cut>> {
-    let after = schema::meta(conn, THINNED)?.and_then(|id| id.parse().ok()).unwrap_or(0);
+    let after = thinned_upto(conn)?;
     let mut next = conn.prepare_cached("SELECT t_max FROM chunk WHERE id > ?1 ORDER BY id LIMIT 1")?;
     let next = next.query_map([after], |row| row.get::<_, i64>(0))?.next().transpose()?;
     Ok(next.is_some_and(|t_max| !young(t_max, before, ahead)).then_some(Cut::Thin { after, before }))
@@ -369,11 +404,28 @@ fn chunks(conn: &Connection, limits: &Limits, mut excess: u64) -> rusqlite::Resu
     let mut cut = None;
     while let Some(row) = rows.next()? {
         let (id, t_max, len): (i64, i64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        if t_max >= limits.before && excess == 0 {
+        if t_max >= limits.life_safety_before && excess == 0 {
             break;
         }
         excess = excess.saturating_sub(len);
         cut = Some(Cut::Chunks { last: id });
+    }
+    Ok(cut)
+}
+
+/// The next few chunks that are too old, but for those of life-safety points, where these are kept longer.
+pub(super) fn aged(conn: &Connection, limits: &Limits) -> rusqlite::Result<Option<Cut>> {
+    if limits.life_safety_before >= limits.before {
+        return Ok(None);
+    }
+    let after = mark(conn, AGED)?;
+    let mut rows = conn.prepare_cached("SELECT id, t_max FROM chunk WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = rows.query([after, TRIM_ROWS as i64])?;
+    let mut cut = None;
+    while let Some(row) = rows.next()?
+        && row.get::<_, i64>(1)? < limits.before
+    {
+        cut = Some(Cut::Aged { after, last: row.get(0)? });
     }
     Ok(cut)
 }
@@ -400,37 +452,59 @@ impl Batch {
     }
 }
 
-fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut) -> bool {
+fn trim(hand: &mut Hand, core: &LaneCore, cut: Cut, stats: &Stats) -> bool {
     if let Cut::Spent { last } | Cut::Batches { last, .. } = cut {
         // Settled before the rows go: a forwarder that meets the hole then finds it accounted for. Of what is spent nothing
         // is owed, unless a redrive came in between.
         lock(&core.deliveries).expire(last, core.clock.mono());
     }
-    let written = hand.commit(core, &mut |conn| delete(conn, cut), || ());
+    let mut expired = 0;
+    let mut drop_rows = |conn: &Connection| {
+        expired = delete(conn, cut)?;
+        Ok(())
+    };
+    let written = hand.commit(core, &mut drop_rows, || ());
+    if written {
+        stats.history_expired.add(expired);
+    }
     vacuum(&hand.conn, core);
     match cut {
         Cut::Spent { last } => tracing::debug!(last, "batches are sealed, delivered and gone"),
         Cut::Batches { first, last } => tracing::info!(from = first, to = last, "telemetry expired"),
-        Cut::Chunks { last } => tracing::debug!(last, "history expired"),
+        Cut::Chunks { last } | Cut::Aged { last, .. } => tracing::debug!(last, "history expired"),
         Cut::Thin { .. } | Cut::ThinOwed(_) => {}
     }
     written
 }
 
-fn delete(conn: &Connection, cut: Cut) -> rusqlite::Result<()> {
+/// How many readings of history went.
+pub(super) fn delete(conn: &Connection, cut: Cut) -> rusqlite::Result<u64> {
     match cut {
         Cut::Spent { last } | Cut::Batches { last, .. } => {
             conn.prepare_cached("DELETE FROM batch WHERE first_seq <= ?1")?.execute([last])?;
+            Ok(0)
         }
-        Cut::Chunks { last } => {
-            let span =
-                "DELETE FROM span WHERE (point, t_min, chunk) IN (SELECT point, t_min, id FROM chunk WHERE id <= ?1)";
-            conn.prepare_cached(span)?.execute([last])?;
-            conn.prepare_cached("DELETE FROM chunk WHERE id <= ?1")?.execute([last])?;
+        Cut::Chunks { last } => delete_chunks(conn, (0, last), ""),
+        Cut::Aged { after, last } => {
+            let ordinary = "AND point NOT IN (SELECT id FROM series WHERE life_safety)";
+            let gone = delete_chunks(conn, (after, last), ordinary)?;
+            schema::put_meta(conn, AGED, &last.to_string())?;
+            Ok(gone)
         }
-        Cut::Thin { .. } | Cut::ThinOwed(_) => {}
+        Cut::Thin { .. } | Cut::ThinOwed(_) => Ok(0),
     }
-    Ok(())
+}
+
+/// Those after one id and up to another of which `more` is true too.
+fn delete_chunks(conn: &Connection, ids: (i64, i64), more: &str) -> rusqlite::Result<u64> {
+    let which = format!("FROM chunk WHERE id > ?1 AND id <= ?2 {more}");
+    let spans = format!("span WHERE (point, t_min, chunk) IN (SELECT point, t_min, id {which})");
+    let sum = |sql: &str| conn.prepare_cached(sql)?.query_row(ids, |row| row.get::<_, u64>(0));
+    let sealed = sum(&format!("SELECT coalesce(sum(n), 0) FROM {spans}"))?;
+    let thinned = sum(&format!("SELECT coalesce(sum(thinned), 0) {which}"))?;
+    conn.prepare_cached(&format!("DELETE FROM {spans}"))?.execute(ids)?;
+    conn.prepare_cached(&format!("DELETE {which}"))?.execute(ids)?;
+    Ok(sealed.saturating_sub(thinned))
 }
 
 /// Gives pages back to the file system.

@@ -78,6 +78,7 @@ pub(super) fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         journal: JournalConfig {
             path: PathBuf::from("/nonexistent"),
             keep: Duration::from_hours(24),
+            keep_life_safety: Duration::from_hours(24),
             max_size: 1 << 30,
         },
         console: ConsoleConfig { listen: SocketAddr::from(([127, 0, 0, 1], 8420)) },

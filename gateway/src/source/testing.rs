@@ -114,6 +114,7 @@ fn site(modbus: Vec<ModbusLine>, mqtt: Vec<MqttLink>) -> Site {
         journal: JournalConfig {
             path: PathBuf::from("/nonexistent"),
             keep: Duration::from_hours(90 * 24),
+            keep_life_safety: Duration::from_hours(90 * 24),
             max_size: 1 << 30,
         },
         console: ConsoleConfig { listen: ([127, 0, 0, 1], 0).into() },

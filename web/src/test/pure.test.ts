@@ -7,7 +7,7 @@ import type { Bucket } from "../api.ts";
 import { ago, append, extent, figure, held, number, series, shifted, trim } from "../pure.ts";
 
 const words = { second: " s", minute: " min", hour: " h", day: " d" };
-const bucket = (at: number, mean: number | null, bad = 0): Bucket => ({ at, min: mean, max: mean, mean, count: mean === null ? 0 : 1, bad });
+const bucket = (at: number, mean: number | null, bad = 0): Bucket => ({ at, min: mean, max: mean, mean, count: mean === null ? 0 : 1, bad, thinned: false });
 
 test("numbers are short and true", () => {
   const cases: [number | null, string][] = [

@@ -168,6 +168,7 @@ cases! {
         => ["`every` must be a duration|every = \"10s\""];
     a_duration_of_another_kind: with("unit = 1", "unit = 1\nevery = ^\"10 sec\"") => ["no duration|ms, s, m, h or d"];
     a_period_too_short: with("unit = 1", "unit = 1\nevery = ^\"9ms\"") => ["`every` is 9ms|from 10ms"];
+    life_safety_kept_for_less: and("[journal]\nkeep = \"30d\"\nkeep_life_safety = ^\"29d\"\n") => ["less than `keep`"];
     a_size_without_unit: and("[journal]\nmax_size = ^4\n") => ["no size|4GiB"];
     a_size_too_small: and("[journal]\nmax_size = ^\"1MiB\"\n") => ["no size|at least 16 MiB"];
     a_truth_in_quotes: with("life_safety = true", "life_safety = ^\"yes\"") => ["true or false"];

@@ -118,7 +118,10 @@ fn the_example_of_the_design_loads() {
     assert_eq!((site.street.as_deref(), site.industry.as_deref()), (Some("长河街道"), Some("commercial-complex")));
     assert_eq!((site.timezone.as_str(), site.clock_tolerance), ("Asia/Shanghai", Duration::from_mins(1)));
     let keep = Duration::from_hours(90 * 24);
-    assert_eq!(site.journal, JournalConfig { path: "/site/data".into(), keep, max_size: 4 << 30 });
+    assert_eq!(
+        site.journal,
+        JournalConfig { path: "/site/data".into(), keep, keep_life_safety: keep, max_size: 4 << 30 }
+    );
     assert_eq!(site.console.listen.to_string(), "127.0.0.1:8420");
     assert_eq!(site.influx.len(), 1);
     assert_eq!(site.influx[0].token_file, Path::new("/site/influx.token"));

@@ -223,6 +223,12 @@ fn counters(out: &mut Exposition, stats: &Stats) {
             "Damage that this run found in the journal and took out",
             &stats.journal_repairs,
         ),
+        ("gengfu_history_thinned_total", "Readings left out of old history for want of room", &stats.history_thinned),
+        (
+            "gengfu_history_expired_total",
+            "Readings of history dropped by age or for want of room",
+            &stats.history_expired,
+        ),
         ("gengfu_reader_restarts_total", "Forward, push and console tasks started again", &stats.reader_restarts),
         ("gengfu_source_restarts_total", "Source tasks started again after a panic", &stats.source_restarts),
     ];

@@ -36,6 +36,7 @@ pub(super) fn words(lang: Lang, policy: Policy) -> String {
         "mean": lang.pick("平均", "mean"),
         "band": lang.pick("最小–最大", "min–max"),
         "empty": lang.pick("此时段没有有效数据", "no usable values in this range"),
+        "thinned": lang.pick("较早的读数已抽稀（为节省空间）", "older readings thinned for want of room"),
         "gaps": lang.pick("空白处无有效数据", "gaps: no usable value"),
         "low": lang.pick("下限", "low limit"),
         "high": lang.pick("上限", "high limit"),

@@ -28,7 +28,12 @@ pub(in crate::console) fn site() -> Site {
         timezone: "Asia/Shanghai".to_owned(),
         calendar: gengfu_core::detect::calendar::Calendar::default(),
         clock_tolerance: Duration::from_mins(1),
-        journal: JournalConfig { path: "/nowhere".into(), keep: Duration::from_secs(1), max_size: 1 },
+        journal: JournalConfig {
+            path: "/nowhere".into(),
+            keep: Duration::from_secs(1),
+            keep_life_safety: Duration::from_secs(1),
+            max_size: 1,
+        },
         console: ConsoleConfig { listen: ([127, 0, 0, 1], 0).into() },
         modbus: Vec::new(),
         mqtt: Vec::new(),
@@ -331,6 +336,7 @@ impl History for Journal {
                 last: usable(mean),
                 count: 6,
                 bad: if bad { 6 } else { 0 },
+                thinned: false,
             }
         };
         Box::pin(async move { Ok((0..count).map(bucket).collect()) })

@@ -277,6 +277,7 @@ async fn a_replay_is_in_order_of_arrival() {
 
 const LIMITS: retention::Limits = retention::Limits {
     ahead: i64::MAX,
+    life_safety_before: i64::MIN,
     before: i64::MIN,
     bytes: 300 << 10,
     settled: 0,

@@ -82,7 +82,8 @@ fn sinks() -> [SinkSpec; 2] {
 }
 
 fn config(dir: &Dir) -> JournalConfig {
-    JournalConfig { path: dir.0.clone(), keep: Duration::from_hours(90 * 24), max_size: 4 << 30 }
+    let keep = Duration::from_hours(90 * 24);
+    JournalConfig { path: dir.0.clone(), keep, keep_life_safety: keep, max_size: 4 << 30 }
 }
 
 fn try_open(config: &JournalConfig, sinks: &[SinkSpec]) -> Result<Run, OpenError> {

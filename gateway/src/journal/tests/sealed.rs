@@ -99,6 +99,7 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
     let settled = run.balance(STORE, Lane::Telemetry).delivered;
     let limits = retention::Limits {
         before: i64::MIN,
+        life_safety_before: i64::MIN,
         bytes: u64::MAX,
         settled,
         ahead: i64::MAX,
@@ -196,10 +197,12 @@ async fn for_want_of_room_old_history_is_thinned_before_it_is_dropped() {
     until("history is thinned", || left().0 > Some(3_000)).await;
     assert_eq!(left().1, 1, "and not dropped");
     let after = run.journal.history(point, 0, HOUR - 1, HOUR).await.expect("history");
-    assert_eq!(after, hour, "the summary is that of the whole");
+    let whole: Vec<_> = hour.iter().map(|bucket| Bucket { thinned: true, ..*bucket }).collect();
+    assert_eq!(after, whole, "the summary is that of the whole, and it says what it lacks");
+    until("it is counted", || Some(run.stats.history_thinned.get()) == left().0).await;
     let minutes = run.journal.history(point, 0, HOUR - 1, 60_000).await.expect("history");
     assert_eq!(minutes.len(), 60);
-    assert!(minutes.iter().all(|minute| (1..=3).contains(&minute.count)));
+    assert!(minutes.iter().all(|minute| minute.thinned && (1..=3).contains(&minute.count)));
     run.close();
 }
 
@@ -218,6 +221,7 @@ async fn history_stamped_by_a_clock_that_ran_ahead_gives_way_too() {
     let now = Clock::start().wall().0;
     let limits = retention::Limits {
         before: i64::MIN,
+        life_safety_before: i64::MIN,
         bytes: 0,
         settled: 10_000,
         ahead: now,
@@ -237,4 +241,52 @@ async fn history_stamped_by_a_clock_that_ran_ahead_gives_way_too() {
     conn.execute("UPDATE chunk SET t_min = ?1, t_max = ?1", [now - 1]).expect("as if all were of now");
     owed::passed(&conn, 10_000).expect("written");
     assert!(matches!(cut(&limits), Some(retention::Cut::Chunks { .. })), "where no batch can go, history does");
+}
+
+#[tokio::test]
+async fn life_safety_points_may_be_kept_longer() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let [door, smoke] = ["door", "smoke"].map(|name| run.point(name));
+    for hour in 0..4 {
+        let both = [door, smoke].map(|point| readings(point, hour * HOUR, 100));
+        run.commit(both.concat()).await;
+    }
+    run.feed(Lane::Telemetry).settle(1, 800, Outcome::Done).await.expect("settled");
+    run.close();
+    let conn = writer(&dir);
+    // hour by hour, as it comes
+    for upto in [200, 400, 600, 800] {
+        seal::all(&conn, upto);
+    }
+    conn.execute("UPDATE series SET life_safety = (id = ?1)", [smoke.0]).expect("changed");
+    let limits = retention::Limits {
+        before: 3 * HOUR,
+        life_safety_before: HOUR,
+        bytes: u64::MAX,
+        settled: 0,
+        ahead: i64::MAX,
+        needed: i64::MAX,
+        without_letters: Seq::MAX,
+        letters: i64::MIN,
+        thin: i64::MIN,
+        hard: i64::MIN,
+    };
+    let kept = |point: PointId| -> Vec<i64> {
+        let hours = "SELECT t_min / ?2 FROM chunk WHERE point = ?1 ORDER BY t_min";
+        let mut rows = conn.prepare(hours).expect("a query");
+        let rows = rows.query_map([i64::from(point.0), HOUR], |row| row.get(0)).expect("rows");
+        rows.collect::<Result<_, _>>().expect("hours")
+    };
+    let aged = retention::aged(&conn, &limits).expect("a look").expect("something is too old");
+    assert_eq!(retention::delete(&conn, aged).expect("deleted"), 300);
+    assert_eq!((kept(door), kept(smoke)), (vec![3], vec![0, 1, 2, 3]));
+    assert_eq!(retention::aged(&conn, &limits).expect("a look"), None, "once");
+    let cut = retention::select(&conn, &limits).expect("a look").expect("one of both is too old");
+    assert_eq!(retention::delete(&conn, cut).expect("deleted"), 100);
+    assert_eq!((kept(door), kept(smoke)), (vec![3], vec![1, 2, 3]));
+    let equal = retention::Limits { before: HOUR, ..limits };
+    assert_eq!(retention::aged(&conn, &equal).expect("a look"), None, "nothing is kept longer");
+    let spans: i64 = conn.query_row("SELECT count(*) FROM span", [], |row| row.get(0)).expect("a number");
+    assert_eq!(spans, 4);
 }
