@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
+.PHONY: demo test check deny bench bench-replay mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -45,6 +45,10 @@ web: ## the browser bundle, out of web/ into web/dist
 bench: ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
+
+bench-replay: ## a back-test of a month of a thousand points alone
+	$(CARGO) build --release --workspace --bin gengfu --bin figures
+	target/release/figures replay
 
 mind-cost: ## what a reading costs in core: ns on this machine, instructions on the emulated board
 	$(CARGO) run --release -p gengfu-node --example cost

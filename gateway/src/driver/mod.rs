@@ -8,6 +8,7 @@ mod persons;
 mod news;
 mod performance;
 pub(crate) mod refusals;
+mod rehearsal;
 mod reload;
 mod storage;
 mod task;
@@ -28,6 +29,7 @@ use crate::journal::{Journal, LevelRecord, ModeRecord, Ticket};
 
 pub use news::News;
 pub use performance::{Day, Name, Names, Report};
+pub use rehearsal::{Rehearsal, Watch};
 pub use reload::{Change, Prepared, Switched};
 pub use storage::NO_DATA_RULE;
 pub use task::{Setup, start};

@@ -60,6 +60,7 @@ mod history;
 mod open;
 mod sinks;
 mod past;
+mod sweep;
 // Whole journals: whose, copied, put back.
 mod mark;
 mod manifest;
@@ -80,6 +81,7 @@ pub use mark::{own, owner};
 pub use past::Past;
 pub use restore::restore;
 pub use room::Room;
+pub use sweep::{Arrival, Part, Sweep};
 pub use tap::Tap;
 
 use alarm::AlarmLane;

@@ -31,7 +31,7 @@ const ENTRIES: usize = 1000;
 #[derive(Debug)]
 pub struct Past {
     path: PathBuf,
-    telemetry: Connection,
+    pub(super) telemetry: Connection,
     alarm: Connection,
 }
 
@@ -116,7 +116,7 @@ impl Past {
         }
     }
 
-    fn told(&self, error: &rusqlite::Error) -> OpenError {
+    pub(super) fn told(&self, error: &rusqlite::Error) -> OpenError {
         let mend = "see to its rights; if it is damaged, the gateway's next start repairs it";
         refuse(&self.path, &format!("can't be read: {error}"), mend)
     }
