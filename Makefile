@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench bench-peers mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
+.PHONY: demo test check deny bench bench-peers bench-replay mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -58,6 +58,10 @@ bench-peers: ## Gengfu, a bare poller and two other gateways on the same load, o
 	export CANDIDATE="$(abspath $(PEER_BENCH))/candidates/gengfu.sh" GENGFU="$(CURDIR)/target/release/gengfu" && cd "$(PEER_BENCH)" && \
 	for devices in $(PEER_DEVICES); do for peer in floor candidate $(PEERS); do \
 	python3 bench.py w1 $$peer $$devices reps=$${REPS:-3} || exit 1; done; done && python3 bench.py report
+
+bench-replay: ## a back-test of a month of a thousand points alone
+	$(CARGO) build --release --workspace --bin gengfu --bin figures
+	target/release/figures replay
 
 mind-cost: ## what a reading costs in core: ns on this machine, instructions on the emulated board
 	$(CARGO) run --release -p gengfu-node --example cost

@@ -35,6 +35,7 @@ mod redrive;
 mod torn_journal;
 mod backup;
 mod export;
+mod replay;
 mod silence;
 mod early_warning;
 mod shadow;

@@ -21,6 +21,7 @@ pub mod forward;
 pub mod notify;
 pub mod console;
 pub mod export;
+pub mod replay;
 pub mod simulate;
 pub mod app;
 pub mod cli;

@@ -9,6 +9,7 @@ mod commit;
 mod drain;
 mod history;
 mod parts;
+mod replay;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ fn main() {
         Some("history") => history::report(),
         Some("commit") => commit::report(),
         Some("drain") => drain::report(),
+        Some("replay") => replay::report(),
         Some("sim") => parts::simulate(number(1)),
         Some("subscriber") => parts::subscribe(number(1) as u16, number(2) as u64),
         Some("poller") => parts::poll(&arguments[1..]),
@@ -92,6 +94,7 @@ fn report() {
     commit::report();
     drain::report();
     history::report();
+    replay::report();
 }
 
 fn throughput(devices: usize) -> Cost {

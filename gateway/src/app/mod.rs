@@ -5,7 +5,7 @@ mod crew;
 mod deadman;
 mod field;
 pub(crate) mod good;
-mod points;
+pub(crate) mod points;
 mod reload;
 mod supervise;
 #[cfg(test)]

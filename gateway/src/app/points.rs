@@ -17,7 +17,7 @@ pub(super) fn enter(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> 
 }
 
 /// Each point once, in the order of their indices.
-pub(super) fn by_index(mut points: Vec<(PointId, PointSpec)>) -> Vec<(PointId, PointSpec)> {
+pub(crate) fn by_index(mut points: Vec<(PointId, PointSpec)>) -> Vec<(PointId, PointSpec)> {
     points.sort_by_key(|(id, _)| *id);
     points.dedup_by_key(|(id, _)| *id);
     points
@@ -25,7 +25,7 @@ pub(super) fn by_index(mut points: Vec<(PointId, PointSpec)>) -> Vec<(PointId, P
 
 /// Every point of the site. Devices that an MQTT subscription let in during an earlier run (the journal knows their names,
 /// or an alarm of theirs stands) are among them.
-pub(super) fn list(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> Vec<(PointMeta, PointSpec)> {
+pub(crate) fn list(site: &Site, catalog: &Catalog, standing: &[AlarmEvent]) -> Vec<(PointMeta, PointSpec)> {
     let catalogued = catalog.tail(0);
     // Those with an alarm that stands come first: no limit on devices may push it out.
     let standing = standing.iter().map(|event| (event.device.as_str(), event.point.as_str(), None));

@@ -1,7 +1,7 @@
 //! Text in columns, for a terminal.
 
 /// Lays rows out: every column but the last is as wide as its widest cell. Empty rows stay empty.
-pub(super) fn aligned(indent: usize, rows: &[Vec<String>]) -> String {
+pub(crate) fn aligned(indent: usize, rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width_of = |column: usize| {
         let shared = rows.iter().filter(|row| row.len() > column + 1);

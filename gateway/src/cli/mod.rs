@@ -5,7 +5,7 @@ mod alarms;
 mod ask;
 mod backup;
 pub mod check;
-mod columns;
+pub(crate) mod columns;
 mod demo;
 mod export;
 mod learned;
@@ -14,6 +14,7 @@ mod log;
 mod modes;
 mod performance;
 mod place;
+mod replay;
 mod rollback;
 mod run;
 mod simulate;
@@ -96,6 +97,8 @@ enum Command {
     Restore(backup::Restore),
     /// Write the past to a file: readings as CSV, line protocol or Parquet, alarms as CSV or JSON lines. 导出
     Export(export::Export),
+    /// Run the site's rules, or others, over its past, and say what they would have raised. 回放
+    Replay(replay::Replay),
     /// List what stores refused for good, with the reason. 死信
     Dead(letters::Dead),
     /// Send a store its dead letters once more, when what it refused them for is mended. 重投
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Restore(asked) => backup::restore(&asked),
         Command::Check { file, json } => checked(&check::check(&file, json)),
         Command::Export(asked) => export::run(asked),
+        Command::Replay(asked) => replay::run(&asked),
         Command::Dead(asked) => on_runtime("warn", letters::dead(asked)),
         Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
         Command::Learned(asked) => on_runtime("warn", learned::list(asked)),

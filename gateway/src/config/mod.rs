@@ -72,6 +72,17 @@ pub fn load(file: &Path) -> Result<Loaded, Vec<Complaint>> {
     parse(&text(file)?, file)
 }
 
+/// The site with other rules: `rules` is a file of `[[rule]]` tables alone, or a whole site file. Complaints are of the file that
+/// they are about.
+pub fn with_rules(file: &Path, rules: &Path) -> Result<Loaded, Vec<Complaint>> {
+    let other = text(rules)?;
+    let (tree, _) = toml::de::DeTable::parse_recoverable(&other);
+    if tree.get_ref().contains_key("site") {
+        return parse(&other, rules);
+    }
+    parse_with(&text(file)?, file, Some((&other, rules)))
+}
+
 /// The text of a site file, unchecked.
 pub fn text(file: &Path) -> Result<String, Vec<Complaint>> {
     let bytes = std::fs::read(file).map_err(|error| {
@@ -82,21 +93,37 @@ pub fn text(file: &Path) -> Result<String, Vec<Complaint>> {
 
 /// Checks a text as if it stood in `file`; relative paths are relative to the file's directory.
 pub fn parse(text: &str, file: &Path) -> Result<Loaded, Vec<Complaint>> {
-    if text.len() > MAX_FILE {
-        let what = format!("the file has {} bytes, {MAX_FILE} are allowed", text.len());
-        return Err(vec![first_line(file, what, "split the site, or remove what does not belong here")]);
+    parse_with(text, file, None)
+}
+
+/// The same with the rules of another text in place of its own.
+fn parse_with(text: &str, file: &Path, rules: Option<(&str, &Path)>) -> Result<Loaded, Vec<Complaint>> {
+    let rules = rules.unwrap_or(("", file));
+    for (text, file) in [(text, file), rules] {
+        if text.len() > MAX_FILE {
+            let what = format!("the file has {} bytes, {MAX_FILE} are allowed", text.len());
+            return Err(vec![first_line(file, what, "split the site, or remove what does not belong here")]);
+        }
     }
-    let book = Book::new(text, file);
-    let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
-    for error in &errors {
-        book.syntax(error);
-    }
-    let site = site::read(&book, tree.get_ref(), &directory(file));
-    let (complaints, warnings) = book.close();
+    let books = (Book::new(text, file), Book::new(rules.0, rules.1));
+    let trees = (tree(&books.0, text), tree(&books.1, rules.0));
+    let others = (rules.1 != file).then(|| table::Table::root(&books.1, trees.1.get_ref()));
+    let site = site::read(&books.0, trees.0.get_ref(), others, &directory(file));
+    let ((mut complaints, mut warnings), (of_rules, doubts)) = (books.0.close(), books.1.close());
+    complaints.extend(of_rules);
+    warnings.extend(doubts);
     match site {
         Some(site) if complaints.is_empty() => Ok(Loaded { site, warnings }),
         Some(_) | None => Err(complaints),
     }
+}
+
+fn tree<'t>(book: &Book<'_>, text: &'t str) -> toml::Spanned<toml::de::DeTable<'t>> {
+    let (tree, errors) = toml::de::DeTable::parse_recoverable(text);
+    for error in &errors {
+        book.syntax(error);
+    }
+    tree
 }
 
 /// Line and column of a key, as far as it is written: of `[site] id`, else of `[site]`, else of the beginning.

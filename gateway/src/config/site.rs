@@ -35,8 +35,13 @@ const MIN_MAX_SIZE: u64 = 16 << 20;
 const MAX_MAX_SIZE: u64 = 1 << 50;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8420);
 
-/// Walks the whole file; `None` where something that must be there is not.
-pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Option<Site> {
+/// Walks the whole file; `None` where something that must be there is not. The rules are those of `others`, where there are any.
+pub(super) fn read<'a>(
+    book: &'a Book<'a>,
+    tree: &'a DeTable<'a>,
+    others: Option<Table<'a>>,
+    directory: &Path,
+) -> Option<Site> {
     let file = Table::root(book, tree);
     let mut names = Names::default();
     let head = file.table("site", "[site]").and_then(head);
@@ -49,7 +54,16 @@ pub(super) fn read(book: &Book<'_>, tree: &DeTable<'_>, directory: &Path) -> Opt
     let id = head.as_ref().map_or("", |head| &head.id);
     let mqtt = mqtt::read(&file, &mut names, id, directory);
     let calendar = head.as_ref().map_or_else(Calendar::default, |head| head.calendar);
-    let rules = rule::read(&file, &mut names, calendar);
+    let rules = match others {
+        Some(others) => {
+            // They are known, and not looked at.
+            let _ = file.get("rule");
+            let rules = rule::read(&others, &mut names, calendar);
+            others.finish(&[]);
+            rules
+        }
+        None => rule::read(&file, &mut names, calendar),
+    };
     let alarms = alarms(file.table("alarms", "[alarms]"));
     let warning = warning::read(file.table("warning", "[warning]"), &rules);
     let Sinks { influx, uplinks, webhooks } = sink::read(&file, &mut names, id, directory);

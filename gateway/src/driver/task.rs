@@ -128,6 +128,16 @@ pub(super) enum Said {
     Mode(ModeChange),
 }
 
+impl Said {
+    /// The transition that it is, if it is one.
+    pub(super) fn step(self) -> Option<Transition> {
+        match self {
+            Self::Step(transition) => Some(transition),
+            Self::Mode(_) => None,
+        }
+    }
+}
+
 /// A person's doing, as it was told.
 #[derive(Debug)]
 pub(super) enum Told {

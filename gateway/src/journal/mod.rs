@@ -62,6 +62,7 @@ mod history;
 mod open;
 mod sinks;
 mod past;
+mod sweep;
 // Whole journals: whose, copied, put back.
 mod mark;
 mod manifest;
@@ -85,6 +86,7 @@ pub use mark::{own, owner};
 pub use past::Past;
 pub use restore::restore;
 pub use room::Room;
+pub use sweep::{Arrival, Part, Sweep};
 pub use tap::Tap;
 
 use alarm::AlarmLane;

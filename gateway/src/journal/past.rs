@@ -32,7 +32,7 @@ const ENTRIES: usize = 1000;
 #[derive(Debug)]
 pub struct Past {
     path: PathBuf,
-    telemetry: Connection,
+    pub(super) telemetry: Connection,
     alarm: Connection,
 }
 
@@ -117,7 +117,7 @@ impl Past {
         }
     }
 
-    fn told(&self, error: &rusqlite::Error) -> OpenError {
+    pub(super) fn told(&self, error: &rusqlite::Error) -> OpenError {
         for lane in [Lane::Alarm, Lane::Telemetry] {
             Suspicion::new(self.path.join(schema::file_name(lane))).met(error);
         }

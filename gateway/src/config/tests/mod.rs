@@ -512,3 +512,29 @@ fn who_counts_on_a_rule_in_shadow_is_told_and_the_trial_itself_is_not() {
     assert!(site.rules.iter().all(|rule| rule.shadow), "and what tells of the vote's bad voters");
     assert_eq!(warnings, [], "{}", show(&warnings));
 }
+
+#[test]
+fn rules_of_another_file_stand_in_place_of_the_sites_own() {
+    let folder = std::env::temp_dir().join(format!("gengfu-with-rules-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, text).expect("written");
+        file
+    };
+    let file = write("site.toml", EXAMPLE);
+    let rule = "\n[[rule]]\nid = \"mine\"\npoint = \"hydrant-main/pressure\"\nlow = { limit = 0.2, clear = 0.3 }\n";
+    let loaded = with_rules(&file, &write("rules.toml", rule)).expect("good rules");
+    assert_eq!(loaded.site.rules.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>(), ["mine"]);
+    let whole = with_rules(&file, &write("whole.toml", EXAMPLE)).expect("a good site").site;
+    assert_eq!(whole.rules, good(EXAMPLE).site.rules);
+    let wrong = write("wrong.toml", &format!("colour = 1\n{}", rule.replace("hydrant-main", "hydrant-mainn")));
+    let told = with_rules(&file, &wrong).expect_err("a point that is not there");
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    assert!(told.iter().all(|told| told.contains("wrong.toml:")), "{told:?}");
+    assert!(
+        told.iter().any(|told| told.contains("wrong.toml:5:")) && told.iter().any(|told| told.contains("colour")),
+        "{told:?}"
+    );
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

@@ -53,6 +53,23 @@ proptest! {
                 let mut sorted = all.clone();
                 sorted.sort_unstable();
                 assert_eq!(sorted, expected);
+                let mut sweep = Vec::new();
+                let whole = past.sweep(i64::MIN, i64::MAX).expect("what there is");
+                assert_eq!(whole.len(), expected.len() as u64);
+                whole.run(&past, &mut |part| {
+                    sweep.extend(part.arrivals);
+                    Ok(())
+                }).expect("swept");
+                assert!(sweep.is_sorted_by_key(|arrival| arrival.came), "in the order in which it came");
+                let of = |a: &crate::journal::Arrival| {
+                    (a.reading.point.0, a.reading.at.0, a.reading.value.to_bits(), a.reading.quality.code())
+                };
+                let mut swept: Vec<_> = sweep.iter().map(of).collect();
+                swept.sort_unstable();
+                let mut by_ms: Vec<_> =
+                    expected.iter().map(|(point, at, bits, quality)| (*point, at.div_euclid(1_000_000), *bits, *quality)).collect();
+                by_ms.sort_unstable();
+                assert_eq!(swept, by_ms);
                 let halves = [(i64::MIN, cut), (cut, i64::MAX)].map(|range| read(&mut past, &[2], range));
                 let whole: Vec<_> = all.iter().copied().filter(|(point, ..)| *point == 2).collect();
                 assert_eq!(halves.concat(), whole, "nothing falls between two ranges");
@@ -64,4 +81,35 @@ proptest! {
             assert_eq!(read(&mut Past::open(&to).expect("a backup"), &[0, 1, 2, 3], everywhere).len(), expected.len());
         });
     }
+}
+
+#[test]
+fn a_sweep_tells_what_was_given_up_and_what_is_damaged() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let dir = Dir::new();
+        let run = open(&dir);
+        run.point("a");
+        let mut end = 0;
+        for hour in 0..3 {
+            end =
+                run.commit((0..40).map(|n| reading(PointId(0), hour * HOUR + n * 1_000, n as f64)).collect()).await.seq;
+        }
+        let conn = schema::writer(&dir.0.join("telemetry.db")).expect("the file");
+        seal::all(&conn, end);
+        conn.execute("UPDATE chunk SET thinned = 7 WHERE id = 2", []).expect("thinned");
+        conn.execute("UPDATE chunk SET body = x'00' WHERE id = 3", []).expect("damaged");
+        let mut past = Past::open(&dir.0).expect("to be read");
+        let sweep = past.sweep(i64::MIN, 3 * HOUR).expect("what there is");
+        assert_eq!(sweep.extent(), Some((0, 3 * HOUR)));
+        let mut parts = Vec::new();
+        sweep
+            .run(&past, &mut |part| {
+                parts.push((part.arrivals.len(), part.thinned, part.lost));
+                Ok(())
+            })
+            .expect("swept");
+        assert_eq!(parts, [(40, 0, 0), (40, 7, 0), (0, 0, 1)]);
+        run.close();
+    });
 }

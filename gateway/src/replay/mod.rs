@@ -1,0 +1,191 @@
+//! Back-test: a site's rules over the past, on a clock that runs as fast as the machine. The readings come from the journal, also
+//! beside a running gateway, or from CSV files; the engine is the one that runs live, behind its own door. What may not happen
+//! here is a write, a look at the clock, or an output that differs from one run to the next.
+//!
+//! [`source`] hands out the past in the order in which it came, [`time`] says what the engine's clock would have shown,
+//! [`data`] what the past was worth, [`tally`] and [`warned`] count what the alarms did, [`compare`] holds two sets of rules
+//! against each other, [`report`] is all of it as data and [`words`] for people.
+
+mod csv;
+mod source;
+mod time;
+mod data;
+mod tally;
+mod warned;
+mod compare;
+mod report;
+mod words;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use gengfu_core::alarm::Transition;
+use gengfu_core::reading::PointId;
+use gengfu_core::time::Mono;
+
+use crate::app::points;
+use crate::catalog::Catalog;
+use crate::config::checked::{PointSpec, Site};
+use crate::driver::Rehearsal;
+use crate::journal::Part;
+use crate::source::own;
+use data::Data;
+use tally::Tally;
+use time::Line;
+
+pub use report::Report;
+pub use source::Past;
+pub use words::{Lang, text};
+
+/// Parts of the past that may wait for the rules.
+const AHEAD: usize = 2;
+/// So long before the time that is asked for the rules begin to run, at least, ms: what stands then is known to have stood before.
+const RUN_IN: i64 = 3_600_000;
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Asked {
+    pub site: Arc<Site>,
+    /// Other rules to be held against the site's own.
+    pub with: Option<Arc<Site>>,
+    /// UTC ms; `None`: from the first reading.
+    pub from: Option<i64>,
+    /// UTC ms, not included; `None`: to the last reading.
+    pub to: Option<i64>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub done: u64,
+    pub all: u64,
+    /// UTC ms, on the clock of the past.
+    pub at: i64,
+}
+
+/// Runs the rules over the past. `progress` is told after each part.
+pub fn run(asked: &Asked, past: Past, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Report, String> {
+    let catalog = past.catalog()?;
+    let sites: Vec<&Arc<Site>> = std::iter::once(&asked.site).chain(&asked.with).collect();
+    let described: Vec<Vec<(PointId, PointSpec)>> = sites.iter().map(|site| points_of(site, &catalog)).collect();
+    let lead =
+        described.iter().zip(&sites).map(|(points, site)| lead_ms(site, &catalog, points)).fold(RUN_IN, i64::max);
+    let begin = asked.from.map_or(i64::MIN, |from| from.saturating_sub(lead));
+    let stretch = past.stretch(begin, asked.to.unwrap_or(i64::MAX))?;
+    let Some((first, end)) = stretch.extent() else {
+        return Err("there is no reading in that time; give another with --from and --to".to_owned());
+    };
+    let first = first.max(begin);
+    let off = stretch.off(first)?;
+    let mut data = Data::new(&catalog, asked.from.unwrap_or(first), &described, off.clone());
+    let all = stretch.len();
+    let runs = sites.iter().zip(described).map(|(site, points)| {
+        let heard: Vec<_> = points.into_iter().filter(|(id, _)| stretch.holds(*id)).collect();
+        Run::new(site, &catalog, &heard, Line::new(first, off.clone()), asked.from.unwrap_or(first))
+    });
+    let mut runs: Vec<Run> = runs.collect();
+    let tail = asked.to.unwrap_or(end);
+    std::thread::scope(|scope| {
+        let (ends, doors): (Vec<_>, Vec<_>) = runs.iter().map(|_| sync_channel(AHEAD)).unzip::<_, _, Vec<_>, Vec<_>>();
+        for (run, parts) in runs.iter_mut().zip(doors) {
+            scope.spawn(move || run.listen(&parts));
+        }
+        read(stretch, &ends, &mut data, &mut |done, at| progress(Progress { done, all, at }))
+    })?;
+    data.close();
+    let last = data.last().min(tail);
+    let mut done = runs.into_iter().map(|run| run.finish(last));
+    let old = done.next().ok_or("there are no rules to run")?;
+    Ok(Report::new(asked, data, &old, done.next().as_ref()))
+}
+
+/// Hands each part to all runs.
+fn read(
+    stretch: source::Stretch,
+    runs: &[SyncSender<Arc<Part>>],
+    data: &mut Data,
+    told: &mut dyn FnMut(u64, i64),
+) -> Result<(), String> {
+    let mut done = 0;
+    stretch.run(&mut |part| {
+        data.take(&part);
+        done += part.arrivals.len() as u64;
+        if let Some(last) = part.arrivals.last() {
+            told(done, last.came);
+        }
+        let part = Arc::new(part);
+        for run in runs {
+            run.send(part.clone()).map_err(|_| "the rules have stopped before the readings did".to_owned())?;
+        }
+        Ok(())
+    })
+}
+
+/// The points of a site that are not the gateway's own.
+fn points_of(site: &Site, catalog: &Catalog) -> Vec<(PointId, PointSpec)> {
+    let listed = points::list(site, catalog, &[]).into_iter().filter(|(meta, _)| meta.device != own::DEVICE);
+    points::by_index(listed.map(|(meta, spec)| (catalog.add(meta), spec)).collect())
+}
+
+/// How long before the time that is asked for the detectors must begin to look.
+fn lead_ms(site: &Arc<Site>, catalog: &Catalog, points: &[(PointId, PointSpec)]) -> i64 {
+    let rules = Rehearsal::new(site, catalog, points, Line::new(0, Vec::new()).at(0));
+    i64::try_from(rules.memory_ms()).unwrap_or(i64::MAX)
+}
+
+/// One set of rules on its way through the past.
+struct Run {
+    rules: Rehearsal,
+    line: Line,
+    /// By index of the point, whether a rule is on it.
+    watched: Vec<bool>,
+    tally: Tally,
+    told: Vec<Transition>,
+}
+
+impl Run {
+    fn new(site: &Arc<Site>, catalog: &Catalog, points: &[(PointId, PointSpec)], line: Line, from: i64) -> Self {
+        let start = line.start();
+        let rules = Rehearsal::new(site, catalog, points, start);
+        let mut watched = vec![false; catalog.len()];
+        for watch in rules.watches() {
+            if let Some(place) = watched.get_mut(watch.id.0 as usize) {
+                *place = true;
+            }
+        }
+        let tally = Tally::new(rules.watches().to_vec(), site, start, from);
+        Self { rules, line, watched, tally, told: Vec::new() }
+    }
+
+    fn listen(&mut self, parts: &Receiver<Arc<Part>>) {
+        while let Ok(part) = parts.recv() {
+            let Self { rules, line, watched, .. } = self;
+            let wanted = part
+                .arrivals
+                .iter()
+                .filter(|arrival| watched.get(arrival.reading.point.0 as usize).copied().unwrap_or(false));
+            rules.hear(wanted.map(|a| (a.reading, a.delivery, line.at(a.came))), &mut self.told);
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        for step in self.told.drain(..) {
+            self.tally.take(&step);
+        }
+    }
+
+    /// What is due up to the end, which is then the present.
+    fn finish(mut self, end: i64) -> Tally {
+        let now = self.line.at(end);
+        self.rules.pass(now, &mut self.told);
+        self.count();
+        self.tally.close(now);
+        self.tally
+    }
+}
+
+/// What a clock shows that has not moved, for times before the beginning.
+const BEGIN: Mono = Mono(1 << 40);
