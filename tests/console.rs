@@ -99,6 +99,8 @@ fn the_description_lists_every_address() {
         "modes/{area}/begin",
         "modes/{area}/end",
         "events",
+        "learned",
+        "learned/forget",
         "performance",
         "warning",
         "warning/release",
