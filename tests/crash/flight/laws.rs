@@ -15,7 +15,6 @@ use crate::crash::table::{MODES, SHELVES, TIMERS};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     ShelfEnds,
-    OneShotEnds,
     ServiceBegins,
     ModeEnds,
     TestIsReal,
@@ -176,9 +175,8 @@ impl Laws {
         self.veil(Kind::ServiceBegins, words, was_out, out, alarm);
         match alarm.event.as_str() {
             "return" if alarm.shelved.as_ref().is_some_and(|veil| veil.one_shot) => {
-                self.owe(Kind::OneShotEnds, &target, SHELVES, alarm.detected, alarm.detected);
+                self.wrong(SHELVES, alarm.detected, format!("{target}: returned, and its one shot lies on it still"));
             }
-            "unshelve" => self.happens(Kind::OneShotEnds, &target, alarm.detected),
             "raise" if alarm.rule.starts_with("delayed-") => {
                 let (since, on) = (alarm.since, ON.as_millis() as i64);
                 self.judge(TIMERS, since, since + on, alarm.detected, &target);
@@ -211,8 +209,8 @@ impl Laws {
             (Some(was), Some(is)) if was == is => {}
             (Some(was), Some(is)) => self.wrong(SHELVES, at, format!("{target}: {was:?} became {is:?} by {event}")),
             (Some(was), None) => {
-                let shot = was.one_shot && self.owed.contains_key(&(Kind::OneShotEnds, target.to_owned()));
-                if event != goes {
+                let shot = was.one_shot && event == "return";
+                if event != goes && !shot {
                     self.wrong(SHELVES, at, format!("{target}: {was:?} gone by {event}"));
                 }
                 if shot || alarm.by.as_deref() != Some("timer") {
