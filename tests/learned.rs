@@ -74,14 +74,14 @@ fn what_was_learned_goes_on_over_a_stop_and_a_kill_and_is_forgotten_by_a_person_
         let text = format!("{:.4}", believed[key].as_f64().unwrap());
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
-    let usual = format!("usual {} ± {}", short("usual"), short("sigma"));
-    assert!(shown.contains(&format!("STANDS  {usual}")), "{shown}");
+    let shown_usual = format!("usual {} ± {}", short("usual"), short("sigma"));
+    assert!(shown.contains(&format!("STANDS  {shown_usual}")), "{shown}");
     let asked = ["learn-again", RULE, POINT, "--by", "guard", "--reason", "sensor replaced", "-c", site];
     let wrong = run(&["learn-again", RULE, "d0/n", "--by", "guard", "--reason", "r", "-c", site], dir.path());
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
     let done = run(&asked, dir.path());
     let told = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success() && told.contains(&format!("until now it believed: {usual}")), "{done:?}");
+    assert!(done.status.success() && told.contains(&format!("until now it believed: {shown_usual}")), "{done:?}");
     assert_eq!(gateway.alarms(RULE)[0]["id"], alarm["id"], "what stands goes on standing");
     gateway.kill9();
     gateway.restart();

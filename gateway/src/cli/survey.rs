@@ -307,15 +307,7 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
                 if frozen.within > 0.0 { format!(" by more than {}{unit}", frozen.within) } else { String::new() };
             vec![format!("does not move{within}{}", lasting(frozen.for_ms))]
         }
-        Params::Count(count) => {
-            let what = match count.what {
-                count::What::Starts => "starts",
-                count::What::Changes => "changes",
-                count::What::Growth => "more",
-            };
-            let clear = (count.clear < count.limit).then_some(count.clear);
-            vec![format!("{} {what} within {}{}", count.limit, show_ms(count.window_ms), clearing(clear, 0))]
-        }
+        Params::Count(count) => vec![so_often(count)],
         Params::Dwell(dwell) => {
             let open = if dwell.open_hours.is_some() { " in opening hours" } else { "" };
             vec![format!("is {}{}{open}", dwell.is, lasting(dwell.hold_ms))]
@@ -335,6 +327,16 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
         Params::Habit(habit) => vec![format!("does what it never did, surprise {}", habit.threshold)],
         Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
     }
+}
+
+fn so_often(count: &count::Params) -> String {
+    let what = match count.what {
+        count::What::Starts => "starts",
+        count::What::Changes => "changes",
+        count::What::Growth => "more",
+    };
+    let clear = (count.clear < count.limit).then_some(count.clear);
+    format!("{} {what} within {}{}", count.limit, show_ms(count.window_ms), clearing(clear, 0))
 }
 
 fn level_condition(side: limit::Side, level: &limit::Level, unit: &str) -> String {

@@ -2,13 +2,13 @@
 
 use gengfu_core::alarm::Transition;
 use gengfu_core::detect::limit::Side;
-use gengfu_core::detect::{Params, count, vote};
+use gengfu_core::detect::{Params, band, count, dwell, frozen, vote};
+use gengfu_core::quality::Quality;
 
 use crate::config::checked::PointLabel;
 use crate::flow::{self, Text};
 
 /// What the detector found, without the point's name.
-#[expect(clippy::too_many_lines, reason = "a table: a sentence a kind")]
 pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
     let why = &transition.explanation;
     let (value, limit) = (shown.of(why.value), shown.of(why.limit));
@@ -27,31 +27,9 @@ pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) 
             (format!("状态 {}，应为 {}", value.zh, limit.zh), format!("state {} instead of {}", value.en, limit.en))
         }
         Params::Digital(_) => (format!("状态 {}", value.zh), format!("state {}", value.en)),
-        Params::Trend(_) => {
-            let (zh_left, en_left) = left(why.time_to_limit.unwrap_or(0));
-            (
-                format!("现值 {}，预计{zh_left}后达到限值 {}", value.zh, limit.zh),
-                format!("{}, the limit of {} in {en_left} at this rate", value.en, limit.en),
-            )
-        }
-        Params::Vote(p) => {
-            let (n, of) = (short(why.value.unwrap_or(0.0)), p.of);
-            match p.watch {
-                vote::Watch::Danger => (
-                    format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
-                    format!("{n} of {of} voters call it, {} are needed", p.need),
-                ),
-                vote::Watch::Health { .. } => (
-                    format!("表决降级：仅 {n}/{of} 个成员有效"),
-                    format!("the vote is degraded: {n} of {of} voters can vote"),
-                ),
-            }
-        }
-        Params::Band(p) => {
-            let high = why.limit.is_some_and(|line| p.low.line(transition.level) != Some(line));
-            let (zh, en) = if high { ("上限", "above the band: limit") } else { ("下限", "below the band: limit") };
-            (format!("{}，超出范围（{zh} {}）", value.zh, limit.zh), format!("{}, {en} {}", value.en, limit.en))
-        }
+        Params::Trend(_) => approaching(why.time_to_limit, &value, &limit),
+        Params::Vote(p) => ballot(p, why.value),
+        Params::Band(p) => beside(p, transition.level, why.limit, shown, &value),
         Params::Rate(_) => {
             let (rate, line) = (shown.hourly(why.value), shown.hourly(why.limit));
             (
@@ -59,37 +37,9 @@ pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) 
                 format!("changes by {} an hour, {} is the limit", rate.en, line.en),
             )
         }
-        Params::Frozen(p) => {
-            let (zh, en) = lasting(p.for_ms);
-            (
-                format!("数值停滞在 {} 已超过{zh}", value.zh),
-                format!("has not moved from {} for more than {en}", value.en),
-            )
-        }
-        Params::Count(p) => {
-            let (n, line, (zh, en)) = (short(why.value.unwrap_or(0.0)), short(p.limit), lasting(p.window_ms));
-            match p.what {
-                count::What::Starts => {
-                    (format!("{zh}内启动 {n} 次（限 {line}）"), format!("{n} starts within {en}, {line} is the limit"))
-                }
-                count::What::Changes => {
-                    (format!("{zh}内变化 {n} 次（限 {line}）"), format!("{n} changes within {en}, {line} is the limit"))
-                }
-                count::What::Growth => {
-                    (format!("{zh}内增加 {n}（限 {line}）"), format!("grew by {n} within {en}, {line} is the limit"))
-                }
-            }
-        }
-        Params::Dwell(p) => {
-            let (zh, en) = lasting(p.hold_ms);
-            let state = shown.of(Some(p.is));
-            let state = if shown.has_word(Some(p.is)) {
-                state
-            } else {
-                Text { zh: format!("状态 {}", state.zh), en: format!("state {}", state.en) }
-            };
-            (format!("{}，已持续超过{zh}", state.zh), format!("{} for more than {en}", state.en))
-        }
+        Params::Frozen(p) => stuck(p, &value),
+        Params::Count(p) => often(p, why.value),
+        Params::Dwell(p) => held(p, shown),
         Params::Accumulated(p) => {
             let (sum, line, (zh, en)) = (shown.summed(why.value), shown.summed(why.limit), lasting(p.window_ms));
             (
@@ -97,13 +47,7 @@ pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) 
                 format!("{} within {en}, {} is the limit", sum.en, line.en),
             )
         }
-        Params::Rhythm(_) => match why.usual {
-            Some(usual) => {
-                let (zh, en) = lasting(usual as u64);
-                (format!("启动节律异常（平常每{zh}一次）"), format!("starts out of rhythm, usually one every {en}"))
-            }
-            None => ("启动节律异常".to_owned(), "starts out of rhythm".to_owned()),
-        },
+        Params::Rhythm(_) => uneven(why.usual),
         Params::Drift(_) => {
             let usual = shown.of(why.usual);
             (
@@ -118,13 +62,7 @@ pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) 
                 format!("unlike anything before: {} where {} was expected", value.en, usual.en),
             )
         }
-        Params::Absent(_) => match why.quality.reason().filter(|_| !why.quality.has_value()) {
-            Some(reason) => {
-                let Text { zh, en } = flow::reason(reason);
-                (format!("失去数据（{zh}）"), format!("no data ({en})"))
-            }
-            None => ("失去数据（长时间未上报）".to_owned(), "no data (nothing heard for too long)".to_owned()),
-        },
+        Params::Absent(_) => lost(why.quality),
     };
     // An alarm keeps the highest level it had, with its priority, though a lower one stands now: both are said.
     let Params::Limit(limit) = params else { return Text { zh, en } };
@@ -136,6 +74,93 @@ pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) 
     Text {
         zh: format!("{zh}；曾达到 {}，保持该级别", highest.zh),
         en: format!("{en}; it had reached {} and keeps that level", highest.en),
+    }
+}
+
+/// The limit is near.
+fn approaching(in_ms: Option<u64>, value: &Text, limit: &Text) -> (String, String) {
+    let (zh_left, en_left) = left(in_ms.unwrap_or(0));
+    (
+        format!("现值 {}，预计{zh_left}后达到限值 {}", value.zh, limit.zh),
+        format!("{}, the limit of {} in {en_left} at this rate", value.en, limit.en),
+    )
+}
+
+/// So many of several.
+fn ballot(p: &vote::Params, votes: Option<f64>) -> (String, String) {
+    let (n, of) = (short(votes.unwrap_or(0.0)), p.of);
+    match p.watch {
+        vote::Watch::Danger => (
+            format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
+            format!("{n} of {of} voters call it, {} are needed", p.need),
+        ),
+        vote::Watch::Health { .. } => {
+            (format!("表决降级：仅 {n}/{of} 个成员有效"), format!("the vote is degraded: {n} of {of} voters can vote"))
+        }
+    }
+}
+
+/// Beyond one of two lines.
+fn beside(p: &band::Params, level: u8, line: Option<f64>, shown: &Shown<'_>, value: &Text) -> (String, String) {
+    let limit = shown.of(line);
+    let high = line.is_some_and(|line| p.low.line(level) != Some(line));
+    let (zh, en) = if high { ("上限", "above the band: limit") } else { ("下限", "below the band: limit") };
+    (format!("{}，超出范围（{zh} {}）", value.zh, limit.zh), format!("{}, {en} {}", value.en, limit.en))
+}
+
+/// It does not move.
+fn stuck(p: &frozen::Params, value: &Text) -> (String, String) {
+    let (zh, en) = lasting(p.for_ms);
+    (format!("数值停滞在 {} 已超过{zh}", value.zh), format!("has not moved from {} for more than {en}", value.en))
+}
+
+/// Too often.
+fn often(p: &count::Params, times: Option<f64>) -> (String, String) {
+    let (n, line, (zh, en)) = (short(times.unwrap_or(0.0)), short(p.limit), lasting(p.window_ms));
+    match p.what {
+        count::What::Starts => {
+            (format!("{zh}内启动 {n} 次（限 {line}）"), format!("{n} starts within {en}, {line} is the limit"))
+        }
+        count::What::Changes => {
+            (format!("{zh}内变化 {n} 次（限 {line}）"), format!("{n} changes within {en}, {line} is the limit"))
+        }
+        count::What::Growth => {
+            (format!("{zh}内增加 {n}（限 {line}）"), format!("grew by {n} within {en}, {line} is the limit"))
+        }
+    }
+}
+
+/// Held for too long.
+fn held(p: &dwell::Params, shown: &Shown<'_>) -> (String, String) {
+    let (zh, en) = lasting(p.hold_ms);
+    let state = shown.of(Some(p.is));
+    let state = if shown.has_word(Some(p.is)) {
+        state
+    } else {
+        Text { zh: format!("状态 {}", state.zh), en: format!("state {}", state.en) }
+    };
+    (format!("{}，已持续超过{zh}", state.zh), format!("{} for more than {en}", state.en))
+}
+
+/// Starts too soon, or none.
+fn uneven(usual_ms: Option<f64>) -> (String, String) {
+    match usual_ms {
+        Some(usual) => {
+            let (zh, en) = lasting(usual as u64);
+            (format!("启动节律异常（平常每{zh}一次）"), format!("starts out of rhythm, usually one every {en}"))
+        }
+        None => ("启动节律异常".to_owned(), "starts out of rhythm".to_owned()),
+    }
+}
+
+/// No value, and why.
+fn lost(quality: Quality) -> (String, String) {
+    match quality.reason().filter(|_| !quality.has_value()) {
+        Some(reason) => {
+            let Text { zh, en } = flow::reason(reason);
+            (format!("失去数据（{zh}）"), format!("no data ({en})"))
+        }
+        None => ("失去数据（长时间未上报）".to_owned(), "no data (nothing heard for too long)".to_owned()),
     }
 }
 

@@ -55,7 +55,6 @@ const fn scope(scope: Scope) -> &'static str {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table: an object a kind")]
 fn detector(params: &Params) -> Value {
     match *params {
         Params::Limit(limit::Params { side, first, second }) => {
@@ -70,21 +69,7 @@ fn detector(params: &Params) -> Value {
         Params::Trend(trend::Params { limit, side, within_ms, window_ms }) => {
             json!({ "kind": "trend", "limit": limit, "side": side_word(side), "within_ms": within_ms, "window_ms": window_ms })
         }
-        Params::Vote(vote::Params { need, of, within_ms, degraded, watch, .. }) => {
-            let (kind, after_ms) = match watch {
-                vote::Watch::Danger => ("vote", None),
-                vote::Watch::Health { after_ms } => ("vote-health", Some(after_ms)),
-            };
-            let degraded = match degraded {
-                vote::Degraded::Hold => "hold",
-                vote::Degraded::Fewer => "fewer",
-                vote::Degraded::Trip => "trip",
-            };
-            json!({
-                "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded,
-                "after_ms": after_ms,
-            })
-        }
+        Params::Vote(p) => vote(p),
         Params::Band(band::Params { low, high }) => {
             let side = |p: limit::Params| json!({ "limit": p.first.limit, "clear": p.first.clear });
             let (on_ms, off_ms) = (low.first.on_ms, low.first.off_ms);
@@ -130,4 +115,21 @@ fn detector(params: &Params) -> Value {
             json!({ "kind": "absent", "bad_ms": bad_ms, "silent_ms": silent_ms })
         }
     }
+}
+
+fn vote(p: vote::Params) -> Value {
+    let vote::Params { need, of, within_ms, degraded, watch, .. } = p;
+    let (kind, after_ms) = match watch {
+        vote::Watch::Danger => ("vote", None),
+        vote::Watch::Health { after_ms } => ("vote-health", Some(after_ms)),
+    };
+    let degraded = match degraded {
+        vote::Degraded::Hold => "hold",
+        vote::Degraded::Fewer => "fewer",
+        vote::Degraded::Trip => "trip",
+    };
+    json!({
+        "kind": kind, "need": need, "of": of, "within_ms": within_ms, "degraded": degraded,
+        "after_ms": after_ms,
+    })
 }
