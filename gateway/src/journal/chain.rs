@@ -135,13 +135,22 @@ pub(super) fn rerun(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The standing alarms with the seq of their last transition, in its order; `None` if a row can't be read, and then
-/// [`fold`] helps.
+/// The standing alarms with the seq of their last transition, in its order; `None` if a row can't be read or is not what
+/// its entry says, and then [`fold`] helps. The row has no checksum: the entry's is its own.
 pub(super) fn standing(conn: &Connection) -> rusqlite::Result<Option<Vec<(Seq, AlarmEvent)>>> {
-    let mut rows = conn.prepare("SELECT seq, body FROM standing ORDER BY seq")?;
+    let mut rows = conn.prepare(
+        "SELECT s.seq, s.rule, s.device, s.point, s.body, e.body FROM standing s LEFT JOIN entry e ON e.seq = s.seq
+         ORDER BY s.seq",
+    )?;
     let events = rows.query_map([], |row| {
-        let (seq, event) = (row.get(0)?, serde_json::from_slice(text(row, 1)?).ok());
-        Ok(event.map(|event| (seq, event)))
+        let Ok(event) = serde_json::from_slice::<AlarmEvent>(text(row, 4)?) else { return Ok(None) };
+        let key = [event.rule.as_bytes(), event.device.as_bytes(), event.point.as_bytes()];
+        // An entry that is gone has been told as missing; one that is there has the last word.
+        let entry = row.get_ref(5)?.as_bytes_or_null()?;
+        let is_said =
+            entry.is_none_or(|body| matches!(serde_json::from_slice(body), Ok(Entry::Alarm(said)) if said == event));
+        let is_sound = is_said && key == [text(row, 1)?, text(row, 2)?, text(row, 3)?];
+        Ok(is_sound.then_some((row.get(0)?, event)))
     })?;
     events.collect()
 }

@@ -381,7 +381,8 @@ pub(super) fn unsound(conn: &Connection, lane: Lane) -> rusqlite::Result<Option<
             }
         }
     }
-    Ok(None)
+    let stands = lane == Lane::Telemetry || chain::standing(conn)?.is_some();
+    Ok((!stands).then(|| "a standing alarm is not what its entry says".to_owned()))
 }
 
 /// How far the copying came.

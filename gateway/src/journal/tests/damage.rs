@@ -234,6 +234,29 @@ async fn an_entry_that_is_not_what_was_written_is_told_with_its_time() {
     run.close();
 }
 
+/// Not even where it still reads like an alarm: an alarm that nobody has seen does not become one that was.
+#[tokio::test]
+async fn a_standing_alarm_that_is_not_its_entry_is_made_anew_and_told() {
+    for change in [
+        "body = replace(body, 'unacknowledged', 'acknowledged')",
+        "body = substr(body, 1, 40)",
+        "seq = seq - 1",
+        "rule = 'other'",
+    ] {
+        let dir = Dir::new();
+        let run = open(&dir);
+        run.record(alarm("fire", 1, "unacknowledged")).await;
+        run.record(alarm("gas", 2, "unacknowledged")).await;
+        run.close();
+        self::change(&dir, "alarm.db", &format!("UPDATE standing SET {change} WHERE rule = 'gas'"));
+        let run = open(&dir);
+        assert_eq!(run.cause, StartCause::Repair, "{change}");
+        let stand: Vec<_> = run.standing.iter().map(|event| (event.rule.as_str(), event.state.as_str())).collect();
+        assert_eq!(stand, [("fire", "unacknowledged"), ("gas", "unacknowledged")], "{change}");
+        run.close();
+    }
+}
+
 #[tokio::test]
 async fn where_nothing_could_be_saved_all_since_the_beginning_may_be_missing() {
     let dir = template(true).await;
