@@ -135,35 +135,62 @@ pub(super) fn rerun(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The standing alarms with the seq of their last transition, in its order; `None` if a row can't be read or is not what
-/// its entry says, and then [`fold`] helps. The row has no checksum: the entry's is its own.
-pub(super) fn standing(conn: &Connection) -> rusqlite::Result<Option<Vec<(Seq, AlarmEvent)>>> {
+/// What a row of the standing alarms is worth. It has no checksum of its own.
+enum Stand {
+    /// Its entry says the same.
+    Said(Seq, AlarmEvent),
+    /// Its entry is gone, which was told; the row is all that is known.
+    Left(Seq, AlarmEvent),
+    /// It reads like no alarm, or like another than its entry.
+    Unsound,
+}
+
+fn stands(conn: &Connection) -> rusqlite::Result<Vec<Stand>> {
     let mut rows = conn.prepare(
         "SELECT s.seq, s.rule, s.device, s.point, s.body, e.body FROM standing s LEFT JOIN entry e ON e.seq = s.seq
          ORDER BY s.seq",
     )?;
-    let events = rows.query_map([], |row| {
-        let Ok(event) = serde_json::from_slice::<AlarmEvent>(text(row, 4)?) else { return Ok(None) };
-        let key = [event.rule.as_bytes(), event.device.as_bytes(), event.point.as_bytes()];
-        // An entry that is gone has been told as missing; one that is there has the last word.
-        let entry = row.get_ref(5)?.as_bytes_or_null()?;
-        let is_said =
-            entry.is_none_or(|body| matches!(serde_json::from_slice(body), Ok(Entry::Alarm(said)) if said == event));
-        let is_sound = is_said && key == [text(row, 1)?, text(row, 2)?, text(row, 3)?];
-        Ok(is_sound.then_some((row.get(0)?, event)))
+    let stands = rows.query_map([], |row| {
+        let (seq, key) = (row.get(0)?, [text(row, 1)?, text(row, 2)?, text(row, 3)?]);
+        let Ok(event) = serde_json::from_slice::<AlarmEvent>(text(row, 4)?) else { return Ok(Stand::Unsound) };
+        if key != [event.rule.as_bytes(), event.device.as_bytes(), event.point.as_bytes()] {
+            return Ok(Stand::Unsound);
+        }
+        let Some(entry) = row.get_ref(5)?.as_bytes_or_null()? else { return Ok(Stand::Left(seq, event)) };
+        let is_said = matches!(serde_json::from_slice(entry), Ok(Entry::Alarm(said)) if said == event);
+        Ok(if is_said { Stand::Said(seq, event) } else { Stand::Unsound })
     })?;
-    events.collect()
+    stands.collect()
 }
 
-/// The standing alarms made anew from every entry that can be read.
+/// The standing alarms with the seq of their last transition, in its order; `None` if a row is not what was written, and
+/// then [`fold`] helps.
+pub(super) fn standing(conn: &Connection) -> rusqlite::Result<Option<Vec<(Seq, AlarmEvent)>>> {
+    let standing = stands(conn)?.into_iter().map(|stand| match stand {
+        Stand::Said(seq, event) | Stand::Left(seq, event) => Some((seq, event)),
+        Stand::Unsound => None,
+    });
+    Ok(standing.collect())
+}
+
+/// The standing alarms made anew from every entry that can be read, and from the rows whose entry is gone: an alarm does not
+/// end because the record of its beginning was lost.
 pub(super) fn fold(conn: &Connection) -> rusqlite::Result<Vec<(Seq, AlarmEvent)>> {
-    let mut standing = BTreeMap::new();
+    let key = |event: &AlarmEvent| (event.rule.clone(), event.device.clone(), event.point.clone());
+    let left = stands(conn)?.into_iter().filter_map(|stand| match stand {
+        Stand::Left(seq, event) => Some((key(&event), (seq, event))),
+        Stand::Said(..) | Stand::Unsound => None,
+    });
+    let mut standing: BTreeMap<_, (Seq, AlarmEvent)> = left.collect();
     let mut rows = conn.prepare("SELECT seq, body FROM entry WHERE kind = 'alarm' ORDER BY seq")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let seq = row.get(0)?;
         let Ok(Entry::Alarm(event)) = serde_json::from_slice(text(row, 1)?) else { continue };
-        let key = (event.rule.clone(), event.device.clone(), event.point.clone());
+        let key = key(&event);
+        if standing.get(&key).is_some_and(|(later, _)| *later > seq) {
+            continue;
+        }
         if event.state == "normal" {
             standing.remove(&key);
         } else {

@@ -219,10 +219,10 @@ async fn the_standing_alarms_are_the_fold_of_the_lane() {
     conn.execute("UPDATE entry SET body = replace(body, 'pressure is low', 'all is well') WHERE seq = 3", [])
         .expect("forged");
     drop(conn);
-    // what was changed is not believed, and the chain says where it is missing
+    // what was changed is not believed, and the chain says where it is missing; the alarm goes on as it stood, with its number
     let run = open(&dir);
     assert_eq!(run.cause, StartCause::Repair);
-    assert_eq!(run.standing, [event("low", 1, "unacknowledged")]);
+    assert_eq!(run.standing, fold);
     assert_eq!(run.journal.verify_chain().await.expect("a walk").broken_at, Some(4));
     let newest = run.journal.entries(Some(6), 3).await.expect("entries");
     assert_eq!(newest.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [5, 4, 2]);

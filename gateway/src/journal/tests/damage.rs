@@ -257,6 +257,58 @@ async fn a_standing_alarm_that_is_not_its_entry_is_made_anew_and_told() {
     }
 }
 
+/// It would not come again by itself: its condition may be over, and nobody has seen it.
+#[tokio::test]
+async fn an_alarm_whose_entry_is_lost_stands_until_its_end_is_known() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    for (rule, number, state) in [
+        ("fire", 1, "unacknowledged"),
+        ("gas", 1, "unacknowledged"),
+        ("smoke", 1, "unacknowledged"),
+        ("gas", 2, "normal"),
+    ] {
+        run.record(alarm(rule, number, state)).await;
+    }
+    run.close();
+    change(&dir, "alarm.db", "UPDATE entry SET body = '{' WHERE seq = 2");
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::Repair);
+    let stand = |run: &Run| run.standing.iter().map(|event| event.rule.clone()).collect::<Vec<_>>();
+    assert_eq!(stand(&run), ["fire", "smoke"]);
+    run.record(alarm("fire", 2, "normal")).await;
+    run.close();
+    assert_eq!(stand(&open(&dir)), ["smoke"]);
+}
+
+#[tokio::test]
+async fn of_a_big_file_the_newest_is_saved_and_the_rest_is_told() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let (point, begin) = (run.point("a"), Clock::start().wall().0);
+    // no two alike, so that they take their room
+    let value = |n: i64| ((n + 1) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as f64 / 3.0;
+    for from in (0..2_400_000).step_by(50_000) {
+        run.commit((from..from + 50_000).map(|n| reading(point, begin, value(n))).collect()).await;
+    }
+    run.close();
+    change(&dir, "telemetry.db", "UPDATE batch SET body = x'00' WHERE first_seq = (SELECT max(first_seq) FROM batch)");
+    fs::write(suspicion::suspect_path(&dir.0.join("telemetry.db")), "").expect("marked");
+    let run = open(&dir);
+    assert_eq!(run.cause, StartCause::Repair);
+    let kept = run.all().await;
+    let (first, last) = (kept[0], kept[kept.len() - 1]);
+    assert!((1_000_000..2_300_000).contains(&kept.len()), "{}", kept.len());
+    assert_eq!(last.seq - first.seq + 1, kept.len() as u64, "nothing between is missing");
+    assert!(last.seq > 2_390_000, "{} is not the newest that was whole", last.seq);
+    let told = gaps(&run, "telemetry was repaired").await;
+    let older = told.iter().find(|gap| gap.2 == first.seq - 1).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(older.0 <= begin && older.1 * 1_000_000 >= first.at_ns - 1_000_000, "{told:?}");
+    let balance = run.balance(STORE, Lane::Telemetry);
+    assert_eq!(balance.pending, kept.len() as u64, "what is only in the old file is not owed");
+    run.close();
+}
+
 #[tokio::test]
 async fn where_nothing_could_be_saved_all_since_the_beginning_may_be_missing() {
     let dir = template(true).await;
