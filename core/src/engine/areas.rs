@@ -99,13 +99,13 @@ impl Engine<'_> {
         self.find_mode_due();
     }
 
-    /// Ends the modes whose time is over at `due`.
+    /// Ends the modes whose time was over at `due`; that comes out at `now`.
     #[inline(never)]
     pub(super) fn expire_modes(&mut self, due: Mono, now: Now, sink: &mut impl Sink) {
         for index in (0..=u16::MAX).take(self.tables.areas.len()) {
             let mode = self.tables.areas.get(usize::from(index)).and_then(Area::mode);
             if let Some(mode) = mode.filter(|mode| mode.until <= due) {
-                self.over(index, mode, Change::Expired, now.at(due), sink);
+                self.over(index, mode, Change::Expired, now, sink);
             }
         }
     }

@@ -132,13 +132,15 @@ impl<'t> Engine<'t> {
     }
 
     fn advance(&mut self, now: Now, sink: &mut impl Sink) -> Now {
-        let now = self.onward(now);
+        let (mut then, now) = (self.tables.pulse.mono, self.onward(now));
         self.tables.pulse.mono = now.mono;
         while let Some(due) = self.next_deadline().filter(|due| *due <= now.mono) {
+            // What was overdue at a start comes after what the start said.
+            then = then.max(due);
             if self.tables.pulse.mode_due == Some(due) {
-                self.expire_modes(due, now, sink);
+                self.expire_modes(due, now.at(then), sink);
             } else {
-                self.serve(due, now.at(due), sink);
+                self.serve(due, now.at(then), sink);
             }
         }
         now

@@ -77,6 +77,7 @@ pub(super) fn read(lane: &[Entry], turns: &[Turn]) -> Laws {
     for entry in lane {
         match entry {
             Entry::Start { at, .. } => {
+                ballots.count(&mut laws);
                 laws.started = *at;
                 laws.carried.extend(ballots.cast_at(*at).map(|()| *at));
             }

@@ -80,7 +80,11 @@ struct Ballot {
 }
 
 /// All of them.
-pub(super) struct Ballots(Vec<Ballot>);
+pub(super) struct Ballots {
+    ballots: Vec<Ballot>,
+    /// Steps of one moment: a start finds what stands at once and tells it in no order, but a vote is cast by its voters.
+    moment: Vec<AlarmEvent>,
+}
 
 impl Ballots {
     pub(super) fn new(turns: &[Turn]) -> Self {
@@ -93,21 +97,33 @@ impl Ballots {
             turns: turns.iter().filter(|turn| names.contains(&&*turn.rule)).cloned().collect(),
             stands: false,
         };
-        Self(TABLE.iter().map(ballot).collect())
+        Self { ballots: TABLE.iter().map(ballot).collect(), moment: Vec::new() }
     }
 
     pub(super) fn take(&mut self, alarm: &AlarmEvent, laws: &mut Laws) {
-        self.0.iter_mut().for_each(|ballot| ballot.take(alarm, laws));
+        if self.moment.first().is_some_and(|first| first.detected != alarm.detected) {
+            self.count(laws);
+        }
+        self.moment.push(alarm.clone());
+    }
+
+    /// The steps of the moment are all there.
+    pub(super) fn count(&mut self, laws: &mut Laws) {
+        self.moment.sort_by_key(|alarm| TABLE.iter().any(|(rule, ..)| *rule == alarm.rule));
+        for alarm in self.moment.drain(..) {
+            self.ballots.iter_mut().for_each(|ballot| ballot.take(&alarm, laws));
+        }
     }
 
     /// Each that has a voter then, standing or lasting.
     pub(super) fn cast_at(&self, at: i64) -> impl Iterator<Item = ()> {
-        self.0.iter().filter(move |ballot| ballot.voting(at) > 0).map(|_| ())
+        self.ballots.iter().filter(move |ballot| ballot.voting(at) > 0).map(|_| ())
     }
 
     /// Nothing comes any more.
     pub(super) fn end(&mut self, at: i64, laws: &mut Laws) {
-        self.0.iter_mut().for_each(|ballot| ballot.pass(at, laws));
+        self.count(laws);
+        self.ballots.iter_mut().for_each(|ballot| ballot.pass(at, laws));
     }
 }
 

@@ -208,3 +208,20 @@ fn a_test_without_its_mode_is_real_after_a_restart() {
         assert_eq!(new.bindings[7].is_test(), runs);
     }
 }
+
+/// A start takes its time, and what is overdue when it ends is not told as if it had come before what the start said.
+#[test]
+fn what_was_overdue_at_a_start_comes_after_it() {
+    let mut w = World::started();
+    w.take(&In::Mode(0, Some((ModeName::Maintenance, 60_000)), 500));
+    w.value(MAINS, 1.0, 1_000);
+    let open = w.bindings[7].alarm.open().unwrap();
+    let mut new = World::new();
+    new.run(|e, _| e.resume(0, Mode { name: ModeName::Maintenance, until: now(60_000).mono }));
+    new.run(|e, _| e.restore(7, open));
+    new.run(|e, log| e.settle(now(60_020), log));
+    new.tick(60_030);
+    assert_eq!(new.log.1.last().map(|change| (change.change, change.at)), Some((Change::Expired, now(60_020))));
+    assert_eq!(new.words(), [(7, "raise", "unacknowledged")]);
+    assert_eq!(new.log.0[0].detected, now(60_020), "and real from then on");
+}
