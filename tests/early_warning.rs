@@ -55,5 +55,14 @@ fn a_warning_comes_before_the_limit_is_reached() {
     assert!(told.abs_diff(ahead) <= BLOCK + ahead / 5, "{told:?} said, {ahead:?} true");
     let idle: Vec<_> = receiver.seen().into_iter().filter(|p| p.word("device") == "d1").collect();
     assert!(idle.is_empty(), "what does not rise is not warned of: {idle:?}");
+
+    let link = gateway.alarm("flip-d0", RISE, |alarm| !alarm["foretold"].is_null());
+    assert_eq!(link["foretold"]["rule"], "creep");
+    let told = gateway.api("early-warnings");
+    assert_eq!((told["all"]["came_true"].as_u64(), told["outcomes"][0]["came"].as_str()), (Some(1), Some("flip-d0")));
+    let lead = told["outcomes"][0]["lead_ms"].as_u64().unwrap();
+    assert!(lead.abs_diff(ahead.as_millis() as u64) < 1_000, "{lead} ms told, {ahead:?} true");
+    gateway.restart();
+    assert_eq!(gateway.api("early-warnings")["outcomes"], told["outcomes"], "the lane tells it after a restart too");
     gateway.term();
 }

@@ -17,6 +17,7 @@ pub mod config;
 pub mod source;
 pub mod driver;
 pub mod journal;
+pub mod foretold;
 pub mod forward;
 pub mod notify;
 pub mod console;

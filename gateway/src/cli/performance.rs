@@ -24,10 +24,17 @@ pub(super) async fn run(Performance { running, json }: Performance) -> ExitCode 
         Ok(gateway) => gateway,
         Err(code) => return code,
     };
-    match gateway.get("performance").await {
-        Ok(report) if json => println!("{report}"),
-        Ok(report) => print!("{}", text(&report)),
-        Err(failure) => return failure.told(),
+    let (mut report, warnings) = match (gateway.get("performance").await, gateway.get("early-warnings").await) {
+        (Ok(report), Ok(warnings)) => (report, warnings),
+        (Err(failure), _) | (_, Err(failure)) => return failure.told(),
+    };
+    if json {
+        if let Some(report) = report.as_object_mut() {
+            report.insert("early_warnings".to_owned(), warnings);
+        }
+        println!("{report}");
+    } else {
+        print!("{}{}", text(&report), foretold(&warnings));
     }
     ExitCode::SUCCESS
 }
@@ -95,6 +102,31 @@ fn day(title: &str, day: &Value) -> String {
     out
 }
 
+/// Nothing, where there were no early warnings.
+fn foretold(report: &Value) -> String {
+    let line = |score: &Value| {
+        let of = |key: &str| number(score, key);
+        let lead = score.pointer("/lead_ms/median").and_then(Value::as_i64);
+        let lead = lead.map_or_else(String::new, |lead| format!(", half of them {} ahead or more", age(lead)));
+        format!(
+            "{} came true{lead}; {} false, {} later than the alarm, {} not known yet",
+            of("/came_true"),
+            of("/false"),
+            of("/late"),
+            of("/open")
+        )
+    };
+    let rules = items(report, "/rules");
+    if rules.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("early warnings of 30 days: {}\n", report.get("all").map(line).unwrap_or_default());
+    for rule in rules {
+        let _ = writeln!(out, "  {}: {}", word(rule, "rule"), line(rule));
+    }
+    out
+}
+
 fn items<'a>(answer: &'a Value, pointer: &str) -> &'a [Value] {
     answer.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
@@ -134,5 +166,10 @@ mod tests {
         }
         assert!(!screen.contains("yesterday") && !screen.contains("list for too long"), "{screen}");
         assert!(text(&json!({})).starts_with("? alarms"));
+        let score = json!({ "rule": "falls", "came_true": 3, "false": 1, "late": 0, "open": 1, "lead_ms": { "median": 2_520_000 } });
+        let screen = foretold(&json!({ "all": score, "rules": [score] }));
+        let said = "3 came true, half of them 42 min ahead or more; 1 false, 0 later than the alarm, 1 not known yet";
+        assert_eq!(screen, format!("early warnings of 30 days: {said}\n  falls: {said}\n"));
+        assert_eq!(foretold(&json!({ "all": {}, "rules": [] })), "");
     }
 }

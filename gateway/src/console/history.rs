@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gengfu_core::reading::PointId;
 
+use crate::foretold::lane as foretold;
 use crate::journal::{Bucket, Entry, Health, Journal, Lane, Letters, Redrive, Seq, SinkBalance};
 
 /// A future in a box, since the trait is used as an object.
@@ -25,6 +26,8 @@ pub(super) trait History: Debug + Send + Sync {
     fn buckets(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Answer<'_, Result<Vec<Bucket>, String>>;
     /// Entries of the alarm lane, newest first.
     fn entries(&self, before: Option<Seq>, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>>;
+    /// How the early warnings since `from` turned out, as of `at`; UTC ms.
+    fn foretold(&self, from: i64, at: i64) -> Answer<'_, Result<foretold::Report, String>>;
     /// Puts an entry on the alarm lane; says whether it is on disk yet.
     fn record(&self, entry: Entry) -> Answer<'_, bool>;
 }
@@ -52,6 +55,13 @@ impl History for Journal {
 
     fn entries(&self, before: Option<Seq>, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>> {
         Box::pin(Journal::entries(self, before, max))
+    }
+
+    fn foretold(&self, from: i64, at: i64) -> Answer<'_, Result<foretold::Report, String>> {
+        Box::pin(async move {
+            let fold = self.folded(from, foretold::FOLDED, foretold::Fold::new(from), foretold::Fold::take).await?;
+            Ok(fold.report(at))
+        })
     }
 
     fn record(&self, entry: Entry) -> Answer<'_, bool> {

@@ -1,5 +1,5 @@
 //! A reader: the API and the page. It asks the engine and the journal, and can slow neither: every question has a
-//! deadline, every list a limit, and one sampler serves all open streams. It keeps no state of its own; whatever it
+//! deadline, every list a limit, and one sampler serves all open streams. It keeps nothing that is not asked anew; whatever it
 //! changes (what people do to alarms and areas) it asks of the engine.
 //!
 //! Until users and TLS exist it is for this machine alone: see [`guard`].
@@ -26,6 +26,7 @@ mod api;
 mod areas;
 mod assets;
 mod extract;
+mod foretold;
 mod guard;
 mod history;
 mod impaired;
@@ -84,6 +85,7 @@ struct App {
     started: i64,
     live: live::Live,
     streams: Arc<Semaphore>,
+    memo: foretold::Memo,
 }
 
 impl App {
@@ -101,7 +103,8 @@ impl App {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let live = live::Live::default();
-        Self { site, clock, catalog, stats, engine, history, reloads, stop, started, live, streams }
+        let memo = foretold::Memo::default();
+        Self { site, clock, catalog, stats, engine, history, reloads, stop, started, live, streams, memo }
     }
 
     /// The site, for as long as one answer takes.

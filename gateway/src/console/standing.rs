@@ -40,9 +40,19 @@ pub(super) struct AlarmView {
     pub(super) now: Present,
     /// The word of the state that raised it.
     pub(super) raised_word: Option<Text>,
+    /// The early warning that foretold it, while both stand.
+    pub(super) foretold: Option<ForetoldBy>,
     /// Its value is held against a limit, and not against a state.
     #[serde(skip)]
     pub(super) measured: bool,
+}
+
+/// An early warning, and how long before the alarm it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct ForetoldBy {
+    pub(super) id: String,
+    pub(super) rule: String,
+    pub(super) lead_ms: i64,
 }
 
 impl AlarmView {
@@ -84,7 +94,26 @@ fn views(alarms: &[AlarmEvent], snapshot: &Snapshot, catalog: &Catalog, site: &S
         (aside, rank(view.life()), Reverse(urgency(priority)), Reverse(*onset), id.clone())
     });
     tell_apart(&mut views);
+    link(&mut views);
     views
+}
+
+/// Which warning foretold which alarm: the earliest that stands on the same point, since before the alarm did.
+fn link(views: &mut [AlarmView]) {
+    let warnings = views.iter().filter(|view| view.active && view.alarm.early_warning);
+    let warnings: Vec<AlarmEvent> = warnings.map(|view| view.alarm.clone()).collect();
+    for view in views.iter_mut().filter(|view| view.active && view.measured && !view.alarm.early_warning) {
+        let alarm = &view.alarm;
+        let of_it = |warning: &&AlarmEvent| {
+            (&warning.device, &warning.point) == (&alarm.device, &alarm.point) && warning.onset < alarm.onset
+        };
+        let first = warnings.iter().filter(of_it).min_by_key(|warning| warning.onset);
+        view.foretold = first.map(|warning| ForetoldBy {
+            id: warning.id.clone(),
+            rule: warning.rule.clone(),
+            lead_ms: alarm.onset.saturating_sub(warning.onset),
+        });
+    }
 }
 
 /// Two rules on one point may say the same of it: then each says which it is.
@@ -119,6 +148,7 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
         raised_word: alarm.raised.as_ref().and_then(|raised| word(label, raised.value)),
         measured: matches!(params, Some(Params::Limit(_) | Params::Trend(_) | Params::Band(_))),
         now,
+        foretold: None,
         alarm,
     }
 }

@@ -425,6 +425,23 @@ impl Journal {
         })
     }
 
+    /// The same for whoever runs beside everything else: `fold` takes them one by one and is given back.
+    pub async fn folded<F: Send + 'static>(
+        &self,
+        wall: i64,
+        max: usize,
+        mut fold: F,
+        take: fn(&mut F, &AlarmEvent),
+    ) -> Result<F, String> {
+        let read = move |conn: &rusqlite::Connection| {
+            if let Some(first) = chain::since(conn, wall, max)? {
+                chain::transitions(conn, first, &mut |event| take(&mut fold, &event))?;
+            }
+            Ok(fold)
+        };
+        self.inner.alarm.core.readers.ask(read).await
+    }
+
     /// How far back a warm start will ask for, ms: what is older and owed to nobody is kept for trends only.
     pub fn remember(&self, memory_ms: u64) {
         self.inner.telemetry.remember(memory_ms);

@@ -3,7 +3,7 @@
 //! here is a write, a look at the clock, or an output that differs from one run to the next.
 //!
 //! [`source`] hands out the past in the order in which it came, [`time`] says what the engine's clock would have shown,
-//! [`data`] what the past was worth, [`tally`] and [`warned`] count what the alarms did, [`compare`] holds two sets of rules
+//! [`data`] what the past was worth, [`tally`] and [`crate::foretold`] count what the alarms did, [`compare`] holds two sets of rules
 //! against each other, [`report`] is all of it as data and [`words`] for people.
 
 mod csv;
@@ -11,7 +11,6 @@ mod source;
 mod time;
 mod data;
 mod tally;
-mod warned;
 mod compare;
 mod report;
 mod words;

@@ -6,7 +6,7 @@ use super::Asked;
 use super::compare::{self, Difference};
 use super::data::{Data, Listed, Told};
 use super::tally::{Flood, Tally};
-use super::warned::Score;
+use crate::foretold::Score;
 
 /// What was found. Times are UTC ms.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use gengfu_core::alarm::performance::{self, Kind, Notice, Params, Performance};
 use gengfu_core::alarm::{EventName, Priority, StateName, Transition};
+use gengfu_core::reading::PointId;
 use gengfu_core::time::Now;
 
-use super::warned::{Score, Warned};
 use crate::config::checked::Site;
 use crate::driver::Watch;
+use crate::foretold::{Foretold, Score, Why};
 
 const HOUR_MS: i64 = 3_600_000;
 /// Comings that are kept one by one, some 64 bytes each; beyond them they are only counted.
@@ -77,7 +78,7 @@ pub(super) struct Tally {
     pub(super) params: Params,
     pub(super) end: i64,
     from: i64,
-    warned: Warned,
+    warned: Foretold<u32, PointId>,
     alarms: Vec<performance::Alarm>,
     site: performance::Site,
 }
@@ -97,7 +98,7 @@ impl Tally {
             params: site.performance,
             end: from,
             from,
-            warned: Warned::default(),
+            warned: Foretold::default(),
             site: performance::Site::new(start),
         }
     }
@@ -201,7 +202,7 @@ impl Tally {
             }
         }
         if let Some(point) = self.watches.get(step.binding as usize).map(|watch| watch.id) {
-            self.warned.over(step.binding, point);
+            self.warned.over(&step.binding, &point);
         }
     }
 
@@ -223,7 +224,7 @@ impl Tally {
     }
 
     fn foretell(&mut self, step: &Transition) {
-        let (why, mono) = (&step.explanation, step.detected.mono.0);
+        let (why, mono) = (Why { value: step.explanation.value, limit: step.explanation.limit }, step.detected.mono.0);
         let counts = self.counts(step);
         let Some(watch) = self.watches.get(step.binding as usize) else { return };
         // A trial foretells, and is foretold by nobody.

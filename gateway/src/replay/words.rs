@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use super::compare::{Difference, Moved, Only};
 use super::data::{Listed, Span, Told};
 use super::report::{Findings, Hour, Report, RowTold};
-use super::warned::Score;
 use crate::cli::columns::aligned;
+use crate::foretold::Score;
 
 /// Rows of a table for people; what lies beyond is counted and is in the JSON.
 const ROWS: usize = 30;

@@ -8,6 +8,7 @@ use super::App;
 
 mod alarms;
 mod events;
+mod foretold;
 mod health;
 mod learned;
 mod ledger;
@@ -63,6 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/api/v1/ledger", get(ledger::ledger)),
         reads("/api/v1/ledger/dead", get(letters::list)),
         does("/api/v1/ledger/redrive", post(letters::redrive)),
+        reads("/api/v1/early-warnings", get(foretold::foretold)),
         reads("/api/v1/performance", get(performance::performance)),
         reads("/api/v1/rules", get(ledger::rules)),
         reads("/api/v1/warning", get(warning::warning)),

@@ -105,6 +105,15 @@ fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
                 @if let Some(raised) = &alarm.raised { (then(look, view, raised)) }
             }
             (since(look, view))
+            @if let Some(by) = &view.foretold {
+                p.foretold.faint {
+                    @let lead = words::span(lang, u64::try_from(by.lead_ms).unwrap_or(0));
+                    @match lang {
+                        Lang::Zh => { "△ 提前 " (lead) " 已预警（" (by.rule) "）" }
+                        Lang::En => { "△ foretold " (lead) " before, by " (by.rule) }
+                    }
+                }
+            }
             @if let Some(seen) = &alarm.acknowledged { (acknowledged(look, seen)) }
             @if alarm.advice.is_some() || alarm.basis.is_some() {
                 p.advice {

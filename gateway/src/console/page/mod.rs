@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{App, assets, view};
 use crate::driver::{Report, Snapshot};
+use crate::foretold::lane as foretold;
 
 mod alarms;
 mod aside;
@@ -56,6 +57,8 @@ struct Look<'a> {
     recent: Option<Vec<events::Step>>,
     /// `None` where the engine does not answer.
     report: Option<Report>,
+    /// `None` where the journal can't be read.
+    foretold: Option<foretold::Report>,
 }
 
 /// A query that makes no sense shows the page all the same.
@@ -69,8 +72,9 @@ pub(super) async fn page(
     let snapshot = app.snapshot().await;
     let recent = if matches!(part, None | Some(Part::Events)) { events::recent(&app).await } else { None };
     let report = if matches!(part, None | Some(Part::Performance)) { app.performance().await } else { None };
+    let foretold = if matches!(part, None | Some(Part::Performance)) { app.foretold().await.ok() } else { None };
     let (dial, now) = (Dial::new(&app.site().timezone), app.clock.wall().0);
-    let look = Look { app: &app, lang, dial, now, snapshot, recent, report };
+    let look = Look { app: &app, lang, dial, now, snapshot, recent, report, foretold };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),
         Some(Part::Events) => events::section(&look),

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{Look, words};
 use crate::driver::{Day, Name, Names, Report};
+use crate::foretold::{Score, lane as foretold};
 
 /// Names in a list of the page; the API has more.
 const NAMED: usize = 5;
@@ -22,6 +23,7 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
                     (list(look, lang.pick("长期未消除", "Stale"), &report.stale))
                     (list(look, lang.pick("搁置过久", "Shelved too long"), &report.shelved_too_long))
                     (top(look, &report.today))
+                    @if let Some(report) = look.foretold.as_ref().filter(|report| report.all != Score::default()) { (foretold(look, report)) }
                     p.faint { (lang.pick("全部指标见 ", "All figures: ")) a href="/api/v1/performance" { "/api/v1/performance" } }
                 }
             }
@@ -64,6 +66,35 @@ fn list(look: &Look<'_>, title: &str, names: &Names) -> Markup {
         @if names.count > 0 {
             h3 { (title) " " span.number { (names.count) } }
             (named(look, &names.items))
+        }
+    }
+}
+
+/// What the early warnings were worth: a person learns from it how far to trust the next one.
+fn foretold(look: &Look<'_>, report: &foretold::Report) -> Markup {
+    let (lang, Score { came_true, late, wrong, open, lead_ms, .. }) = (look.lang, &report.all);
+    html! {
+        h3 { (lang.pick("预警成效（近 30 天）", "Early warnings (30 days)")) }
+        dl.pairs {
+            dt { (lang.pick("应验", "Came true")) } dd.number { (came_true) }
+            @if let Some(lead) = lead_ms {
+                dt { (lang.pick("提前量（中位）", "Lead (median)")) } dd.number { (words::span(lang, lead.median)) }
+            }
+            dt { (lang.pick("未应验", "False")) } dd.number { (wrong) }
+            @if *late > 0 { dt { (lang.pick("晚于报警", "Later than the alarm")) } dd.number { (late) } }
+            @if *open > 0 { dt { (lang.pick("尚无结果", "Not known yet")) } dd.number { (open) } }
+        }
+        ul.links {
+            @for outcome in report.outcomes.iter().take(NAMED) {
+                li {
+                    (outcome.rule) " " span.faint { (outcome.point) } " "
+                    @match outcome.lead_ms.and_then(|lead| u64::try_from(lead).ok()) {
+                        Some(lead) => { (lang.pick("应验，提前 ", "came true, lead ")) span.number { (words::span(lang, lead)) } }
+                        None => { (lang.pick("未应验", "false")) }
+                    }
+                    " " span.faint { (look.dial.short(look.now, outcome.warned)) }
+                }
+            }
         }
     }
 }

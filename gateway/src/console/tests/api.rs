@@ -224,6 +224,28 @@ async fn an_alarm_is_what_its_description_says() {
 }
 
 #[tokio::test]
+async fn how_early_warnings_turned_out_is_told_as_described_and_on_the_page() {
+    let console = Console::start().await;
+    let told = console.json("/api/v1/early-warnings").await;
+    assert_eq!((told["all"]["came_true"].as_u64(), told["all"]["false"].as_u64()), (Some(1), Some(1)));
+    assert_eq!((told["all"]["lead_ms"]["median"].as_u64(), told["cut"].as_bool()), (Some(3_600_000), Some(false)));
+    assert_eq!(told["outcomes"][0]["came"], "hydrant-low");
+    let document = console.json("/api/v1/openapi.json").await;
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(names(&told), names(&schemas["EarlyWarnings"]["properties"]));
+    assert_eq!(names(&told["all"]), names(&schemas["EarlyWarningScore"]["properties"]));
+    let outcome = &schemas["EarlyWarnings"]["properties"]["outcomes"]["items"]["properties"];
+    assert_eq!(names(&told["outcomes"][0]), names(outcome));
+    for (language, said) in
+        [("zh", "应验，提前 <span class=\"number\">60 分钟"), ("en", "came true, lead <span class=\"number\">60 min")]
+    {
+        let page = console.text(&format!("/?lang={language}")).await;
+        assert!(page.contains(said), "{said} is not on the page");
+    }
+}
+
+#[tokio::test]
 async fn past_alarms_page_over_entries_of_other_kinds() {
     let console = Console::start().await;
     let mut numbers = Vec::new();

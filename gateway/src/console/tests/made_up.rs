@@ -15,6 +15,7 @@ use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, Po
 use crate::console::history::{Answer, History};
 use crate::driver::{Belief, ForgetOrder, Forgotten, Held, Levels, Snapshot};
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
+use crate::foretold::lane as foretold;
 use crate::journal::{
     BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance,
 };
@@ -350,6 +351,36 @@ impl History for Journal {
         };
         let newest = before.map_or(10, |before| before - 1);
         Box::pin(async move { Ok((1..=newest).rev().take(max).map(|seq| (seq, entry(seq))).collect()) })
+    }
+
+    /// One came true, one was false.
+    fn foretold(&self, from: i64, at: i64) -> Answer<'_, Result<foretold::Report, String>> {
+        let mut fold = foretold::Fold::new(from);
+        for (early, event, life, value, hours) in [
+            (true, "raise", "unacknowledged", 0.2, 5),
+            (true, "return", "normal", 0.3, 4),
+            (true, "raise", "unacknowledged", 0.2, 3),
+            (false, "raise", "unacknowledged", 0.14, 2),
+        ] {
+            let at = at - hours * 3_600_000;
+            let rule = if early { "hydrant-falls" } else { "hydrant-low" };
+            let (rule, event, state) = (rule.to_owned(), event.to_owned(), life.to_owned());
+            let (onset, detected, value, limit) = (at, at, Some(value), Some(0.15));
+            let made = alarm(1);
+            fold.take(&AlarmEvent {
+                early_warning: early,
+                rule,
+                event,
+                state,
+                life: None,
+                onset,
+                detected,
+                value,
+                limit,
+                ..made
+            });
+        }
+        Box::pin(async move { Ok(fold.report(at)) })
     }
 
     fn record(&self, entry: Entry) -> Answer<'_, bool> {

@@ -1,38 +1,42 @@
 //! Early warnings against what they foretold: a warning came true where an alarm on the value itself was raised on the same point
 //! while it stood, and the time between is its lead. One that came when that stood already was late; one that went without was
 //! false.
+//!
+//! The back-test counts by this, and [`lane`] what the duty room was told.
+
+pub mod lane;
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
-use gengfu_core::alarm::Explanation;
-use gengfu_core::reading::PointId;
 use serde::Serialize;
 
 /// How a warning of a rule on a point turned out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub(super) struct Score {
-    pub(super) came_true: u32,
-    pub(super) late: u32,
+pub struct Score {
+    pub came_true: u32,
+    pub late: u32,
     #[serde(rename = "false")]
-    pub(super) wrong: u32,
+    pub wrong: u32,
     /// It stands at the end, and nobody knows.
-    pub(super) open: u32,
+    pub open: u32,
     /// Of those that came true, ms, in order of time.
     #[serde(skip)]
-    pub(super) leads: Vec<u64>,
-    pub(super) lead_ms: Option<Lead>,
+    pub leads: Vec<u64>,
+    /// Of those that came true, once [`Foretold::close`] has looked.
+    pub lead_ms: Option<Lead>,
 }
 
 /// The least, the middle and the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Lead {
-    pub(super) least: u64,
-    pub(super) median: u64,
-    pub(super) most: u64,
+pub struct Lead {
+    pub least: u64,
+    pub median: u64,
+    pub most: u64,
 }
 
 impl Score {
-    pub(super) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.came_true += other.came_true;
         self.late += other.late;
         self.wrong += other.wrong;
@@ -40,7 +44,7 @@ impl Score {
         self.leads.extend(&other.leads);
     }
 
-    pub(super) fn close(&mut self) {
+    pub fn close(&mut self) {
         let mut leads = self.leads.clone();
         leads.sort_unstable();
         self.lead_ms = leads
@@ -59,9 +63,16 @@ enum Way {
     Unknown,
 }
 
+/// What was measured against what.
+#[derive(Debug, Clone, Copy)]
+pub struct Why {
+    pub value: Option<f64>,
+    pub limit: Option<f64>,
+}
+
 impl Way {
     /// Of a warning: the value has not crossed the limit.
-    fn to(why: &Explanation) -> Self {
+    fn to(why: Why) -> Self {
         match (why.value, why.limit) {
             (Some(value), Some(limit)) if value < limit => Self::Up,
             (Some(value), Some(limit)) if value > limit => Self::Down,
@@ -70,7 +81,7 @@ impl Way {
     }
 
     /// Of an alarm: it has.
-    fn beyond(why: &Explanation) -> Self {
+    fn beyond(why: Why) -> Self {
         match (why.value, why.limit) {
             (Some(value), Some(limit)) if value > limit => Self::Up,
             (Some(value), Some(limit)) if value < limit => Self::Down,
@@ -83,63 +94,72 @@ impl Way {
     }
 }
 
-/// A warning that stands.
-#[derive(Debug, Clone, Copy)]
-struct Warning {
-    watch: u32,
+/// A warning that stands; times in ms.
+#[derive(Debug, Clone)]
+struct Warning<W> {
+    watch: W,
     since: u64,
     way: Way,
     decided: bool,
 }
 
-/// The warnings and alarms that stand, by point.
-#[derive(Debug, Default)]
-pub(super) struct Warned {
-    warnings: HashMap<PointId, Vec<Warning>>,
-    alarms: HashMap<PointId, Vec<(u32, Way)>>,
-    /// By watch.
-    scores: HashMap<u32, Score>,
+/// The warnings and alarms that stand, by point; `W` is a rule on a point.
+#[derive(Debug)]
+pub struct Foretold<W, P> {
+    warnings: HashMap<P, Vec<Warning<W>>>,
+    alarms: HashMap<P, Vec<(W, Way)>>,
+    scores: HashMap<W, Score>,
 }
 
-impl Warned {
-    /// A warning is raised, at `mono` of the engine's counter.
-    pub(super) fn warn(&mut self, watch: u32, point: PointId, why: &Explanation, mono: u64) {
+impl<W, P> Default for Foretold<W, P> {
+    fn default() -> Self {
+        Self { warnings: HashMap::new(), alarms: HashMap::new(), scores: HashMap::new() }
+    }
+}
+
+impl<W: Clone + Eq + Hash, P: Eq + Hash> Foretold<W, P> {
+    /// A warning is raised at `at`, ms of the caller's clock.
+    pub fn warn(&mut self, watch: W, point: P, why: Why, at: u64) {
         let way = Way::to(why);
         let stands = self.alarms.get(&point).is_some_and(|alarms| alarms.iter().any(|(_, is)| is.agrees(way)));
-        let score = self.scores.entry(watch).or_default();
+        let score = self.scores.entry(watch.clone()).or_default();
         score.late += u32::from(stands);
-        self.warnings.entry(point).or_default().push(Warning { watch, since: mono, way, decided: stands });
+        self.warnings.entry(point).or_default().push(Warning { watch, since: at, way, decided: stands });
     }
 
-    /// An alarm on the value itself is raised.
-    pub(super) fn alarm(&mut self, watch: u32, point: PointId, why: &Explanation, mono: u64) {
+    /// An alarm on the value itself is raised. The warnings that foretold it, and when each was raised.
+    pub fn alarm(&mut self, watch: W, point: P, why: Why, at: u64) -> Vec<(W, u64)> {
         let way = Way::beyond(why);
-        self.alarms.entry(point).or_default().push((watch, way));
+        let mut true_now = Vec::new();
         let warnings = self.warnings.get_mut(&point).into_iter().flatten();
         for warning in warnings.filter(|warning| !warning.decided && warning.way.agrees(way)) {
             warning.decided = true;
-            let score = self.scores.entry(warning.watch).or_default();
+            let score = self.scores.entry(warning.watch.clone()).or_default();
             score.came_true += 1;
-            score.leads.push(mono.saturating_sub(warning.since));
+            score.leads.push(at.saturating_sub(warning.since));
+            true_now.push((warning.watch.clone(), warning.since));
         }
+        self.alarms.entry(point).or_default().push((watch, way));
+        true_now
     }
 
-    /// One of them is over.
-    pub(super) fn over(&mut self, watch: u32, point: PointId) {
-        if let Some(alarms) = self.alarms.get_mut(&point) {
-            alarms.retain(|(of, _)| *of != watch);
+    /// One of them is over. When it was raised, where it was a warning of what never came.
+    pub fn over(&mut self, watch: &W, point: &P) -> Option<u64> {
+        if let Some(alarms) = self.alarms.get_mut(point) {
+            alarms.retain(|(of, _)| of != watch);
         }
-        let Some(warnings) = self.warnings.get_mut(&point) else { return };
-        if let Some(at) = warnings.iter().position(|warning| warning.watch == watch) {
-            let warning = warnings.swap_remove(at);
-            self.scores.entry(watch).or_default().wrong += u32::from(!warning.decided);
-        }
+        let warnings = self.warnings.get_mut(point)?;
+        let at = warnings.iter().position(|warning| warning.watch == *watch)?;
+        let warning = warnings.swap_remove(at);
+        let was_false = !warning.decided;
+        self.scores.entry(warning.watch).or_default().wrong += u32::from(was_false);
+        was_false.then_some(warning.since)
     }
 
     /// What stands undecided at the end; then the scores.
-    pub(super) fn close(mut self) -> HashMap<u32, Score> {
+    pub fn close(mut self) -> HashMap<W, Score> {
         for warning in self.warnings.values().flatten().filter(|warning| !warning.decided) {
-            self.scores.entry(warning.watch).or_default().open += 1;
+            self.scores.entry(warning.watch.clone()).or_default().open += 1;
         }
         self.scores.values_mut().for_each(Score::close);
         self.scores
