@@ -180,17 +180,17 @@ fn due(conn: &Connection, upto: Seq, head: Seq, wall: i64) -> rusqlite::Result<O
     };
     let over = wall.saturating_sub(LATE).div_euclid(HOUR).saturating_mul(HOUR);
     if oldest < over {
-        return before(conn, upto, over);
+        return before(conn, (upto, head), over);
     }
     let whole = (points * MAX_READINGS as u64).clamp(*ROUND.start(), *ROUND.end()).max(points * ROUND_A_POINT);
     Ok((waiting >= whole).then_some(head))
 }
 
-/// The last seq that was committed before this time (UTC ms), of those after `upto`.
-fn before(conn: &Connection, upto: Seq, end: i64) -> rusqlite::Result<Option<Seq>> {
-    let last =
-        "SELECT first_seq + n - 1 FROM batch WHERE first_seq > ?1 AND stamp < ?2 ORDER BY first_seq DESC LIMIT 1";
-    conn.prepare_cached(last)?.query_map(params![upto, end], |row| row.get(0))?.next().transpose()
+/// The last seq that was committed before this time (UTC ms), of those after `upto` and not after `head`.
+fn before(conn: &Connection, (upto, head): (Seq, Seq), end: i64) -> rusqlite::Result<Option<Seq>> {
+    let last = "SELECT first_seq + n - 1 FROM batch WHERE first_seq > ?1 AND first_seq <= ?2 AND stamp < ?3
+        ORDER BY first_seq DESC LIMIT 1";
+    conn.prepare_cached(last)?.query_map(params![upto, head, end], |row| row.get(0))?.next().transpose()
 }
 
 /// The round as far as no point has more readings than two slices hold, and its counts. It is shortened by batches and

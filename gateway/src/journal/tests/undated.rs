@@ -88,6 +88,42 @@ async fn readings_of_before_the_clock_was_set_wait_for_their_time() {
     run.close();
 }
 
+/// Neither an hour of the count that is over, nor the step by which the clock is set, makes history of 1970.
+#[tokio::test]
+async fn what_waits_for_its_time_is_sealed_under_it() {
+    let (dir, (clock, by)) = (Dir::new(), unset());
+    let run = run(&dir, &clock);
+    let point = run.point("hydrant");
+    read(&run, &clock, point, 5).await;
+    let chunks = || {
+        let conn = rusqlite::Connection::open(dir.0.join("telemetry.db")).expect("the file");
+        let of = "SELECT count(*), coalesce(min(t_min), 0) FROM chunk";
+        conn.query_row(of, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))).expect("chunks")
+    };
+    // the hour of the count, and more looks than one
+    clock.hurry(3_700_000);
+    for _ in 0..3 {
+        clock.hurry(10_000);
+        read(&run, &clock, point, 1).await;
+    }
+    assert_eq!(chunks(), (0, 0), "while the clock is not set");
+    clock.set(by);
+    for _ in 0..3 {
+        run.commit(vec![reading(point, clock.wall().0, 9.0)]).await;
+    }
+    assert_eq!(chunks(), (0, 0), "while the time of the boot is not known");
+    dated(&run, &clock).await;
+    until("sealed", || {
+        clock.hurry(600_000);
+        chunks().0 > 0
+    })
+    .await;
+    assert!(Wall(chunks().1) > EARLIEST);
+    let history = run.journal.history(point, i64::MIN / 2, i64::MAX / 2, 1 << 60).await.expect("history");
+    assert_eq!(history.iter().map(|bucket| bucket.count).sum::<u64>(), 11);
+    run.close();
+}
+
 #[tokio::test]
 async fn a_run_that_dies_before_the_clock_is_set_leaves_it_to_the_next_of_its_boot() {
     let (dir, (clock, _)) = (Dir::new(), unset());
