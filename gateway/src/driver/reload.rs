@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gengfu_core::detect::Params;
+use gengfu_core::detect::{Params, group};
 use gengfu_core::reading::{Delivery, PointId, Reading};
 use gengfu_core::time::Now;
 use tokio::sync::mpsc::{self, error::TryRecvError};
@@ -144,6 +144,10 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
                 fresh.named.insert(key, index);
             }
         }
+    }
+    for binding in fresh.named.values() {
+        let beside = (1..group::CHANNELS as u8).filter_map(|channel| storage.channel(*binding, channel));
+        fresh.points.extend(beside);
     }
     let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named, now);
     let shown = fresh.show(&mut storage, &journal, old.head, now)?;

@@ -1,16 +1,17 @@
 //! What core's engine is lent: one vector a kind, built from the checked configuration and only ever appended to.
 
 use gengfu_core::detect::{
-    Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend,
-    vote,
+    Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate,
+    residual, rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::{
-    Area, Binding, Engine, Group, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown, Wire,
+    Area, Binding, Engine, Group, Lead, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown, Wire,
 };
 use gengfu_core::reading::{PointId, RuleId};
 use gengfu_core::time::Now;
 
 use super::bonds::{Bonds, Place};
+use super::leads::{Leads, Seat};
 use crate::catalog::PointMeta;
 use crate::config::checked;
 use crate::config::checked::{DEFAULT_STALE, PointSpec};
@@ -34,6 +35,7 @@ pub(super) struct Storage {
     votes: Vec<vote::State>,
     others: Rare,
     wires: Vec<Wire>,
+    leads: Vec<Lead>,
     groups: Vec<Group>,
     areas: Vec<Area>,
     policy: Policy,
@@ -42,6 +44,7 @@ pub(super) struct Storage {
     /// Points that the configuration has.
     configured: Vec<Option<Watched>>,
     bonds: Bonds,
+    beside: Leads,
 }
 
 /// States of the kinds that few points have.
@@ -56,6 +59,9 @@ struct Rare {
     rhythms: Vec<rhythm::State>,
     drifts: Vec<drift::State>,
     habits: Vec<habit::State>,
+    siblings: Vec<sibling::State>,
+    residuals: Vec<residual::State>,
+    groups: Vec<group::State>,
 }
 
 /// What the configuration says of a point that decides which rules it has.
@@ -82,6 +88,7 @@ impl Storage {
         let checked::Policy { max_shelf, max_out_of_service, max_mode } = site.policy;
         let mut storage = Self {
             bonds: Bonds::new(&site.rules),
+            beside: Leads::new(&site.rules),
             areas: vec![Area::default()],
             policy: Policy {
                 max_shelf_ms: ms(max_shelf),
@@ -127,8 +134,12 @@ impl Storage {
                 rhythms: &mut self.others.rhythms,
                 drifts: &mut self.others.drifts,
                 habits: &mut self.others.habits,
+                siblings: &mut self.others.siblings,
+                residuals: &mut self.others.residuals,
+                groups: &mut self.others.groups,
             },
             wires: &self.wires,
+            leads: &self.leads,
             groups: &mut self.groups,
             areas: &mut self.areas,
             policy: self.policy,
@@ -165,7 +176,9 @@ impl Storage {
                 let seed = seed(&site.id, &config.id, name);
                 let seed = if config.shadow { of_other_lane(seed) } else { seed };
                 self.bind(RuleId(rule as u32), place, seed, now);
-                no_data |= config.unknown == checked::Unknown::Alarm && !config.shadow;
+            }
+            if config.unknown == checked::Unknown::Alarm && !config.shadow {
+                no_data |= config.matches(name) || config.looks_at(name);
             }
         }
         if no_data {
@@ -183,7 +196,31 @@ impl Storage {
             *slot = Point::new(id, first, end - first).in_area(area);
             *known = Some(watched);
         }
+        self.lead(id, name, first..end, site);
         first..end
+    }
+
+    /// The point comes to the rules on others that wait for it, and those that are there to the rules on it.
+    fn lead(&mut self, id: PointId, name: &str, fresh: std::ops::Range<u32>, site: &checked::Site) {
+        for seat in self.beside.came(id, name) {
+            self.lay(id, seat);
+        }
+        for binding in fresh {
+            let rule = self.binding(binding).and_then(|b| self.origin(b.rule)).and_then(|index| site.rules.get(index));
+            for (point, seat) in rule.map_or(Vec::new(), |rule| self.beside.bound(binding, name, &rule.beside)) {
+                self.lay(point, seat);
+            }
+        }
+    }
+
+    fn lay(&mut self, point: PointId, Seat { binding, channel }: Seat) {
+        let len = self.leads.len();
+        self.leads.extend(Lead::lay(&mut self.points, &mut self.bindings, len, point, binding, channel));
+    }
+
+    /// The point that is a channel of a binding's rule: 0 its own, then those it looks at beside that.
+    pub(super) fn channel(&self, binding: u32, channel: u8) -> Option<PointId> {
+        Lead::find(&self.leads, self.binding(binding)?, channel)
     }
 
     /// How long people may keep alarms from being announced.
@@ -330,6 +367,9 @@ impl Storage {
             State::Rhythm(state) => push(&mut others.rhythms, state),
             State::Drift(state) => push(&mut others.drifts, state),
             State::Habit(state) => push(&mut others.habits, state),
+            State::Sibling(state) => push(&mut others.siblings, state),
+            State::Residual(state) => push(&mut others.residuals, state),
+            State::Group(state) => push(&mut others.groups, state),
         };
         let ties = self.bonds.ties(self.origin(rule), place);
         self.groups.resize(self.bonds.groups(), Group::default());
