@@ -285,13 +285,7 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             let (limit, within, window) = (trend.limit, show_ms(trend.within_ms), show_ms(trend.window_ms));
             vec![format!("{verb} {limit}{unit} within {within}, by its trend over {window}")]
         }
-        Params::Vote(p) => match p.watch {
-            vote::Watch::Danger => {
-                let within = if p.within_ms > 0 { format!(" within {}", show_ms(p.within_ms)) } else { String::new() };
-                vec![format!("{} of {} call it{within}", p.need, p.of)]
-            }
-            vote::Watch::Health { after_ms } => vec![format!("a voter is bad{}", lasting(after_ms))],
-        },
+        Params::Vote(p) => vec![ballot(p)],
         Params::Band(band) => [band.low, band.high]
             .iter()
             .map(|side| level_condition(side.side, &side.first, &unit))
@@ -329,27 +323,38 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             vec![format!("{verb} by {}{unit} from what is usual, learned in {}", drift.shift, show_ms(drift.learn_ms))]
         }
         Params::Habit(habit) => vec![format!("does what it never did, surprise {}", habit.threshold)],
-        Params::Sibling(pair) => {
-            let side = match pair.way {
-                sibling::Way::Any => "apart from",
-                sibling::Way::Above => "above",
-                sibling::Way::Below => "below",
-            };
-            let clear = (pair.clear < pair.limit).then_some(pair.clear);
-            let (lasting, clearing) = (lasting(pair.on_ms), clearing(clear, pair.off_ms));
-            vec![format!("{}{unit} {side} its sibling{lasting}{clearing}", pair.limit)]
-        }
+        Params::Sibling(pair) => vec![so_far_apart(pair, &unit)],
         Params::Residual(rest) => {
             let verb = if rest.drift.side == limit::Side::High { "rises" } else { "falls" };
-            let learned = show_ms(rest.explained.learn_ms + rest.drift.learn_ms);
+            let learned = show_ms(rest.explained.learn_ms.saturating_add(rest.drift.learn_ms));
             vec![format!("{verb} by {}{unit} from what its load explains, learned in {learned}", rest.drift.shift)]
         }
         Params::Group(p) => {
-            let learned = show_ms(p.step_ms * group::TRAINING as u64);
+            let learned = show_ms(p.step_ms.saturating_mul(group::TRAINING as u64));
             vec![format!("{} points leave their place by {}, learned in {learned}", p.channels, p.raise)]
         }
         Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
     }
+}
+
+fn ballot(p: &vote::Params) -> String {
+    match p.watch {
+        vote::Watch::Danger => {
+            let within = if p.within_ms > 0 { format!(" within {}", show_ms(p.within_ms)) } else { String::new() };
+            format!("{} of {} call it{within}", p.need, p.of)
+        }
+        vote::Watch::Health { after_ms } => format!("a voter is bad{}", lasting(after_ms)),
+    }
+}
+
+fn so_far_apart(pair: &sibling::Params, unit: &str) -> String {
+    let side = match pair.way {
+        sibling::Way::Any => "apart from",
+        sibling::Way::Above => "above",
+        sibling::Way::Below => "below",
+    };
+    let clear = (pair.clear < pair.limit).then_some(pair.clear);
+    format!("{}{unit} {side} its sibling{}{}", pair.limit, lasting(pair.on_ms), clearing(clear, pair.off_ms))
 }
 
 fn so_often(count: &count::Params) -> String {

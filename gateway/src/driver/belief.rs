@@ -123,9 +123,9 @@ impl Belief {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Drift(drift) => drift.words(),
-            Self::Rhythm { interval_ms } => format!("usual interval {} ms", number(interval_ms)),
+            Self::Rhythm { interval_ms } => format!("usual interval {} ms", number(*interval_ms)),
             Self::Habit { level, spread, taught, known } => {
-                let (level, spread, taught) = (number(level), number(spread), number(taught));
+                let (level, spread, taught) = (number(*level), number(*spread), number(*taught));
                 format!("level {level}, spread {spread}, taught {taught}, {known} readings")
             }
             Self::Residual { full_load, load_learned, rest, .. } => {
@@ -134,7 +134,7 @@ impl Belief {
             Self::Group { learned, points } => {
                 let point = |member: &Member| {
                     let name = member.point.as_deref().unwrap_or("?");
-                    format!("{name} {} stray {}", number(&member.usual), number(&member.stray))
+                    format!("{name} {} stray {}", number(member.usual), number(member.stray))
                 };
                 format!("learned {learned:.2}; usual: {}", points.iter().map(point).collect::<Vec<_>>().join(", "))
             }
@@ -142,14 +142,14 @@ impl Belief {
     }
 }
 
-fn number(value: &Option<f64>) -> String {
+fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.4}"))
 }
 
 impl DriftBelief {
     fn words(&self) -> String {
         let Self { usual, sigma, learned, restarts, moved, .. } = self;
-        let usual = number(usual);
+        let usual = number(*usual);
         format!("usual {usual}, sigma {sigma:.4}, learned {learned:.2}, {restarts} restarts, moved {moved:.4}")
     }
 }

@@ -50,3 +50,42 @@ impl Leads {
         seats
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rule on `pump/heat` that looks at `flow` of the pump and at `tank/level`.
+    fn beside() -> Vec<String> {
+        vec!["flow".to_owned(), "tank/level".to_owned()]
+    }
+
+    fn leads() -> Leads {
+        Leads { any: true, ..Leads::default() }
+    }
+
+    #[test]
+    fn whoever_comes_first_all_seats_are_taken_in_the_end() {
+        let (flow, level) = (Seat { binding: 7, channel: 1 }, Seat { binding: 7, channel: 2 });
+        let mut first = leads();
+        assert_eq!(first.bound(7, "pump/heat", &beside()), []);
+        assert_eq!(first.came(PointId(3), "tank/level"), [level]);
+        assert_eq!(first.came(PointId(4), "pump/flow"), [flow]);
+        assert_eq!(first.came(PointId(5), "tank/flow"), [], "a point of another device");
+        let mut last = leads();
+        last.came(PointId(4), "pump/flow");
+        assert_eq!(last.bound(7, "pump/heat", &beside()), [(PointId(4), flow)]);
+        assert_eq!(last.came(PointId(3), "tank/level"), [level]);
+        assert_eq!(last.came(PointId(3), "tank/level"), [], "once");
+    }
+
+    #[test]
+    fn one_rule_on_many_devices_looks_at_each_ones_own() {
+        let mut leads = leads();
+        leads.bound(1, "pump-1/heat", &beside());
+        leads.bound(2, "pump-2/heat", &beside());
+        assert_eq!(leads.came(PointId(9), "pump-2/flow"), [Seat { binding: 2, channel: 1 }]);
+        let both = leads.came(PointId(8), "tank/level").iter().map(|seat| seat.binding).collect::<Vec<_>>();
+        assert_eq!(both, [1, 2], "in the order of their bindings");
+    }
+}

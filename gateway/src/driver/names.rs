@@ -368,6 +368,43 @@ mod tests {
         assert_eq!(said(Some(3.0), true), "gas-1/ch4 is back to normal at 3 %LEL (taken out of service by duty)");
     }
 
+    #[test]
+    fn what_several_points_say_names_the_other() {
+        use gengfu_core::alarm::Chief;
+        use gengfu_core::derive::sibling as pair;
+        use gengfu_core::detect::{group, sibling};
+        use gengfu_core::reading::PointId;
+
+        let said = |params: &Params, event, change: &dyn Fn(&mut Explanation)| {
+            let mut transition = transition(event, StateName::Unacknowledged, 0, -0.12, 0.05);
+            change(&mut transition.explanation);
+            let shown = Shown { unit: Some("MPa"), label: None };
+            let other = Other { name: Text::of("乙泵 / pump b"), shown: Shown { unit: Some("A"), label: None } };
+            message(&transition, params, &Text::of("甲泵 / pump a"), &shown, Some(&other), (None, true))
+        };
+        let channel = pair::Params { fresh_ms: 1 };
+        let way = sibling::Way::Any;
+        let twins =
+            Params::Sibling(sibling::Params { channel, way, limit: 0.05, clear: 0.05, on_ms: 0, off_ms: 0, points: 0 });
+        let apart = said(&twins, EventName::Raise, &|_| ());
+        assert_eq!(apart.zh, "甲泵 报警：比 乙泵 低 0.12 MPa（限 0.05 MPa）");
+        assert_eq!(apart.en, "pump a: 0.12 MPa below pump b, 0.05 MPa is the limit");
+        let back = said(&twins, EventName::Return, &|why| why.value = Some(0.01));
+        assert_eq!(back.en, "pump a is back to normal at 0.01 MPa from its sibling");
+
+        let three = Params::Group(group::Params { channels: 3, ..group::Params::default() });
+        let moved = |why: &mut Explanation| {
+            why.chief = Some(Chief { point: PointId(1), value: 12.3, usual: 10.1, share: 0.7, moved: 2 });
+        };
+        let left = said(&three, EventName::Raise, &moved);
+        assert_eq!(left.zh, "甲泵 预警：3 个测点中 2 个偏离常态，主要为 乙泵：12.3 A（平常 10.1 A，占 70%）");
+        let english = "2 of 3 points have left the usual, most of all pump b: 12.3 A instead of 10.1 A (70 %)";
+        assert_eq!(left.en, format!("pump a: early warning: {english}"));
+        let settled = said(&three, EventName::Return, &|why| why.accepted = true);
+        assert_eq!(settled.zh, "甲泵 预警解除：新工况已视为正常");
+        assert!(settled.en.contains("taken for normal from now on"), "{}", settled.en);
+    }
+
     fn step(event: &str, value: f64, detected: i64) -> AlarmEvent {
         let event = serde_json::json!({
             "id": "1", "number": 1, "event": event, "state": "", "site": "", "device": "", "point": "", "kind": "",

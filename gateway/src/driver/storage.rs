@@ -432,6 +432,39 @@ mod tests {
         assert_ne!(seed("a", "b", "c/d"), seed("a", "bc", "/d"));
     }
 
+    /// The points of a group come in any order, and each of them is missed where one of them is to be.
+    #[test]
+    fn a_group_finds_its_points_whoever_comes_first() {
+        let text = "site = { id = \"s\" }\n[[mqtt]]\nname = \"l\"\nconnect = \"mqtt://h\"\n[[mqtt.subscribe]]\ntopic = \"a\"\n\
+                    device = \"d\"\n[[mqtt.subscribe.point]]\nname = \"p\"\nvalue = \"/p\"\n[[mqtt.subscribe.point]]\nname = \"q\"\n\
+                    value = \"/q\"\n[[mqtt.subscribe.point]]\nname = \"r\"\nvalue = \"/r\"\n[[rule]]\nid = \"g\"\npoint = \"d/p\"\n\
+                    group = { with = [\"q\", \"d/r\"] }\nunknown = \"alarm\"\n";
+        let site = crate::config::parse(text, std::path::Path::new("/site/s.toml")).expect("a good site").site;
+        let now = Now { mono: gengfu_core::time::Mono(1 << 40), ..Now::default() };
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let mut storage = Storage::new(&site);
+            for index in order {
+                let spec = &site.mqtt[0].subscriptions[0].points[index].spec;
+                let meta = PointMeta {
+                    device: "d".to_owned(),
+                    point: spec.name.clone(),
+                    kind: "device".to_owned(),
+                    area: None,
+                    unit: None,
+                    life_safety: false,
+                    source: None,
+                };
+                storage.watch(PointId(index as u32), &meta, Watched::of(spec), &site, now);
+            }
+            let group = storage.binding_on(0, PointId(0)).expect("it is bound");
+            let channels = [0, 1, 2, 3].map(|channel| storage.channel(group, channel));
+            assert_eq!(channels, [Some(PointId(0)), Some(PointId(1)), Some(PointId(2)), None], "{order:?}");
+            for point in 0..3 {
+                assert!(storage.no_data_on(PointId(point)).is_some(), "{order:?}: {point} may fall silent unseen");
+            }
+        }
+    }
+
     /// A rule that makes an alarm of the lack of a value means silence too, on a point that nobody polls.
     #[test]
     fn what_is_to_be_an_alarm_when_lost_is_lost_by_silence() {

@@ -58,7 +58,7 @@ pub(super) fn residual(value: Value<'_>, base: LevelMeta, calendar: Calendar) ->
     let rated = table.need("rated", "250.0").and_then(above_zero);
     let tau = table.or("tau", TAU, |v| v.duration(SECOND..=DAY));
     let taught = table.or("load_learn", LEARN, |v| v.duration(SECOND * 8..=DAY * 366));
-    let drift = slow(&table, Some(Bins::One), calendar, REST);
+    let drift = slow(&table, Some(Bins::One), calendar, &REST);
     table.finish(&[]);
     let explained =
         explained::Params { tau_ms: ms(tau?), rated: rated?, memory_ms: ms(FORGETS), learn_ms: ms(taught?), calendar };

@@ -58,7 +58,7 @@ pub(super) fn drift(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Op
     let table = value.table("drift = { side = \"high\", shift = …, resolution = … }")?;
     let kinds = [("nothing", Bins::One), ("hour", Bins::Hours), ("hour-and-day", Bins::HoursOfWeek)];
     let bins = table.or("by", Bins::One, |v| v.choice(&kinds));
-    let params = slow(&table, bins, calendar, DRIFT);
+    let params = slow(&table, bins, calendar, &DRIFT);
     table.finish(&[]);
     Some(Detector::plain(Params::Drift(params?), base))
 }
@@ -70,7 +70,7 @@ pub(super) struct Slow {
 }
 
 /// The keys of a drift but for what the usual depends on.
-pub(super) fn slow(table: &Table<'_>, bins: Option<Bins>, calendar: Calendar, unsaid: Slow) -> Option<drift::Params> {
+pub(super) fn slow(table: &Table<'_>, bins: Option<Bins>, calendar: Calendar, unsaid: &Slow) -> Option<drift::Params> {
     let side = table.need("side", "\"high\"").and_then(|v| v.choice(&[("high", Side::High), ("low", Side::Low)]));
     let shift = table.need("shift", "8.0").and_then(above_zero);
     let floor = table.need("resolution", "0.1").and_then(above_zero);
