@@ -121,6 +121,7 @@ impl Site {
             others: Others::default(),
             votes: &mut self.votes,
             wires: &self.wires,
+            leads: &[],
             groups: &mut self.groups,
             areas: &mut self.areas,
             policy: Policy::default(),

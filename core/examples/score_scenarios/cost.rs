@@ -3,7 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use gengfu_core::derive::{explained, ratio, sibling};
+use gengfu_core::derive::sibling::{self, Who};
+use gengfu_core::derive::{explained, ratio};
 use gengfu_core::detect::baseline::{self, Bins};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level, Side};
@@ -92,7 +93,7 @@ pub(crate) fn report() {
     });
     let beside = sibling::Params { fresh_ms: MIN };
     cost("sibling", SEC, |s: &mut sibling::State, v, now| {
-        s.sibling(v, now.mono);
-        black_box(s.value(&beside, v, now.mono));
+        s.word(&beside, Who::There, Some(v), now.mono);
+        black_box(s.word(&beside, Who::Here, Some(v), now.mono));
     });
 }

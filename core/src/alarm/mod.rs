@@ -12,6 +12,7 @@ mod recent;
 pub(crate) mod tests;
 
 use crate::quality::Quality;
+use crate::reading::PointId;
 use crate::time::{Now, Wall};
 use state::Veils;
 
@@ -262,6 +263,25 @@ pub struct Explanation {
     pub time_to_limit: Option<u64>,
     /// Rules that learn: what was usual, in the point's unit (of a rhythm, ms).
     pub usual: Option<f64>,
+    /// Rules on several points: what weighs most in it.
+    pub chief: Option<Chief>,
+    /// It is over because what stood was taken for normal: nothing has gone back to where it was.
+    pub accepted: bool,
+}
+
+/// The point that weighs most in a condition of several.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chief {
+    /// Which.
+    pub point: PointId,
+    /// Where it is now, and where it was, in its unit.
+    pub value: f64,
+    /// See `value`.
+    pub usual: f64,
+    /// Its share of the whole, 0 to 1.
+    pub share: f64,
+    /// How many points have left their place.
+    pub moved: u8,
 }
 
 /// One step in an alarm's life, as the engine hands it to its sink.

@@ -47,6 +47,7 @@ const WANDER: f64 = 2.6e-3;
 
 /// State of one regression.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     theta: [f64; N],
     /// The covariance, row by row.
@@ -107,6 +108,9 @@ impl State {
         let turn = params.calendar.day_part(at) * core::f64::consts::TAU;
         let x = [1.0, self.heat, sin(turn), cos(turn)];
         let residual = value - dot(&self.theta, &x);
+        if !residual.is_finite() {
+            return None;
+        }
         let dt = if self.learned_ms == 0 { 1 } else { now.mono.since(self.last).min(params.tau_ms) };
         self.last = now.mono;
         let trained = self.learned_ms >= params.learn_ms;
@@ -115,7 +119,7 @@ impl State {
             self.wander(dt as f64);
             self.learn(residual, &x, 1.0 - (dt as f64 / params.memory_ms.max(1) as f64).min(0.1), trained);
         }
-        Some(residual).filter(|r| trained && r.is_finite())
+        Some(residual).filter(|_| trained)
     }
 
     /// The room grows warmer and colder: the constant is known the less, the longer ago.
@@ -133,18 +137,30 @@ impl State {
         }
         let clip = if trained { CLIP * self.error } else { f64::MAX };
         let error = residual.clamp(-clip, clip);
-        for (theta, px) in self.theta.iter_mut().zip(px) {
+        let mut theta = self.theta;
+        for (theta, px) in theta.iter_mut().zip(px) {
             *theta += px / scale * error;
         }
         // What no reading has told for long must not be called unknown without bound.
         let known = self.p.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum::<f64>() < UNKNOWN;
         let keep = if known { keep } else { 1.0 };
-        for (row, pi) in self.p.iter_mut().zip(px) {
+        let mut p = self.p;
+        for (row, pi) in p.iter_mut().zip(px) {
             for (cell, pj) in row.iter_mut().zip(px) {
                 *cell = (*cell - pi * pj / scale) / keep;
             }
         }
+        // Numbers of 1e30 that are no measurements: what they would make of it is no belief.
+        if !theta.iter().chain(p.iter().flatten()).all(|cell| cell.is_finite()) {
+            return;
+        }
+        (self.theta, self.p) = (theta, p);
         self.error += (fabs(residual).min(fabs(error) + self.error) - self.error) * 0.01;
+    }
+
+    /// How far the training is, 0 to 1.
+    pub fn learned(&self, params: &Params) -> f64 {
+        (self.learned_ms as f64 / params.learn_ms.max(1) as f64).min(1.0)
     }
 
     /// The coefficients: constant, by heat, by the sine and the cosine of the day; what the console shows.

@@ -1,7 +1,9 @@
 //! What the engine asks of every kind of detector, in one form; the kinds themselves take what they need and no more.
 
+use super::sibling::Who;
 use super::{
-    Standing, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+    Standing, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
+    rhythm, sibling, trend, vote,
 };
 use crate::time::{Mono, Now, Wall};
 
@@ -23,6 +25,9 @@ pub(crate) trait Kind {
 
     /// There is no value. Where nothing is said, that is no sample.
     fn unknown(&mut self, _: &Self::Params, _at: Wall, _now: Now) {}
+
+    /// Another of its points, number `channel` from 1 on, has a value or none. Where nothing is said, it looks at no other.
+    fn beside(&mut self, _: &Self::Params, _channel: u8, _value: Option<f64>, _at: Wall, _now: Now) {}
 
     /// There is no value, and the rule takes that for danger. Where nothing is said, no rule of the kind can.
     fn alarming(&mut self, params: &Self::Params, at: Wall, now: Now) {
@@ -47,6 +52,11 @@ pub(crate) trait Kind {
     /// What it holds to be usual, by `now`.
     fn usual(&self, _: &Self::Params, _now: Now) -> Option<f64> {
         None
+    }
+
+    /// Whether the condition is over because it was taken for normal.
+    fn accepted(&self, _: &Self::Params) -> bool {
+        false
     }
 
     /// After a restart: the condition stands at this level, beyond this line, since `onset`, whatever was heard.
@@ -387,3 +397,108 @@ samples! { habit {
         self.told().map(|told| told.expected).or(self.belief().map(|belief| belief.level))
     }
 }}
+
+samples! { residual {
+    fn beside(&mut self, params: &residual::Params, _: u8, value: Option<f64>, _: Wall, now: Now) {
+        if let Some(load) = value {
+            self.load(params, load, now);
+        }
+    }
+
+    fn standing(&self, params: &residual::Params) -> Option<Standing> {
+        self.standing(params)
+    }
+
+    fn usual(&self, _: &residual::Params, _: Now) -> Option<f64> {
+        self.expected()
+    }
+}}
+
+impl Kind for sibling::State {
+    type Params = sibling::Params;
+
+    fn value(&mut self, params: &sibling::Params, value: f64, at: Wall, now: Now) {
+        self.word(params, Who::Here, Some(value), at, now);
+    }
+
+    fn unknown(&mut self, params: &sibling::Params, at: Wall, now: Now) {
+        self.word(params, Who::Here, None, at, now);
+    }
+
+    fn beside(&mut self, params: &sibling::Params, _: u8, value: Option<f64>, at: Wall, now: Now) {
+        self.word(params, Who::There, value, at, now);
+    }
+
+    fn expire(&mut self, params: &sibling::Params, now: Now) {
+        self.expire(params, now.mono);
+    }
+
+    fn deadline(&self, params: &sibling::Params, _: Mono) -> Option<Mono> {
+        self.deadline(params)
+    }
+
+    fn standing(&self, params: &sibling::Params) -> Option<Standing> {
+        self.standing(params)
+    }
+
+    fn shown(&self, _: &sibling::Params, _: Mono) -> Option<f64> {
+        Some(self.apart())
+    }
+
+    fn stand(&mut self, _: &sibling::Params, _: (u8, Option<f64>), onset: Wall, _: Now) {
+        self.stand(onset);
+    }
+
+    fn settle(&mut self, params: &sibling::Params, known: Known, now: Now) {
+        if !known.over {
+            self.doubt(params, now.mono);
+        } else if !known.news {
+            self.rest();
+        }
+    }
+}
+
+impl Kind for group::State {
+    type Params = group::Params;
+
+    fn value(&mut self, params: &group::Params, value: f64, at: Wall, now: Now) {
+        self.value(params, 0, value, at, now);
+    }
+
+    fn unknown(&mut self, params: &group::Params, at: Wall, now: Now) {
+        self.unknown(params, 0, at, now);
+    }
+
+    fn beside(&mut self, params: &group::Params, channel: u8, value: Option<f64>, at: Wall, now: Now) {
+        match value {
+            Some(value) => self.value(params, usize::from(channel), value, at, now),
+            None => self.unknown(params, usize::from(channel), at, now),
+        }
+    }
+
+    fn expire(&mut self, params: &group::Params, now: Now) {
+        self.expire(params, now.mono);
+    }
+
+    fn deadline(&self, params: &group::Params, _: Mono) -> Option<Mono> {
+        self.deadline(params)
+    }
+
+    fn standing(&self, _: &group::Params) -> Option<Standing> {
+        self.standing()
+    }
+
+    fn accepted(&self, _: &group::Params) -> bool {
+        self.accepted()
+    }
+
+    fn stand(&mut self, _: &group::Params, _: (u8, Option<f64>), onset: Wall, _: Now) {
+        self.stand(onset);
+    }
+
+    fn settle(&mut self, _: &group::Params, known: Known, _: Now) {
+        if known.over && !known.news {
+            self.rest();
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub mod accumulated;
 pub mod rhythm;
 pub mod drift;
 pub mod habit;
+pub mod sibling;
+pub mod residual;
 pub mod group;
 mod kind;
 
@@ -71,12 +73,19 @@ pub enum Params {
     Drift(drift::Params),
     /// What a stream never did.
     Habit(habit::Params),
+    /// Two readings that should say the same and do not.
+    Sibling(sibling::Params),
+    /// What a load does not explain.
+    Residual(residual::Params),
+    /// Several points of one machine, together.
+    Group(group::Params),
 }
 
 /// State of one rule on one point, whatever its kind: to be kept beyond a run, or carried over to other tables.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(missing_docs, reason = "each is the state of its kind")]
+#[expect(clippy::large_enum_variant, reason = "core does not allocate, and a state is seldom taken out")]
 pub enum State {
     Limit(limit::State),
     Digital(digital::State),
@@ -92,6 +101,9 @@ pub enum State {
     Rhythm(rhythm::State),
     Drift(drift::State),
     Habit(habit::State),
+    Sibling(sibling::State),
+    Residual(residual::State),
+    Group(group::State),
 }
 
 /// A detector that learns remembers more than any journal is read back for: its state is kept.
@@ -113,7 +125,8 @@ impl Params {
             Self::Count(p) => p.window_ms,
             Self::Dwell(p) => p.hold_ms.saturating_add(p.forgive_ms),
             Self::Accumulated(p) => p.window_ms,
-            Self::Rhythm(_) | Self::Drift(_) | Self::Habit(_) => LEARNED,
+            Self::Sibling(p) => p.memory_ms(),
+            Self::Rhythm(_) | Self::Drift(_) | Self::Habit(_) | Self::Residual(_) | Self::Group(_) => LEARNED,
         }
     }
 
@@ -128,10 +141,16 @@ impl Params {
             Self::Count(p) => Some(p.limit),
             Self::Dwell(p) => Some(p.is),
             Self::Accumulated(p) => Some(p.limit),
+            Self::Sibling(p) => Some(p.limit),
             // Of a band only what stands tells which line it is.
-            Self::Band(_) | Self::Absent(_) | Self::Frozen(_) | Self::Rhythm(_) | Self::Drift(_) | Self::Habit(_) => {
-                None
-            }
+            Self::Band(_)
+            | Self::Absent(_)
+            | Self::Frozen(_)
+            | Self::Rhythm(_)
+            | Self::Drift(_)
+            | Self::Habit(_)
+            | Self::Residual(_)
+            | Self::Group(_) => None,
         }
     }
 
@@ -151,7 +170,10 @@ impl Params {
             | Self::Accumulated(_)
             | Self::Rhythm(_)
             | Self::Drift(_)
-            | Self::Habit(_) => self.limit(level) == limit,
+            | Self::Habit(_)
+            | Self::Sibling(_)
+            | Self::Residual(_)
+            | Self::Group(_) => self.limit(level) == limit,
         }
     }
 
@@ -170,14 +192,23 @@ impl Params {
             | Self::Accumulated(_)
             | Self::Rhythm(_)
             | Self::Drift(_)
-            | Self::Habit(_) => true,
+            | Self::Habit(_)
+            | Self::Sibling(_)
+            | Self::Residual(_)
+            | Self::Group(_) => true,
         }
     }
 
     /// Whether its alarms foretell a danger instead of reporting one.
     pub const fn predictive(&self) -> bool {
         match self {
-            Self::Trend(_) | Self::Rate(_) | Self::Rhythm(_) | Self::Drift(_) | Self::Habit(_) => true,
+            Self::Trend(_)
+            | Self::Rate(_)
+            | Self::Rhythm(_)
+            | Self::Drift(_)
+            | Self::Habit(_)
+            | Self::Residual(_)
+            | Self::Group(_) => true,
             Self::Limit(_)
             | Self::Digital(_)
             | Self::Absent(_)
@@ -186,7 +217,8 @@ impl Params {
             | Self::Frozen(_)
             | Self::Count(_)
             | Self::Dwell(_)
-            | Self::Accumulated(_) => false,
+            | Self::Accumulated(_)
+            | Self::Sibling(_) => false,
         }
     }
 
@@ -201,7 +233,10 @@ impl Params {
             | Self::Accumulated(_)
             | Self::Rhythm(_)
             | Self::Drift(_)
-            | Self::Habit(_) => true,
+            | Self::Habit(_)
+            | Self::Sibling(_)
+            | Self::Residual(_)
+            | Self::Group(_) => true,
             Self::Limit(_) | Self::Digital(_) | Self::Absent(_) | Self::Vote(_) | Self::Band(_) | Self::Dwell(_) => {
                 false
             }
@@ -225,6 +260,9 @@ impl Params {
             Self::Rhythm(_) => State::Rhythm(rhythm::State::default()),
             Self::Drift(_) => State::Drift(drift::State::default()),
             Self::Habit(_) => State::Habit(habit::State::default()),
+            Self::Sibling(_) => State::Sibling(sibling::State::default()),
+            Self::Residual(_) => State::Residual(residual::State::default()),
+            Self::Group(_) => State::Group(group::State::default()),
         }
     }
 }

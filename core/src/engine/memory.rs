@@ -26,6 +26,9 @@ impl Engine<'_> {
             Params::Rhythm(_) => State::Rhythm(tables.others.rhythms.get(slot)?.clone()),
             Params::Drift(_) => State::Drift(tables.others.drifts.get(slot)?.clone()),
             Params::Habit(_) => State::Habit(*tables.others.habits.get(slot)?),
+            Params::Sibling(_) => State::Sibling(*tables.others.siblings.get(slot)?),
+            Params::Residual(_) => State::Residual(tables.others.residuals.get(slot)?.clone()),
+            Params::Group(_) => State::Group(tables.others.groups.get(slot)?.clone()),
         };
         Some(state)
     }
@@ -51,6 +54,9 @@ impl Engine<'_> {
             (Params::Rhythm(_), State::Rhythm(state)) => set(tables.others.rhythms, slot, state),
             (Params::Drift(_), State::Drift(state)) => set(tables.others.drifts, slot, state),
             (Params::Habit(_), State::Habit(state)) => set(tables.others.habits, slot, state),
+            (Params::Sibling(_), State::Sibling(state)) => set(tables.others.siblings, slot, state),
+            (Params::Residual(_), State::Residual(state)) => set(tables.others.residuals, slot, state),
+            (Params::Group(_), State::Group(state)) => set(tables.others.groups, slot, state),
             (_, _) => return false,
         }
         true

@@ -11,6 +11,7 @@
 
 mod areas;
 mod groups;
+mod leads;
 mod memory;
 mod persons;
 mod reload;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use areas::{Area, Change, Mode, ModeChange};
 pub use groups::Group;
+pub use leads::Lead;
 pub use persons::{Command, Target};
 pub use tables::{Binding, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown};
 pub use votes::Wire;
@@ -35,7 +37,7 @@ use crate::alarm::{ModeName, Transition};
 use crate::detect::{Kind, Params, Standing, absent};
 use crate::reading::{Delivery, Reading};
 use crate::time::{Mono, Now};
-use tables::detector;
+use tables::{NONE, detector};
 use timers::Timers;
 use votes::Told;
 
@@ -77,6 +79,8 @@ struct Noted {
     /// The point's bindings.
     first: u32,
     count: u32,
+    /// The first of the leads to rules on other points.
+    leads: u32,
     /// Whether the point can vote now and could not before, or the other way round; or nobody knows, after a restart.
     turned: bool,
 }
@@ -163,12 +167,15 @@ impl<'t> Engine<'t> {
     }
 
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
-        let Some(Noted { first, count, turned }) = self.note(reading, delivery, true) else { return };
+        let Some(Noted { first, count, leads, turned }) = self.note(reading, delivery, true) else { return };
         let end = first.saturating_add(count);
         for index in first..end {
             self.feed(index, reading, delivery, now);
             self.judge(index, now, Seen::Live, sink);
             self.rearm(index, now.mono);
+        }
+        if leads != NONE {
+            self.lead(leads, reading, now, sink);
         }
         if turned {
             self.turned(first..end, now, Seen::Live, sink);
@@ -202,7 +209,7 @@ impl<'t> Engine<'t> {
         if reading.quality.has_value() {
             point.value = Some(reading.value);
         }
-        Some(Noted { first: point.first, count: point.count, turned })
+        Some(Noted { first: point.first, count: point.count, leads: point.leads, turned })
     }
 
     #[inline]

@@ -2,12 +2,14 @@
 
 use super::areas::Area;
 use super::groups::Group;
+use super::leads::Lead;
 use super::timers::Timer;
 use super::votes::Wire;
 use crate::alarm::state::{Standing, State as AlarmState};
 use crate::alarm::{Named, Priority};
 use crate::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
+    rhythm, sibling, trend, vote,
 };
 use crate::quality::{Quality, Reason};
 use crate::reading::{PointId, Reading, RuleId};
@@ -73,6 +75,8 @@ pub struct Point {
     pub(super) value: Option<f64>,
     pub(super) first: u32,
     pub(super) count: u32,
+    /// The first of the leads to rules on other points.
+    pub(super) leads: u32,
     /// The area it stands in.
     pub(super) area: u16,
     /// A rule on it has been tripped in the last walk-test of its area.
@@ -91,6 +95,7 @@ impl Point {
             value: None,
             first,
             count,
+            leads: NONE,
             area: 0,
             tripped: false,
         }
@@ -157,6 +162,8 @@ pub struct Binding {
     pub(super) first_of: u32,
     /// The first vote it has, in the list of wires.
     pub(super) wires: u32,
+    /// The first of the leads from the points it looks at beside its own.
+    pub(super) leads: u32,
 }
 
 /// No index.
@@ -185,6 +192,7 @@ impl Binding {
             causes: false,
             first_of: NONE,
             wires: NONE,
+            leads: NONE,
         }
     }
 
@@ -256,6 +264,9 @@ pub struct Others<'t> {
     pub rhythms: &'t mut [rhythm::State],
     pub drifts: &'t mut [drift::State],
     pub habits: &'t mut [habit::State],
+    pub siblings: &'t mut [sibling::State],
+    pub residuals: &'t mut [residual::State],
+    pub groups: &'t mut [group::State],
 }
 
 /// `$do` with the parameters and the state of a detector, whatever its kind; `None` where there is no such state. `$get` is
@@ -277,6 +288,9 @@ macro_rules! detector {
             Params::Rhythm($p) => $tables.others.rhythms.$get($slot).map(|$s| $do),
             Params::Drift($p) => $tables.others.drifts.$get($slot).map(|$s| $do),
             Params::Habit($p) => $tables.others.habits.$get($slot).map(|$s| $do),
+            Params::Sibling($p) => $tables.others.siblings.$get($slot).map(|$s| $do),
+            Params::Residual($p) => $tables.others.residuals.$get($slot).map(|$s| $do),
+            Params::Group($p) => $tables.others.groups.$get($slot).map(|$s| $do),
         }
     };
 }
@@ -305,6 +319,8 @@ pub struct Tables<'t> {
     pub others: Others<'t>,
     /// Who votes where.
     pub wires: &'t [Wire],
+    /// Which rules look at which points beside their own.
+    pub leads: &'t [Lead],
     /// What hides what, and who came first.
     pub groups: &'t mut [Group],
     /// What is being tested; at least one.

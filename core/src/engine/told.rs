@@ -37,12 +37,15 @@ impl Engine<'_> {
         }
     }
 
-    /// Time and quality of the reading that decided; a vote is decided when it is counted.
+    /// Time and quality of the reading that decided, the youngest where a rule looks at several points; a vote is decided when
+    /// it is counted.
     fn occurred(&self, index: u32, rule: &Rule, now: Now) -> (crate::time::Wall, Quality) {
-        let point = self.tables.bindings.get(index as usize).and_then(|b| self.tables.points.get(b.point.0 as usize));
+        let b = self.tables.bindings.get(index as usize);
+        let point = b.and_then(|b| self.tables.points.get(b.point.0 as usize));
+        let beside = b.and_then(|b| self.beside_at(b));
         match (&rule.params, point.map(|point| point.last)) {
             (Params::Vote(_), _) => (now.wall, Quality::Good),
-            (_, Some(last)) => (last.at, last.quality),
+            (_, Some(last)) => (beside.map_or(last.at, |at| at.max(last.at)), last.quality),
             (_, None) => (now.wall, Quality::Bad(Reason::Comm)),
         }
     }
@@ -68,7 +71,10 @@ impl Engine<'_> {
             | Params::Accumulated(_)
             | Params::Rhythm(_)
             | Params::Drift(_)
-            | Params::Habit(_) => shown.or(point.and_then(|point| point.value)),
+            | Params::Habit(_)
+            | Params::Sibling(_)
+            | Params::Residual(_)
+            | Params::Group(_) => shown.or(point.and_then(|point| point.value)),
         };
         let (occurred, quality) = self.occurred(index, rule, now);
         Explanation {
@@ -78,6 +84,8 @@ impl Engine<'_> {
             since: standing.map_or(occurred, |s| s.onset),
             time_to_limit: standing.and_then(|s| s.time_to_limit),
             usual: detector!(get, self.tables, params, slot, |p, s| Kind::usual(s, p, now)).flatten(),
+            chief: self.chief(index, params),
+            accepted: detector!(get, self.tables, params, slot, |p, s| Kind::accepted(s, p)).unwrap_or(false),
         }
     }
 }

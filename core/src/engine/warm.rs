@@ -78,7 +78,8 @@ impl Engine<'_> {
     }
 
     fn show(&mut self, reading: &Reading, delivery: Delivery, now: Now, known: bool) {
-        let Some(Noted { first, count, turned: _ }) = self.note(reading, delivery, false) else { return };
+        let Some(Noted { first, count, leads, turned: _ }) = self.note(reading, delivery, false) else { return };
+        self.show_beside(leads, reading, now, known);
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
             let params = self.tables.rules.get(b.rule.0 as usize).map(|r| r.params);
@@ -106,6 +107,21 @@ impl Engine<'_> {
                 self.feed(index, reading, delivery, now);
             }
             self.signal_past(index, now);
+        }
+    }
+
+    /// To the rules on other points that look at this one.
+    fn show_beside(&mut self, first: u32, reading: &Reading, now: Now, known: bool) {
+        let mut next = first;
+        while let Some(lead) = self.tables.leads.get(next as usize).copied() {
+            next = lead.next;
+            let Some(b) = self.tables.bindings.get_mut(lead.to as usize) else { return };
+            b.news |= reading.at.min(now.wall) >= b.known;
+            // All of them are made of samples.
+            if !b.recalled || !known {
+                self.expire(lead.to, now);
+                self.feed_beside(lead, reading, now);
+            }
         }
     }
 

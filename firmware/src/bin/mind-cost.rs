@@ -10,11 +10,11 @@ use cortex_m::Peripherals;
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::entry;
-use gengfu_node::mind::cost::{ICOUNT_SHIFT, ROWS, Row, reading};
+use gengfu_node::mind::cost::{ICOUNT_SHIFT, ROWS, Row, WIDEST, reading};
 use semihosting::process::ExitCode;
 use semihosting::{eprintln, println};
 
-/// Readings of a row: more than twice the longest memory.
+/// Readings of each point of a row: more than twice the longest memory.
 const ROUNDS: u32 = 4_000;
 /// SysTick counts down in 24 bits.
 const TICKS: u32 = (1 << 24) - 1;
@@ -37,20 +37,21 @@ fn main() -> ! {
 }
 
 fn measure(row: &Row) -> (u32, u32) {
-    let mut site = row.site::<1>();
-    let (mut all, mut worst) = (0, 0);
+    let mut site = row.site::<WIDEST>();
+    let (mut all, mut worst) = (0_u64, 0);
     let idle = instructions(|| ());
-    for round in 0..ROUNDS {
-        let (event, now) = black_box(reading(0, round));
+    for (round, point) in (0..ROUNDS).flat_map(|round| (0..row.points).map(move |point| (round, point))) {
+        let (event, now) = black_box(reading(point, round));
         let spent = instructions(|| {
             if black_box(&mut site).handle(event, now, |_| eprintln!("these readings are normal")).is_err() {
                 eprintln!("a reading was refused");
             }
         });
         let spent = spent.saturating_sub(idle);
-        (all, worst) = (all + spent, worst.max(spent));
+        (all, worst) = (all + u64::from(spent), worst.max(spent));
     }
-    ((all + ROUNDS / 2) / ROUNDS, worst)
+    let readings = u64::from(ROUNDS * row.points);
+    (((all + readings / 2) / readings) as u32, worst)
 }
 
 /// Instructions that the work took, those of looking at the counter included.

@@ -1,10 +1,14 @@
 //! What a reading costs, detector by detector: the same rows for a host's stopwatch (`firmware/examples/cost.rs`) and for
-//! the board's counter (`firmware/src/bin/mind-cost.rs`). One rule a point, readings that stay normal: the case that
+//! the board's counter (`firmware/src/bin/mind-cost.rs`). One rule a point (or a pair, or a group), readings that stay normal: the case that
 //! happens all day.
 
+use gengfu_core::derive::{explained, sibling as pair};
+use gengfu_core::detect::baseline::{self, Bins};
+use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level, Side};
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
+    rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::Event;
 use gengfu_core::quality::Quality;
@@ -25,6 +29,8 @@ pub struct Row {
     pub name: &'static str,
     /// The rule on each point, if any.
     pub params: Option<Params>,
+    /// How many points a rule looks at.
+    pub points: u32,
     /// Bytes of its state.
     pub bytes: usize,
     /// Instructions a reading should take on a Cortex-M4F, on the average of all readings.
@@ -35,6 +41,8 @@ pub struct Row {
 
 /// A limit rule, and all that is not heavier than one: should, must not.
 const LIGHT: (u32, u32) = (400, 1_200);
+/// A detector that remembers some moments.
+const MIDDLE: (u32, u32) = (20_000, 4_000);
 /// The heaviest scalar detector.
 const HEAVY: (u32, u32) = (20_000, 100_000);
 
@@ -49,16 +57,80 @@ const LEAK: trend::Params = trend::Params { limit: 0.15, side: Side::Low, within
 const HASTY: trend::Params = trend::Params { window_ms: 16_000, ..LEAK };
 const LOST: absent::Params = absent::Params { bad_ms: 10_000, silent_ms: Some(60_000) };
 
+const BAND: band::Params = band::Params::between(
+    Level { limit: 0.10, clear: 0.12, on_ms: 10_000, off_ms: 0 },
+    Level { limit: 0.90, clear: 0.88, on_ms: 10_000, off_ms: 0 },
+);
+const CLIMB: rate::Params = rate::Params { way: rate::Way::Up, per_hour: 1e6, window_ms: 1_600_000 };
+const FLOW: accumulated::Params =
+    accumulated::Params { from: 0.40, window_ms: 3_600_000, limit: 1e9, clear: 1e9, gap_ms: 60_000 };
+const STUCK: frozen::Params = frozen::Params { within: 0.0, for_ms: 60_000 };
+const OFTEN: count::Params = count::Params { what: count::What::Changes, window_ms: 3_600_000, limit: 1e9, clear: 1e9 };
+const CALENDAR: Calendar = Calendar { offset_min: 480, worked: 0b001_1111, open_min: 540, close_min: 1_320 };
+const LANE: dwell::Params = dwell::Params { is: 0.40, hold_ms: 60_000, forgive_ms: 500, open_hours: Some(CALENDAR) };
+const JOCKEY: rhythm::Params = rhythm::Params { early: 0.85, late: None };
+const CREEP: drift::Params = drift::Params {
+    side: Side::High,
+    usual: baseline::Params { bins: Bins::HoursOfWeek, calendar: CALENDAR, floor: 0.001, memory: 28, roam: 1.0 },
+    block_ms: 60_000,
+    learn_ms: 600_000,
+    shift: 0.1,
+    slack: 0.5,
+    rise: 8.0,
+    step: Some(5.0),
+    patience_ms: 86_400_000,
+};
+const EAGER: drift::Params = drift::Params { block_ms: 1_000, learn_ms: 60_000, ..CREEP };
+const USED_TO: habit::Params = habit::Params { threshold: 1e9, block_ms: 0, local_ms: 28_800_000 };
+const TWINS: sibling::Params = sibling::Params {
+    channel: pair::Params { fresh_ms: 60_000 },
+    way: sibling::Way::Any,
+    limit: 0.1,
+    clear: 0.05,
+    on_ms: 10_000,
+    off_ms: 0,
+    points: 0,
+};
+const CLAMP: residual::Params = residual::Params {
+    explained: explained::Params {
+        tau_ms: 60_000,
+        rated: 0.5,
+        memory_ms: 86_400_000,
+        learn_ms: 600_000,
+        calendar: CALENDAR,
+    },
+    drift: drift::Params { usual: baseline::Params { bins: Bins::One, ..CREEP.usual }, step: None, ..CREEP },
+    points: 0,
+};
+const MACHINE: group::Params =
+    group::Params { channels: group::CHANNELS as u8, step_ms: 1_000, raise: 1e9, settle: None, points: 0 };
+
 /// What is measured.
-pub const ROWS: [Row; 7] = [
-    Row { name: "none", params: None, bytes: 0, budget: LIGHT.0, most: LIGHT.1 },
+pub const ROWS: [Row; 20] = [
+    Row { name: "none", params: None, points: 1, bytes: 0, budget: LIGHT.0, most: LIGHT.1 },
     row("limit, one level", Params::Limit(LOW), LIGHT),
     row("limit, two levels", Params::Limit(TWO), LIGHT),
+    row("band", Params::Band(BAND), LIGHT),
     row("state", Params::Digital(DOOR), LIGHT),
+    row("absent", Params::Absent(LOST), LIGHT),
+    row("dwell", Params::Dwell(LANE), MIDDLE),
+    row("frozen", Params::Frozen(STUCK), MIDDLE),
+    row("count, a change a reading", Params::Count(OFTEN), MIDDLE),
+    row("total", Params::Accumulated(FLOW), MIDDLE),
+    row("rhythm", Params::Rhythm(JOCKEY), MIDDLE),
+    row("sibling", Params::Sibling(TWINS), MIDDLE),
     row("trend, 100 readings a block", Params::Trend(LEAK), HEAVY),
     row("trend, a block a reading", Params::Trend(HASTY), HEAVY),
-    row("absent", Params::Absent(LOST), LIGHT),
+    row("rate, 100 readings a block", Params::Rate(CLIMB), HEAVY),
+    row("drift, 60 readings a block", Params::Drift(CREEP), HEAVY),
+    row("drift, a block a reading", Params::Drift(EAGER), HEAVY),
+    row("habit", Params::Habit(USED_TO), HEAVY),
+    row("residual", Params::Residual(CLAMP), HEAVY),
+    row("group of 16 points", Params::Group(MACHINE), HEAVY),
 ];
+
+/// Points that a rule looks at, at most.
+pub const WIDEST: usize = group::CHANNELS;
 
 const fn row(name: &'static str, params: Params, (budget, most): (u32, u32)) -> Row {
     let bytes = match params {
@@ -76,16 +148,41 @@ const fn row(name: &'static str, params: Params, (budget, most): (u32, u32)) -> 
         Params::Rhythm(_) => size_of::<rhythm::State>(),
         Params::Drift(_) => size_of::<drift::State>(),
         Params::Habit(_) => size_of::<habit::State>(),
+        Params::Sibling(_) => size_of::<sibling::State>(),
+        Params::Residual(_) => size_of::<residual::State>(),
+        Params::Group(_) => size_of::<group::State>(),
     };
-    Row { name, params: Some(params), bytes, budget, most }
+    let points = match params {
+        Params::Sibling(_) | Params::Residual(_) => 2,
+        Params::Group(p) => p.channels as u32,
+        Params::Limit(_)
+        | Params::Digital(_)
+        | Params::Trend(_)
+        | Params::Absent(_)
+        | Params::Vote(_)
+        | Params::Band(_)
+        | Params::Rate(_)
+        | Params::Frozen(_)
+        | Params::Count(_)
+        | Params::Dwell(_)
+        | Params::Accumulated(_)
+        | Params::Rhythm(_)
+        | Params::Drift(_)
+        | Params::Habit(_) => 1,
+    };
+    Row { name, params: Some(params), points, bytes, budget, most }
 }
 
 impl Row {
-    /// A site of `P` points with this rule on each.
-    pub fn site<const P: usize>(&self) -> Site<P, P> {
+    /// A site of `P` points with this rule on each, or on the first of as many as it looks at.
+    pub fn site<const P: usize>(&self) -> Site<P, P, P> {
         let mut site = Site::new(Now::default());
         let rule = self.params.map(|params| rule(params, super::plant::HIGH));
-        (0..P).for_each(|_| site.add(rule.as_slice()));
+        for point in 0..P as u32 {
+            let first = point.is_multiple_of(self.points);
+            site.add(if first { rule.as_slice() } else { &[] });
+        }
+        (0..P as u32).for_each(|point| site.lead(point));
         site
     }
 }

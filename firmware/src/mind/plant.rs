@@ -1,12 +1,14 @@
 //! The site the log is about: every kind of rule, with the delays, levels and latches that make their alarms differ.
 
 use gengfu_core::alarm::Priority;
+use gengfu_core::derive::{explained, sibling as pair};
 use gengfu_core::detect::baseline::{self, Bins};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level as LimitLevel, Side};
 use gengfu_core::detect::vote::{Degraded, Watch};
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
+    rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::{Level, Rule};
 use gengfu_core::time::Now;
@@ -14,12 +16,12 @@ use gengfu_core::time::Now;
 use super::site::Site;
 
 /// How many points of each kind.
-pub(super) const OF_EACH: usize = 12;
+pub(super) const OF_EACH: usize = 7;
 /// All points: kind `n % KINDS` is that of point `n`.
 pub(super) const POINTS: usize = OF_EACH * KINDS.len();
 const BINDINGS: usize = POINTS * 4;
 
-pub(super) type Plant = Site<POINTS, BINDINGS>;
+pub(super) type Plant = Site<POINTS, BINDINGS, OF_EACH>;
 
 /// A kind of point: where its value is at home, where it is dangerous, and what watches it.
 pub(super) struct Kind {
@@ -190,7 +192,60 @@ const MOTOR: Kind = Kind {
     ],
 };
 
-const KINDS: [&Kind; 6] = [&PRESSURE, &GAS, &DOOR, &HEAT, &FLOW, &MOTOR];
+/// A busbar whose rules look at the point after it as well: its load, or its twin.
+const BUSBAR: Kind = Kind {
+    home: 40.0,
+    lines: &[38.0, 42.0, 60.0],
+    contact: false,
+    rules: &[
+        rule(
+            Params::Sibling(sibling::Params {
+                channel: pair::Params { fresh_ms: 20_000 },
+                way: sibling::Way::Any,
+                limit: 4.0,
+                clear: 2.0,
+                on_ms: 3_000,
+                off_ms: 2_000,
+                points: 1,
+            }),
+            HIGH,
+        ),
+        rule(
+            Params::Residual(residual::Params {
+                explained: explained::Params {
+                    tau_ms: 20_000,
+                    rated: 40.0,
+                    memory_ms: 3_600_000,
+                    learn_ms: 100_000,
+                    calendar: HOURS,
+                },
+                drift: drift::Params {
+                    side: Side::High,
+                    usual: baseline::Params { bins: Bins::One, calendar: HOURS, floor: 0.05, memory: 20, roam: 0.5 },
+                    block_ms: 10_000,
+                    learn_ms: 200_000,
+                    shift: 0.3,
+                    slack: 0.5,
+                    rise: 6.0,
+                    step: None,
+                    patience_ms: 0,
+                },
+                points: 1,
+            }),
+            LOW,
+        ),
+        // Two channels, so that the training is over soon enough to be compared as well.
+        rule(
+            Params::Group(group::Params { channels: 2, step_ms: 20_000, raise: 1.5, settle: Some(20), points: 1 }),
+            LOW,
+        ),
+    ],
+};
+
+/// What a busbar is held against.
+const BESIDE: Kind = Kind { home: 40.0, lines: &[38.0, 42.0], contact: false, rules: &[] };
+
+const KINDS: [&Kind; 8] = [&PRESSURE, &GAS, &DOOR, &HEAT, &FLOW, &MOTOR, &BUSBAR, &BESIDE];
 
 /// What each point is, by its number.
 pub(super) fn kinds() -> impl Iterator<Item = &'static Kind> {
@@ -201,5 +256,6 @@ pub(super) fn kinds() -> impl Iterator<Item = &'static Kind> {
 pub(super) fn plant(began: Now) -> Plant {
     let mut plant = Site::new(began);
     kinds().for_each(|kind| plant.add(kind.rules));
+    (0..POINTS as u32).for_each(|point| plant.lead(point));
     plant
 }

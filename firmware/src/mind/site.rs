@@ -4,11 +4,12 @@
 use gengfu_core::alarm::state::Refusal;
 use gengfu_core::alarm::{AlarmId, ModeName, Transition};
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
+    rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::{
-    Area, Binding, Command, Engine, Event, Group, ModeChange, Others, Point, Policy, Pulse, Rule, Sink, Tables, Target,
-    Wire,
+    Area, Binding, Command, Engine, Event, Group, Lead, ModeChange, Others, Point, Policy, Pulse, Rule, Sink, Tables,
+    Target, Wire,
 };
 use gengfu_core::reading::{PointId, RuleId};
 use gengfu_core::time::{Mono, Now};
@@ -49,18 +50,18 @@ pub(super) fn press(button: usize, alarm: AlarmId) -> Event {
     }
 }
 
-/// A site of at most `P` points and `B` bindings.
+/// A site of at most `P` points and `B` bindings, `G` of them of groups, which are big.
 #[derive(Debug)]
-pub struct Site<const P: usize, const B: usize> {
+pub struct Site<const P: usize, const B: usize, const G: usize> {
     rules: Vec<Rule, B>,
-    memory: Memory<P, B>,
+    memory: Memory<P, B, G>,
     /// When it began: silence is counted from here.
     began: Now,
 }
 
 /// The kinds that few points have.
 #[derive(Debug, Default)]
-pub(super) struct Rare<const P: usize> {
+pub(super) struct Rare<const P: usize, const G: usize> {
     bands: Vec<band::State, P>,
     rates: Vec<rate::State, P>,
     frozens: Vec<frozen::State, P>,
@@ -70,11 +71,14 @@ pub(super) struct Rare<const P: usize> {
     rhythms: Vec<rhythm::State, P>,
     drifts: Vec<drift::State, P>,
     habits: Vec<habit::State, P>,
+    siblings: Vec<sibling::State, P>,
+    residuals: Vec<residual::State, P>,
+    groups: Vec<group::State, G>,
 }
 
 /// All that the engine remembers.
 #[derive(Debug, Default)]
-pub(super) struct Memory<const P: usize, const B: usize> {
+pub(super) struct Memory<const P: usize, const B: usize, const G: usize> {
     points: Vec<Point, P>,
     bindings: Vec<Binding, B>,
     limits: Vec<limit::State, B>,
@@ -83,16 +87,17 @@ pub(super) struct Memory<const P: usize, const B: usize> {
     absents: Vec<absent::State, B>,
     votes: Vec<vote::State, B>,
     /// One a point.
-    others: Rare<P>,
+    others: Rare<P, G>,
     areas: [Area; 1],
     wires: Vec<Wire, B>,
+    leads: Vec<Lead, B>,
     /// One a point.
     groups: Vec<Group, P>,
     heap: Vec<u32, B>,
     pulse: Pulse,
 }
 
-impl<const P: usize, const B: usize> Site<P, B> {
+impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
     /// A site without points.
     pub fn new(began: Now) -> Self {
         Self { rules: Vec::new(), memory: Memory::default(), began }
@@ -125,6 +130,9 @@ impl<const P: usize, const B: usize> Site<P, B> {
                 Params::Rhythm(_) => lend(&mut memory.others.rhythms, rhythm::State::default()),
                 Params::Drift(_) => lend(&mut memory.others.drifts, drift::State::default()),
                 Params::Habit(_) => lend(&mut memory.others.habits, habit::State::default()),
+                Params::Sibling(_) => lend(&mut memory.others.siblings, sibling::State::default()),
+                Params::Residual(_) => lend(&mut memory.others.residuals, residual::State::default()),
+                Params::Group(_) => lend(&mut memory.others.groups, group::State::default()),
             };
             let id = RuleId(lend(&mut self.rules, *rule));
             let seed = u64::from(id.0) + 1;
@@ -147,11 +155,49 @@ impl<const P: usize, const B: usize> Site<P, B> {
                 | Params::Accumulated(_)
                 | Params::Rhythm(_)
                 | Params::Drift(_)
-                | Params::Habit(_) => {}
+                | Params::Habit(_)
+                | Params::Sibling(_)
+                | Params::Residual(_)
+                | Params::Group(_) => {}
             }
             lend(&mut memory.heap, 0);
         }
         lend(&mut memory.points, Point::new(point, first, rules.len() as u32));
+    }
+
+    /// Gives the rules on a point that look at several the points after it, as far as there are any. Only before the first event.
+    pub fn lead(&mut self, point: u32) {
+        let memory = &mut self.memory;
+        let Some(bindings) = memory.points.get(point as usize).map(Point::bindings) else { return };
+        for binding in bindings {
+            let rule = memory.bindings.get(binding as usize).and_then(|b| self.rules.get(b.rule.0 as usize));
+            let beside = match rule.map(|rule| rule.params) {
+                Some(Params::Sibling(_) | Params::Residual(_)) => 1,
+                Some(Params::Group(params)) => params.channels.saturating_sub(1),
+                Some(
+                    Params::Limit(_)
+                    | Params::Digital(_)
+                    | Params::Trend(_)
+                    | Params::Absent(_)
+                    | Params::Vote(_)
+                    | Params::Band(_)
+                    | Params::Rate(_)
+                    | Params::Frozen(_)
+                    | Params::Count(_)
+                    | Params::Dwell(_)
+                    | Params::Accumulated(_)
+                    | Params::Rhythm(_)
+                    | Params::Drift(_)
+                    | Params::Habit(_),
+                )
+                | None => 0,
+            };
+            for channel in 1..=beside {
+                let (len, other) = (memory.leads.len(), PointId(point + u32::from(channel)));
+                let lead = Lead::lay(&mut memory.points, &mut memory.bindings, len, other, binding, channel);
+                lead.map(|lead| lend(&mut memory.leads, lead));
+            }
+        }
     }
 
     /// Arms the deadlines.
@@ -180,7 +226,7 @@ impl<const P: usize, const B: usize> Site<P, B> {
         standing().nth(nth % (count + 1)).map_or(AlarmId(nth as u64), |stands| stands.id)
     }
 
-    pub(super) fn memory(&self) -> &Memory<P, B> {
+    pub(super) fn memory(&self) -> &Memory<P, B, G> {
         &self.memory
     }
 
@@ -206,8 +252,12 @@ impl<const P: usize, const B: usize> Site<P, B> {
                 rhythms: &mut memory.others.rhythms,
                 drifts: &mut memory.others.drifts,
                 habits: &mut memory.others.habits,
+                siblings: &mut memory.others.siblings,
+                residuals: &mut memory.others.residuals,
+                groups: &mut memory.others.groups,
             },
             wires: &memory.wires,
+            leads: &memory.leads,
             groups: &mut memory.groups,
             areas: &mut memory.areas,
             policy: Policy::default(),

@@ -8,7 +8,7 @@ use gengfu_core::reading::Reading;
 use super::tests::{DEADLINE, Dir, maintenance, until};
 use super::*;
 use crate::config;
-use crate::driver::{Belief, CommandError, ForgetOrder, Held, Input};
+use crate::driver::{Belief, CommandError, DriftBelief, ForgetOrder, Held, Input};
 use crate::flow::{Batch, Receipt};
 
 const HOUR: u64 = 3_600_000;
@@ -129,11 +129,13 @@ impl<'h> Run<'h> {
 
 fn usual(held: &Held) -> f64 {
     match held.belief {
-        Belief::Drift { usual, learned, .. } => {
+        Belief::Drift(DriftBelief { usual, learned, .. }) => {
             assert!((learned - 1.0).abs() < 1e-9, "{held:?}");
             usual.expect("known")
         }
-        Belief::Rhythm { .. } | Belief::Habit { .. } => panic!("{held:?}"),
+        Belief::Rhythm { .. } | Belief::Habit { .. } | Belief::Residual { .. } | Belief::Group { .. } => {
+            panic!("{held:?}")
+        }
     }
 }
 
@@ -210,9 +212,14 @@ async fn what_a_person_has_it_forget_no_crash_brings_back() {
         assert!(matches!(&refused, Err(CommandError::Wrong(said)) if said.starts_with(why)), "{refused:?}");
     }
     let forgotten = run.forget("slow", "d/p").await.unwrap();
-    assert!(matches!(forgotten.believed, Belief::Drift { usual: Some(usual), .. } if (usual - 20.1).abs() < 0.2));
+    assert!(
+        matches!(forgotten.believed, Belief::Drift(DriftBelief { usual: Some(usual), .. }) if (usual - 20.1).abs() < 0.2)
+    );
     let anew = run.held().await;
-    assert!(matches!(anew.belief, Belief::Drift { usual: None, learned, .. } if learned < 0.01), "{anew:?}");
+    assert!(
+        matches!(anew.belief, Belief::Drift(DriftBelief { usual: None, learned, .. }) if learned < 0.01),
+        "{anew:?}"
+    );
     assert!(anew.stands && run.standing().await == standing, "what stands goes on standing");
     run.kill().await;
 

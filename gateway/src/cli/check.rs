@@ -197,7 +197,8 @@ fn rule(rule: &RuleView) -> String {
     };
     out.push_str(&aligned(4, &rule.levels.iter().map(level).collect::<Vec<_>>()));
     let on = if rule.points.is_empty() { "nothing yet".to_owned() } else { some(&rule.points) };
-    let _ = writeln!(out, "    on {on}");
+    let beside = if rule.beside.is_empty() { String::new() } else { format!(" beside {}", some(&rule.beside)) };
+    let _ = writeln!(out, "    on {on}{beside}");
     out
 }
 

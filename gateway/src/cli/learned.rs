@@ -91,7 +91,12 @@ fn belief(item: &Value, unit: &str) -> String {
     let told = |key: &str| number(key).map(|value| format!("{} {unit}", short(value)).trim_end().to_owned());
     let mut parts = Vec::new();
     match item.get("kind").and_then(Value::as_str) {
-        Some("drift") => {
+        Some(kind @ ("drift" | "residual")) => {
+            if kind == "residual" {
+                parts.extend(told("expected").map(|value| format!("load explains {value}")));
+                let learned = number("load_learned").unwrap_or_default();
+                parts.extend((learned < 1.0).then(|| format!("learned {:.0} % of the load", learned * 100.0)));
+            }
             let usual = told("usual").unwrap_or_else(|| "unknown at this hour".to_owned());
             parts.push(format!("usual {usual} ± {}", number("sigma").map_or("?".to_owned(), short)));
             let learned = number("learned").unwrap_or_default();
@@ -120,9 +125,26 @@ fn belief(item: &Value, unit: &str) -> String {
             }
             parts.push(format!("{} readings", word(item, "known")));
         }
+        Some("group") => {
+            let learned = number("learned").unwrap_or_default();
+            if learned < 1.0 {
+                parts.push(format!("learned {:.0} %", learned * 100.0));
+            }
+            parts.extend(item.get("points").and_then(Value::as_array).into_iter().flatten().map(member));
+        }
         Some(_) | None => parts.push("?".to_owned()),
     }
     parts.join(", ")
+}
+
+/// A point of a group. The doubt that all of them share while they are learned is said once, by how far that is.
+fn member(member: &Value) -> String {
+    let number = |key: &str| member.get(key).and_then(Value::as_f64);
+    let name = member.get("point").and_then(Value::as_str).unwrap_or("(not there)");
+    let usual = number("usual").zip(number("stray"));
+    let usual = usual.map_or(String::new(), |(usual, stray)| format!(" {} ± {}", short(usual), short(stray)));
+    let doubt = member.get("doubt").and_then(Value::as_str).filter(|doubt| *doubt != "learning");
+    format!("{name}{usual}{}", doubt.map_or(String::new(), |doubt| format!(" ({doubt})")))
 }
 
 /// At most four decimals, no trailing zeros.
@@ -147,15 +169,29 @@ mod tests {
                 "rule": "flow", "point": "s/flow", "unit": "L/s", "stands": false, "kind": "habit", "level": 1.0,
                 "spread": 0.01, "taught": 0.9, "known": 6000,
             }),
+            json!({
+                "rule": "clamp", "point": "b/heat", "unit": "°C", "stands": false, "kind": "residual", "expected": 61.5,
+                "full_load": 40.0, "load_learned": 0.5, "usual": null, "sigma": 0.1, "learned": 0.0,
+            }),
+            json!({
+                "rule": "pump", "point": "p/flow", "unit": "L/s", "stands": false, "kind": "group", "learned": 1.0,
+                "points": [
+                    { "point": "p/flow", "usual": 32.0, "stray": 0.25, "z": 0.1, "doubt": null },
+                    { "point": null, "usual": null, "stray": null, "z": null, "doubt": "unlearned" },
+                ],
+            }),
         ]);
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(
             lines[1],
-            "电流 drift  lift-2/current  drift   STANDS  usual 14.8 A ± 0.25, learned 40 %, began anew 2 times, moved by -0.5 A, \
+            "电流 drift  lift-2/current  drift     STANDS  usual 14.8 A ± 0.25, learned 40 %, began anew 2 times, moved by -0.5 A, \
              wary: learns slowly or not"
         );
-        assert!(lines[2].ends_with("rhythm          one start every 4 h"), "{}", lines[2]);
+        assert!(lines[2].ends_with("rhythm            one start every 4 h"), "{}", lines[2]);
         assert!(lines[3].ends_with("level 1 L/s ± 0.01, taught 0.9 L/s, 6000 readings"), "{}", lines[3]);
+        let clamp = "load explains 61.5 °C, learned 50 % of the load, usual unknown at this hour ± 0.1, learned 0 %";
+        assert!(lines[4].ends_with(clamp), "{}", lines[4]);
+        assert!(lines[5].ends_with("p/flow 32 ± 0.25, (not there) (unlearned)"), "{}", lines[5]);
         assert_eq!(text(&[]), "no rule learns\n");
         assert!(belief(&json!({ "kind": "habit", "known": 7 }), "").starts_with("knows too little"));
     }

@@ -2,7 +2,7 @@
 //! which `check` prints as text or JSON.
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::detect::{Params, count, limit, rate, vote};
+use gengfu_core::detect::{Params, count, group, limit, rate, sibling, vote};
 use serde::Serialize;
 
 use crate::config::checked::{
@@ -95,6 +95,8 @@ pub(super) struct RuleView {
     pub(super) levels: Vec<Level>,
     /// Those that exist from the start, and `gas-{1}/ch4` for those that come.
     pub(super) points: Vec<String>,
+    /// What it looks at beside them, as it is written.
+    pub(super) beside: Vec<String>,
     pub(super) basis: Option<String>,
     pub(super) advice: Option<String>,
     /// On trial.
@@ -221,7 +223,8 @@ impl Known {
     }
 
     fn watched(&self, rules: &[Rule]) -> bool {
-        self.life_safety || rules.iter().any(|rule| !rule.shadow && self.is_on(rule))
+        let looks = |rule: &Rule| self.is_on(rule) || rule.looks_at(&self.pattern);
+        self.life_safety || rules.iter().any(|rule| !rule.shadow && looks(rule))
     }
 }
 
@@ -258,6 +261,7 @@ fn rule_view(rule: &Rule, points: &[Known]) -> RuleView {
         id: rule.id.clone(),
         levels: rule.levels.iter().zip(conditions).map(level).collect(),
         points: bound.iter().map(|known| known.shown.clone()).collect(),
+        beside: rule.beside.clone(),
         basis: rule.basis.clone(),
         advice: rule.advice.clone(),
         shadow: rule.shadow,
@@ -281,13 +285,7 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             let (limit, within, window) = (trend.limit, show_ms(trend.within_ms), show_ms(trend.window_ms));
             vec![format!("{verb} {limit}{unit} within {within}, by its trend over {window}")]
         }
-        Params::Vote(p) => match p.watch {
-            vote::Watch::Danger => {
-                let within = if p.within_ms > 0 { format!(" within {}", show_ms(p.within_ms)) } else { String::new() };
-                vec![format!("{} of {} call it{within}", p.need, p.of)]
-            }
-            vote::Watch::Health { after_ms } => vec![format!("a voter is bad{}", lasting(after_ms))],
-        },
+        Params::Vote(p) => vec![ballot(p)],
         Params::Band(band) => [band.low, band.high]
             .iter()
             .map(|side| level_condition(side.side, &side.first, &unit))
@@ -325,8 +323,38 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             vec![format!("{verb} by {}{unit} from what is usual, learned in {}", drift.shift, show_ms(drift.learn_ms))]
         }
         Params::Habit(habit) => vec![format!("does what it never did, surprise {}", habit.threshold)],
+        Params::Sibling(pair) => vec![so_far_apart(pair, &unit)],
+        Params::Residual(rest) => {
+            let verb = if rest.drift.side == limit::Side::High { "rises" } else { "falls" };
+            let learned = show_ms(rest.explained.learn_ms.saturating_add(rest.drift.learn_ms));
+            vec![format!("{verb} by {}{unit} from what its load explains, learned in {learned}", rest.drift.shift)]
+        }
+        Params::Group(p) => {
+            let learned = show_ms(p.step_ms.saturating_mul(group::TRAINING as u64));
+            vec![format!("{} points leave their place by {}, learned in {learned}", p.channels, p.raise)]
+        }
         Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
     }
+}
+
+fn ballot(p: &vote::Params) -> String {
+    match p.watch {
+        vote::Watch::Danger => {
+            let within = if p.within_ms > 0 { format!(" within {}", show_ms(p.within_ms)) } else { String::new() };
+            format!("{} of {} call it{within}", p.need, p.of)
+        }
+        vote::Watch::Health { after_ms } => format!("a voter is bad{}", lasting(after_ms)),
+    }
+}
+
+fn so_far_apart(pair: &sibling::Params, unit: &str) -> String {
+    let side = match pair.way {
+        sibling::Way::Any => "apart from",
+        sibling::Way::Above => "above",
+        sibling::Way::Below => "below",
+    };
+    let clear = (pair.clear < pair.limit).then_some(pair.clear);
+    format!("{}{unit} {side} its sibling{}{}", pair.limit, lasting(pair.on_ms), clearing(clear, pair.off_ms))
 }
 
 fn so_often(count: &count::Params) -> String {

@@ -174,9 +174,14 @@ fn count(mut params: vote::Params, voters: &[(Value<'_>, String)], all: &[Rule])
     }
     params.of = found.len() as u8;
     let names: Vec<String> = found.iter().map(|voter| format!("{}@{}", voter.rule, voter.point)).collect();
-    params.voters =
-        Sha256::digest(names.join("\n")).iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte));
+    params.voters = fingerprint(names.iter().map(String::as_str));
     Some((params, found))
+}
+
+/// A number that stands for these names, in this order.
+pub(super) fn fingerprint<'n>(names: impl Iterator<Item = &'n str>) -> u64 {
+    let names: Vec<&str> = names.collect();
+    Sha256::digest(names.join("\n")).iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
 }
 
 /// `rule@device/point`, or `rule` for all points that the rule names.

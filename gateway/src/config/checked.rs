@@ -272,6 +272,8 @@ pub struct Rule {
     pub first_out: Option<String>,
     /// Of a vote: who votes, as (rule, `device/point`); empty for others.
     pub voters: Vec<Voter>,
+    /// Points it looks at beside the one it is on, its channels from 1 on: `device/point`, or `point` of the same device.
+    pub beside: Vec<String>,
     /// On trial: it runs and is recorded, and calls nobody and touches nothing that is not in shadow itself.
     pub shadow: bool,
 }
@@ -386,6 +388,7 @@ impl Rule {
             suppressed_by: None,
             first_out: None,
             voters: Vec::new(),
+            beside: Vec::new(),
             shadow: false,
         }
     }
@@ -393,6 +396,21 @@ impl Rule {
     /// Whether the rule is on the point named `device/point`.
     pub fn matches(&self, name: &str) -> bool {
         self.points.iter().any(|pattern| super::pattern::matches(pattern, name))
+    }
+
+    /// Whether the rule looks at the point of that name, or pattern, beside one that it is on.
+    pub fn looks_at(&self, name: &str) -> bool {
+        let beside =
+            |home: &String| self.beside.iter().any(|other| super::pattern::overlap(&full_name(home, other), name));
+        self.points.iter().any(beside)
+    }
+}
+
+/// The full name of a point as a rule on the point `home` names it.
+pub fn full_name(home: &str, other: &str) -> String {
+    match home.split_once('/') {
+        Some((device, _)) if !other.contains('/') => format!("{device}/{other}"),
+        Some(_) | None => other.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod checked;
 pub mod pattern;
 pub mod units;
 mod address;
+mod beside;
 mod bond;
 mod book;
 mod lines;

@@ -4,6 +4,7 @@ use gengfu_core::alarm::Priority;
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::{Params, limit};
 
+use super::beside;
 use super::bond::{self, Bonds};
 use super::checked::{LevelMeta, MAX_RULES_A_POINT, Rule, Unknown};
 use super::detector::{self, Detector, PRIORITIES};
@@ -63,7 +64,8 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
     let shadow = table.get("shadow").and_then(Value::boolean).unwrap_or(false);
     let mut bonds = Bonds::read(&table);
     table.finish(&[]);
-    bind(&patterns, unit.as_ref(), detector.as_ref(), names);
+    let mut detector = detector;
+    let beside = bind(&patterns, unit.as_ref(), detector.as_mut(), names);
     let Detector { params, levels, voters, .. } = detector?;
     let points = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     bonds.voters = voters;
@@ -79,6 +81,7 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
         suppressed_by: None,
         first_out,
         voters: Vec::new(),
+        beside,
         shadow,
     };
     Some((rule, bonds))
@@ -99,7 +102,10 @@ fn means(at: Value<'_>, unknown: Unknown, detector: &Detector<'_>) {
         | Params::Accumulated(_)
         | Params::Rhythm(_)
         | Params::Drift(_)
-        | Params::Habit(_) => (false, true),
+        | Params::Habit(_)
+        | Params::Sibling(_)
+        | Params::Residual(_)
+        | Params::Group(_) => (false, true),
     };
     match unknown {
         Unknown::Danger if !has_danger => at.complain(
@@ -154,13 +160,14 @@ fn pattern(value: Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Holds the rule against the points that are known: do they exist, can the limit be reached, is the unit the same?
+/// Holds the rule against the points that are known: do they exist, can the limit be reached, is the unit the same? Gives those
+/// it looks at beside them.
 fn bind(
     patterns: &[(Value<'_>, String)],
     unit: Option<&(Value<'_>, String)>,
-    detector: Option<&Detector<'_>>,
+    detector: Option<&mut Detector<'_>>,
     names: &mut Names,
-) {
+) -> Vec<String> {
     let mut bound = Vec::new();
     for (value, pattern) in patterns {
         let hits: Vec<usize> = exact_or_overlapping(pattern, &names.points);
@@ -182,13 +189,21 @@ fn bind(
     if let Some((value, unit)) = unit {
         same_unit(*value, unit, &known);
     }
+    let mut written = Vec::new();
     if let Some(detector) = detector {
         reachable(detector, &known);
         enough_readings(detector, &known);
+        beside::name(detector);
+        let (names, others) = beside::hold(&detector.beside, &detector.params, &bound, names);
+        written = names;
+        bound.extend(others);
+        bound.sort_unstable();
+        bound.dedup();
     }
     if let Some((value, _)) = patterns.first() {
         count_rules(*value, &bound, names);
     }
+    written
 }
 
 /// Counts the rules of each point, and complains once where they become too many.
@@ -211,7 +226,7 @@ fn count_rules(value: Value<'_>, bound: &[usize], names: &mut Names) {
 }
 
 /// Which points a pattern is on. A plain name is on its point alone where that exists.
-fn exact_or_overlapping(pattern: &str, points: &[Known]) -> Vec<usize> {
+pub(super) fn exact_or_overlapping(pattern: &str, points: &[Known]) -> Vec<usize> {
     let numbered = || points.iter().enumerate();
     if !pattern.contains('*') {
         let exact: Vec<usize> = numbered().filter(|(_, known)| known.name == pattern).map(|(index, _)| index).collect();

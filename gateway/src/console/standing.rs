@@ -300,6 +300,9 @@ fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLab
         Some(Params::Rhythm(_)) => text("启动节律异常", "starts out of rhythm"),
         Some(Params::Drift(_)) => text("正在偏离常态", "drifting away from the usual"),
         Some(Params::Habit(_)) => text("与以往不同", "unlike anything before"),
+        Some(Params::Sibling(_)) => text("与同类测点不一致", "apart from its sibling"),
+        Some(Params::Residual(_)) => text("超出负荷所能解释", "more than its load explains"),
+        Some(Params::Group(_)) => text("整组偏离常态", "its group has left the usual"),
         Some(Params::Absent(_)) | None => text("失去数据", "no data"),
     }
 }

@@ -192,7 +192,10 @@ fn rule_lines(rule: &Rule) -> Vec<Line> {
         | Params::Accumulated(_)
         | Params::Rhythm(_)
         | Params::Drift(_)
-        | Params::Habit(_) => Vec::new(),
+        | Params::Habit(_)
+        | Params::Sibling(_)
+        | Params::Residual(_)
+        | Params::Group(_) => Vec::new(),
     }
 }
 

@@ -1,15 +1,15 @@
 //! What a detector found, in the two languages of the people: the middle of every message.
 
-use gengfu_core::alarm::Transition;
+use gengfu_core::alarm::{Explanation, Transition};
 use gengfu_core::detect::limit::Side;
-use gengfu_core::detect::{Params, band, count, dwell, frozen, vote};
+use gengfu_core::detect::{Params, band, count, dwell, frozen, group, vote};
 use gengfu_core::quality::Quality;
 
 use crate::config::checked::PointLabel;
 use crate::flow::{self, Text};
 
-/// What the detector found, without the point's name.
-pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
+/// What the detector found, without the point's name. `other`: the point that a rule on several is told with.
+pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>, other: Option<&Other<'_>>) -> Text {
     let why = &transition.explanation;
     let (value, limit) = (shown.of(why.value), shown.of(why.limit));
     let (zh, en) = match params {
@@ -62,6 +62,9 @@ pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>) 
                 format!("unlike anything before: {} where {} was expected", value.en, usual.en),
             )
         }
+        Params::Sibling(_) => apart(why, shown, other),
+        Params::Residual(_) => unexplained(why, shown, other),
+        Params::Group(p) => together(p, why, other),
         Params::Absent(_) => lost(why.quality),
     };
     // An alarm keeps the highest level it had, with its priority, though a lower one stands now: both are said.
@@ -153,6 +156,95 @@ fn uneven(usual_ms: Option<f64>) -> (String, String) {
     }
 }
 
+/// Another point of a rule, by name, and how its values are told.
+#[derive(Debug)]
+pub(super) struct Other<'a> {
+    pub(super) name: Text,
+    pub(super) shown: Shown<'a>,
+}
+
+/// Which other point a rule is told with: what weighs most in its condition, or the one it is held against.
+pub(super) fn told_with(params: &Params) -> Option<With> {
+    match params {
+        Params::Group(_) => Some(With::Chief),
+        Params::Sibling(_) | Params::Residual(_) => Some(With::Channel(1)),
+        Params::Limit(_)
+        | Params::Digital(_)
+        | Params::Trend(_)
+        | Params::Absent(_)
+        | Params::Vote(_)
+        | Params::Band(_)
+        | Params::Rate(_)
+        | Params::Frozen(_)
+        | Params::Count(_)
+        | Params::Dwell(_)
+        | Params::Accumulated(_)
+        | Params::Rhythm(_)
+        | Params::Drift(_)
+        | Params::Habit(_) => None,
+    }
+}
+
+/// See [`told_with`].
+pub(super) enum With {
+    Chief,
+    Channel(u8),
+}
+
+/// Where a point is when nothing is wrong.
+pub(super) fn present(params: &Params, why: &Explanation, shown: &Shown<'_>) -> Text {
+    match (params, why.value) {
+        (Params::Sibling(_), Some(apart)) => {
+            let off = shown.of(Some(apart.abs()));
+            Text { zh: format!("与同类测点相差 {}", off.zh), en: format!("{} from its sibling", off.en) }
+        }
+        (_, value) => shown.of(value),
+    }
+}
+
+/// Two that should say the same.
+fn apart(why: &Explanation, shown: &Shown<'_>, other: Option<&Other<'_>>) -> (String, String) {
+    let (off, limit) = (why.value.unwrap_or_default(), shown.of(why.limit));
+    let by = shown.of(Some(off.abs()));
+    let (zh, en) =
+        other.map_or(("同类测点", "its sibling"), |other| (other.name.zh.as_str(), other.name.en.as_str()));
+    let (zh_way, en_way) = if off < 0.0 { ("低", "below") } else { ("高", "above") };
+    (
+        format!("比 {zh} {zh_way} {}（限 {}）", by.zh, limit.zh),
+        format!("{} {en_way} {en}, {} is the limit", by.en, limit.en),
+    )
+}
+
+/// What its load does not explain.
+fn unexplained(why: &Explanation, shown: &Shown<'_>, other: Option<&Other<'_>>) -> (String, String) {
+    let (value, usual) = (shown.of(why.value), shown.of(why.usual));
+    let (zh, en) = other.map_or(("负荷", "its load"), |other| (other.name.zh.as_str(), other.name.en.as_str()));
+    (format!("现值 {}，按 {zh} 应为 {}", value.zh, usual.zh), format!("{} where {en} explains {}", value.en, usual.en))
+}
+
+/// Several points of one machine. Without a chief nobody has moved any more, or nobody knows.
+fn together(p: &group::Params, why: &Explanation, other: Option<&Other<'_>>) -> (String, String) {
+    let Some((chief, other)) = why.chief.zip(other) else {
+        return (
+            format!("{} 个测点整体偏离常态", p.channels),
+            format!("its group of {} points has left the usual", p.channels),
+        );
+    };
+    let (value, usual, share) =
+        (other.shown.of(Some(chief.value)), other.shown.of(Some(chief.usual)), chief.share * 100.0);
+    let Text { zh, en } = &other.name;
+    (
+        format!(
+            "{} 个测点中 {} 个偏离常态，主要为 {zh}：{}（平常 {}，占 {share:.0}%）",
+            p.channels, chief.moved, value.zh, usual.zh
+        ),
+        format!(
+            "{} of {} points have left the usual, most of all {en}: {} instead of {} ({share:.0} %)",
+            chief.moved, p.channels, value.en, usual.en
+        ),
+    )
+}
+
 /// No value, and why.
 fn lost(quality: Quality) -> (String, String) {
     match quality.reason().filter(|_| !quality.has_value()) {
@@ -165,6 +257,7 @@ fn lost(quality: Quality) -> (String, String) {
 }
 
 /// How values of a point are told: with its unit, or with the word of a state.
+#[derive(Debug)]
 pub(super) struct Shown<'a> {
     pub(super) unit: Option<&'a str>,
     pub(super) label: Option<&'a PointLabel>,

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use gengfu_core::detect::{Params, State};
+use gengfu_core::detect::Params;
 use gengfu_core::engine::{Event, Target};
 use gengfu_core::time::{Mono, Now};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::belief::Belief;
 use super::storage::Storage;
 use super::task::Driver;
 use super::warm::{Key, MAX_REPLAY_MS};
@@ -151,76 +152,6 @@ pub struct Held {
     pub belief: Belief,
 }
 
-/// What a detector that learns holds to be normal; values in the point's unit.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Belief {
-    Drift {
-        /// What is usual now; `None` while that hour is not known.
-        usual: Option<f64>,
-        /// How much blocks scatter around it.
-        sigma: f64,
-        /// How far training is, 0 to 1.
-        learned: f64,
-        /// How often training began anew, since what was learned moved meanwhile.
-        restarts: u16,
-        /// How far the usual has moved by itself since.
-        moved: f64,
-        /// What is put aside as a step.
-        aside: f64,
-        /// Learning stands still or is slowed, since there is a suspicion.
-        wary: bool,
-    },
-    Rhythm {
-        /// The usual time between two starts; `None` while there are too few.
-        interval_ms: Option<f64>,
-    },
-    Habit {
-        /// The level now, the usual distance from it, and the level that was taught; `None` while it knows too little.
-        level: Option<f64>,
-        spread: Option<f64>,
-        taught: Option<f64>,
-        /// Readings that it knows, 6,000 at most.
-        known: u16,
-    },
-}
-
-impl Belief {
-    /// `None` of a detector that learns nothing.
-    fn of(params: &Params, state: &State, now: Now) -> Option<Self> {
-        match (params, state) {
-            (Params::Drift(params), State::Drift(state)) => {
-                let b = state.belief(params, now);
-                let (usual, sigma, learned, restarts) = (b.usual, b.sigma, b.learned, b.restarts);
-                Some(Self::Drift { usual, sigma, learned, restarts, moved: b.moved, aside: b.aside, wary: b.wary })
-            }
-            (Params::Rhythm(_), State::Rhythm(state)) => Some(Self::Rhythm { interval_ms: state.belief() }),
-            (Params::Habit(_), State::Habit(state)) => {
-                let b = state.belief();
-                let (level, spread) = (b.map(|b| b.level), b.map(|b| b.spread));
-                Some(Self::Habit { level, spread, taught: b.map(|b| b.taught), known: state.known() })
-            }
-            (_, _) => None,
-        }
-    }
-
-    /// In one line, for the audit.
-    fn words(&self) -> String {
-        let number = |value: &Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.4}"));
-        match self {
-            Self::Drift { usual, sigma, learned, restarts, moved, .. } => format!(
-                "usual {}, sigma {sigma:.4}, learned {learned:.2}, {restarts} restarts, moved {moved:.4}",
-                number(usual)
-            ),
-            Self::Rhythm { interval_ms } => format!("usual interval {} ms", number(interval_ms)),
-            Self::Habit { level, spread, taught, known } => {
-                let (level, spread, taught) = (number(level), number(spread), number(taught));
-                format!("level {level}, spread {spread}, taught {taught}, {known} readings")
-            }
-        }
-    }
-}
-
 /// A person had a rule forget what it had learned of a point.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Forgotten {
@@ -289,7 +220,9 @@ impl Driver {
     fn held(&mut self, binding: u32, now: Now) -> Option<Held> {
         let params = params(&self.storage, binding).filter(|_| learns(&self.storage, binding))?;
         let b = *self.storage.binding(binding)?;
-        let belief = Belief::of(&params, &self.storage.engine().state(binding)?, now)?;
+        let state = self.storage.engine().state(binding)?;
+        let name = |channel| Some(self.catalog.get(self.storage.channel(binding, channel)?)?.name());
+        let belief = Belief::of(&params, &state, now, name)?;
         let (meta, rule) = (self.catalog.get(b.point)?, self.storage.rule_name(binding, &self.site));
         Some(Held { rule, point: meta.name(), unit: meta.unit.clone(), stands: b.alarm.active(), belief })
     }
@@ -333,6 +266,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
+    use gengfu_core::detect::State;
     use gengfu_core::quality::Quality;
     use gengfu_core::reading::{Delivery, PointId, Reading};
     use gengfu_core::time::Wall;

@@ -3,6 +3,8 @@
 
 mod bonds;
 mod fact;
+mod leads;
+mod belief;
 mod learned;
 mod modes;
 mod names;
@@ -30,7 +32,8 @@ use crate::config::checked::PointSpec;
 use crate::flow::{AlarmEvent, Batch};
 use crate::journal::{Journal, LevelRecord, ModeRecord, Ticket};
 
-pub use learned::{Belief, Forgotten, Held};
+pub use belief::{Belief, DriftBelief, Member};
+pub use learned::{Forgotten, Held};
 pub use modes::tests_of;
 pub use news::News;
 pub use performance::{Day, Name, Names, Report};

@@ -4,7 +4,7 @@ use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::Params;
 use gengfu_core::time::Mono;
 
-use super::fact::{Shown, fact};
+use super::fact::{Other, Shown, With, fact, present, told_with};
 use super::storage::{NO_DATA_RULE, Storage};
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{Labels, Rule, Site};
@@ -40,6 +40,16 @@ pub(super) fn event(
         reason: deed.and_then(|deed| deed.note).unwrap_or_default().to_owned(),
     };
     let shown = Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) };
+    let beside = match told_with(params) {
+        Some(With::Chief) => why.chief.map(|chief| chief.point),
+        Some(With::Channel(channel)) => storage.channel(transition.binding, channel),
+        None => None,
+    };
+    let beside = beside.and_then(|point| catalog.get(point));
+    let other = beside.as_ref().map(|meta| Other {
+        name: site.labels.full(&meta.device, &meta.point),
+        shown: Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) },
+    });
     Some(AlarmEvent {
         id: format!("{:016x}", transition.id.0),
         number: transition.number,
@@ -59,7 +69,7 @@ pub(super) fn event(
         limit: why.limit,
         time_to_limit: why.time_to_limit,
         early_warning: params.predictive(),
-        message: message(transition, params, &name(&site.labels, &meta), &shown, (by, raised(before))),
+        message: message(transition, params, &name(&site.labels, &meta), &shown, other.as_ref(), (by, raised(before))),
         advice: advice(rule),
         basis: rule.and_then(|r| r.basis.clone()),
         onset: transition.onset.0,
@@ -167,21 +177,22 @@ fn message(
     params: &Params,
     name: &Text,
     shown: &Shown<'_>,
+    other: Option<&Other<'_>>,
     (by, raised): (Option<&str>, bool),
 ) -> Text {
     let by = by.unwrap_or("?");
     let Text { zh: name_zh, en: name_en } = name;
-    let fact = fact(transition, params, shown);
+    let fact = fact(transition, params, shown, other);
     let (alarm_zh, alarm_en) = if params.predictive() { ("预警", "early warning: ") } else { ("报警", "") };
     let held = matches!(transition.life, StateName::Latched | StateName::LatchedAcknowledged);
     let (latch_zh, latch_en) = if held { ("，需复位", "; reset needed") } else { ("", "") };
     // What stands, and what is over: said the same way whatever was done.
     let stands = || (format!("{name_zh} {alarm_zh}：{}", fact.zh), format!("{name_en}: {alarm_en}{}", fact.en));
     let over = || {
-        let Some(value) = transition.explanation.value else {
+        if transition.explanation.value.is_none() {
             return (format!("{name_zh} 无报警，尚无数值"), format!("{name_en}: no alarm, and no value yet"));
-        };
-        let now = shown.of(Some(value));
+        }
+        let now = present(params, &transition.explanation, shown);
         if raised {
             (format!("{name_zh} 已恢复：{}", now.zh), format!("{name_en} is back to normal at {}", now.en))
         } else {
@@ -197,12 +208,20 @@ fn message(
         EventName::Raise => stands(),
         EventName::Escalate => (format!("{name_zh} 升级：{}", fact.zh), format!("{name_en} escalates: {}", fact.en)),
         EventName::Return => {
-            let now = shown.of(transition.explanation.value);
+            let now = present(params, &transition.explanation, shown);
             let over = if params.predictive() { "预警解除" } else { "恢复" };
-            (
-                format!("{name_zh} {over}：{}{latch_zh}", now.zh),
-                format!("{name_en} is back to normal at {}{latch_en}", now.en),
-            )
+            if transition.explanation.accepted {
+                // Nothing has gone back to where it was.
+                (
+                    format!("{name_zh} {over}：新工况已视为正常{latch_zh}"),
+                    format!("{name_en}: where its group stands is taken for normal from now on{latch_en}"),
+                )
+            } else {
+                (
+                    format!("{name_zh} {over}：{}{latch_zh}", now.zh),
+                    format!("{name_en} is back to normal at {}{latch_en}", now.en),
+                )
+            }
         }
         // What is wrong stays in sight: whoever comes on shift reads this.
         EventName::Acknowledge => told(so(), format!("已由 {by} 确认"), format!("acknowledged by {by}")),
@@ -255,14 +274,14 @@ mod tests {
         let label = PointLabel { label: None, words: vec![Text::of("关闭 / closed"), Text::of("打开 / open")] };
         let shown = Shown { unit: None, label: Some(&label) };
         let transition = transition(event, state, 0, value, 1.0);
-        message(&transition, params, &Text::of("东门 / east door"), &shown, (Some("duty"), true))
+        message(&transition, params, &Text::of("东门 / east door"), &shown, None, (Some("duty"), true))
     }
 
     /// What is said in English of gas at `value` when the line of `limit` is crossed.
     fn gas(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> String {
         let shown = Shown { unit: Some("%LEL"), label: None };
         let transition = transition(event, state, level, value, limit);
-        message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, (Some("duty"), true)).en
+        message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, None, (Some("duty"), true)).en
     }
 
     fn transition(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> Transition {
@@ -273,6 +292,8 @@ mod tests {
             since: Wall(0),
             time_to_limit: Some(90_000),
             usual: None,
+            chief: None,
+            accepted: false,
         };
         Transition {
             binding: 0,
@@ -340,11 +361,48 @@ mod tests {
             let mut transition = transition(EventName::OutOfService, StateName::OutOfService, 0, 0.0, 25.0);
             transition.life = StateName::Normal;
             transition.explanation.value = value;
-            message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, (Some("duty"), raised)).en
+            message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, None, (Some("duty"), raised)).en
         };
         assert_eq!(said(None, false), "gas-1/ch4: no alarm, and no value yet (taken out of service by duty)");
         assert_eq!(said(Some(3.0), false), "gas-1/ch4: no alarm, at 3 %LEL (taken out of service by duty)");
         assert_eq!(said(Some(3.0), true), "gas-1/ch4 is back to normal at 3 %LEL (taken out of service by duty)");
+    }
+
+    #[test]
+    fn what_several_points_say_names_the_other() {
+        use gengfu_core::alarm::Chief;
+        use gengfu_core::derive::sibling as pair;
+        use gengfu_core::detect::{group, sibling};
+        use gengfu_core::reading::PointId;
+
+        let said = |params: &Params, event, change: &dyn Fn(&mut Explanation)| {
+            let mut transition = transition(event, StateName::Unacknowledged, 0, -0.12, 0.05);
+            change(&mut transition.explanation);
+            let shown = Shown { unit: Some("MPa"), label: None };
+            let other = Other { name: Text::of("乙泵 / pump b"), shown: Shown { unit: Some("A"), label: None } };
+            message(&transition, params, &Text::of("甲泵 / pump a"), &shown, Some(&other), (None, true))
+        };
+        let channel = pair::Params { fresh_ms: 1 };
+        let way = sibling::Way::Any;
+        let twins =
+            Params::Sibling(sibling::Params { channel, way, limit: 0.05, clear: 0.05, on_ms: 0, off_ms: 0, points: 0 });
+        let apart = said(&twins, EventName::Raise, &|_| ());
+        assert_eq!(apart.zh, "甲泵 报警：比 乙泵 低 0.12 MPa（限 0.05 MPa）");
+        assert_eq!(apart.en, "pump a: 0.12 MPa below pump b, 0.05 MPa is the limit");
+        let back = said(&twins, EventName::Return, &|why| why.value = Some(0.01));
+        assert_eq!(back.en, "pump a is back to normal at 0.01 MPa from its sibling");
+
+        let three = Params::Group(group::Params { channels: 3, ..group::Params::default() });
+        let moved = |why: &mut Explanation| {
+            why.chief = Some(Chief { point: PointId(1), value: 12.3, usual: 10.1, share: 0.7, moved: 2 });
+        };
+        let left = said(&three, EventName::Raise, &moved);
+        assert_eq!(left.zh, "甲泵 预警：3 个测点中 2 个偏离常态，主要为 乙泵：12.3 A（平常 10.1 A，占 70%）");
+        let english = "2 of 3 points have left the usual, most of all pump b: 12.3 A instead of 10.1 A (70 %)";
+        assert_eq!(left.en, format!("pump a: early warning: {english}"));
+        let settled = said(&three, EventName::Return, &|why| why.accepted = true);
+        assert_eq!(settled.zh, "甲泵 预警解除：新工况已视为正常");
+        assert!(settled.en.contains("taken for normal from now on"), "{}", settled.en);
     }
 
     fn step(event: &str, value: f64, detected: i64) -> AlarmEvent {

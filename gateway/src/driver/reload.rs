@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gengfu_core::detect::Params;
+use gengfu_core::detect::{Params, group};
 use gengfu_core::reading::{Delivery, PointId, Reading};
 use gengfu_core::time::Now;
 use tokio::sync::mpsc::{self, error::TryRecvError};
@@ -144,6 +144,10 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
                 fresh.named.insert(key, index);
             }
         }
+    }
+    for binding in fresh.named.values() {
+        let beside = (1..group::CHANNELS as u8).filter_map(|channel| storage.channel(*binding, channel));
+        fresh.points.extend(beside);
     }
     let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named, now);
     let shown = fresh.show(&mut storage, &journal, old.head, now)?;
@@ -345,12 +349,14 @@ mod tests {
     use crate::config;
 
     const POINTS: [&str; 3] = ["d/p", "d/q", "e/p"];
-    const RULES: [&str; 5] = [
+    const RULES: [&str; 7] = [
         "[[rule]]\nid = \"high\"\npoints = \"*/p\"\nhigh = { limit = 50, clear = 40, for = \"5s\", clear_for = \"3s\" }\n",
         "[[rule]]\nid = \"two\"\npoint = \"d/q\"\nhigh = [{ limit = 25, clear = 22 }, { limit = 50, clear = 45, latch = true }]\n",
         "[[rule]]\nid = \"trend\"\npoint = \"d/p\"\ntrend = { limit = 10, side = \"low\", within = \"60s\", window = \"60s\" }\n",
         "[[rule]]\nid = \"state\"\npoints = \"e/*\"\nstate = { is = 1, for = \"2s\" }\n",
         "[[rule]]\nid = \"low\"\npoints = \"d/*\"\nlow = { limit = 5, clear = 6 }\n",
+        "[[rule]]\nid = \"apart\"\npoint = \"d/p\"\nsibling = { of = \"q\", apart = 10, clear = 5, for = \"3s\" }\n",
+        "[[rule]]\nid = \"all\"\npoint = \"e/p\"\ngroup = { with = [\"d/p\", \"d/q\"], step = \"2s\" }\n",
     ];
 
     fn site(rules: &[usize]) -> Site {
@@ -493,7 +499,7 @@ mod tests {
         /// Any log, with a reload of the same rules at any point of it: the outputs are the same to the byte, in order.
         #[test]
         fn the_same_rules_again_change_nothing(log in log(), cut in 0..120usize) {
-            let all = [0, 1, 2, 3, 4];
+            let all = [0, 1, 2, 3, 4, 5, 6];
             let (mut whole, mut again) = (Bench::start(&all), Bench::start(&all));
             for (index, reading) in log.iter().enumerate() {
                 if index == cut {
@@ -513,9 +519,9 @@ mod tests {
         fn rules_that_stay_are_not_touched(
             log in log(),
             cut in 0..120usize,
-            before in Just(vec![0, 1, 2, 3, 4]).prop_shuffle(),
-            after in Just(vec![0, 1, 2, 3, 4]).prop_shuffle(),
-            lengths in (1..=5usize, 1..=5usize),
+            before in Just(vec![0, 1, 2, 3, 4, 5, 6]).prop_shuffle(),
+            after in Just(vec![0, 1, 2, 3, 4, 5, 6]).prop_shuffle(),
+            lengths in (1..=7usize, 1..=7usize),
         ) {
             let (before, after) = (&before[..lengths.0], &after[..lengths.1]);
             let (mut whole, mut again) = (Bench::start(before), Bench::start(before));

@@ -1,16 +1,17 @@
 //! What core's engine is lent: one vector a kind, built from the checked configuration and only ever appended to.
 
 use gengfu_core::detect::{
-    Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, habit, limit, rate, rhythm, trend,
-    vote,
+    Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate,
+    residual, rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::{
-    Area, Binding, Engine, Group, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown, Wire,
+    Area, Binding, Engine, Group, Lead, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown, Wire,
 };
 use gengfu_core::reading::{PointId, RuleId};
 use gengfu_core::time::Now;
 
 use super::bonds::{Bonds, Place};
+use super::leads::{Leads, Seat};
 use crate::catalog::PointMeta;
 use crate::config::checked;
 use crate::config::checked::{DEFAULT_STALE, PointSpec};
@@ -34,6 +35,7 @@ pub(super) struct Storage {
     votes: Vec<vote::State>,
     others: Rare,
     wires: Vec<Wire>,
+    leads: Vec<Lead>,
     groups: Vec<Group>,
     areas: Vec<Area>,
     policy: Policy,
@@ -42,6 +44,7 @@ pub(super) struct Storage {
     /// Points that the configuration has.
     configured: Vec<Option<Watched>>,
     bonds: Bonds,
+    beside: Leads,
 }
 
 /// States of the kinds that few points have.
@@ -56,6 +59,9 @@ struct Rare {
     rhythms: Vec<rhythm::State>,
     drifts: Vec<drift::State>,
     habits: Vec<habit::State>,
+    siblings: Vec<sibling::State>,
+    residuals: Vec<residual::State>,
+    groups: Vec<group::State>,
 }
 
 /// What the configuration says of a point that decides which rules it has.
@@ -82,6 +88,7 @@ impl Storage {
         let checked::Policy { max_shelf, max_out_of_service, max_mode } = site.policy;
         let mut storage = Self {
             bonds: Bonds::new(&site.rules),
+            beside: Leads::new(&site.rules),
             areas: vec![Area::default()],
             policy: Policy {
                 max_shelf_ms: ms(max_shelf),
@@ -127,8 +134,12 @@ impl Storage {
                 rhythms: &mut self.others.rhythms,
                 drifts: &mut self.others.drifts,
                 habits: &mut self.others.habits,
+                siblings: &mut self.others.siblings,
+                residuals: &mut self.others.residuals,
+                groups: &mut self.others.groups,
             },
             wires: &self.wires,
+            leads: &self.leads,
             groups: &mut self.groups,
             areas: &mut self.areas,
             policy: self.policy,
@@ -165,7 +176,9 @@ impl Storage {
                 let seed = seed(&site.id, &config.id, name);
                 let seed = if config.shadow { of_other_lane(seed) } else { seed };
                 self.bind(RuleId(rule as u32), place, seed, now);
-                no_data |= config.unknown == checked::Unknown::Alarm && !config.shadow;
+            }
+            if config.unknown == checked::Unknown::Alarm && !config.shadow {
+                no_data |= config.matches(name) || config.looks_at(name);
             }
         }
         if no_data {
@@ -183,7 +196,31 @@ impl Storage {
             *slot = Point::new(id, first, end - first).in_area(area);
             *known = Some(watched);
         }
+        self.lead(id, name, first..end, site);
         first..end
+    }
+
+    /// The point comes to the rules on others that wait for it, and those that are there to the rules on it.
+    fn lead(&mut self, id: PointId, name: &str, fresh: std::ops::Range<u32>, site: &checked::Site) {
+        for seat in self.beside.came(id, name) {
+            self.lay(id, seat);
+        }
+        for binding in fresh {
+            let rule = self.binding(binding).and_then(|b| self.origin(b.rule)).and_then(|index| site.rules.get(index));
+            for (point, seat) in rule.map_or(Vec::new(), |rule| self.beside.bound(binding, name, &rule.beside)) {
+                self.lay(point, seat);
+            }
+        }
+    }
+
+    fn lay(&mut self, point: PointId, Seat { binding, channel }: Seat) {
+        let len = self.leads.len();
+        self.leads.extend(Lead::lay(&mut self.points, &mut self.bindings, len, point, binding, channel));
+    }
+
+    /// The point that is a channel of a binding's rule: 0 its own, then those it looks at beside that.
+    pub(super) fn channel(&self, binding: u32, channel: u8) -> Option<PointId> {
+        Lead::find(&self.leads, self.binding(binding)?, channel)
     }
 
     /// How long people may keep alarms from being announced.
@@ -330,6 +367,9 @@ impl Storage {
             State::Rhythm(state) => push(&mut others.rhythms, state),
             State::Drift(state) => push(&mut others.drifts, state),
             State::Habit(state) => push(&mut others.habits, state),
+            State::Sibling(state) => push(&mut others.siblings, state),
+            State::Residual(state) => push(&mut others.residuals, state),
+            State::Group(state) => push(&mut others.groups, state),
         };
         let ties = self.bonds.ties(self.origin(rule), place);
         self.groups.resize(self.bonds.groups(), Group::default());
@@ -390,6 +430,39 @@ mod tests {
     fn an_alarm_is_named_the_same_in_every_build() {
         assert_eq!(seed("binjiang-mall-07", "hydrant-low", "hydrant-main/pressure"), 0x35e5_4cb0_a277_b667);
         assert_ne!(seed("a", "b", "c/d"), seed("a", "bc", "/d"));
+    }
+
+    /// The points of a group come in any order, and each of them is missed where one of them is to be.
+    #[test]
+    fn a_group_finds_its_points_whoever_comes_first() {
+        let text = "site = { id = \"s\" }\n[[mqtt]]\nname = \"l\"\nconnect = \"mqtt://h\"\n[[mqtt.subscribe]]\ntopic = \"a\"\n\
+                    device = \"d\"\n[[mqtt.subscribe.point]]\nname = \"p\"\nvalue = \"/p\"\n[[mqtt.subscribe.point]]\nname = \"q\"\n\
+                    value = \"/q\"\n[[mqtt.subscribe.point]]\nname = \"r\"\nvalue = \"/r\"\n[[rule]]\nid = \"g\"\npoint = \"d/p\"\n\
+                    group = { with = [\"q\", \"d/r\"] }\nunknown = \"alarm\"\n";
+        let site = crate::config::parse(text, std::path::Path::new("/site/s.toml")).expect("a good site").site;
+        let now = Now { mono: gengfu_core::time::Mono(1 << 40), ..Now::default() };
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let mut storage = Storage::new(&site);
+            for index in order {
+                let spec = &site.mqtt[0].subscriptions[0].points[index].spec;
+                let meta = PointMeta {
+                    device: "d".to_owned(),
+                    point: spec.name.clone(),
+                    kind: "device".to_owned(),
+                    area: None,
+                    unit: None,
+                    life_safety: false,
+                    source: None,
+                };
+                storage.watch(PointId(index as u32), &meta, Watched::of(spec), &site, now);
+            }
+            let group = storage.binding_on(0, PointId(0)).expect("it is bound");
+            let channels = [0, 1, 2, 3].map(|channel| storage.channel(group, channel));
+            assert_eq!(channels, [Some(PointId(0)), Some(PointId(1)), Some(PointId(2)), None], "{order:?}");
+            for point in 0..3 {
+                assert!(storage.no_data_on(PointId(point)).is_some(), "{order:?}: {point} may fall silent unseen");
+            }
+        }
     }
 
     /// A rule that makes an alarm of the lack of a value means silence too, on a point that nobody polls.

@@ -26,6 +26,7 @@ const RESOLUTION: f64 = 1e-6;
 
 /// What is known of one channel, in its unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Learned {
     /// Too little of it was heard.
     Nothing,
@@ -37,6 +38,7 @@ pub(super) enum Learned {
 
 /// A channel that can be judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Alive {
     /// Where it lies.
     pub(super) level: f64,
@@ -50,6 +52,7 @@ pub(super) struct Alive {
 
 /// A training under way.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Learning {
     channels: [Channel; CHANNELS],
     steps: u16,
@@ -57,6 +60,7 @@ pub(super) struct Learning {
 
 /// Blocks are kept as f32 relative to the last value of the first block: to one part in 10 million of what the training spans.
 #[derive(Debug, Clone, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Channel {
     origin: Option<f64>,
     means: Vec<f32, BLOCKS>,
@@ -67,6 +71,7 @@ struct Channel {
 
 /// Running mean and sum of squares (Welford) of the block that is being filled.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Filling {
     n: u8,
     mean: f64,

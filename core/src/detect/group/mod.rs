@@ -71,11 +71,13 @@ pub struct Params {
     /// After how many steps a level that stands is taken for a new operating point, which ends the condition and is told by
     /// [`State::settled`]. `None`: only a person decides that, with [`State::learn_again`].
     pub settle: Option<u32>,
+    /// Names the points, so that a rule on others is another rule.
+    pub points: u64,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { channels: 1, step_ms: 1_000, raise: 1.5, settle: Some(900) }
+        Self { channels: 1, step_ms: 1_000, raise: 1.5, settle: Some(900), points: 0 }
     }
 }
 
@@ -109,17 +111,30 @@ pub enum Doubt {
     Missing,
 }
 
+/// What is held to be normal of one channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Belief {
+    /// Where it lies, in its unit.
+    pub usual: f64,
+    /// How far the mean of a window strays by itself.
+    pub stray: f64,
+    /// How far the window lies from there now, as last known, in strays.
+    pub z: f64,
+}
+
 /// Where the condition is.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Phase {
-    /// `floor`: the least excess since the last condition ended.
-    Quiet { floor: f64 },
+    /// `floor`: the least excess since the last condition ended; `accepted`: that ended because its level was taken for normal.
+    Quiet { floor: f64, accepted: bool },
     /// The condition stands; `peak`: the greatest excess it has had, `steps`: for how many frames that could be judged.
     Moved { onset: Wall, peak: f64, steps: u32 },
 }
 
 /// One word of every channel, as they come in.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Frame {
     values: [Option<f64>; CHANNELS],
     /// Bit a channel: it has said something, sense or nonsense.
@@ -128,9 +143,13 @@ struct Frame {
     at: Wall,
 }
 
+/// Nothing has happened.
+const QUIET: Phase = Phase::Quiet { floor: 0.0, accepted: false };
+
 const EMPTY: Frame = Frame { values: [None; CHANNELS], told: 0, from: Mono(0), at: Wall(0) };
 
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(
     target_pointer_width = "32",
     expect(
@@ -145,6 +164,7 @@ enum Mind {
 
 /// State of one group.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     phase: Phase,
     mind: Mind,
@@ -160,7 +180,7 @@ const _: () = assert!(size_of::<State>() <= 4096);
 impl Default for State {
     fn default() -> Self {
         let mind = Mind::Learning(Learning::default());
-        Self { phase: Phase::Quiet { floor: 0.0 }, mind, frame: EMPTY, closed: None, turned: None, settled: None }
+        Self { phase: QUIET, mind, frame: EMPTY, closed: None, turned: None, settled: None }
     }
 }
 
@@ -172,7 +192,7 @@ impl State {
 
     /// The condition is over, whatever was heard; for a restart.
     pub const fn rest(&mut self) {
-        self.phase = Phase::Quiet { floor: 0.0 };
+        self.phase = QUIET;
     }
 
     /// Learn anew from now on: a sensor was replaced, or a new operating point is the right one. A condition that stands
@@ -203,8 +223,9 @@ impl State {
 
     /// The counter reached `mono`: a frame that is due is closed, whoever lacks in it.
     pub fn expire(&mut self, params: &Params, mono: Mono) {
-        if self.deadline(params).is_some_and(|due| due <= mono) {
-            self.close(params, mono);
+        // As of its own time, however late that is told.
+        if let Some(due) = self.deadline(params).filter(|due| *due <= mono) {
+            self.close(params, due);
         }
     }
 
@@ -231,6 +252,19 @@ impl State {
         .flatten()
     }
 
+    /// Of them the one that weighs most, the first of equals.
+    pub fn chief(&self) -> Option<Moved> {
+        self.moved().reduce(|most, next| if next.share > most.share { next } else { most })
+    }
+
+    /// Whether the last condition ended because its level was taken for normal, and none has begun since.
+    pub const fn accepted(&self) -> bool {
+        match self.phase {
+            Phase::Quiet { accepted, .. } => accepted,
+            Phase::Moved { .. } => false,
+        }
+    }
+
     /// The excess now, in scales; `None` while it learns or nobody can be judged.
     pub fn excess(&self) -> Option<f64> {
         match &self.mind {
@@ -248,6 +282,14 @@ impl State {
     /// has to say so: nothing has gone back to where it was.
     pub const fn settled(&self) -> Option<Wall> {
         self.settled
+    }
+
+    /// What it holds to be normal of `channel`; `None` while that is not known.
+    pub fn belief(&self, channel: usize) -> Option<Belief> {
+        match &self.mind {
+            Mind::Learning(_) => None,
+            Mind::Watching(watching) => watching.belief(channel),
+        }
     }
 
     /// What is to be said against the verdict on `channel`.
@@ -294,7 +336,7 @@ impl State {
                 }
                 if self.phase.is_old(params.settle) {
                     watching.settle();
-                    (self.phase, self.settled) = (Phase::Quiet { floor: 0.0 }, Some(frame.at));
+                    (self.phase, self.settled) = (Phase::Quiet { floor: 0.0, accepted: true }, Some(frame.at));
                 }
                 if matches!(self.phase, Phase::Quiet { .. }) {
                     watching.follow();
@@ -310,16 +352,18 @@ impl State {
 impl Phase {
     fn drive(self, excess: watch::Excess, raise: f64, at: Wall) -> Self {
         match self {
-            Self::Quiet { floor } => {
+            Self::Quiet { floor, accepted } => {
                 let floor = floor.min(excess.held);
                 if excess.judged - floor > raise {
                     Self::Moved { onset: at, peak: excess.held, steps: 1 }
                 } else {
-                    Self::Quiet { floor }
+                    Self::Quiet { floor, accepted }
                 }
             }
             // After a restart the peak is not known: whatever is less than would begin it ends it.
-            Self::Moved { peak, .. } if excess.held < REST * peak.max(raise) => Self::Quiet { floor: excess.held },
+            Self::Moved { peak, .. } if excess.held < REST * peak.max(raise) => {
+                Self::Quiet { floor: excess.held, accepted: false }
+            }
             Self::Moved { onset, peak, steps } => {
                 Self::Moved { onset, peak: peak.max(excess.held), steps: steps.saturating_add(1) }
             }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PUMP: Params = Params { channels: 4, step_ms: 1_000, raise: 1.5, settle: None };
+const PUMP: Params = Params { channels: 4, step_ms: 1_000, raise: 1.5, settle: None, points: 0 };
 /// What the four channels of the tests read when nothing happens, and their noise.
 const LEVELS: [f64; 4] = [32.0, 0.25, 4.0, 230.0];
 const NOISES: [f64; 4] = [0.5, 0.003, 0.2, 8.0];

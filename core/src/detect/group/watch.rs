@@ -4,7 +4,7 @@ use heapless::Vec;
 use libm::{fabs, sqrt};
 
 use super::learn::{Alive, HALF, Learned};
-use super::{CHANNELS, Doubt, Moved, WINDOW};
+use super::{Belief, CHANNELS, Doubt, Moved, WINDOW};
 
 /// Steps over which the baselines follow the window: 6 blocks.
 pub(super) const FOLLOW: f64 = 150.0;
@@ -30,6 +30,7 @@ pub(super) struct Excess {
 
 /// A group after its training.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Watching {
     channels: [Channel; CHANNELS],
     /// Where in the windows the next frame goes.
@@ -39,6 +40,7 @@ pub(super) struct Watching {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Channel {
     learned: Learned,
     /// Distance from the learned level in scales.
@@ -123,6 +125,13 @@ impl Watching {
             let by = if c.judged { c.place() - c.baseline } else { c.off } * alive.scale;
             Some(Moved { channel, from, by, z: c.z(), share: c.excess() / all })
         })
+    }
+
+    pub(super) fn belief(&self, channel: usize) -> Option<Belief> {
+        let channel = self.channels.get(channel)?;
+        let alive = channel.alive()?;
+        let usual = alive.level + channel.baseline * alive.scale;
+        Some(Belief { usual, stray: alive.scale * channel.width(), z: channel.z() })
     }
 
     pub(super) fn doubt(&self, channel: usize) -> Option<Doubt> {

@@ -1,20 +1,26 @@
 //! The kinds that few points have, through the engine: all of them on one point, under any batching, restart and reload.
 
 use super::*;
-use crate::detect::{State, accumulated, band, baseline, calendar, count, drift, dwell, frozen, habit, rate, rhythm};
+use crate::detect::{
+    State, accumulated, band, baseline, calendar, count, drift, dwell, frozen, group, habit, rate, residual, rhythm,
+    sibling,
+};
 
 /// Their states.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rare {
-    bands: Vec<band::State>,
-    rates: Vec<rate::State>,
-    frozens: Vec<frozen::State>,
-    counts: Vec<count::State>,
-    dwells: Vec<dwell::State>,
-    sums: Vec<accumulated::State>,
-    rhythms: Vec<rhythm::State>,
-    drifts: Vec<drift::State>,
-    habits: Vec<habit::State>,
+    pub(super) bands: Vec<band::State>,
+    pub(super) rates: Vec<rate::State>,
+    pub(super) frozens: Vec<frozen::State>,
+    pub(super) counts: Vec<count::State>,
+    pub(super) dwells: Vec<dwell::State>,
+    pub(super) sums: Vec<accumulated::State>,
+    pub(super) rhythms: Vec<rhythm::State>,
+    pub(super) drifts: Vec<drift::State>,
+    pub(super) habits: Vec<habit::State>,
+    pub(super) siblings: Vec<sibling::State>,
+    pub(super) residuals: Vec<residual::State>,
+    pub(super) groups: Vec<group::State>,
 }
 
 impl Rare {
@@ -29,6 +35,9 @@ impl Rare {
             rhythms: &mut self.rhythms,
             drifts: &mut self.drifts,
             habits: &mut self.habits,
+            siblings: &mut self.siblings,
+            residuals: &mut self.residuals,
+            groups: &mut self.groups,
         }
     }
 }
@@ -95,6 +104,7 @@ fn pump() -> World {
         rhythms: vec![rhythm::State::default()],
         drifts: vec![drift::State::default()],
         habits: vec![habit::State::default()],
+        ..Rare::default()
     };
     world.made = pump;
     world
@@ -106,8 +116,9 @@ fn started() -> World {
     world
 }
 
-fn states(w: &mut World) -> Vec<State> {
-    w.run(|e, _| (0..KINDS).map(|index| e.state(index).expect("a state")).collect())
+pub(super) fn states(w: &mut World) -> Vec<State> {
+    let all = w.bindings.len() as u32;
+    w.run(|e, _| (0..all).map(|index| e.state(index).expect("a state")).collect())
 }
 
 /// Readings of a pump that runs, rests, climbs, hangs and is lost at times; long enough to be learned from.
@@ -136,16 +147,16 @@ fn course() -> impl Strategy<Value = Vec<In>> {
 }
 
 /// A new engine on the fold, on states that were taken after `kept` readings, and on the readings since.
-fn recalled(whole: &World, states: &[State], kept: usize, at: u64) -> World {
-    let mut again = pump();
+pub(super) fn recalled(whole: &World, states: &[State], kept: usize, at: u64) -> World {
+    let mut again = (whole.made)();
     for (index, state) in (0..).zip(states) {
         assert!(again.run(|e, _| e.recall(index, state.clone())), "the state is of the rule's kind");
     }
     resumed(again, whole, kept, at)
 }
 
-fn resumed(mut again: World, whole: &World, kept: usize, at: u64) -> World {
-    for index in 0..KINDS {
+pub(super) fn resumed(mut again: World, whole: &World, kept: usize, at: u64) -> World {
+    for index in 0..whole.bindings.len() as u32 {
         let mine = || whole.log.0.iter().filter(|t| t.binding == index);
         let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
         let open = whole.folded(index).open();

@@ -1,5 +1,6 @@
 //! The engine by scenarios and properties: nothing here waits, time is an argument.
 
+mod beside;
 mod kinds;
 mod laws;
 mod lifecycle;
@@ -50,6 +51,7 @@ struct World {
     votes: Vec<vote::State>,
     others: kinds::Rare,
     wires: Vec<Wire>,
+    leads: Vec<Lead>,
     groups: Vec<Group>,
     areas: Vec<Area>,
     heap: Vec<u32>,
@@ -146,6 +148,7 @@ impl World {
             others: kinds::Rare::default(),
             made: Self::new,
             wires: Vec::new(),
+            leads: Vec::new(),
             groups: vec![Group::default(); 3],
             areas: vec![Area::default(); 2],
             heap: vec![0; 12],
@@ -195,6 +198,7 @@ impl World {
             votes: &mut self.votes,
             others: self.others.lent(),
             wires: &self.wires,
+            leads: &self.leads,
             groups: &mut self.groups,
             areas: &mut self.areas,
             policy: Policy::default(),

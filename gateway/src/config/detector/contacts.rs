@@ -72,7 +72,7 @@ pub(super) fn count(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> {
 /// The line below which it is over: at most the limit, which is above 0.
 pub(super) fn lower(at: Value<'_>, limit: f64, clear: Option<(Value<'_>, Option<f64>)>) -> Option<f64> {
     if limit <= 0.0 {
-        at.complain(format!("`limit` is {limit}: it would always stand"), "write a number above 0");
+        at.complain(format!("`{}` is {limit}: it would always stand", at.key), "write a number above 0");
         return None;
     }
     let Some((clear_at, clear)) = clear else { return Some(limit) };

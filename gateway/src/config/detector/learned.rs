@@ -11,13 +11,13 @@ use super::course::above_zero;
 use super::{Detector, ms};
 use crate::config::checked::LevelMeta;
 use crate::config::site::{DAY, SECOND};
+use crate::config::table::Table;
 use crate::config::value::Value;
 
 /// A start too soon is one below this share of the usual interval.
 const EARLY: f64 = 0.85;
 /// Where nothing is said a drift is looked for in blocks of a day, after learning for 12, with a month of memory.
-const BLOCK: Duration = DAY;
-const LEARN_BLOCKS: u32 = 12;
+const DRIFT: Slow = Slow { block: DAY, learn_blocks: 12 };
 const MEMORY: i64 = 28;
 /// What is usual may move by itself by so many times what is worth telling.
 const ROAM: f64 = 1.5;
@@ -56,12 +56,25 @@ pub(super) fn rhythm(value: Value<'_>, base: LevelMeta) -> Option<Detector<'_>> 
 /// A slow leave-taking from what is usual.
 pub(super) fn drift(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Option<Detector<'_>> {
     let table = value.table("drift = { side = \"high\", shift = …, resolution = … }")?;
+    let kinds = [("nothing", Bins::One), ("hour", Bins::Hours), ("hour-and-day", Bins::HoursOfWeek)];
+    let bins = table.or("by", Bins::One, |v| v.choice(&kinds));
+    let params = slow(&table, bins, calendar, &DRIFT);
+    table.finish(&[]);
+    Some(Detector::plain(Params::Drift(params?), base))
+}
+
+/// What a drift has where nothing is said.
+pub(super) struct Slow {
+    pub(super) block: Duration,
+    pub(super) learn_blocks: u32,
+}
+
+/// The keys of a drift but for what the usual depends on.
+pub(super) fn slow(table: &Table<'_>, bins: Option<Bins>, calendar: Calendar, unsaid: &Slow) -> Option<drift::Params> {
     let side = table.need("side", "\"high\"").and_then(|v| v.choice(&[("high", Side::High), ("low", Side::Low)]));
     let shift = table.need("shift", "8.0").and_then(above_zero);
     let floor = table.need("resolution", "0.1").and_then(above_zero);
-    let kinds = [("nothing", Bins::One), ("hour", Bins::Hours), ("hour-and-day", Bins::HoursOfWeek)];
-    let bins = table.or("by", Bins::One, |v| v.choice(&kinds));
-    let block = table.or("block", BLOCK, |v| v.duration(SECOND..=DAY * 7));
+    let block = table.or("block", unsaid.block, |v| v.duration(SECOND..=DAY * 7));
     let learn = table.get("learn").map(|v| v.duration(SECOND * 8..=DAY * 366));
     let memory = table.or("memory", MEMORY, |v| v.whole(2..=255));
     let roam = table.get("roam").map(above_zero);
@@ -69,16 +82,15 @@ pub(super) fn drift(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Op
     let rise = table.or("rise", RISE, above_zero);
     let step = table.get("step").map(above_zero);
     let patience = table.or("patience", DAY * 2, |v| v.duration(SECOND..=DAY * 366));
-    table.finish(&[]);
     let (shift, block) = (shift?, block?);
-    let learn = learn.unwrap_or_else(|| Some(block * LEARN_BLOCKS))?;
+    let learn = learn.unwrap_or_else(|| Some(block * unsaid.learn_blocks))?;
     let roam = roam.unwrap_or(Some(shift * ROAM))?;
     let step = match step {
         Some(step) => Some(step?),
         None => None,
     };
     let usual = baseline::Params { bins: bins?, calendar, floor: floor?, memory: memory? as u8, roam };
-    let params = drift::Params {
+    Some(drift::Params {
         side: side?,
         usual,
         block_ms: ms(block),
@@ -88,8 +100,7 @@ pub(super) fn drift(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Op
         rise: rise?,
         step,
         patience_ms: ms(patience?),
-    };
-    Some(Detector::plain(Params::Drift(params), base))
+    })
 }
 
 /// What a stream never did.

@@ -2,7 +2,7 @@
 
 use gengfu_core::detect::{Params, band, limit};
 
-use super::{Detector, PRIORITIES, delays, is_shelvable, refuse_shelf};
+use super::{Beside, Detector, PRIORITIES, delays, is_shelvable, refuse_shelf};
 use crate::config::checked::LevelMeta;
 use crate::config::table::Table;
 use crate::config::value::Value;
@@ -66,6 +66,7 @@ pub(super) fn side(value: Value<'_>, side: limit::Side, base: LevelMeta) -> Opti
         levels: drafts.iter().map(|draft| draft.meta).collect(),
         lines: limits.chain(clears).collect(),
         voters: Vec::new(),
+        beside: Beside::default(),
         pace: None,
     })
 }

@@ -1,5 +1,6 @@
 //! The detector of a rule: one table named after its kind.
 
+mod beside;
 mod contacts;
 mod course;
 mod learned;
@@ -25,9 +26,9 @@ pub(super) const PRIORITIES: [(&str, Priority); 4] = [
     (Priority::Critical.word(), Priority::Critical),
 ];
 /// The kinds of detectors.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 17] = [
     "high", "low", "band", "state", "dwell", "count", "frozen", "trend", "rate", "total", "rhythm", "drift", "habit",
-    "vote",
+    "sibling", "residual", "group", "vote",
 ];
 
 /// A detector, and where its limits stand.
@@ -39,14 +40,31 @@ pub(super) struct Detector<'a> {
     pub(super) lines: Vec<(Value<'a>, f64, limit::Side)>,
     /// Of a vote: who votes, as it is written.
     pub(super) voters: Vec<(Value<'a>, String)>,
+    /// The points it looks at beside the one it is on, as they are written.
+    pub(super) beside: Beside<'a>,
     /// Where a window stands that is cut into blocks, and its length, ms.
     pub(super) pace: Option<(Value<'a>, u64)>,
+}
+
+/// Other points that a rule looks at.
+#[derive(Debug, Default)]
+pub(super) struct Beside<'a> {
+    pub(super) points: Vec<(Value<'a>, String)>,
+    /// They are compared, so they must be of one unit.
+    pub(super) alike: bool,
 }
 
 impl Detector<'_> {
     /// One level, and nothing that could be held against the points.
     fn plain(params: Params, base: LevelMeta) -> Self {
-        Self { params, levels: vec![base], lines: Vec::new(), voters: Vec::new(), pace: None }
+        Self {
+            params,
+            levels: vec![base],
+            lines: Vec::new(),
+            voters: Vec::new(),
+            beside: Beside::default(),
+            pace: None,
+        }
     }
 }
 
@@ -90,6 +108,9 @@ fn one(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Option<Detector
         "rhythm" => learned::rhythm(value, base),
         "drift" => learned::drift(value, base, calendar),
         "habit" => learned::habit(value, base, calendar),
+        "sibling" => beside::sibling(value, base),
+        "residual" => beside::residual(value, base, calendar),
+        "group" => beside::group(value, base),
         _ => vote::read(value, base),
     }
 }

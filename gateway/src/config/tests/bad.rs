@@ -379,6 +379,20 @@ cases! {
     a_dwell_without_an_end: rule("dwell = ^{ is = true }") => ["`for` is missing"];
     a_total_below_nothing: rule("total = { limit = ^-3, within = \"24h\" }") => ["always stand"];
     a_frozen_within_less_than_nothing: rule("frozen = { for = \"6h\", within = ^-1 }") => ["below 0"];
+    a_sibling_that_is_nobody: rule("sibling = { of = ^\"runing\", apart = 0.1 }")
+        => ["no point `pump/runing`|did you mean `pump/running`"];
+    a_sibling_of_itself: rule("sibling = { of = ^\"pump/pressure\", apart = 0.1 }") => ["beside itself|leave it out"];
+    a_sibling_in_another_unit: rule("sibling = { of = ^\"running\", apart = 0.1 }")
+        => ["`pump/pressure` is in MPa, but `pump/running` has no unit|the same unit"];
+    a_sibling_that_is_never_apart: rule("sibling = { of = \"running\", apart = ^0.0 }") => ["`apart` is 0: it would always stand"];
+    a_sibling_by_a_pattern: rule("sibling = { of = ^\"gas-*/ch4\", apart = 1.0 }") => ["which is no point|without *"];
+    a_residual_without_a_load: rule("residual = ^{ rated = 1.0, side = \"high\", shift = 1.0, resolution = 0.1 }")
+        => ["`load` is missing"];
+    a_group_of_one: rule("group = { with = ^[] }") => ["no other points"];
+    a_group_of_too_many: rule(&format!("group = {{ with = ^[{}] }}", "\"running\", ".repeat(16)))
+        => ["16 points are too many|at most 16|at most 15"];
+    a_group_with_one_twice: rule("group = { with = [\"running\", ^\"pump/running\"] }") => ["`pump/running` stands there twice"];
+    what_a_group_lacks_is_no_danger: rule("group = { with = [\"running\"] }\nunknown = ^\"danger\"") => ["`high`, `low` and `state`"];
     a_rhythm_that_is_always_early: rule("rhythm = { early = ^1.2 }") => ["every start would be too soon|0.85"];
     a_rhythm_that_is_always_late: rule("rhythm = { late = ^0.5 }") => ["every start would be overdue|2.0"];
     a_drift_without_a_resolution: rule("drift = ^{ side = \"high\", shift = 0.1 }") => ["`resolution` is missing"];
@@ -542,6 +556,14 @@ fn a_rate_over_too_few_readings_is_a_warning() {
 #[test]
 fn opening_hours_of_a_site_that_has_none_are_a_warning() {
     warned(&rule("dwell = { is = true, for = \"1m\", open_hours = ^true }"), "no opening hours|09:00-22:00");
+}
+
+#[test]
+fn a_group_that_waits_for_less_than_its_points_take_is_a_warning() {
+    warned(
+        &rule("group = { with = [^\"running\"], step = \"500ms\" }"),
+        "is read every 1s|missing in most|step = \"1s\"",
+    );
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! The kinds of detectors as they are written, and what they mean where nothing is said.
 
+use gengfu_core::derive::sibling as pair;
 use gengfu_core::detect::baseline::{self, Bins};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level, Side};
-use gengfu_core::detect::{accumulated, band, count, drift, dwell, frozen, habit, rate, rhythm};
+use gengfu_core::detect::{
+    accumulated, band, count, drift, dwell, frozen, group, habit, rate, residual, rhythm, sibling,
+};
 
 use super::*;
 
@@ -76,4 +79,43 @@ fn what_is_learned_has_safe_defaults() {
     assert_eq!(drift::Params { usual: baseline::Params { roam: 0.3, ..found.usual }, ..found }, expected);
     let habit = habit::Params { threshold: 14.0, block_ms: MINUTE, local_ms: 8 * HOUR as i64 };
     assert_eq!(detector("habit = { block = \"1m\" }"), Params::Habit(habit));
+}
+
+#[test]
+fn what_looks_at_several_points_has_safe_defaults() {
+    let twin =
+        "[[modbus.device.point]]\nname = \"pressure-b\"\nregister = \"input:9\"\ntype = \"u16\"\nunit = \"MPa\"\n";
+    let rule = |body: &str| {
+        good(&format!("{BASE}{twin}[[rule]]\nid = \"r\"\npoint = \"pump/pressure\"\n{body}\n")).site.rules.remove(0)
+    };
+    let apart = rule("sibling = { of = \"pressure-b\", apart = 0.05, for = \"1m\" }");
+    let Params::Sibling(found) = apart.detector else { panic!("a sibling") };
+    let expected = sibling::Params {
+        channel: pair::Params { fresh_ms: MINUTE },
+        way: sibling::Way::Any,
+        limit: 0.05,
+        clear: 0.05,
+        on_ms: MINUTE,
+        off_ms: 0,
+        points: found.points,
+    };
+    assert_eq!((found, apart.beside), (expected, vec!["pressure-b".to_owned()]));
+
+    let rest = rule("residual = { load = \"running\", rated = 250, side = \"high\", shift = 3, resolution = 0.1 }");
+    let Params::Residual(residual::Params { explained, drift, points }) = rest.detector else { panic!("a residual") };
+    assert_eq!((explained.tau_ms, explained.rated), (30 * MINUTE, 250.0));
+    assert_eq!((explained.memory_ms, explained.learn_ms), (10 * DAY, 2 * DAY));
+    assert_eq!(explained.calendar.offset_min, 480, "the site's day");
+    assert_eq!((drift.block_ms, drift.learn_ms, drift.usual.bins), (HOUR, 2 * DAY, Bins::One));
+
+    let all = rule("group = { with = [\"running\", \"gas-01/ch4\"] }");
+    let Params::Group(found) = all.detector else { panic!("a group") };
+    assert_eq!(found, group::Params { channels: 3, points: found.points, ..group::Params::default() });
+    assert_eq!(all.beside, ["running", "gas-01/ch4"]);
+    assert!(all.looks_at("pump/running") && all.looks_at("gas-01/ch4") && !all.looks_at("pump/pressure"));
+
+    let other = rule("group = { with = [\"gas-01/ch4\", \"running\"], settle = 0 }");
+    let Params::Group(other) = other.detector else { panic!("a group") };
+    assert!(other.points != found.points && points != found.points, "a rule on others is another rule");
+    assert_eq!(other.settle, None, "a person alone decides");
 }

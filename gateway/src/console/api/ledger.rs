@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, dwell, frozen, habit, limit, rate, rhythm, trend, vote,
+    Params, absent, accumulated, band, count, digital, dwell, frozen, group, habit, limit, rate, residual, rhythm,
+    sibling, trend, vote,
 };
 use serde_json::{Value, json};
 
@@ -44,6 +45,7 @@ fn rule(rule: &Rule) -> Value {
         "suppressed_by": rule.suppressed_by.as_ref().map(|by| json!({ "rule": by.rule, "same": scope(by.same) })),
         "first_out": rule.first_out,
         "voters": rule.voters.iter().map(|voter| format!("{}@{}", voter.rule, voter.point)).collect::<Vec<_>>(),
+        "beside": rule.beside,
     })
 }
 
@@ -111,10 +113,35 @@ fn detector(params: &Params) -> Value {
         Params::Habit(habit::Params { threshold, block_ms, .. }) => {
             json!({ "kind": "habit", "threshold": threshold, "block_ms": block_ms })
         }
+        Params::Sibling(p) => sibling(p),
+        Params::Residual(p) => residual(p),
+        Params::Group(group::Params { channels, step_ms, raise, settle, .. }) => {
+            json!({ "kind": "group", "channels": channels, "step_ms": step_ms, "raise": raise, "settle": settle })
+        }
         Params::Absent(absent::Params { bad_ms, silent_ms }) => {
             json!({ "kind": "absent", "bad_ms": bad_ms, "silent_ms": silent_ms })
         }
     }
+}
+
+fn sibling(p: sibling::Params) -> Value {
+    let side = match p.way {
+        sibling::Way::Any => "any",
+        sibling::Way::Above => "above",
+        sibling::Way::Below => "below",
+    };
+    json!({
+        "kind": "sibling", "side": side, "apart": p.limit, "clear": p.clear, "fresh_ms": p.channel.fresh_ms,
+        "on_ms": p.on_ms, "off_ms": p.off_ms,
+    })
+}
+
+fn residual(residual::Params { explained, drift, .. }: residual::Params) -> Value {
+    json!({
+        "kind": "residual", "side": side_word(drift.side), "shift": drift.shift, "rated": explained.rated,
+        "tau_ms": explained.tau_ms, "load_learn_ms": explained.learn_ms, "block_ms": drift.block_ms,
+        "learn_ms": drift.learn_ms, "resolution": drift.usual.floor, "roam": drift.usual.roam,
+    })
 }
 
 fn vote(p: vote::Params) -> Value {

@@ -13,7 +13,7 @@ use gengfu_core::time::Wall;
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Policy, Rule, Site};
 use crate::console::history::{Answer, History};
-use crate::driver::{Belief, ForgetOrder, Forgotten, Held, Levels, Snapshot};
+use crate::driver::{Belief, DriftBelief, ForgetOrder, Forgotten, Held, Levels, Member, Snapshot};
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
 use crate::foretold::lane as foretold;
 use crate::journal::{
@@ -137,7 +137,7 @@ pub(in crate::console) fn held() -> Vec<Held> {
         stands,
         belief,
     };
-    let drift = Belief::Drift {
+    let drift = Belief::Drift(DriftBelief {
         usual: Some(14.8),
         sigma: 0.25,
         learned: 1.0,
@@ -145,12 +145,36 @@ pub(in crate::console) fn held() -> Vec<Held> {
         moved: -0.5,
         aside: 0.0,
         wary: true,
+    });
+    let load = Belief::Residual {
+        expected: Some(61.5),
+        full_load: 40.0,
+        load_learned: 1.0,
+        rest: DriftBelief {
+            usual: Some(0.1),
+            sigma: 0.2,
+            learned: 1.0,
+            restarts: 0,
+            moved: 0.0,
+            aside: 0.0,
+            wary: false,
+        },
     };
+    let member = |point: &str, usual, doubt| Member {
+        point: Some(point.to_owned()),
+        usual,
+        stray: usual.map(|_| 0.25),
+        z: usual.map(|_| 0.5),
+        doubt,
+    };
+    let points = vec![member("lift-2/current", Some(14.5), None), member("lift-2/speed", None, Some("unlearned"))];
     let habit = Belief::Habit { level: None, spread: None, taught: None, known: 41 };
     vec![
         held("lift-drift", "lift-2/current", true, drift),
         held("jockey", "fire-pump-1/running", false, Belief::Rhythm { interval_ms: Some(16_320_000.0) }),
         held("flow-habit", "sprinkler-b1/flow", false, habit),
+        held("lift-load", "lift-2/motor-temperature", false, load),
+        held("lift-group", "lift-2/current", false, Belief::Group { learned: 1.0, points }),
     ]
 }
 

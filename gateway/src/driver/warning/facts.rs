@@ -110,7 +110,10 @@ fn confirms(rule: &Rule, event: &AlarmEvent, before: Option<&Fact>) -> bool {
         | Params::Accumulated(_)
         | Params::Rhythm(_)
         | Params::Drift(_)
-        | Params::Habit(_) => false,
+        | Params::Habit(_)
+        | Params::Sibling(_)
+        | Params::Residual(_)
+        | Params::Group(_) => false,
     }
 }
 
