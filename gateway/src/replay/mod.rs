@@ -15,6 +15,9 @@ mod warned;
 mod compare;
 mod report;
 mod words;
+mod scenario;
+#[cfg(test)]
+mod scenario_tests;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +39,7 @@ use tally::Tally;
 use time::Line;
 
 pub use report::Report;
+pub use scenario::{Outcome, scenario};
 pub use source::Past;
 pub use words::{Lang, text};
 
