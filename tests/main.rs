@@ -23,6 +23,7 @@ mod stuck_push;
 mod sick_disk;
 mod ledger;
 mod reload;
+mod packs;
 mod retention;
 mod two_days;
 mod bad_config;

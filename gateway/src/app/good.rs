@@ -3,8 +3,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::config::pack::outside::Signed;
 use crate::config::{self, Loaded};
 use crate::disk;
 
@@ -13,25 +14,63 @@ pub(crate) const IN_FORCE: &str = "site.good.toml";
 /// The one that was in force before it.
 pub(crate) const BEFORE: &str = "site.before.toml";
 
-/// Keeps the text of a site file that has been applied. The same text again changes nothing.
-pub(crate) fn keep(dir: &Path, text: &str) -> io::Result<()> {
-    let (in_force, before) = (dir.join(IN_FORCE), dir.join(BEFORE));
-    match fs::read_to_string(&in_force) {
-        Ok(kept) if kept == text => return Ok(()),
-        Ok(kept) => write(&before, &kept)?,
+/// A configuration that has been applied: the text of the site file, and the packs from outside that it used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Good {
+    pub text: String,
+    pub packs: Vec<Signed>,
+}
+
+impl Good {
+    /// One of the two that are kept.
+    pub(crate) fn read(dir: &Path, name: &str) -> io::Result<Self> {
+        let text = fs::read_to_string(dir.join(name))?;
+        let packs = match fs::read(packs_of(dir, name)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { text, packs })
+    }
+
+    fn write(&self, dir: &Path, name: &str) -> io::Result<()> {
+        // The packs first: what a crash leaves then is a text with packs that are signed and newer.
+        let packs = packs_of(dir, name);
+        if !self.packs.is_empty() || packs.exists() {
+            write(&packs, &serde_json::to_string(&self.packs).map_err(io::Error::other)?)?;
+        }
+        write(&dir.join(name), &self.text)
+    }
+
+    /// As it would be checked if all of it stood in `file`.
+    pub(crate) fn parse(&self, file: &Path) -> Result<Loaded, Vec<config::Complaint>> {
+        config::parse_kept(&self.text, file, &self.packs)
+    }
+}
+
+/// Where the packs lie beside a kept text.
+fn packs_of(dir: &Path, name: &str) -> PathBuf {
+    dir.join(name).with_extension("packs.json")
+}
+
+/// Keeps a configuration that has been applied. The same again changes nothing.
+pub(crate) fn keep(dir: &Path, good: &Good) -> io::Result<()> {
+    match Good::read(dir, IN_FORCE) {
+        Ok(kept) if kept == *good => return Ok(()),
+        Ok(kept) => kept.write(dir, BEFORE)?,
         // Nothing to keep of it, or nothing that could be read.
         Err(_) => {}
     }
-    write(&in_force, text)
+    good.write(dir, IN_FORCE)
 }
 
 /// The configuration that was in force last, in place of a file that is wrong: a building is not left unwatched for a slip.
-pub(crate) fn last(file: &Path) -> Option<(String, Loaded)> {
+pub(crate) fn last(file: &Path) -> Option<(Good, Loaded)> {
     let now = fs::read(file).unwrap_or_default();
     let dir = config::journal_directory(&String::from_utf8_lossy(&now), file);
-    let text = fs::read_to_string(dir.join(IN_FORCE)).ok()?;
-    let loaded = config::parse(&text, file).ok()?;
-    Some((text, loaded))
+    let good = Good::read(&dir, IN_FORCE).ok()?;
+    let loaded = good.parse(file).ok()?;
+    Some((good, loaded))
 }
 
 /// Writes a file whole or not at all, and brings it to disk. Who may read it stays as it was.
@@ -59,13 +98,21 @@ mod tests {
     fn the_one_in_force_and_the_one_before_it_are_kept() {
         let dir = std::env::temp_dir().join(format!("gengfu-good-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
-        let kept = || [IN_FORCE, BEFORE].map(|name| fs::read_to_string(dir.join(name)).unwrap_or_default());
-        keep(&dir, "a").unwrap();
-        assert_eq!(kept(), ["a", ""]);
-        keep(&dir, "b").unwrap();
-        keep(&dir, "b").unwrap();
-        assert_eq!(kept(), ["b", "a"]);
+        let kept = || [IN_FORCE, BEFORE].map(|name| Good::read(&dir, name).unwrap_or_default());
+        let [a, b] = ["a", "b"].map(|text| Good { text: text.to_owned(), packs: Vec::new() });
+        keep(&dir, &a).unwrap();
+        assert_eq!(kept(), [a.clone(), Good::default()]);
+        keep(&dir, &b).unwrap();
+        keep(&dir, &b).unwrap();
+        assert_eq!(kept(), [b.clone(), a]);
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 2, "nothing else is left there");
+        // The same text with another pack is another configuration.
+        let pack = Signed { name: "p".to_owned(), text: "t".to_owned(), signature: "s".to_owned() };
+        let packed = Good { packs: vec![pack], ..b.clone() };
+        keep(&dir, &packed).unwrap();
+        assert_eq!(kept(), [packed.clone(), b.clone()]);
+        keep(&dir, &b).unwrap();
+        assert_eq!(kept(), [b, packed]);
         fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -40,6 +40,7 @@ use crate::telemetry::{SharedStats, Stats};
 use crate::{console, forward, journal, notify};
 use crew::Crew;
 use field::Field;
+use good::Good;
 use reload::Rooms;
 use supervise::{Keeper, Side};
 
@@ -149,10 +150,10 @@ impl Gateway {
 
     /// Says which file the site was read from, and what it said: it can be read again, and is kept as good. `trouble`: why
     /// the file itself was not taken, where this is the last good one.
-    pub async fn of_file(mut self, file: PathBuf, text: String, trouble: Option<String>) -> Self {
+    pub async fn of_file(mut self, file: PathBuf, good: Good, trouble: Option<String>) -> Self {
         self.rooms.file = Some(file);
         self.rooms.parts.stats.site_file(trouble);
-        self.rooms.keep(text).await;
+        self.rooms.keep(good).await;
         self
     }
 

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::crew::Crew;
+use super::good::Good;
 use super::{Parts, good, points, recent, sinks};
 use crate::catalog::PointMeta;
 use crate::config::change::{Change, Delta, needs_restart};
@@ -43,7 +44,7 @@ pub(super) struct Rooms {
 
 /// A file that may be applied.
 struct Checked {
-    text: String,
+    good: Good,
     site: Site,
     warnings: Vec<String>,
     change: Change,
@@ -83,21 +84,21 @@ impl Rooms {
     async fn reload(&mut self) -> Result<Done, Refusal> {
         let made_up = || Refusal::Failed("this gateway was not started on a file; there is nothing to read".to_owned());
         let file = self.file.clone().ok_or_else(made_up)?;
-        let Checked { text, site, warnings, change } = self.check(&file).await?;
+        let Checked { good, site, warnings, change } = self.check(&file).await?;
         let changes = change.words();
         let mut closed = 0;
         if !changes.is_empty() {
             let ready = self.prepare(site, change).await.map_err(Refusal::Failed)?;
             closed = self.apply(ready).await.map_err(Refusal::Failed)?.closed;
         }
-        self.keep(text).await;
+        self.keep(good).await;
         Ok(Done { file: file.display().to_string(), changes, warnings, closed, durable: false })
     }
 
-    /// Keeps the text that is in force, for a rollback.
-    pub(super) async fn keep(&self, text: String) {
+    /// Keeps what is in force, for a rollback.
+    pub(super) async fn keep(&self, good: Good) {
         let dir = self.parts.site.journal.path.clone();
-        let kept = tokio::task::spawn_blocking(move || good::keep(&dir, &text));
+        let kept = tokio::task::spawn_blocking(move || good::keep(&dir, &good));
         match tokio::time::timeout(FILE, kept).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => tracing::warn!(%error, "last good configuration not kept; see to the journal's disk"),
@@ -237,14 +238,15 @@ impl Rooms {
 
 fn checked(file: &Path, old: &Site) -> Result<Checked, Refusal> {
     let text = config::text(file).map_err(Refusal::Wrong)?;
-    let Loaded { mut site, warnings } = config::parse(&text, file).map_err(Refusal::Wrong)?;
+    let Loaded { mut site, warnings, outside, origins: _ } = config::parse(&text, file).map_err(Refusal::Wrong)?;
     let fixed = needs_restart(old, &site, &text, file);
     if !fixed.is_empty() {
         return Err(Refusal::Wrong(fixed));
     }
     own::complete(&mut site);
     let change = Change::between(old, &site);
-    Ok(Checked { text, site, warnings: warnings.iter().map(ToString::to_string).collect(), change })
+    let good = Good { text, packs: outside };
+    Ok(Checked { good, site, warnings: warnings.iter().map(ToString::to_string).collect(), change })
 }
 
 /// The sinks of one site that another does not have.

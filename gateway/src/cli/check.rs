@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::columns::aligned;
-use super::survey::{Device, Head, Level, Line, Link, RuleView, Sink, Survey, survey};
+use super::packs::tried;
+use super::survey::{Device, Head, Level, Line, Link, PackView, RuleView, Sink, Survey, survey};
 use crate::config::checked::Site;
 use crate::config::{self, Complaint, Loaded};
 use crate::secret;
@@ -64,6 +65,9 @@ pub fn report(outcome: Result<Loaded, Vec<Complaint>>, lacking: Vec<String>, jso
         Ok(loaded) => {
             let mut survey = survey(&loaded);
             survey.warnings.extend(lacking);
+            survey
+                .warnings
+                .extend(survey.packs.iter().flat_map(|pack| tried(&pack.name, &pack.place)).collect::<Vec<_>>());
             let stdout = if json { pretty(&json!({ "ok": true, "plan": survey })) } else { text(&survey) };
             Report { stdout, stderr: String::new(), code: 0 }
         }
@@ -94,6 +98,7 @@ fn text(survey: &Survey) -> String {
     section(&mut out, "Modbus", survey.modbus.iter().map(line));
     section(&mut out, "MQTT", survey.mqtt.iter().map(link));
     section(&mut out, "Rules", survey.rules.iter().map(rule));
+    section(&mut out, "Packs", std::iter::once(packs(&survey.packs)));
     section(&mut out, "Sinks", std::iter::once(sinks(&survey.sinks)).filter(|text| !text.is_empty()));
     section(&mut out, "Without a rule", unwatched(&survey.unwatched).into_iter());
     section(&mut out, "Warnings", survey.warnings.iter().map(|warning| format!("  {warning}\n")));
@@ -199,7 +204,18 @@ fn rule(rule: &RuleView) -> String {
     let on = if rule.points.is_empty() { "nothing yet".to_owned() } else { some(&rule.points) };
     let beside = if rule.beside.is_empty() { String::new() } else { format!(" beside {}", some(&rule.beside)) };
     let _ = writeln!(out, "    on {on}{beside}");
+    for given in rule.from.iter().flat_map(|from| &from.values) {
+        let _ = writeln!(out, "      {given}");
+    }
     out
+}
+
+fn packs(packs: &[PackView]) -> String {
+    let row = |pack: &PackView| {
+        let edition = format!("edition {}, from {}", pack.edition, pack.effective);
+        cells([&pack.name, &edition, &count(pack.rules, "rule"), &pack.place.to_string()])
+    };
+    aligned(2, &packs.iter().map(row).collect::<Vec<_>>())
 }
 
 /// The first of a list, and how many more there are.

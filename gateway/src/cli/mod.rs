@@ -12,6 +12,7 @@ mod learned;
 mod letters;
 mod log;
 mod modes;
+mod packs;
 mod performance;
 mod place;
 mod replay;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Rule packs: what each default is, by which clause; try one out, sign one. 规则包
+    Packs(packs::Packs),
     /// Put the last good configuration back: the one in force, or where the file says that already, the one before it. 回退配置
     ///
     /// Shows what becomes different, writes the file, and asks a running gateway to reload it. The file that was there is
@@ -148,6 +151,7 @@ pub fn main() -> ExitCode {
         Command::Backup(asked) => backup::backup(asked),
         Command::Restore(asked) => backup::restore(&asked),
         Command::Check { file, json } => checked(&check::check(&file, json)),
+        Command::Packs(asked) => packs::run(asked),
         Command::Export(asked) => export::run(asked),
         Command::Replay(asked) => replay::run(&asked),
         Command::Dead(asked) => on_runtime("warn", letters::dead(asked)),

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::app::good::{BEFORE, IN_FORCE, write};
+use crate::app::good::{BEFORE, Good, IN_FORCE, write};
 use crate::config::change::Change;
 use crate::config::checked::Site;
+use crate::config::pack::outside::Signed;
 use crate::config::{self, Complaint};
 
 /// A reload takes a moment; one that takes longer goes on by itself.
@@ -36,8 +37,8 @@ fn put_back(file: &Path, journal: Option<PathBuf>) -> Result<(String, Site), Str
     let now = std::fs::read(file).unwrap_or_default();
     let now = String::from_utf8_lossy(&now).into_owned();
     let dir = journal.unwrap_or_else(|| config::journal_directory(&now, file));
-    let (name, good) = choose(&dir, &now)?;
-    let loaded = config::parse(&good, file).map_err(|mistakes| {
+    let (name, good) = choose(&dir, &now, file)?;
+    let loaded = good.parse(file).map_err(|mistakes| {
         let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         format!("{}: not good for this version any more:\n{}", dir.join(name).display(), mistakes.join("\n"))
     })?;
@@ -49,15 +50,23 @@ fn put_back(file: &Path, journal: Option<PathBuf>) -> Result<(String, Site), Str
         write(&aside, &now).map_err(|error| format!("{}: {error}; nothing was changed", aside.display()))?;
         let _ = writeln!(told, "What was there is kept as {}.", aside.display());
     }
-    write(file, &good)
+    for pack in &good.packs {
+        let packs = config::packs_directory(&good.text, file);
+        let (text, signature) = Signed::files(&packs, &pack.name);
+        let put = std::fs::create_dir_all(&packs)
+            .and_then(|()| write(&text, &pack.text))
+            .and_then(|()| write(&signature, &pack.signature));
+        put.map_err(|error| format!("{}: {error}; see to the rights, the site file was not changed", text.display()))?;
+    }
+    write(file, &good.text)
         .map_err(|error| format!("{}: {error}; see to the rights, nothing was changed", file.display()))?;
     let _ = writeln!(told, "{} is the configuration of {} again.", file.display(), dir.join(name).display());
     Ok((told, loaded.site))
 }
 
 /// The configuration in force; where the file says that already, the one before it.
-fn choose(dir: &Path, now: &str) -> Result<(&'static str, String), String> {
-    let read = |name: &str| std::fs::read_to_string(dir.join(name));
+fn choose(dir: &Path, now: &str, file: &Path) -> Result<(&'static str, Good), String> {
+    let read = |name: &str| Good::read(dir, name);
     let none = |error: std::io::Error| {
         format!(
             "{}: {error}; a good configuration is kept there once the gateway has run, --journal names another directory",
@@ -65,7 +74,9 @@ fn choose(dir: &Path, now: &str) -> Result<(&'static str, String), String> {
         )
     };
     let in_force = read(IN_FORCE).map_err(none)?;
-    if in_force != now {
+    let packs = config::packs_directory(now, file);
+    let same = |pack: &Signed| Signed::read(&packs, &pack.name).is_ok_and(|lies| lies.as_ref() == Some(pack));
+    if in_force.text != now || !in_force.packs.iter().all(same) {
         return Ok((IN_FORCE, in_force));
     }
     let before = read(BEFORE);
@@ -134,7 +145,8 @@ mod tests {
         std::fs::create_dir_all(dir.join("data")).unwrap();
         let (first, second) = (GOOD.to_owned(), format!("{GOOD}# second\n"));
         for text in [&first, &second] {
-            crate::app::good::keep(&dir.join("data"), text).unwrap();
+            let good = Good { text: text.clone(), packs: Vec::new() };
+            crate::app::good::keep(&dir.join("data"), &good).unwrap();
         }
         let now = || std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, "site = { id = ").unwrap();

@@ -5,18 +5,19 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::app::good::Good;
 use crate::app::{End, Gateway, good};
 use crate::config::{self, Complaint, Loaded};
 use crate::reload::{Reloads, Who};
 
 pub(super) async fn run(file: PathBuf) -> ExitCode {
-    let (text, loaded, trouble) = match load(&file) {
-        Ok((text, loaded)) => (text, loaded, None),
+    let (good, loaded, trouble) = match load(&file) {
+        Ok((good, loaded)) => (good, loaded, None),
         Err(complaints) => match good::last(&file) {
-            Some((text, loaded)) => {
+            Some((good, loaded)) => {
                 super::complain(&complaints);
                 tracing::error!("the site file is wrong: this run is on the last good one; mend it and reload");
-                (text, loaded, complaints.first().map(ToString::to_string))
+                (good, loaded, complaints.first().map(ToString::to_string))
             }
             None => return super::refused(&complaints),
         },
@@ -28,7 +29,7 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
     // From here on the signal ends nothing; one that comes early is heard when all is started.
     let hangups = signal(SignalKind::hangup());
     let gateway = match Gateway::start(loaded.site).await {
-        Ok(gateway) => gateway.of_file(file, text, trouble).await,
+        Ok(gateway) => gateway.of_file(file, good, trouble).await,
         Err(why) => return super::failed(&why),
     };
     tracing::info!(console = gateway.console, "ready");
@@ -50,10 +51,10 @@ pub(super) async fn run(file: PathBuf) -> ExitCode {
     }
 }
 
-fn load(file: &Path) -> Result<(String, Loaded), Vec<Complaint>> {
+fn load(file: &Path) -> Result<(Good, Loaded), Vec<Complaint>> {
     let text = config::text(file)?;
     let loaded = config::parse(&text, file)?;
-    Ok((text, loaded))
+    Ok((Good { text, packs: loaded.outside.clone() }, loaded))
 }
 
 /// Asks for a reload at each hang-up, for ever; what comes of it is in the log.

@@ -9,6 +9,7 @@ use crate::config::checked::{
     Compression, Drain, InfluxConfig, LevelMeta, ModbusDevice, ModbusLine, MqttLink, Rule, Site, Subscription,
     UplinkConfig, WebhookConfig,
 };
+use crate::config::pack::{Origin, Place};
 use crate::config::units::{show, show_ms};
 use crate::config::{Loaded, pattern};
 use crate::source::modbus::plan;
@@ -19,6 +20,8 @@ pub(super) struct Survey {
     pub(super) modbus: Vec<Line>,
     pub(super) mqtt: Vec<Link>,
     pub(super) rules: Vec<RuleView>,
+    /// The packs that rules came from.
+    pub(super) packs: Vec<PackView>,
     /// Points that no rule watches and whose loss is no alarm either.
     pub(super) unwatched: Vec<String>,
     pub(super) sinks: Vec<Sink>,
@@ -101,6 +104,17 @@ pub(super) struct RuleView {
     pub(super) advice: Option<String>,
     /// On trial.
     pub(super) shadow: bool,
+    /// Where it came from, where that is a pack.
+    pub(super) from: Option<Origin>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct PackView {
+    pub(super) name: String,
+    pub(super) edition: String,
+    pub(super) effective: String,
+    pub(super) place: Place,
+    pub(super) rules: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,7 +139,8 @@ pub(super) fn survey(loaded: &Loaded) -> Survey {
         site: head(site),
         modbus: site.modbus.iter().map(line).collect(),
         mqtt: site.mqtt.iter().map(link).collect(),
-        rules: site.rules.iter().map(|rule| rule_view(rule, &points)).collect(),
+        rules: site.rules.iter().map(|rule| rule_view(rule, &points, &loaded.origins)).collect(),
+        packs: packs(&loaded.origins),
         unwatched: points.iter().filter(|point| !point.watched(&site.rules)).map(|point| point.shown.clone()).collect(),
         sinks: site
             .influx
@@ -248,7 +263,21 @@ fn points(site: &Site) -> Vec<Known> {
     all
 }
 
-fn rule_view(rule: &Rule, points: &[Known]) -> RuleView {
+/// Each pack once, in the order in which they are used.
+fn packs(origins: &[Origin]) -> Vec<PackView> {
+    let mut packs: Vec<PackView> = Vec::new();
+    for origin in origins {
+        if let Some(pack) = packs.iter_mut().find(|pack| pack.name == origin.pack) {
+            pack.rules += 1;
+            continue;
+        }
+        let Origin { pack, edition, effective, place, .. } = origin.clone();
+        packs.push(PackView { name: pack, edition, effective, place, rules: 1 });
+    }
+    packs
+}
+
+fn rule_view(rule: &Rule, points: &[Known], origins: &[Origin]) -> RuleView {
     let bound: Vec<&Known> = points.iter().filter(|known| known.is_on(rule)).collect();
     let unit = bound.iter().find_map(|known| known.unit.as_deref());
     let conditions = conditions(&rule.detector, unit);
@@ -265,6 +294,7 @@ fn rule_view(rule: &Rule, points: &[Known]) -> RuleView {
         basis: rule.basis.clone(),
         advice: rule.advice.clone(),
         shadow: rule.shadow,
+        from: origins.iter().find(|origin| origin.rule == rule.id).cloned(),
     }
 }
 

@@ -42,6 +42,19 @@ impl<'a> Bonds<'a> {
         let by = rule.zip(same).map(|((at, rule), same)| (at, SuppressedBy { rule, same }));
         Self { suppressed_by: by, ..Self::default() }
     }
+
+    /// A rule of a pack hangs on rules of the same pack, as far as the site has them.
+    pub(super) fn within(&mut self, prefix: &str, present: &[String]) {
+        let Some((at, by)) = &mut self.suppressed_by else { return };
+        if !at.lent {
+            return;
+        }
+        if present.contains(&by.rule) {
+            by.rule = format!("{prefix}/{}", by.rule);
+        } else {
+            self.suppressed_by = None;
+        }
+    }
 }
 
 /// Ties the rules together; each complaint stands where the bond is written.

@@ -1,12 +1,16 @@
 //! From what a person wrote to what the program needs. All mistakes are reported at once, each with file, line, column
 //! and mend; nothing half-right gets in. Nothing here opens a socket or looks whether a file exists: a site is judged
-//! by its text alone, so that `check` says the same on the installer's laptop as on the gateway.
+//! by its text alone, so that `check` says the same on the installer's laptop as on the gateway. The one exception are the
+//! packs from outside that it names, which are a part of the text.
 //!
 //! A text that is not even TOML is judged as far as it can be read; complaints about what is *missing* are held back
 //! then, since the line that could not be read may hold it.
 
 pub mod change;
 pub mod checked;
+pub mod pack;
+pub mod scenario;
+pub mod series;
 pub mod pattern;
 pub mod units;
 mod address;
@@ -39,6 +43,8 @@ use std::path::Path;
 use book::Book;
 use checked::Site;
 use lines::Lines;
+use pack::outside::{self, From, Signed};
+use pack::{Origin, Shelf};
 
 /// Bytes a site file may have; a thousand devices take a tenth of it.
 const MAX_FILE: usize = 4 << 20;
@@ -66,6 +72,10 @@ impl std::fmt::Display for Complaint {
 pub struct Loaded {
     pub site: Site,
     pub warnings: Vec<Complaint>,
+    /// The rules that came from packs, and which of their values came from where.
+    pub origins: Vec<Origin>,
+    /// The packs from outside that they came from.
+    pub outside: Vec<Signed>,
 }
 
 /// Reads and checks a site file. Errors are in the order of the file.
@@ -81,7 +91,13 @@ pub fn with_rules(file: &Path, rules: &Path) -> Result<Loaded, Vec<Complaint>> {
     if tree.get_ref().contains_key("site") {
         return parse(&other, rules);
     }
-    parse_with(&text(file)?, file, Some((&other, rules)))
+    let others = Others { text: &other, file: rules, besides: &[] };
+    parse_with(&text(file)?, file, Some(others), From::Disk)
+}
+
+/// Reads a scenario of packs of the binary, or of one that is being written.
+pub fn scenario(text: &str, file: &Path, packs: From<'_>) -> Result<scenario::Scenario, Vec<Complaint>> {
+    scenario::parse(text, file, packs)
 }
 
 /// The text of a site file, unchecked.
@@ -94,12 +110,25 @@ pub fn text(file: &Path) -> Result<String, Vec<Complaint>> {
 
 /// Checks a text as if it stood in `file`; relative paths are relative to the file's directory.
 pub fn parse(text: &str, file: &Path) -> Result<Loaded, Vec<Complaint>> {
-    parse_with(text, file, None)
+    parse_with(text, file, None, From::Disk)
 }
 
-/// The same with the rules of another text in place of its own.
-fn parse_with(text: &str, file: &Path, rules: Option<(&str, &Path)>) -> Result<Loaded, Vec<Complaint>> {
-    let rules = rules.unwrap_or(("", file));
+/// The same with copies of the packs that it uses, in place of those that lie on the disk.
+pub fn parse_kept(text: &str, file: &Path, packs: &[Signed]) -> Result<Loaded, Vec<Complaint>> {
+    parse_with(text, file, None, From::Kept(packs))
+}
+
+/// Rules that stand in another text than the rest of the site.
+struct Others<'t> {
+    text: &'t str,
+    file: &'t Path,
+    /// Keys of that text that are somebody else's.
+    besides: &'static [&'static str],
+}
+
+/// The same with the rules of another text in place of its own, and with packs of elsewhere.
+fn parse_with(text: &str, file: &Path, others: Option<Others<'_>>, from: From<'_>) -> Result<Loaded, Vec<Complaint>> {
+    let rules = others.as_ref().map_or(("", file), |others| (others.text, others.file));
     for (text, file) in [(text, file), rules] {
         if text.len() > MAX_FILE {
             let what = format!("the file has {} bytes, {MAX_FILE} are allowed", text.len());
@@ -108,13 +137,44 @@ fn parse_with(text: &str, file: &Path, rules: Option<(&str, &Path)>) -> Result<L
     }
     let books = (Book::new(text, file), Book::new(rules.0, rules.1));
     let trees = (tree(&books.0, text), tree(&books.1, rules.0));
-    let others = (rules.1 != file).then(|| table::Table::root(&books.1, trees.1.get_ref()));
-    let site = site::read(&books.0, trees.0.get_ref(), others, &directory(file));
-    let ((mut complaints, mut warnings), (of_rules, doubts)) = (books.0.close(), books.1.close());
-    complaints.extend(of_rules);
-    warnings.extend(doubts);
+    let root = table::Table::root(&books.0, trees.0.get_ref());
+    let outside = outside::read(root.table("packs", "[packs]"), &directory(file));
+    let (mut packs, mut refused) = (Vec::new(), Vec::new());
+    for name in pack::wanted([trees.0.get_ref(), trees.1.get_ref()]) {
+        match outside::find(&name, outside.as_ref(), from) {
+            Ok(found) => packs.extend(found),
+            Err(why) => refused.push((name, why)),
+        }
+    }
+    let pack_books: Vec<Book<'_>> = packs.iter().map(|pack| Book::new(&pack.text, &pack.file())).collect();
+    let pack_trees: Vec<_> = packs.iter().zip(&pack_books).map(|(pack, book)| tree(book, &pack.text)).collect();
+    let mut shelf = Shelf::default();
+    for ((text, book), tree) in packs.iter().zip(&pack_books).zip(&pack_trees) {
+        shelf.add(text, book, tree.get_ref());
+    }
+    for (name, why) in refused {
+        shelf.set_aside(name, why);
+    }
+    let others = others.map(|others| {
+        let table = table::Table::root(&books.1, trees.1.get_ref());
+        table.pass_over(others.besides);
+        table
+    });
+    let site = site::read(&books.0, trees.0.get_ref(), others, &directory(file), &shelf);
+    let origins = shelf.origins();
+    let (mut complaints, mut warnings) = (Vec::new(), Vec::new());
+    for book in [books.0, books.1] {
+        let (wrong, doubts) = book.close();
+        complaints.extend(wrong);
+        warnings.extend(doubts);
+    }
+    // A doubt about a pack by itself is none of the site's; where it matters it has been told at its use.
+    complaints.extend(pack_books.into_iter().flat_map(|book| book.close().0));
     match site {
-        Some(site) if complaints.is_empty() => Ok(Loaded { site, warnings }),
+        Some(site) if complaints.is_empty() => {
+            let outside = packs.into_iter().filter_map(|pack| pack.signed).collect();
+            Ok(Loaded { site, warnings, origins, outside })
+        }
         Some(_) | None => Err(complaints),
     }
 }
@@ -143,6 +203,12 @@ pub fn journal_directory(text: &str, file: &Path) -> std::path::PathBuf {
     let journal = tree.get_ref().get("journal").and_then(|journal| journal.get_ref().as_table());
     let path = journal.and_then(|journal| journal.get("path")).and_then(|path| path.get_ref().as_str());
     directory(file).join(path.unwrap_or(site::DEFAULT_JOURNAL))
+}
+
+/// Where the packs of a site file lie that are not of the binary, however wrong the rest of it may be.
+pub fn packs_directory(text: &str, file: &Path) -> std::path::PathBuf {
+    let (tree, _) = toml::de::DeTable::parse_recoverable(text);
+    outside::directory(tree.get_ref(), &directory(file))
 }
 
 /// The file's directory, absolute.

@@ -72,6 +72,11 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Of no site: what points there are is not known.
+    pub(super) fn of_nowhere() -> Self {
+        Self { doubtful: true, ..Self::default() }
+    }
+
     /// Takes a name; if it is taken already, complains where it stands for the second time in the file.
     pub(super) fn claim(&mut self, thing: Thing, name: &str, value: Value<'_>) -> bool {
         let first = *self.taken.entry((thing, name.to_owned())).or_insert(value.at);

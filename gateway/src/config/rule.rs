@@ -9,6 +9,7 @@ use super::bond::{self, Bonds};
 use super::checked::{LevelMeta, MAX_RULES_A_POINT, Rule, Unknown};
 use super::detector::{self, Detector, PRIORITIES};
 use super::names::{self, Known, Names, Thing};
+use super::pack::Shelf;
 use super::pattern;
 use super::site::{DAY, SECOND};
 use super::table::Table;
@@ -19,23 +20,63 @@ use super::value::{Value, shorten};
 const BLOCKS: u32 = 16;
 const MAX_ADVICE: usize = 1_000;
 
-pub(super) fn read(file: &Table<'_>, names: &mut Names, calendar: Calendar) -> Vec<Rule> {
-    let drafts = file.tables("rule", "[[rule]]").into_iter().filter_map(|table| rule(table, names, calendar)).collect();
-    bond::tie(drafts)
+pub(super) fn read<'a>(file: &Table<'a>, names: &mut Names, calendar: Calendar, shelf: &Shelf<'a>) -> Vec<Rule> {
+    let mut drafts = Vec::new();
+    for table in file.tables("rule", "[[rule]]") {
+        if table.place("use").is_some() {
+            drafts.extend(shelf.lend(table));
+        } else if let Some(draft) = written(table) {
+            drafts.push(draft);
+        }
+    }
+    bond::tie(drafts.into_iter().filter_map(|draft| one(draft, names, calendar)).collect())
 }
 
-fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(Rule, Bonds<'a>)> {
-    let later = ["use", "profile"];
-    if table.later(&later, "rule packs come later: write the rule out with a detector of its own") {
+/// A rule that is about to be read.
+pub(super) struct Draft<'a> {
+    pub(super) table: Table<'a>,
+    /// Its name, and where that stands.
+    pub(super) id: Option<(Value<'a>, String)>,
+    pub(super) patterns: Vec<(Value<'a>, String)>,
+    /// That of its limits.
+    pub(super) unit: Option<(Value<'a>, String)>,
+    pub(super) lent: Option<Lent>,
+}
+
+/// What a rule has by coming from a pack.
+pub(super) struct Lent {
+    pub(super) prefix: String,
+    /// Rules that came with it.
+    pub(super) present: Vec<String>,
+    /// The clause, where neither says another.
+    pub(super) basis: Option<String>,
+    pub(super) shadow: bool,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn bare(table: Table<'a>) -> Self {
+        Self { table, id: None, patterns: Vec::new(), unit: None, lent: None }
+    }
+}
+
+/// A rule that the site wrote out.
+fn written(table: Table<'_>) -> Option<Draft<'_>> {
+    if table.later(&["profile"], "profiles come later: write the points out") {
         return None;
     }
     let id_value = table.need("id", "\"hydrant-low\"");
-    let id = id_value.and_then(names::name);
-    if let (Some(id), Some(value)) = (&id, id_value) {
-        names.claim(Thing::Rule, id, value);
-    }
-    let patterns = patterns(&table);
+    let id = id_value.and_then(|value| Some((value, names::name(value)?)));
+    let patterns = points_of(&table).map_or(Vec::new(), patterns_of);
     let unit = table.get("unit").and_then(|v| Some((v, v.line(16)?)));
+    Some(Draft { id, patterns, unit, ..Draft::bare(table) })
+}
+
+/// Reads one rule; it is tied to the others later.
+pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -> Option<(Rule, Bonds<'a>)> {
+    let Draft { table, id, patterns, unit, lent } = draft;
+    if let Some((value, id)) = &id {
+        names.claim(Thing::Rule, id, *value);
+    }
     let base = LevelMeta {
         priority: table.get("priority").and_then(|v| v.choice(&PRIORITIES)).unwrap_or(Priority::Medium),
         latch: table.get("latch").and_then(Value::boolean).unwrap_or(false),
@@ -63,6 +104,9 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
     let first_out = table.get("first_out").and_then(names::name);
     let shadow = table.get("shadow").and_then(Value::boolean).unwrap_or(false);
     let mut bonds = Bonds::read(&table);
+    if let Some(lent) = &lent {
+        bonds.within(&lent.prefix, &lent.present);
+    }
     table.finish(&[]);
     let mut detector = detector;
     let beside = bind(&patterns, unit.as_ref(), detector.as_mut(), names);
@@ -70,11 +114,11 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
     let points = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     bonds.voters = voters;
     let rule = Rule {
-        id: id?,
+        id: id?.1,
         points,
         detector: params,
         levels,
-        basis,
+        basis: basis.or_else(|| lent.as_ref()?.basis.clone()),
         advice,
         unknown: unknown?,
         re_alarm,
@@ -82,7 +126,7 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
         first_out,
         voters: Vec::new(),
         beside,
-        shadow,
+        shadow: shadow || lent.is_some_and(|lent| lent.shadow),
     };
     Some((rule, bonds))
 }
@@ -121,24 +165,27 @@ fn means(at: Value<'_>, unknown: Unknown, detector: &Detector<'_>) {
     }
 }
 
-/// `point` or `points`, each a name or a list of names.
-fn patterns<'a>(table: &Table<'a>) -> Vec<(Value<'a>, String)> {
-    let (one, many) = (table.get("point"), table.get("points"));
-    let value = match (one, many) {
-        (Some(value), None) | (None, Some(value)) => value,
+/// `point` or `points`, whichever is there.
+pub(super) fn points_of<'a>(table: &Table<'a>) -> Option<Value<'a>> {
+    match (table.get("point"), table.get("points")) {
+        (Some(value), None) | (None, Some(value)) => Some(value),
         (None, None) => {
             table.book.missing(
                 table.at,
                 format!("`point` is missing in {}", table.name),
                 "add point = \"device/point\"",
             );
-            return Vec::new();
+            None
         }
         (Some(_), Some(second)) => {
             second.complain("the rule has both `point` and `points`", "keep one of them; both take a list");
-            return Vec::new();
+            None
         }
-    };
+    }
+}
+
+/// A name or a list of names.
+pub(super) fn patterns_of(value: Value<'_>) -> Vec<(Value<'_>, String)> {
     let values = value.one_or_more();
     if values.is_empty() {
         value.complain(format!("`{}` is empty", value.key), "name at least one device/point");

@@ -13,6 +13,7 @@ use super::book::Book;
 use super::checked::{ConsoleConfig, JournalConfig, Policy, Site};
 use super::names::{self, Names};
 use super::near::misspelt;
+use super::pack::Shelf;
 use super::sink::{self, Sinks};
 use super::table::Table;
 use super::value::{Value, shorten};
@@ -41,6 +42,7 @@ pub(super) fn read<'a>(
     tree: &'a DeTable<'a>,
     others: Option<Table<'a>>,
     directory: &Path,
+    shelf: &Shelf<'a>,
 ) -> Option<Site> {
     let file = Table::root(book, tree);
     let mut names = Names::default();
@@ -58,15 +60,17 @@ pub(super) fn read<'a>(
         Some(others) => {
             // They are known, and not looked at.
             let _ = file.get("rule");
-            let rules = rule::read(&others, &mut names, calendar);
+            let rules = rule::read(&others, &mut names, calendar, shelf);
             others.finish(&[]);
             rules
         }
-        None => rule::read(&file, &mut names, calendar),
+        None => rule::read(&file, &mut names, calendar, shelf),
     };
     let alarms = alarms(file.table("alarms", "[alarms]"));
     let warning = warning::read(file.table("warning", "[warning]"), &rules);
     let Sinks { influx, uplinks, webhooks } = sink::read(&file, &mut names, id, directory);
+    // Has been read before the rules.
+    file.pass_over(&["packs"]);
     let later = ["uplink"];
     file.later(&later, "a centre is reached by [[forward.mqtt]]");
     if file.place("modbus").is_none() && file.place("mqtt").is_none() {

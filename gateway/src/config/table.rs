@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::book::Book;
 use super::near::misspelt;
-use super::value::{Value, shorten};
+use super::value::{Under, Value, shorten};
 
 #[derive(Debug)]
 pub(super) struct Table<'a> {
@@ -17,6 +17,10 @@ pub(super) struct Table<'a> {
     /// Byte of its header.
     pub(super) at: usize,
     tree: &'a DeTable<'a>,
+    /// What a pack says where this table says nothing.
+    under: Option<Under<'a, DeTable<'a>>>,
+    /// It is the pack's own.
+    lent: bool,
     known: RefCell<Vec<&'static str>>,
 }
 
@@ -26,7 +30,12 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn new(book: &'a Book<'a>, name: &'static str, at: usize, tree: &'a DeTable<'a>) -> Self {
-        Self { book, name, at, tree, known: RefCell::default() }
+        Self { book, name, at, tree, under: None, lent: false, known: RefCell::default() }
+    }
+
+    /// The table on top of a pack's; `lent`: it is itself the pack's, and stands where the site uses it.
+    pub(super) fn over(self, under: Option<Under<'a, DeTable<'a>>>, lent: bool) -> Self {
+        Self { under, lent, ..self }
     }
 
     /// The value of a key, where there is one.
@@ -35,8 +44,13 @@ impl<'a> Table<'a> {
         if !known.contains(&key) {
             known.push(key);
         }
-        let value = self.tree.get(key)?;
-        Some(Value { book: self.book, key, at: value.span().start, tree: value.get_ref() })
+        let below = self.under.and_then(|under| Some(Under { tree: under.tree.get(key)?.get_ref(), at: under.at }));
+        let Some(value) = self.tree.get(key) else {
+            let Under { tree, at } = below?;
+            return Some(Value { book: self.book, key, at, tree, under: None, lent: true });
+        };
+        let at = if self.lent { self.at } else { value.span().start };
+        Some(Value { book: self.book, key, at, tree: value.get_ref(), under: below, lent: self.lent })
     }
 
     /// The value of a key that must be there; `example` is how one would write it.
@@ -60,6 +74,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Keys that are somebody else's to read.
+    pub(super) fn pass_over(&self, keys: &[&'static str]) {
+        self.known.borrow_mut().extend(keys);
+    }
+
     /// Every key with its value, where the keys are names the site chose.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let value = |tree: &'a toml::Spanned<toml::de::DeValue<'a>>| Value {
@@ -67,13 +86,16 @@ impl<'a> Table<'a> {
             key: "label",
             at: tree.span().start,
             tree: tree.get_ref(),
+            under: None,
+            lent: false,
         };
         self.tree.iter().map(move |(key, tree)| (key.get_ref().as_ref(), value(tree)))
     }
 
     /// Whether a key is there, and where.
     pub(super) fn place(&self, key: &str) -> Option<usize> {
-        self.tree.get_key_value(key).map(|(key, _)| key.span().start)
+        let own = self.tree.get_key_value(key).map(|(key, _)| if self.lent { self.at } else { key.span().start });
+        own.or_else(|| self.under.filter(|under| under.tree.contains_key(key)).map(|under| under.at))
     }
 
     /// Complains of keys that are part of the language, but not of this version. True if there was one.
@@ -102,7 +124,9 @@ impl<'a> Table<'a> {
     /// Complains of every key that nobody asked for, except the `later` ones, which have had their word.
     pub(super) fn finish(self, later: &[&str]) {
         let known = self.known.into_inner();
-        for (key, _) in self.tree {
+        let below = self.under.into_iter().flat_map(|under| under.tree.iter().map(move |(key, _)| (key, under.at)));
+        let own = self.tree.iter().map(|(key, _)| (key, if self.lent { self.at } else { key.span().start }));
+        for (key, at) in own.chain(below) {
             let word: &str = key.get_ref();
             if known.contains(&word) || later.contains(&word) {
                 continue;
@@ -112,7 +136,7 @@ impl<'a> Table<'a> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known here: {}", known.join(", ")),
             };
-            self.book.complain(key.span().start, what, mend);
+            self.book.complain(at, what, mend);
         }
     }
 }

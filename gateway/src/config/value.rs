@@ -18,15 +18,45 @@ pub(super) struct Value<'a> {
     /// Byte of its beginning.
     pub(super) at: usize,
     pub(super) tree: &'a DeValue<'a>,
+    /// What a pack says in this place, under what the site says.
+    pub(super) under: Option<Under<'a, DeValue<'a>>>,
+    /// It is the pack's own, and `at` is where the site uses it.
+    pub(super) lent: bool,
 }
+
+/// A part of a pack, and the byte of the site file that answers for it: nobody there can mend the pack.
+#[derive(Debug)]
+pub(super) struct Under<'a, T> {
+    pub(super) tree: &'a T,
+    pub(super) at: usize,
+}
+
+impl<T> Clone for Under<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Under<'_, T> {}
 
 impl<'a> Value<'a> {
     pub(super) fn complain(self, what: impl Into<String>, mend: impl Into<String>) {
+        let (what, mend) = self.whose(what.into(), mend.into());
         self.book.complain(self.at, what, mend);
     }
 
     pub(super) fn warn(self, what: impl Into<String>, mend: impl Into<String>) {
+        let (what, mend) = self.whose(what.into(), mend.into());
         self.book.warn(self.at, what, mend);
+    }
+
+    /// What a pack brings is mended where it is used.
+    fn whose(self, what: String, mend: String) -> (String, String) {
+        if self.lent {
+            (format!("as the pack has it, {what}"), format!("{mend}; in `set`, for this rule"))
+        } else {
+            (what, mend)
+        }
     }
 
     /// Text of any kind.
@@ -142,8 +172,27 @@ impl<'a> Value<'a> {
 
     /// The values, if it is a list; no complaint.
     pub(super) fn list_or_none(self) -> Option<Vec<Value<'a>>> {
-        let items = self.tree.as_array()?;
-        Some(items.iter().map(|item| Value { at: item.span().start, tree: item.get_ref(), ..self }).collect())
+        let own = |item: &'a toml::Spanned<DeValue<'a>>| Value {
+            at: if self.lent { self.at } else { item.span().start },
+            tree: item.get_ref(),
+            under: None,
+            ..self
+        };
+        let items = self.tree.as_array().map(|items| items.iter().map(own).collect::<Vec<_>>());
+        // Tables lie on a pack's one by one: the first level on its first, and one that the site leaves out is the pack's.
+        let below = self.under.and_then(|under| Some((under.tree.as_array()?, under.at)));
+        let Some((below, at)) = below else { return items };
+        let mut merged = items.unwrap_or_else(|| vec![Value { under: None, ..self }]);
+        if merged.iter().any(|item| !item.tree.is_table()) {
+            return self.tree.is_array().then_some(merged);
+        }
+        for (index, item) in below.iter().enumerate() {
+            match merged.get_mut(index) {
+                Some(own) => own.under = Some(Under { tree: item.get_ref(), at }),
+                None => merged.push(Value { at, tree: item.get_ref(), under: None, lent: true, ..self }),
+            }
+        }
+        Some(merged)
     }
 
     /// The values of a list, or the one value that stands alone.
@@ -153,7 +202,8 @@ impl<'a> Value<'a> {
 
     pub(super) fn table(self, name: &'static str) -> Option<Table<'a>> {
         let Some(tree) = self.tree.as_table() else { return self.wrong("a table", &format!("write {name}")) };
-        Some(Table::new(self.book, name, self.at, tree))
+        let under = self.under.and_then(|under| Some(Under { tree: under.tree.as_table()?, at: under.at }));
+        Some(Table::new(self.book, name, self.at, tree).over(under, self.lent))
     }
 
     pub(super) fn is_text(self) -> bool {

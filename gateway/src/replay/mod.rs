@@ -14,6 +14,9 @@ mod tally;
 mod compare;
 mod report;
 mod words;
+mod scenario;
+#[cfg(test)]
+mod scenario_tests;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +38,7 @@ use tally::Tally;
 use time::Line;
 
 pub use report::Report;
+pub use scenario::{Outcome, scenario};
 pub use source::Past;
 pub use words::{Lang, text};
 

@@ -26,7 +26,7 @@ pub(super) const PRIORITIES: [(&str, Priority); 4] = [
     (Priority::Critical.word(), Priority::Critical),
 ];
 /// The kinds of detectors.
-const KINDS: [&str; 17] = [
+pub(super) const KINDS: [&str; 17] = [
     "high", "low", "band", "state", "dwell", "count", "frozen", "trend", "rate", "total", "rhythm", "drift", "habit",
     "sibling", "residual", "group", "vote",
 ];

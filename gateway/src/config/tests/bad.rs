@@ -433,8 +433,8 @@ cases! {
     an_unknown_meaning: rule("high = { limit = 1 }\nunknown = ^\"maybe\"") => ["hold"];
     a_shelf_for_a_year: and("[alarms]\nmax_shelf = ^\"365d\"\n") => ["max_shelf"];
     a_pack:
-        and("[[rule]]\n^use = \"gas-commercial\"\npoints = \"gas-*/ch4\"\n")
-        => ["`use` is not in this version|write the rule out"];
+        and("[[rule]]\nuse = \"gas-commercial\"\npoints = ^\"gas-*/ch4\"\n")
+        => ["the rule is in %LEL|has no unit|add unit = \"%LEL\""];
 
     // Console, sinks, site.
     a_console_for_everybody:

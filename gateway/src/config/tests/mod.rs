@@ -15,8 +15,9 @@ use super::*;
 
 mod bad;
 mod kinds;
+mod packs;
 
-/// The example of the design, without the keys of later versions (`profile`, a pack by `use`).
+/// The example of the design, without `profile`, which comes later.
 const EXAMPLE: &str = r#"
 [site]
 id = "binjiang-mall-07"            # stable, used in topics and tags
@@ -112,7 +113,7 @@ fn show(complaints: &[Complaint]) -> String {
 
 #[test]
 fn the_example_of_the_design_loads() {
-    let Loaded { site, warnings } = good(EXAMPLE);
+    let Loaded { site, warnings, .. } = good(EXAMPLE);
     assert_eq!(warnings, [], "{}", show(&warnings));
     assert_eq!((site.id.as_str(), site.name.as_str()), ("binjiang-mall-07", "滨江天街"));
     assert_eq!((site.street.as_deref(), site.industry.as_deref()), (Some("长河街道"), Some("commercial-complex")));
@@ -225,7 +226,7 @@ fn an_uplink_is_short_and_may_be_long() {
 
 #[test]
 fn defaults() {
-    let Loaded { site, warnings } = good(BASE);
+    let Loaded { site, warnings, .. } = good(BASE);
     assert_eq!(warnings, [], "{}", show(&warnings));
     assert_eq!((site.name.as_str(), site.timezone.as_str()), ("s", "Asia/Shanghai"));
     assert_eq!(site.journal.path, Path::new("/site/data"));
@@ -276,7 +277,7 @@ unit = \"MPa\"
 trend = {{ limit = 0.1, side = \"low\", within = \"30m\", window = \"2h\" }}
 "
     );
-    let Loaded { site, warnings } = good(&text);
+    let Loaded { site, warnings, .. } = good(&text);
     assert_eq!(warnings, [], "{}", show(&warnings));
     let meta =
         |priority, latch| vec![LevelMeta { priority, latch, shelvable: !(latch && priority == Priority::Critical) }];
@@ -319,7 +320,7 @@ fn a_topic_without_a_wildcard_brings_a_device_that_is_expected_and_may_have_a_la
     let more = "[[mqtt.subscribe]]\ntopic = \"hall/smoke\"\ndevice = \"smoke\"\nlabel = \"大厅烟感 / hall smoke\"\n\
                 [[mqtt.subscribe.point]]\nname = \"s\"\nvalue = \"\"\n";
     for more in [more.to_owned(), more.replace("device =", "expect = [\"smoke\"]\ndevice =")] {
-        let Loaded { site, warnings } = good(&format!("{BASE}{more}"));
+        let Loaded { site, warnings, .. } = good(&format!("{BASE}{more}"));
         assert_eq!(warnings, [], "{}", show(&warnings));
         assert_eq!(site.mqtt[0].subscriptions[1].expect, ["smoke"]);
         assert_eq!(site.labels.full("smoke", "s").zh, "大厅烟感 s");
@@ -500,7 +501,7 @@ fn who_counts_on_a_rule_in_shadow_is_told_and_the_trial_itself_is_not() {
             + &rule("hidden", &format!("{high}\nsuppressed_by = \"trial\"\n{shadow}"))
             + &rule("vote", &format!("vote = {{ of = [\"trial@d/p\"], need = 1, within = \"9s\" }}\n{shadow}"))
     };
-    let Loaded { site, warnings } = good(&text(""));
+    let Loaded { site, warnings, .. } = good(&text(""));
     assert!(site.rules.iter().all(|rule| rule.shadow == (rule.id == "trial")));
     let told: Vec<String> = warnings.iter().map(|warning| warning.what.clone()).collect();
     let expected = [
@@ -508,7 +509,7 @@ fn who_counts_on_a_rule_in_shadow_is_told_and_the_trial_itself_is_not() {
         "`trial` is in shadow and has no voice in a vote that is live",
     ];
     assert_eq!(told, expected);
-    let Loaded { site, warnings } = good(&text("shadow = true"));
+    let Loaded { site, warnings, .. } = good(&text("shadow = true"));
     assert!(site.rules.iter().all(|rule| rule.shadow), "and what tells of the vote's bad voters");
     assert_eq!(warnings, [], "{}", show(&warnings));
 }

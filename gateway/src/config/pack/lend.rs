@@ -1,0 +1,213 @@
+//! `use = "…"` in a `[[rule]]`: a pack's rules on a site's points. What the site sets lies on top of what the pack says, key by
+//! key, and the reader of rules sees one table.
+
+use toml::de::DeTable;
+
+use super::origin::{Origin, given};
+use super::{EMBEDDED, Lendable, PACK_KEYS, Pack, PackRule, Shelf};
+use crate::config::names;
+use crate::config::near::nearest;
+use crate::config::rule::{Draft, Lent, patterns_of, points_of};
+use crate::config::table::Table;
+use crate::config::value::{Under, Value, shorten};
+
+/// Keys that `set` can't say: they are the pack's, or stand in the table around it.
+const NOT_SET: [&str; 7] = ["id", "for", "source", "use", "point", "points", "unit"];
+
+/// What the site puts the rules of one part on: the part, where that is said, the patterns.
+type Put<'a> = (String, Value<'a>, Vec<(Value<'a>, String)>);
+
+/// A site's `[[rule]]` that uses a pack.
+struct Use<'a> {
+    /// The `use` itself.
+    at: Value<'a>,
+    /// What its rules are named after.
+    prefix: String,
+    points: Vec<Put<'a>>,
+    /// Rules that are left out.
+    without: Vec<String>,
+    set: Vec<(String, Value<'a>)>,
+    shadow: bool,
+}
+
+impl<'a> Use<'a> {
+    fn put(&self, rule: &PackRule) -> Option<&Put<'a>> {
+        self.points.iter().find(|(part, ..)| *part == rule.part && !self.without.contains(&rule.id))
+    }
+}
+
+impl<'a> Shelf<'a> {
+    /// The rules that come of one `use`.
+    pub(in crate::config) fn lend(&self, table: Table<'a>) -> Vec<Draft<'a>> {
+        let Some(at) = table.get("use") else { return Vec::new() };
+        let Some(lendable) = at.text().and_then(|name| self.find(at, name)) else { return Vec::new() };
+        let Some(used) = read(table, at, &lendable.pack) else { return Vec::new() };
+        let rules = lendable.pack.rules.iter().zip(&lendable.rules);
+        let present: Vec<String> =
+            rules.clone().filter(|(rule, _)| used.put(rule).is_some()).map(|(rule, _)| rule.id.clone()).collect();
+        if present.is_empty() {
+            at.complain(
+                format!("no rule of `{}` is left", lendable.pack.name),
+                "give it points of another part, or take some out of `without`",
+            );
+        }
+        let lent: Vec<(Draft<'a>, Origin)> =
+            rules.filter_map(|(rule, tree)| draft(lendable, &used, (rule, tree), &present)).collect();
+        let (drafts, origins): (Vec<_>, Vec<_>) = lent.into_iter().unzip();
+        one_line(at, &origins);
+        self.told.borrow_mut().extend(origins);
+        drafts
+    }
+
+    fn find(&self, at: Value<'a>, name: &str) -> Option<&Lendable<'a>> {
+        let found = self.packs.iter().find(|lendable| lendable.pack.name == name);
+        if found.is_some() {
+            return found;
+        }
+        let wrong = self.wrong.iter().find(|(wrong, _)| wrong == name);
+        if let Some((_, why)) = wrong {
+            if let Some(why) = why {
+                let mend = "get the pack again from who signed it; what runs goes on with the one it has";
+                at.complain(why.as_str(), mend);
+            }
+        } else {
+            let known = || EMBEDDED.iter().map(|pack| pack.name);
+            let near = nearest(name, known()).unwrap_or_default();
+            at.complain(
+                format!("there is no pack `{}`", shorten(name)),
+                format!("did you mean `{near}`? In the binary: {}", known().collect::<Vec<_>>().join(", ")),
+            );
+        }
+        found
+    }
+}
+
+/// One rule as it is lent, and where its values are from.
+fn draft<'a>(
+    lendable: &Lendable<'a>,
+    used: &Use<'a>,
+    (rule, tree): (&PackRule, &'a DeTable<'a>),
+    present: &[String],
+) -> Option<(Draft<'a>, Origin)> {
+    let Pack { name, edition, effective, parts, .. } = &lendable.pack;
+    let (_, put_at, patterns) = used.put(rule)?;
+    let set = used.set.iter().find(|(id, _)| *id == rule.id).map(|(_, value)| *value);
+    let table = match set {
+        Some(value) => value.table("[rule.set]")?.over(Some(Under { tree, at: used.at.at }), false),
+        None => Table::new(used.at.book, "[[rule]]", used.at.at, tree).over(None, true),
+    };
+    // They have been read with the pack.
+    table.pass_over(&PACK_KEYS);
+    let id = format!("{}/{}", used.prefix, rule.id);
+    let origin = Origin {
+        rule: id.clone(),
+        pack: name.clone(),
+        edition: edition.clone(),
+        effective: effective.clone(),
+        place: lendable.place.clone(),
+        values: given(used.at.book, rule, tree, set),
+    };
+    let unit = parts.iter().find(|part| part.name == rule.part).and_then(|part| part.unit.clone());
+    let lent = Lent {
+        prefix: used.prefix.clone(),
+        present: present.to_vec(),
+        basis: rule.clause().map(str::to_owned),
+        shadow: used.shadow,
+    };
+    let draft = Draft {
+        table,
+        id: Some((used.at, id)),
+        patterns: patterns.clone(),
+        unit: unit.map(|unit| (*put_at, unit)),
+        lent: Some(lent),
+    };
+    Some((draft, origin))
+}
+
+/// A trend looks at the line of a limit: who moves the one and forgets the other is told.
+fn one_line(at: Value<'_>, origins: &[Origin]) {
+    let moved =
+        origins.iter().flat_map(|origin| origin.values.iter().filter_map(move |given| Some((origin, given.moved()?))));
+    for (origin, (was, is)) in moved {
+        let left = origins.iter().find(|other| other.values.iter().any(|given| given.is_still(was)));
+        if let Some(left) = left {
+            at.warn(
+                format!("`{}` is at {is} here, and `{}` still at the pack's {}", origin.rule, left.rule, was.value),
+                "both look at one line of the standard: set both, or neither",
+            );
+        }
+    }
+}
+
+fn read<'a>(table: Table<'a>, at: Value<'a>, pack: &Pack) -> Option<Use<'a>> {
+    let prefix = table.or("id", pack.name.clone(), names::name);
+    let shadow = table.get("shadow").and_then(Value::boolean).unwrap_or(false);
+    let points = points(&table, pack);
+    let left_out = table.get("without").map(Value::one_or_more).unwrap_or_default();
+    let without =
+        left_out.into_iter().filter_map(|v| v.text().filter(|id| has(pack, v, id)).map(str::to_owned)).collect();
+    let set = table.table("set", "[rule.set]");
+    let set: Vec<_> = set.iter().flat_map(Table::entries).map(|(id, value)| (id.to_owned(), value)).collect();
+    table.finish(&[]);
+    for (id, value) in &set {
+        if has(pack, *value, id) {
+            can_be_set(*value);
+        }
+    }
+    Some(Use { at, prefix: prefix?, points: points?, without, set, shadow })
+}
+
+fn has(pack: &Pack, at: Value<'_>, id: &str) -> bool {
+    let ids = || pack.rules.iter().map(|rule| rule.id.as_str());
+    let has = ids().any(|other| other == id);
+    if !has {
+        let near = nearest(id, ids()).unwrap_or_default();
+        at.complain(
+            format!("`{}` has no rule `{}`", pack.name, shorten(id)),
+            format!("did you mean `{near}`? `gengfu packs show {}` lists them", pack.name),
+        );
+    }
+    has
+}
+
+fn can_be_set(value: Value<'_>) {
+    let Some(tree) = value.tree.as_table() else { return };
+    for (key, _) in NOT_SET.into_iter().filter_map(|key| tree.get_key_value(key)) {
+        let what = format!("`{}` of a pack's rule is not the site's to set", key.get_ref());
+        value.book.complain(
+            key.span().start,
+            what,
+            "set limits, delays, priority or advice; for more write a rule of your own",
+        );
+    }
+}
+
+/// `points = "gas-*/ch4"` is on the main part, `points = { hydrant = "…", tank = "…" }` on several.
+fn points<'a>(table: &Table<'a>, pack: &Pack) -> Option<Vec<Put<'a>>> {
+    let value = points_of(table)?;
+    let parts = || pack.parts.iter().map(|part| part.name.as_str());
+    if !value.tree.is_table() {
+        let Some(main) = &pack.main else {
+            let example = parts().next().unwrap_or_default();
+            value.complain(
+                format!("`{}` has rules for several parts: {}", pack.name, parts().collect::<Vec<_>>().join(", ")),
+                format!("say which: points = {{ {example} = \"device/point\" }}"),
+            );
+            return None;
+        };
+        return Some(vec![(main.clone(), value, patterns_of(value))]);
+    }
+    let entries = value.table("points = { part = \"device/point\" }")?;
+    let put = |(part, at): (&str, Value<'a>)| {
+        if !parts().any(|known| known == part) {
+            let near = nearest(part, parts()).unwrap_or_default();
+            at.complain(
+                format!("`{}` has no part `{}`", pack.name, shorten(part)),
+                format!("did you mean `{near}`? known: {}", parts().collect::<Vec<_>>().join(", ")),
+            );
+            return None;
+        }
+        Some((part.to_owned(), at, patterns_of(at)))
+    };
+    Some(entries.entries().filter_map(put).collect())
+}

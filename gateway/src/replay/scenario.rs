@@ -1,0 +1,152 @@
+//! Runs a scenario through the engine that runs live, and says where it did not do as was expected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gengfu_core::alarm::{EventName, Priority, StateName, Transition};
+use gengfu_core::quality::Quality;
+use gengfu_core::reading::{Delivery, PointId, Reading};
+use gengfu_core::time::Wall;
+use serde::Serialize;
+
+use super::points_of;
+use super::time::Line;
+use crate::catalog::Catalog;
+use crate::config::scenario::{Case, Look, Scenario};
+use crate::config::units::show_ms;
+use crate::driver::Rehearsal;
+
+/// What came of one case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    pub case: String,
+    pub readings: usize,
+    /// Nothing where all went as expected.
+    pub faults: Vec<String>,
+}
+
+/// Runs all cases, each as after a first start.
+pub fn scenario(scenario: &Scenario) -> Vec<Outcome> {
+    scenario.cases.iter().map(|case| Try::new(scenario, case).run(case)).collect()
+}
+
+struct Try {
+    rules: Rehearsal,
+    line: Line,
+    readings: Vec<Reading>,
+    /// Readings that have been heard.
+    heard: usize,
+    /// What stands, as `rule@device/point`.
+    stands: BTreeMap<String, Priority>,
+    /// All that ever rang, and when first.
+    rang: BTreeMap<String, Wall>,
+    start: i64,
+}
+
+impl Try {
+    fn new(scenario: &Scenario, case: &Case) -> Self {
+        let catalog = Catalog::default();
+        let mut points = points_of(&scenario.site, &catalog);
+        // As in a back-test: of what nothing is said in this case, no silence is told.
+        points.retain(|(id, _)| catalog.get(*id).is_some_and(|meta| case.speaks_of(&meta.name())));
+        let line = Line::new(case.start, Vec::new());
+        let mut readings: Vec<Reading> = Vec::new();
+        for (name, samples) in &case.series {
+            let named = |id: &PointId| catalog.get(*id).is_some_and(|meta| meta.name() == *name);
+            let Some(point) = points.iter().map(|(id, _)| *id).find(named) else { continue };
+            readings.extend(samples.iter().map(|sample| Reading {
+                point,
+                at: Wall(case.start.saturating_add_unsigned(sample.after)),
+                value: sample.value.unwrap_or_default(),
+                quality: sample.value.map_or_else(Quality::Bad, |_| Quality::Good),
+            }));
+        }
+        readings.sort_by_key(|reading| reading.at.0);
+        let rules = Rehearsal::new(&scenario.site, &catalog, &points, line.start());
+        let (stands, rang) = (BTreeMap::new(), BTreeMap::new());
+        Self { rules, line, readings, heard: 0, stands, rang, start: case.start }
+    }
+
+    fn run(mut self, case: &Case) -> Outcome {
+        let mut faults = Vec::new();
+        for look in &case.looks {
+            self.pass(self.start.saturating_add_unsigned(look.at));
+            self.look(look, &mut faults);
+        }
+        let expected: BTreeSet<&str> =
+            case.looks.iter().flat_map(|look| &look.stand).map(|(name, _)| name.as_str()).collect();
+        let unasked = self.rang.iter().filter(|(name, _)| !expected.contains(name.as_str()));
+        faults.extend(unasked.map(|(name, at)| {
+            let at = at.0.saturating_sub(self.start) as u64;
+            format!("{name} rang after {}, and no look expects it", show_ms(at))
+        }));
+        Outcome { case: case.what.clone(), readings: self.readings.len(), faults }
+    }
+
+    /// Hears what comes up to a time, which is then the present.
+    fn pass(&mut self, to: i64) {
+        let Self { rules, line, readings, heard, .. } = self;
+        let mut told = Vec::new();
+        let coming = readings.iter().skip(*heard).take_while(|reading| reading.at.0 <= to);
+        *heard += coming.clone().count();
+        rules.hear(coming.map(|reading| (*reading, Delivery::Live, line.at(reading.at.0))), &mut told);
+        rules.pass(line.at(to), &mut told);
+        for step in &told {
+            self.take(step);
+        }
+    }
+
+    fn take(&mut self, step: &Transition) {
+        let Some(watch) = self.rules.watches().get(step.binding as usize) else { return };
+        let name = format!("{}@{}", watch.rule, watch.point);
+        match step.event {
+            EventName::Raise | EventName::Escalate | EventName::Unsuppress if rings(step.state) => {
+                self.rang.entry(name.clone()).or_insert(step.detected.wall);
+                self.stands.insert(name, step.priority);
+            }
+            EventName::Return | EventName::Suppress => {
+                self.stands.remove(&name);
+            }
+            EventName::Raise
+            | EventName::Escalate
+            | EventName::Unsuppress
+            | EventName::Acknowledge
+            | EventName::Reset
+            | EventName::ReAlarm
+            | EventName::Shelve
+            | EventName::Unshelve
+            | EventName::OutOfService
+            | EventName::ReturnToService
+            | EventName::Note => {}
+        }
+    }
+
+    fn look(&self, look: &Look, faults: &mut Vec<String>) {
+        let at = format!("line {}, after {}", look.line, show_ms(look.at));
+        let wanted: BTreeMap<&str, Priority> = look.stand.iter().map(|(name, word)| (name.as_str(), *word)).collect();
+        for (name, priority) in &wanted {
+            match self.stands.get(*name) {
+                None => faults.push(format!("{at}: {name} does not stand")),
+                Some(stands) if stands != priority => {
+                    faults.push(format!("{at}: {name} stands as {}, not {}", stands.word(), priority.word()));
+                }
+                Some(_) => {}
+            }
+        }
+        let others = self.stands.iter().filter(|(name, _)| !wanted.contains_key(name.as_str()));
+        faults.extend(others.map(|(name, priority)| format!("{at}: {name} stands as {}", priority.word())));
+    }
+}
+
+/// Whether somebody is told.
+fn rings(state: StateName) -> bool {
+    match state {
+        StateName::Unacknowledged | StateName::Acknowledged => true,
+        StateName::Normal
+        | StateName::Returned
+        | StateName::Latched
+        | StateName::LatchedAcknowledged
+        | StateName::Shelved
+        | StateName::Suppressed
+        | StateName::OutOfService => false,
+    }
+}
