@@ -20,7 +20,7 @@ const MAX_ADVICE: usize = 1_000;
 
 pub(super) fn read(file: &Table<'_>, names: &mut Names, calendar: Calendar) -> Vec<Rule> {
     let drafts = file.tables("rule", "[[rule]]").into_iter().filter_map(|table| rule(table, names, calendar)).collect();
-    bond::tie(drafts)
+    bond::tie(drafts, names)
 }
 
 fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(Rule, Bonds<'a>)> {
@@ -50,6 +50,12 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
         && detector.levels.iter().any(|level| !detector::is_shelvable(level.priority, level.latch))
     {
         detector::refuse_shelf(at);
+    }
+    if let (Some(Detector { params: Params::Digital(_), levels, .. }), None) = (&detector, shelvable)
+        && table.get("latch").is_none()
+        && levels.iter().any(|level| level.priority == Priority::Critical && !level.latch)
+    {
+        unlatched(&table);
     }
     let basis = table.get("basis").and_then(|v| v.line(MAX_ADVICE));
     let advice = table.get("advice").and_then(|v| v.line(MAX_ADVICE));
@@ -82,6 +88,15 @@ fn rule<'a>(table: Table<'a>, names: &mut Names, calendar: Calendar) -> Option<(
         shadow,
     };
     Some((rule, bonds))
+}
+
+/// A fire or a call for help that is over in a moment is gone before anybody saw it, and can be shelved.
+fn unlatched(table: &Table<'_>) {
+    table.book.warn(
+        table.place("priority").unwrap_or(table.at),
+        "a critical state without `latch` may be shelved, and ends by itself once it is over",
+        "add latch = true, so that a person resets it and nobody shelves it; or latch = false where that is meant",
+    );
 }
 
 /// Complains where the lack of a value can't mean to a detector what the rule says.
@@ -163,18 +178,7 @@ fn bind(
 ) {
     let mut bound = Vec::new();
     for (value, pattern) in patterns {
-        let hits: Vec<usize> = exact_or_overlapping(pattern, &names.points);
-        if hits.is_empty() && !names.doubtful {
-            nothing(*value, pattern, names);
-        }
-        let mut known = hits.iter().filter_map(|index| names.points.get(*index));
-        if !pattern.contains('*') && !hits.is_empty() && known.all(Known::is_pattern) {
-            value.warn(
-                format!("`{}` exists only once it is heard", shorten(pattern)),
-                "add its device to `expect`, so that its silence is noticed; or is it misspelt?",
-            );
-        }
-        bound.extend(hits);
+        bound.extend(known(*value, pattern, names));
     }
     bound.sort_unstable();
     bound.dedup();
@@ -189,6 +193,22 @@ fn bind(
     if let Some((value, _)) = patterns.first() {
         count_rules(*value, &bound, names);
     }
+}
+
+/// The points of this name. Who names none that is there or can come is refused, who names one that may come is warned.
+pub(super) fn known(value: Value<'_>, pattern: &str, names: &Names) -> Vec<usize> {
+    let hits: Vec<usize> = exact_or_overlapping(pattern, &names.points);
+    if hits.is_empty() && !names.doubtful {
+        nothing(value, pattern, names);
+    }
+    let mut known = hits.iter().filter_map(|index| names.points.get(*index));
+    if !pattern.contains('*') && !hits.is_empty() && known.all(Known::is_pattern) {
+        value.warn(
+            format!("`{}` exists only once it is heard", shorten(pattern)),
+            "add its device to `expect`, so that its silence is noticed; or is it misspelt?",
+        );
+    }
+    hits
 }
 
 /// Counts the rules of each point, and complains once where they become too many.
