@@ -423,12 +423,17 @@ fn the_command_line_does_what_the_page_does() {
         )
     };
     assert_eq!(ask(&["alarms"]), (Some(0), "none\n".to_owned(), String::new()));
+    let (code, _, why) = ask(&["alarms", "note", "hot@d0/r0", "x", "--by", "张三"]);
+    assert!(code == Some(1) && why.contains("it is normal; nothing to write a note to"), "{why}");
     bench.set(1, 900);
     let fire = bench.is("fire", "unacknowledged");
     let id = fire["id"].as_str().unwrap();
     assert!(ask(&["alarms", "list"]).1.contains(id));
     let (code, told, why) = ask(&["alarms", "ack", id, "--by", "张三", "--note", "已派人"]);
     assert!(code == Some(0) && told.contains("acknowledged by 张三"), "{told}{why}");
+    assert_eq!(ask(&["alarms", "note", id, "等备件", "--by", "李四"]).0, Some(0));
+    let (_, told, why) = ask(&["alarms", "show", "fire@d1/r0"]);
+    assert!(told.contains("note by 李四: 等备件") && told.contains("acknowledged by 张三"), "{told}{why}");
     let (code, _, why) = ask(&["alarms", "shelve", id, "--for", "1h", "--reason", "r", "--by", "x"]);
     assert!(code == Some(1) && why.contains("may not be put aside"), "{why}");
     let (code, _, why) = ask(&["alarms", "shelve", "hot@d0/r0", "--for", "soon", "--reason", "r", "--by", "x"]);
