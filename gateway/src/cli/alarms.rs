@@ -238,12 +238,14 @@ fn persons(alarm: &Value, now: i64) -> Vec<String> {
 fn whole(one: &Value, now: i64) -> String {
     let nothing = Value::Null;
     let alarm = one.get("alarm").unwrap_or(&nothing);
-    let since = alarm.get("since").and_then(Value::as_i64).map_or("?".to_owned(), |since| age(now - since));
+    // Of one that is gone the last step tells when.
+    let (verb, key) = if word(alarm, "state") == "normal" { ("closed", "detected") } else { ("since", "since") };
+    let since = alarm.get(key).and_then(Value::as_i64).map_or("?".to_owned(), |since| age(now - since));
     let on = format!("{}@{}/{}", word(alarm, "rule"), word(alarm, "device"), word(alarm, "point"));
     let mut rows = vec![
         vec!["alarm".to_owned(), format!("{}  {on}", word(alarm, "id"))],
         vec!["what".to_owned(), what(alarm)],
-        vec!["state".to_owned(), format!("{}, {}, since {since} ago", word(alarm, "priority"), word(alarm, "state"))],
+        vec!["state".to_owned(), format!("{}, {}, {verb} {since} ago", word(alarm, "priority"), word(alarm, "state"))],
     ];
     rows.extend(present(alarm).map(|now| vec!["now".to_owned(), now]));
     if let Some(seen) = alarm.get("acknowledged").filter(|seen| seen.is_object()) {
@@ -315,5 +317,7 @@ mod tests {
         {
             assert!(one.contains(part), "{part} is missing:\n{one}");
         }
+        let gone = json!({ "priority": "high", "state": "normal", "since": 0, "detected": 50_000 });
+        assert!(whole(&json!({ "alarm": gone }), 60_000).contains("state  high, normal, closed 10 s ago"));
     }
 }
