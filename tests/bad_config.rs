@@ -1,6 +1,8 @@
 //! A wrong configuration never gets in: `gengfu check` names file, line and column, and the mend.
 
-use gengfu_tests::gateway::run;
+use std::process::{Command, Stdio};
+
+use gengfu_tests::gateway::{gengfu, run};
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
 
@@ -48,6 +50,19 @@ fn a_good_site_is_explained() {
     for word in ["l", "d", "holding", "r"] {
         assert!(text.contains(word), "{word} is not in the plan:\n{text}");
     }
+}
+
+/// `gengfu … | head`: nobody reads any more.
+#[test]
+fn a_reader_who_is_gone_makes_no_panic() {
+    let dir = Folder::new("gone");
+    dir.write("site.toml", &Site::new("rig").with(&good()).text);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(gengfu());
+    command.args(["check", "site.toml", "--json"]).current_dir(dir.path()).stdin(Stdio::null()).stdout(writer);
+    let out = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!((out.status.code(), String::from_utf8_lossy(&out.stderr).as_ref()), (Some(0), ""));
 }
 
 #[test]

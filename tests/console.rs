@@ -104,6 +104,7 @@ fn the_description_lists_every_address() {
         "performance",
         "warning",
         "warning/release",
+        "early-warnings",
         "ledger",
         "ledger/dead",
         "ledger/redrive",

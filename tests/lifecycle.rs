@@ -193,7 +193,7 @@ fn a_shelf_ends_by_its_time_its_one_shot_or_a_person_and_is_refused_with_the_men
     bench.refused("mains-off@d2/r0", "shelve", &shelf("9h"), 400, "8h at most");
     bench.refused("mains-off@d2/r0", "shelve", &json!({ "by": "rig", "for": "1h" }), 400, "reason is missing");
     bench.refused("mains-off@d2/r0", "shelve", &json!({ "by": "rig", "reason": "r" }), 400, "for is missing");
-    bench.refused("mains-off@d2/r0", "unshelve", &json!({ "by": "rig" }), 404, "stands");
+    bench.refused("mains-off@d2/r0", "unshelve", &json!({ "by": "rig" }), 409, "it is normal");
     bench.refused("no-such-rule@d2/r0", "shelve", &shelf("1h"), 404, "rule@device/point");
     bench.gateway.term();
     let lane = counting::open(&bench.gateway.data(), |journal, _| counting::entries(journal));
@@ -242,7 +242,13 @@ fn out_of_service_notes_and_reset() {
     bench.done(&fire["id"], "acknowledge", &json!({ "by": "rig" }));
     bench.done(&fire["id"], "reset", &json!({ "by": "rig", "note": "was steam" }));
     bench.gone("fire");
-    bench.refused(fire["id"].as_str().unwrap(), "note", &json!({ "by": "rig", "note": "late" }), 404, "stands");
+    bench.refused(
+        fire["id"].as_str().unwrap(),
+        "note",
+        &json!({ "by": "rig", "note": "late" }),
+        409,
+        "(reset, by rig)",
+    );
     // its time brings it back
     bench.done(&json!("hot@d0/r0"), "out-of-service", &shelf("2s"));
     bench.is("hot", "out-of-service");
@@ -423,12 +429,17 @@ fn the_command_line_does_what_the_page_does() {
         )
     };
     assert_eq!(ask(&["alarms"]), (Some(0), "none\n".to_owned(), String::new()));
+    let (code, _, why) = ask(&["alarms", "note", "hot@d0/r0", "x", "--by", "张三"]);
+    assert!(code == Some(1) && why.contains("it is normal; nothing to write a note to"), "{why}");
     bench.set(1, 900);
     let fire = bench.is("fire", "unacknowledged");
     let id = fire["id"].as_str().unwrap();
     assert!(ask(&["alarms", "list"]).1.contains(id));
     let (code, told, why) = ask(&["alarms", "ack", id, "--by", "张三", "--note", "已派人"]);
     assert!(code == Some(0) && told.contains("acknowledged by 张三"), "{told}{why}");
+    assert_eq!(ask(&["alarms", "note", id, "等备件", "--by", "李四"]).0, Some(0));
+    let (_, told, why) = ask(&["alarms", "show", "fire@d1/r0"]);
+    assert!(told.contains("note by 李四: 等备件") && told.contains("acknowledged by 张三"), "{told}{why}");
     let (code, _, why) = ask(&["alarms", "shelve", id, "--for", "1h", "--reason", "r", "--by", "x"]);
     assert!(code == Some(1) && why.contains("may not be put aside"), "{why}");
     let (code, _, why) = ask(&["alarms", "shelve", "hot@d0/r0", "--for", "soon", "--reason", "r", "--by", "x"]);

@@ -27,8 +27,12 @@ struct Bench {
     _dir: Folder,
 }
 
-/// `None` where there is no browser, or no bundle in the binary.
 fn bench(query: &str) -> Option<Bench> {
+    bench_with(query, "")
+}
+
+/// With `more` in the site file. `None` where there is no browser, or no bundle in the binary.
+fn bench_with(query: &str, more: &str) -> Option<Bench> {
     let Some(browser) = Browser::start() else {
         not_run("chromium or chromedriver is missing: make setup");
         return None;
@@ -36,7 +40,7 @@ fn bench(query: &str) -> Option<Bench> {
     let (dir, plant, receiver) = (Folder::new("page"), Plant::start(2), Receiver::start());
     let site = Site::new("rig").modbus(&plant, 200, 4).flips(0, 1).webhook("duty", receiver.port()).text;
     let (before, after) = site.split_once("name = \"d1\"\n").unwrap();
-    let site = format!("{before}{NAMED}{}{LATCHES}", after.replacen("name = \"r0\"\n", NAMED_POINT, 1));
+    let site = format!("{before}{NAMED}{}{LATCHES}{more}", after.replacen("name = \"r0\"\n", NAMED_POINT, 1));
     let gateway = Gateway::start(&site, dir.path());
     if gateway.get("/assets/app.js").body.is_empty() {
         not_run("the browser's half is not in the binary: make web, then build again");
@@ -358,10 +362,11 @@ fn a_walk_test_has_a_banner_and_its_alarms_are_set_apart() {
     bench.browser.script("localStorage.setItem('gengfu.by', '值班员')");
     bench.shows("#live", "实时");
     bench.click("#begin");
-    bench.browser.script(
-        "document.getElementById('mode-area').value = '地下一层 / basement'; \
-         document.getElementById('mode-reason').value = '年检'",
-    );
+    bench.browser.script("document.getElementById('mode-reason').value = '年检'");
+    bench.click("#mode-ok");
+    let unasked = "document.getElementById('mode').open && document.getElementById('mode-area').value === ''";
+    bench.holds("no area is chosen for the person, and without one nothing begins", unasked);
+    bench.browser.script("document.getElementById('mode-area').value = '地下一层 / basement'");
     keep_a_look(&bench.browser, "begin");
     bench.click("#mode-ok");
     bench.shows("#modes .what", "走查测试 · 地下一层");
@@ -389,6 +394,32 @@ fn a_walk_test_has_a_banner_and_its_alarms_are_set_apart() {
     bench.holds("the banner is gone", "document.getElementById('modes').hidden");
     bench.shows("#events", "走查测试 结束");
     bench.holds("what stands of it is real", "document.querySelector('.cards.apart') === null");
+    bench.no_errors();
+    bench.gateway.term();
+}
+
+/// What made the level is over and the hold too: it waits, and a person lets it fall.
+#[test]
+fn a_warning_level_is_released_at_the_head_of_the_page() {
+    let Some(mut bench) = bench_with("", "\n[warning]\ndown_after = \"1s\"\n") else { return };
+    bench.browser.script("localStorage.setItem('gengfu.by', '值班员')");
+    bench.shows("#live", "实时");
+    bench.plant.devices[0].set(900);
+    bench.shows("#levels [data-state=reached]", "橙");
+    assert_eq!(bench.at("#act-release"), "", "nothing to release while it holds");
+    bench.plant.devices[0].set(0);
+    let id = bench.id("flip-d0", "returned");
+    bench.click(&format!("#act-{id}"));
+    bench.shows("#levels [data-state=awaits-release]", "依据已消除，等待人工解除");
+    keep_a_look(&bench.browser, "release");
+    bench.click("#act-release");
+    bench.shows("#confirm-what", "橙");
+    bench.holds(
+        "it is released",
+        "(() => { document.getElementById('confirm-ok').click(); return !document.getElementById('confirm').open })()",
+    );
+    bench.shows("#levels", "无预警");
+    bench.holds("the button is gone", "document.getElementById('act-release') === null");
     bench.no_errors();
     bench.gateway.term();
 }

@@ -56,6 +56,10 @@ fn a_dead_device_does_not_return_by_what_others_say_of_it() {
     let raise = receiver.expect(SOON, "the silence is an alarm", |p| p.word("event") == "raise");
     let path = format!("/api/v1/alarms/{}/acknowledge", raise.word("alarm_id"));
     assert_eq!(gateway.post(&path, &json!({ "by": "rig" })).status, 200);
+    // What it said last was good, and is no value of now.
+    gateway.quality(&format!("{SILENT}/v"), SOON, "uncertain", Some("stale"));
+    let impaired = gateway.get("/api/v1/status").json()["impaired"].to_string();
+    assert!(impaired.contains("no value to believe") && impaired.contains(SILENT), "{impaired}");
     receiver.expect(SOON, "acknowledge", |p| p.word("event") == "acknowledge");
     let stands = [("raise".to_owned(), raise.key.clone()), ("acknowledge".to_owned(), raise.key.replace(".1", ".2"))];
 
@@ -68,7 +72,7 @@ fn a_dead_device_does_not_return_by_what_others_say_of_it() {
     assert_eq!(told(&receiver), stands, "a value told for it is no word of it");
 
     gateway.restart();
-    gateway.quality(&point, SOON, "good", None);
+    gateway.quality(&point, SOON, "uncertain", Some("stale"));
     pause(STALE + WAY);
     assert_eq!(told(&receiver), stands, "a copy of its last word is no word of now");
     gateway.alarm("gengfu/no-data", SOON, |a| a["state"] == "acknowledged" && a["device"] == SILENT);

@@ -183,6 +183,9 @@ pub struct AlarmEvent {
     /// Who has seen it since it was last raised. `None` in journals of before, too.
     #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
+    /// The last note that a person wrote into its record. `None` in journals of before, too.
+    #[serde(default)]
+    pub noted: Option<Noted>,
     /// [`CLOCK_UNSET`] or [`CLOCK_SET_LATER`]; `None` where the clock was set.
     #[serde(default)]
     pub clock: Option<String>,
@@ -249,6 +252,14 @@ pub struct Acknowledged {
     pub note: Option<String>,
 }
 
+/// What a person wrote into an alarm's record, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    pub by: String,
+    pub at: i64,
+    pub note: String,
+}
+
 impl AlarmEvent {
     pub fn event_name(&self) -> Option<EventName> {
         EventName::ALL.into_iter().find(|name| name.word() == self.event)
@@ -276,11 +287,13 @@ impl AlarmEvent {
 
     /// Makes times of its counts: the machine was booted at `booted`, UTC ms.
     pub fn date(&mut self, booted: i64) {
-        let Self { onset, since, occurred, detected, raised, acknowledged, shelved, out_of_service, .. } = self;
+        let Self { onset, since, occurred, detected, raised, acknowledged, noted, shelved, out_of_service, .. } = self;
         let figures = raised.iter_mut().map(|figures| &mut figures.at);
         let seen = acknowledged.iter_mut().map(|seen| &mut seen.at);
+        let noted = noted.iter_mut().map(|noted| &mut noted.at);
         let veils = shelved.iter_mut().chain(out_of_service).flat_map(|veil| [&mut veil.at, &mut veil.until]);
-        let counts = [onset, since, occurred, detected].into_iter().chain(figures).chain(seen).chain(veils);
+        let counts =
+            [onset, since, occurred, detected].into_iter().chain(figures).chain(seen).chain(noted).chain(veils);
         let counts = counts.filter(|at| Wall(**at) < EARLIEST);
         if counts.map(|at| *at = at.saturating_add(booted)).count() > 0 {
             self.clock = Some(CLOCK_SET_LATER.to_owned());

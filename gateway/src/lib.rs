@@ -1,6 +1,8 @@
 //! Gengfu's edge process. The rooms below stand in the order of the flow; data moves one way, and nothing
 //! further down can slow, block or stop anything above it.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod clock;
 pub mod stop;
 mod backoff;

@@ -5,6 +5,7 @@ import { command, Refused } from "./api.ts";
 import { acted, settled } from "./cards.ts";
 import { refresh } from "./parts.ts";
 import { offer, the, toast, words } from "./page.ts";
+import { path } from "./pure.ts";
 
 /** What is asked before an act: a time, a one-shot, and words that must be there. */
 interface Question {
@@ -52,12 +53,13 @@ async function press(button: HTMLButtonElement, after: (asked: number) => void):
   const sort = () => void refresh("alarms", after);
   acted(sort);
   button.disabled = true;
-  await send(act, `/api/v1/${act === "end" ? "modes" : "alarms"}/${encodeURIComponent(id)}/${act}`, { by, ...said });
+  await send(act, path(act, id), { by, ...said });
   button.disabled = false;
   acted(sort);
   void refresh("alarms", after);
   void refresh("events");
   if (act === "end") void refresh("modes");
+  if (act === "release") void refresh("levels");
 }
 
 /** Sends it and says how it ended; whether it was carried out. */
@@ -90,7 +92,7 @@ function confirm(button: HTMLButtonElement, act: string): Promise<Said | null> {
   about = act;
   const { length, once, must } = ASKED[act] ?? {};
   the("confirm-title").textContent = words[`confirm_${act}`] ?? act;
-  const heading = button.closest(".card, [data-alarm], .mode")?.querySelector("h3, strong");
+  const heading = button.closest(".card, [data-alarm], .mode, .level")?.querySelector("h3, strong");
   the("confirm-what").textContent = heading?.textContent ?? "";
   the("confirm-means").textContent = words[`means_${act}`] ?? "";
   the("confirm-ok").textContent = words[`ok_${act}`] ?? act;

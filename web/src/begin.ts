@@ -17,6 +17,7 @@ export function start(): void {
 
 function open(): void {
   offer(the<HTMLSelectElement>("mode-for"), "begin");
+  the<HTMLSelectElement>("mode-area").value = "";
   the<HTMLTextAreaElement>("mode-reason").value = "";
   the("mode-fault").hidden = true;
   dialog().returnValue = "";

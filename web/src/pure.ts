@@ -26,6 +26,12 @@ export interface Ages {
   day: string;
 }
 
+/** Where the API takes an act: on the site's warning level, on a mode's area, on an alarm. */
+export function path(act: string, id: string): string {
+  if (act === "release") return "/api/v1/warning/release";
+  return `/api/v1/${act === "end" ? "modes" : "alarms"}/${encodeURIComponent(id)}/${act}`;
+}
+
 /** How long ago, in the largest unit that fits. What lies ahead counts as now. */
 export function ago(ms: number, words: Ages): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

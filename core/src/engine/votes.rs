@@ -5,6 +5,7 @@ use super::{Binding, Engine, Seen, Sink};
 use crate::alarm::ModeName;
 use crate::detect::vote::{Health, Stands};
 use crate::detect::{Params, vote};
+use crate::reading::PointId;
 use crate::time::{Now, Wall};
 
 /// One voter's place in one vote.
@@ -227,6 +228,11 @@ impl Engine<'_> {
             }
         }
         found
+    }
+
+    /// Whether an absence rule says that the point is lost: what it said last, however good, is no value of now.
+    pub fn is_lost(&self, point: PointId) -> bool {
+        self.absence(point.0) == Absence::Lost
     }
 
     fn last_word(&self, voter: u32) -> Wall {

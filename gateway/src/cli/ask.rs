@@ -45,7 +45,7 @@ impl Failure {
     pub(super) fn told(self) -> ExitCode {
         match self {
             Self::Wrong(why) => {
-                eprintln!("gengfu: {why}");
+                warnln!("gengfu: {why}");
                 ExitCode::from(2)
             }
             Self::Failed(why) => super::failed(&why),

@@ -42,14 +42,14 @@ pub(super) fn backup(Backup { place, to }: Backup) -> ExitCode {
     };
     let made = journal::backup(&found.journal, &to, &found.site, || clock.wall().0, &mut progress);
     if terminal {
-        eprintln!();
+        warn!("\n");
     }
     match made {
         Ok(manifest) => {
             let bytes: u64 = manifest.lanes.iter().map(|lane| lane.bytes).sum();
-            println!("{}: the journal of {}, {bytes} bytes", to.display(), manifest.site);
+            sayln!("{}: the journal of {}, {bytes} bytes", to.display(), manifest.site);
             for lane in &manifest.lanes {
-                println!("  {} up to {}", lane.file, lane.last_seq);
+                sayln!("  {} up to {}", lane.file, lane.last_seq);
             }
             ExitCode::SUCCESS
         }
@@ -64,8 +64,8 @@ pub(super) fn restore(Restore { from, config }: &Restore) -> ExitCode {
     };
     match journal::restore(from, &site.journal.path, &site.id) {
         Ok(_) => {
-            println!("{}: restored from {}", site.journal.path.display(), from.display());
-            println!(
+            sayln!("{}: restored from {}", site.journal.path.display(), from.display());
+            sayln!(
                 "gengfu run -c {} goes on with it, in a new epoch; the box it comes from must not run on",
                 config.display()
             );

@@ -176,6 +176,64 @@ secret_file = "no.secret"
     assert!(stdout.contains("3 warnings"), "{stdout}");
 }
 
+const FIRE: &str = r#"
+site = { id = "s" }
+[[mqtt]]
+name = "lora"
+connect = "mqtt://broker"
+subscribe = [{ topic = "t/+", device = "{1}", expect = ["smoke-a", "heat-b"], point = [{ name = "alarm", value = "" }] }]
+[[rule]]
+id = "smoke"
+points = "smoke-*/alarm"
+priority = "critical"
+latch = true
+state = { is = 1 }
+[[rule]]
+id = "heat"
+points = "heat-*/alarm"
+state = { is = 1 }
+[[rule]]
+id = "both"
+point = "smoke-a/alarm"
+vote = { of = ["smoke@smoke-a/alarm", "heat@heat-b/alarm"], need = 2 }
+"#;
+
+#[test]
+fn a_rule_on_one_point_is_shown_on_that_one() {
+    let Report { stdout, .. } = on(FIRE, false);
+    assert!(stdout.contains("2 of 2 call it\n    on smoke-a/alarm\n") && stdout.contains(" 0 warnings"), "{stdout}");
+    // One that no list names is there once it is heard, and is told by its name.
+    let later = on(&FIRE.replace("point = \"smoke-a/alarm\"", "point = \"smoke-z/alarm\""), false).stdout;
+    assert!(later.contains("    on smoke-z/alarm\n") && later.contains("exists only once it is heard"), "{later}");
+}
+
+#[test]
+fn a_slip_in_a_voter_is_seen() {
+    let Report { stdout, code, .. } = on(&FIRE.replace("heat@heat-b/alarm", "heat@heat-z/alarm"), false);
+    assert!(code == 0 && stdout.contains("`heat-z/alarm` exists only once it is heard"), "{stdout}");
+    let Report { stderr, code, .. } = on(&FIRE.replace("heat@heat-b/alarm", "heat@heat-b/alert"), false);
+    assert!(code == 2 && stderr.contains("`heat` is not on the point `heat-b/alert`"), "{stderr}");
+}
+
+#[test]
+fn a_critical_state_that_may_be_shelved_is_a_warning_unless_it_is_meant() {
+    let text = on(&FIRE.replace("latch = true\n", ""), false).stdout;
+    assert!(text.contains("a critical state without `latch` may be shelved") && text.contains(" 1 warning."), "{text}");
+    for meant in ["latch = false\n", "shelvable = true\n"] {
+        let text = on(&FIRE.replace("latch = true\n", meant), false).stdout;
+        assert!(text.contains(" 0 warnings"), "{text}");
+    }
+}
+
+#[test]
+fn a_time_that_is_too_long_is_called_so() {
+    let Report { stderr, .. } = on(&format!("{FIRE}[alarms]\nmax_out_of_service = \"99999d\"\n"), false);
+    assert!(
+        stderr.contains("\"99999d\", which is too long; it goes from") && !stderr.contains("no duration"),
+        "{stderr}"
+    );
+}
+
 #[test]
 fn a_file_that_is_not_there_is_a_wrong_configuration() {
     let Report { stderr, code, .. } = check(Path::new("/nowhere/site.toml"), false);

@@ -81,7 +81,7 @@ pub(super) fn run(Export { place, from, to, point, alarms, format, output }: Exp
     };
     match written {
         Ok(told) => {
-            eprintln!("{told}");
+            warnln!("{told}");
             ExitCode::SUCCESS
         }
         Err(why) => super::failed(&why),
@@ -90,7 +90,7 @@ pub(super) fn run(Export { place, from, to, point, alarms, format, output }: Exp
 
 /// Prints what is wrong with the command.
 fn wrong(why: &str) -> ExitCode {
-    eprintln!("gengfu: {why}");
+    warnln!("gengfu: {why}");
     ExitCode::from(2)
 }
 

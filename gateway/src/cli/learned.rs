@@ -45,8 +45,8 @@ pub(super) async fn list(Learned { running, json }: Learned) -> ExitCode {
         Err(code) => return code,
     };
     match gateway.items("learned").await {
-        Ok(items) if json => println!("{}", json!({ "items": items, "next": null })),
-        Ok(items) => print!("{}", text(&items)),
+        Ok(items) if json => sayln!("{}", json!({ "items": items, "next": null })),
+        Ok(items) => say!("{}", text(&items)),
         Err(failure) => return failure.told(),
     }
     ExitCode::SUCCESS
@@ -60,11 +60,11 @@ pub(super) async fn again(asked: LearnAgain) -> ExitCode {
         gateway.post("learned/forget", &body).await.map_err(Failure::told)
     };
     match done.await {
-        Ok(done) if json => println!("{done}"),
+        Ok(done) if json => sayln!("{done}"),
         Ok(done) => match done.get("believed") {
-            Some(believed) => println!("{rule} learns {point} again; until now it believed: {}", belief(believed, "")),
+            Some(believed) => sayln!("{rule} learns {point} again; until now it believed: {}", belief(believed, "")),
             // Carried out, and not on disk yet.
-            None => println!("{rule} {point}: {}", word(&done, "detail")),
+            None => sayln!("{rule} {point}: {}", word(&done, "detail")),
         },
         Err(code) => return code,
     }

@@ -45,8 +45,8 @@ pub(super) async fn dead(Dead { running, json }: Dead) -> ExitCode {
         Err(code) => return code,
     };
     match gateway.items("ledger/dead").await {
-        Ok(items) if json => println!("{}", json!({ "items": items, "next": null })),
-        Ok(items) => print!("{}", text(&items)),
+        Ok(items) if json => sayln!("{}", json!({ "items": items, "next": null })),
+        Ok(items) => say!("{}", text(&items)),
         Err(failure) => return failure.told(),
     }
     ExitCode::SUCCESS
@@ -68,10 +68,10 @@ async fn resend(Redrive { running, sink, lane, from, to, by }: Redrive) -> Resul
     let done = gateway.post("ledger/redrive", &body).await.map_err(ask::Failure::told)?;
     for part in done.get("items").and_then(Value::as_array).into_iter().flatten() {
         let (lane, owed, left) = (word(part, "lane"), word(part, "owed"), word(part, "left"));
-        println!("{sink} {lane}: {owed} owed again, {left} stay dead");
+        sayln!("{sink} {lane}: {owed} owed again, {left} stay dead");
     }
     if let Some(detail) = done.get("detail").and_then(Value::as_str) {
-        println!("{sink}: {detail}");
+        sayln!("{sink}: {detail}");
     }
     Ok(ExitCode::SUCCESS)
 }

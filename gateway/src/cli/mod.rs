@@ -1,6 +1,8 @@
 //! The command line: reads what was typed, calls a room, prints for people (or, with `--json`, for programs).
 //! Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration; `status` has its own meaning for 2.
 
+#[macro_use]
+mod out;
 mod alarms;
 mod ask;
 mod backup;
@@ -21,6 +23,7 @@ mod run;
 mod simulate;
 mod status;
 mod survey;
+mod warning;
 #[cfg(test)]
 mod check_tests;
 
@@ -110,6 +113,8 @@ enum Command {
     Alarms(alarms::Alarms),
     /// List the areas and their modes; begin or end a walk-test, a drill, maintenance. 模式
     Modes(modes::Modes),
+    /// Ask a running gateway what its site is warned of and how dangerous it is; release a level that waits for it. 预警级别
+    Warning(warning::Warning),
     /// Ask a running gateway how well its alarms serve people: too many, of no use, not looked at. 报警绩效
     Performance(performance::Performance),
     /// Ask a running gateway what the rules that learn hold to be normal. 已学常态
@@ -158,6 +163,7 @@ pub fn main() -> ExitCode {
         Command::Redrive(asked) => on_runtime("warn", letters::redrive(asked)),
         Command::Learned(asked) => on_runtime("warn", learned::list(asked)),
         Command::LearnAgain(asked) => on_runtime("warn", learned::again(asked)),
+        Command::Warning(asked) => on_runtime("warn", warning::run(asked)),
         Command::Performance(asked) => on_runtime("warn", performance::run(asked)),
         Command::Demo { port, data } => on_runtime("warn", demo::run(port, data)),
         Command::Run { config } => on_runtime("info", run::run(config)),
@@ -191,7 +197,7 @@ fn on_runtime(log: &str, work: impl Future<Output = ExitCode>) -> ExitCode {
             code
         }
         Err(error) => {
-            eprintln!("gengfu: can't start its runtime: {error}; check the limits on threads and memory");
+            warnln!("gengfu: can't start its runtime: {error}; check the limits on threads and memory");
             ExitCode::FAILURE
         }
     }
@@ -199,21 +205,21 @@ fn on_runtime(log: &str, work: impl Future<Output = ExitCode>) -> ExitCode {
 
 /// Prints what a check found.
 fn checked(report: &check::Report) -> ExitCode {
-    print!("{}", report.stdout);
-    eprint!("{}", report.stderr);
+    say!("{}", report.stdout);
+    warn!("{}", report.stderr);
     ExitCode::from(report.code)
 }
 
 /// Prints what went wrong and answers the exit code for it.
 fn failed(why: &str) -> ExitCode {
-    eprintln!("gengfu: {why}");
+    warnln!("gengfu: {why}");
     ExitCode::FAILURE
 }
 
 /// Prints all complaints about a configuration.
 fn complain(complaints: &[crate::config::Complaint]) {
     for complaint in complaints {
-        eprintln!("{complaint}");
+        warnln!("{complaint}");
     }
 }
 

@@ -70,9 +70,9 @@ pub(super) async fn run(Modes { running, json, act }: Modes) -> ExitCode {
 async fn list(gateway: &Gateway, json: bool) -> Result<ExitCode, Failure> {
     let answer = gateway.get("modes").await?;
     if json {
-        println!("{answer}");
+        sayln!("{answer}");
     } else {
-        print!("{}", text(items(&answer, "/items")));
+        say!("{}", text(items(&answer, "/items")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -90,12 +90,12 @@ async fn order(
     }
     let done = gateway.post(&format!("modes/{}/{verb}", part(area)), &body).await.map_err(Failure::told)?;
     if json {
-        println!("{done}");
+        sayln!("{done}");
     } else if let Some(detail) = done.get("detail").and_then(Value::as_str) {
-        println!("{area}: {detail}");
+        sayln!("{area}: {detail}");
     } else {
-        println!("{area}: {} {} by {}", word(&done, "mode"), word(&done, "change"), word(&done, "by"));
-        print!("{}", walked(&done));
+        sayln!("{area}: {} {} by {}", word(&done, "mode"), word(&done, "change"), word(&done, "by"));
+        say!("{}", walked(&done));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -128,8 +128,15 @@ fn text(areas: &[Value]) -> String {
         let said = ["by", "reason"].map(|key| word(running, key));
         rows.push([vec![area, word(item, "points"), word(running, "mode"), left], said.to_vec()].concat());
     }
-    let walks: String = areas.iter().filter_map(|item| item.get("running")).map(walked).collect();
-    aligned(0, &rows) + &walks
+    // One layout for all areas, and what a walk has tripped beneath its own.
+    let walks = areas.iter().map(|item| item.get("running").map(walked).unwrap_or_default());
+    let mut out = String::new();
+    for (line, walk) in aligned(0, &rows).lines().zip(std::iter::once(String::new()).chain(walks)) {
+        out += line;
+        out.push('\n');
+        out += &walk;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -148,9 +155,9 @@ mod tests {
         ]);
         let expected = "area      points  mode       left    by    reason\n\
                         地下一层  3       walk-test  10 min  张三  年检\n\
-                        -         12      -\n\
                         \x20 tripped (1): gas-01/ch4\n\
-                        \x20 not tripped (2): gas-02/ch4, gas-03/ch4\n";
+                        \x20 not tripped (2): gas-02/ch4, gas-03/ch4\n\
+                        -         12      -\n";
         assert_eq!(shown, expected);
     }
 }

@@ -32,9 +32,9 @@ pub(super) async fn run(Performance { running, json }: Performance) -> ExitCode 
         if let Some(report) = report.as_object_mut() {
             report.insert("early_warnings".to_owned(), warnings);
         }
-        println!("{report}");
+        sayln!("{report}");
     } else {
-        print!("{}{}", text(&report), foretold(&warnings));
+        say!("{}{}", text(&report), foretold(&warnings));
     }
     ExitCode::SUCCESS
 }

@@ -85,7 +85,7 @@ pub(super) fn run(asked: &Replay) -> ExitCode {
 
 /// Prints what is wrong with the command.
 fn wrong(why: &str) -> ExitCode {
-    eprintln!("gengfu: {why}");
+    warnln!("gengfu: {why}");
     ExitCode::from(2)
 }
 
@@ -153,13 +153,13 @@ impl Bar {
         let at = jiff::Timestamp::from_millisecond(at).map_or_else(|_| String::new(), |at| format!("{at:.0}"));
         let share = done.saturating_mul(100).checked_div(all).unwrap_or(100).min(100);
         let (begin, end) = if self.terminal { ("\r", "\x1b[K") } else { ("", "\n") };
-        eprint!("{begin}replay: {share} %, {done} readings, at {at}{end}");
+        warn!("{begin}replay: {share} %, {done} readings, at {at}{end}");
     }
 
     fn end(&self) {
         let Some((_, Progress { done, .. })) = self.told else { return };
         let ms = self.clock.mono().since(self.began).max(1);
         let begin = if self.terminal { "\r\x1b[K" } else { "" };
-        eprintln!("{begin}replay: {done} readings in {}.{} s", ms / 1_000, ms % 1_000 / 100);
+        warnln!("{begin}replay: {done} readings in {}.{} s", ms / 1_000, ms % 1_000 / 100);
     }
 }

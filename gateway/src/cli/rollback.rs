@@ -21,10 +21,10 @@ pub(super) async fn run(file: PathBuf, journal: Option<PathBuf>) -> ExitCode {
         Ok(done) => done,
         Err(why) => return super::failed(&why),
     };
-    print!("{told}");
+    say!("{told}");
     match ask(&site).await {
         Ok(answer) => {
-            println!("{answer}");
+            sayln!("{answer}");
             ExitCode::SUCCESS
         }
         Err(why) => super::failed(&why),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::warning;
 use crate::app::good;
 use crate::config;
 
@@ -46,9 +47,9 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
     // An older gateway knows of no modes.
     let modes = get(&url, "modes").await.unwrap_or_default();
     if json {
-        println!("{}", serde_json::json!({ "status": status, "alarms": alarms, "modes": modes, "ledger": ledger }));
+        sayln!("{}", serde_json::json!({ "status": status, "alarms": alarms, "modes": modes, "ledger": ledger }));
     } else {
-        print!("{}{}", text(&url, &status, &alarms, &ledger), running(&modes));
+        say!("{}{}", text(&url, &status, &alarms, &ledger), running(&modes));
     }
     match verdict(&status, &alarms) {
         0 if broken => ExitCode::from(2),
@@ -112,17 +113,23 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
         let _ = writeln!(out, "not all is well: {}", reason.as_str().unwrap_or("?"));
     }
     let _ = write!(out, "{}", room(status));
-    out += &levels(status);
+    out += &status.get("levels").map(warning::line).unwrap_or_default();
     let all = items(alarms, "/items");
     let (over, active): (Vec<&Value>, Vec<&Value>) =
         real(alarms).partition(|alarm| alarm.get("active") == Some(&Value::Bool(false)));
-    let _ = writeln!(out, "{}", stand(active.len(), over.len()));
+    let tests = all.len() - active.len() - over.len();
+    let _ = writeln!(out, "{}", stand(active.len(), over.len(), tests));
     // By the gateway's own clock: the one here may be another's.
     let now = status.pointer("/clock/now").and_then(Value::as_i64);
     for alarm in all {
         let since = |key: &str| Some(age(now? - alarm.pointer(key).and_then(Value::as_i64)?));
-        let began = since("/onset").map(|age| format!(", for {age}")).unwrap_or_default();
+        // What is over has not stood since; an older gateway tells its first coming alone.
+        let verb = if alarm.get("active") == Some(&Value::Bool(false)) { "raised" } else { "for" };
+        let began = since("/since").or_else(|| since("/onset"));
+        let began = began.map(|age| format!(", {verb} {age}")).unwrap_or_default();
+        let began = if verb == "raised" && !began.is_empty() { began + " ago" } else { began };
         let (priority, state) = (word(alarm, "/priority"), word(alarm, "/state"));
+        let first = first(alarm);
         // The message is that of the last step, which may be long ago; an older gateway has nothing else.
         let what = if alarm.get("heading").is_some() { "/heading/en" } else { "/message/en" };
         let present = present(alarm).map(|present| {
@@ -130,7 +137,7 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
             format!("; now {present}{read}")
         });
         let present = present.unwrap_or_default();
-        let _ = writeln!(out, "  [{priority}] {}{present} ({state}{began})", word(alarm, what));
+        let _ = writeln!(out, "  [{priority}] {first}{}{present} ({state}{began})", word(alarm, what));
     }
     for sink in items(ledger, "/items") {
         let count = |key: &str| sink.get(key).and_then(Value::as_u64).unwrap_or(0);
@@ -156,20 +163,6 @@ fn room(status: &Value) -> String {
     format!("room for an outage of {hours:.1} h at the present rate{thinned}\n")
 }
 
-/// The site as a whole; nothing where an older gateway does not tell.
-fn levels(status: &Value) -> String {
-    let word = |pointer: &str| status.pointer(pointer).and_then(Value::as_str);
-    let (Some(warning), Some(risk)) = (word("/levels/warning/level"), word("/levels/risk/level")) else {
-        return String::new();
-    };
-    let roman = word("/levels/warning/roman").map(|roman| format!("{roman} ")).unwrap_or_default();
-    let why = word("/levels/warning/reason/why/en").map(|why| format!(" ({why})")).unwrap_or_default();
-    let awaits =
-        if word("/levels/warning/state") == Some("awaits-release") { ", a person must release it" } else { "" };
-    let risk_why = word("/levels/risk/reason/why/en").map(|why| format!(" ({why})")).unwrap_or_default();
-    format!("warning: {roman}{warning}{why}{awaits}; risk: {risk}{risk_why}\n")
-}
-
 /// The modes that run, a line each.
 fn running(modes: &Value) -> String {
     use std::fmt::Write;
@@ -185,14 +178,25 @@ fn running(modes: &Value) -> String {
     out
 }
 
-/// How many stand, and how many are over and wait for a person.
-fn stand(active: usize, returned: usize) -> String {
+/// How many stand, how many are over and wait for a person, and how many are tests and count as neither.
+fn stand(active: usize, returned: usize, tests: usize) -> String {
     let stand = if active == 1 { "1 alarm stands".to_owned() } else { format!("{active} alarms stand") };
-    match returned {
-        0 => stand,
-        1 => format!("{stand}, 1 has returned and waits for a person"),
-        _ => format!("{stand}, {returned} have returned and wait for a person"),
-    }
+    let returned = match returned {
+        0 => String::new(),
+        1 => ", 1 has returned and waits for a person".to_owned(),
+        _ => format!(", {returned} have returned and wait for a person"),
+    };
+    let tests = match tests {
+        0 => String::new(),
+        1 => "; 1 more is a test".to_owned(),
+        _ => format!("; {tests} more are tests"),
+    };
+    stand + &returned + &tests
+}
+
+/// Said before what an alarm is: that it came before the others of its group.
+pub(super) fn first(alarm: &Value) -> &'static str {
+    if alarm.get("first") == Some(&Value::Bool(true)) { "FIRST " } else { "" }
 }
 
 /// The point of an alarm as it is now; `None` where the gateway does not tell.
@@ -266,7 +270,8 @@ mod tests {
         let status = json!({ "clock": { "now": 1_000_000 } });
         let alarm = |active: bool, now: Value| {
             json!({
-                "priority": "high", "state": "unacknowledged", "onset": 700_000, "active": active, "unit": "MPa",
+                "priority": "high", "state": "unacknowledged", "onset": 1, "since": 700_000, "active": active, "unit": "MPa",
+                "first": active,
                 "heading": { "zh": "压力", "en": "pressure early warning: falling" },
                 "message": { "zh": "", "en": "the limit in about 49 s at this rate" }, "now": now,
             })
@@ -277,8 +282,8 @@ mod tests {
         let screen = text("x", &status, &json!({ "items": [told, lost, state] }), &json!({}));
         for part in [
             "2 alarms stand, 1 has returned and waits for a person",
-            "[high] pressure early warning: falling; now 0.2136 MPa, 2 s ago (unacknowledged, for 5 min)",
-            "falling; now no usable value (comm) (",
+            "[high] FIRST pressure early warning: falling; now 0.2136 MPa, 2 s ago (unacknowledged, for 5 min)",
+            "[high] pressure early warning: falling; now no usable value (comm) (unacknowledged, raised 5 min ago)",
             "falling; now blocked (clock), 16 min ago (",
         ] {
             assert!(screen.contains(part), "{part} is missing:\n{screen}");
@@ -286,8 +291,12 @@ mod tests {
         assert!(!screen.contains("49 s"), "{screen}");
         assert_eq!([49.6061, 128_402.0, 0.0, 0.012_345].map(short), [49.61, 128_402.0, 0.0, 0.012_35]);
         assert_eq!(
-            [stand(1, 0), stand(0, 2)],
-            ["1 alarm stands", "0 alarms stand, 2 have returned and wait for a person"]
+            [stand(1, 0, 0), stand(0, 2, 1), stand(1, 0, 3)],
+            [
+                "1 alarm stands",
+                "0 alarms stand, 2 have returned and wait for a person; 1 more is a test",
+                "1 alarm stands; 3 more are tests"
+            ]
         );
     }
 
@@ -312,16 +321,6 @@ mod tests {
     fn another_sites_gateway_is_told_from_the_one_that_is_meant() {
         let status = json!({ "site": { "id": "mall" } });
         assert_eq!((other_site(&status, "mall"), other_site(&status, "old-venue")), (None, Some("mall")));
-    }
-
-    #[test]
-    fn the_site_as_a_whole_is_one_line() {
-        let level = |level: &str, roman: Value, why: &str, state: &str| json!({ "level": level, "roman": roman, "state": state, "reason": { "why": { "en": why } } });
-        let warning = level("orange", json!("II"), "an alarm of priority critical", "awaits-release");
-        let status = json!({ "levels": { "warning": warning, "risk": { "level": "blue", "reason": null } } });
-        let line = "warning: II orange (an alarm of priority critical), a person must release it; risk: blue\n";
-        assert_eq!(levels(&status), line);
-        assert_eq!(levels(&json!({ "levels": null })), "");
     }
 
     #[test]

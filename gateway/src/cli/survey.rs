@@ -233,8 +233,11 @@ struct Known {
 }
 
 impl Known {
+    /// One that stands for devices to come is under a rule only where that is on a pattern: a name in full is one device.
     fn is_on(&self, rule: &Rule) -> bool {
-        rule.points.iter().any(|pattern| pattern::overlap(pattern, &self.pattern))
+        let template = self.pattern.contains('*');
+        let fits = |pattern: &&String| pattern::overlap(pattern, &self.pattern) && (pattern.contains('*') || !template);
+        rule.points.iter().any(|pattern| fits(&pattern))
     }
 
     fn watched(&self, rules: &[Rule]) -> bool {
@@ -279,7 +282,9 @@ fn packs(origins: &[Origin]) -> Vec<PackView> {
 
 fn rule_view(rule: &Rule, points: &[Known], origins: &[Origin]) -> RuleView {
     let bound: Vec<&Known> = points.iter().filter(|known| known.is_on(rule)).collect();
-    let unit = bound.iter().find_map(|known| known.unit.as_deref());
+    // Also that of the devices to come that one named in full will be of.
+    let akin = |known: &&Known| rule.points.iter().any(|pattern| pattern::overlap(pattern, &known.pattern));
+    let unit = points.iter().filter(akin).find_map(|known| known.unit.as_deref());
     let conditions = conditions(&rule.detector, unit);
     let level = |(meta, condition): (&LevelMeta, String)| Level {
         priority: meta.priority.word(),
@@ -289,13 +294,19 @@ fn rule_view(rule: &Rule, points: &[Known], origins: &[Origin]) -> RuleView {
     RuleView {
         id: rule.id.clone(),
         levels: rule.levels.iter().zip(conditions).map(level).collect(),
-        points: bound.iter().map(|known| known.shown.clone()).collect(),
+        points: bound.iter().map(|known| known.shown.clone()).chain(to_come(rule, points)).collect(),
         beside: rule.beside.clone(),
         basis: rule.basis.clone(),
         advice: rule.advice.clone(),
         shadow: rule.shadow,
         from: origins.iter().find(|origin| origin.rule == rule.id).cloned(),
     }
+}
+
+/// Points that a rule names in full, and that are there only once they are heard.
+fn to_come<'a>(rule: &'a Rule, points: &'a [Known]) -> impl Iterator<Item = String> + 'a {
+    let unknown = |name: &&String| !name.contains('*') && points.iter().all(|known| known.pattern != **name);
+    rule.points.iter().filter(unknown).cloned()
 }
 
 /// What each level waits for, in words.

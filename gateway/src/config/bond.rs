@@ -8,7 +8,9 @@ use gengfu_core::detect::{Params, vote};
 use sha2::{Digest, Sha256};
 
 use super::checked::{LevelMeta, Rule, Scope, SuppressedBy, Voter};
+use super::names::Names;
 use super::near::nearest;
+use super::rule::known;
 use super::table::Table;
 use super::value::{Value, shorten};
 
@@ -58,7 +60,7 @@ impl<'a> Bonds<'a> {
 }
 
 /// Ties the rules together; each complaint stands where the bond is written.
-pub(super) fn tie(drafts: Vec<(Rule, Bonds<'_>)>) -> Vec<Rule> {
+pub(super) fn tie(drafts: Vec<(Rule, Bonds<'_>)>, names: &Names) -> Vec<Rule> {
     let plain: Vec<Rule> = drafts.iter().map(|(rule, _)| rule.clone()).collect();
     let hides: HashMap<String, String> = drafts
         .iter()
@@ -95,7 +97,7 @@ pub(super) fn tie(drafts: Vec<(Rule, Bonds<'_>)>) -> Vec<Rule> {
                     tell_shadow(*at, id, &plain, "has no voice in a vote that is live");
                 }
             }
-            let counted = count(params, &bonds.voters, &plain);
+            let counted = count(params, &bonds.voters, &plain, names);
             counted.and_then(|(params, voters)| {
                 rule.detector = Params::Vote(params);
                 rule.voters = voters;
@@ -158,10 +160,15 @@ fn find<'r>(at: Value<'_>, id: &str, all: &'r [Rule]) -> Option<&'r Rule> {
 }
 
 /// The voters by name, and the vote that knows how many they are.
-fn count(mut params: vote::Params, voters: &[(Value<'_>, String)], all: &[Rule]) -> Option<(vote::Params, Vec<Voter>)> {
+fn count(
+    mut params: vote::Params,
+    voters: &[(Value<'_>, String)],
+    all: &[Rule],
+    names: &Names,
+) -> Option<(vote::Params, Vec<Voter>)> {
     let mut found = Vec::new();
     for (at, text) in voters {
-        for voter in voter(*at, text, all)? {
+        for voter in voter(*at, text, all, names)? {
             if found.contains(&voter) {
                 let seat = format!("{}@{}", voter.rule, voter.point);
                 at.complain(
@@ -198,7 +205,7 @@ pub(super) fn fingerprint<'n>(names: impl Iterator<Item = &'n str>) -> u64 {
 }
 
 /// `rule@device/point`, or `rule` for all points that the rule names.
-fn voter(at: Value<'_>, text: &str, all: &[Rule]) -> Option<Vec<Voter>> {
+fn voter(at: Value<'_>, text: &str, all: &[Rule], names: &Names) -> Option<Vec<Voter>> {
     let (id, point) = text.split_once('@').map_or((text, None), |(id, point)| (id, Some(point)));
     let rule = find(at, id, all)?;
     if matches!(rule.detector, Params::Vote(_)) {
@@ -212,7 +219,13 @@ fn voter(at: Value<'_>, text: &str, all: &[Rule]) -> Option<Vec<Voter>> {
             at.complain(what, "name a device/point that the rule is on, without *");
             None
         }
-        Some(point) => Some(vec![voter(point)]),
+        Some(point) => {
+            // A rule on a pattern is on any name that fits: only here is a slip in it seen.
+            if !rule.points.iter().any(|named| named == point) {
+                known(at, point, names);
+            }
+            Some(vec![voter(point)])
+        }
         None if rule.points.iter().any(|point| point.contains('*')) => {
             let what = format!("`{id}` is on a pattern: nobody knows how many would vote");
             at.complain(what, format!("name each voter: \"{id}@device/point\""));

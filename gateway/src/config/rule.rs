@@ -29,7 +29,8 @@ pub(super) fn read<'a>(file: &Table<'a>, names: &mut Names, calendar: Calendar, 
             drafts.push(draft);
         }
     }
-    bond::tie(drafts.into_iter().filter_map(|draft| one(draft, names, calendar)).collect())
+    let drafts = drafts.into_iter().filter_map(|draft| one(draft, names, calendar)).collect();
+    bond::tie(drafts, names)
 }
 
 /// A rule that is about to be read.
@@ -93,6 +94,12 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     {
         detector::refuse_shelf(at);
     }
+    if let (Some(Detector { params: Params::Digital(_), levels, .. }), None) = (&detector, shelvable)
+        && table.get("latch").is_none()
+        && levels.iter().any(|level| level.priority == Priority::Critical && !level.latch)
+    {
+        unlatched(&table);
+    }
     let basis = table.get("basis").and_then(|v| v.line(MAX_ADVICE));
     let advice = table.get("advice").and_then(|v| v.line(MAX_ADVICE));
     let meanings = [("hold", Unknown::Hold), ("alarm", Unknown::Alarm), ("danger", Unknown::Danger)];
@@ -129,6 +136,15 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
         shadow: shadow || lent.is_some_and(|lent| lent.shadow),
     };
     Some((rule, bonds))
+}
+
+/// A fire or a call for help that is over in a moment is gone before anybody saw it, and can be shelved.
+fn unlatched(table: &Table<'_>) {
+    table.book.warn(
+        table.place("priority").unwrap_or(table.at),
+        "a critical state without `latch` may be shelved, and ends by itself once it is over",
+        "add latch = true, so that a person resets it and nobody shelves it; or latch = false where that is meant",
+    );
 }
 
 /// Complains where the lack of a value can't mean to a detector what the rule says.
@@ -217,18 +233,7 @@ fn bind(
 ) -> Vec<String> {
     let mut bound = Vec::new();
     for (value, pattern) in patterns {
-        let hits: Vec<usize> = exact_or_overlapping(pattern, &names.points);
-        if hits.is_empty() && !names.doubtful {
-            nothing(*value, pattern, names);
-        }
-        let mut known = hits.iter().filter_map(|index| names.points.get(*index));
-        if !pattern.contains('*') && !hits.is_empty() && known.all(Known::is_pattern) {
-            value.warn(
-                format!("`{}` exists only once it is heard", shorten(pattern)),
-                "add its device to `expect`, so that its silence is noticed; or is it misspelt?",
-            );
-        }
-        bound.extend(hits);
+        bound.extend(known(*value, pattern, names));
     }
     bound.sort_unstable();
     bound.dedup();
@@ -251,6 +256,22 @@ fn bind(
         count_rules(*value, &bound, names);
     }
     written
+}
+
+/// The points of this name. Who names none that is there or can come is refused, who names one that may come is warned.
+pub(super) fn known(value: Value<'_>, pattern: &str, names: &Names) -> Vec<usize> {
+    let hits: Vec<usize> = exact_or_overlapping(pattern, &names.points);
+    if hits.is_empty() && !names.doubtful {
+        nothing(value, pattern, names);
+    }
+    let mut known = hits.iter().filter_map(|index| names.points.get(*index));
+    if !pattern.contains('*') && !hits.is_empty() && known.all(Known::is_pattern) {
+        value.warn(
+            format!("`{}` exists only once it is heard", shorten(pattern)),
+            "add its device to `expect`, so that its silence is noticed; or is it misspelt?",
+        );
+    }
+    hits
 }
 
 /// Counts the rules of each point, and complains once where they become too many.

@@ -7,6 +7,15 @@ const MAX_MS: u64 = 3_650 * 86_400_000;
 
 /// `500ms`, `10s`, `5m`, `2h`, `90d`.
 pub fn duration(text: &str) -> Option<Duration> {
+    Some(Duration::from_millis(milliseconds(text)?)).filter(|_| !is_too_long(text))
+}
+
+/// Whether it is one, and longer than anything here may last.
+pub fn is_too_long(text: &str) -> bool {
+    milliseconds(text).is_some_and(|ms| ms > MAX_MS)
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
     let (number, unit) = split(text)?;
     let ms: u64 = match unit {
         "ms" => 1,
@@ -16,7 +25,7 @@ pub fn duration(text: &str) -> Option<Duration> {
         "d" => 86_400_000,
         _ => return None,
     };
-    number.checked_mul(ms).filter(|ms| *ms <= MAX_MS).map(Duration::from_millis)
+    Some(number.saturating_mul(ms))
 }
 
 /// `4GiB`, `500MB`; bytes.

@@ -125,6 +125,14 @@ impl<'a> Value<'a> {
         let DeValue::String(text) = self.tree else {
             return self.wrong("a duration", &format!("write it as text with its unit: {} = \"10s\"", self.key));
         };
+        if units::is_too_long(text) {
+            let (least, most) = (units::show(*range.start()), units::show(*range.end()));
+            self.complain(
+                format!("`{}` is {}, which is too long", self.key, self.shown()),
+                format!("it goes from {least} to {most}"),
+            );
+            return None;
+        }
         let Some(duration) = units::duration(text) else {
             let what = format!("`{}` is {}, which is no duration", self.key, self.shown());
             self.complain(what, "write a whole number and ms, s, m, h or d: \"500ms\", \"10s\", \"90d\"");

@@ -1,5 +1,7 @@
 //! What comes with a request, checked: query, body, times, pages. A refusal is a problem document that says the mend.
 
+use std::error::Error;
+
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
@@ -28,9 +30,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Query::<T>::try_from_uri(&parts.uri).map(|Query(params)| Self(params)).map_err(|refusal| {
-            Problem::invalid(format!("{}; see /api/v1/openapi.json for the parameters", refusal.body_text()))
+            Problem::invalid(format!("the query can't be read: {}; see /api/v1/openapi.json for it", cause(&refusal)))
         })
     }
+}
+
+/// What is wrong in what was sent, without the words for what it was to become in here.
+fn cause(refusal: &impl Error) -> String {
+    refusal.source().map_or_else(|| refusal.to_string(), ToString::to_string)
 }
 
 /// A JSON body. Its length is bounded by the router.
@@ -45,7 +52,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Payload<T> {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "send at most 16 KiB")
             }
-            _ => Problem::invalid(format!("{}; see /api/v1/openapi.json for the body", refusal.body_text())),
+            _ => Problem::invalid(format!(
+                "the body can't be read: {}; see /api/v1/openapi.json for it",
+                cause(&refusal)
+            )),
         };
         Json::<T>::from_request(request, state).await.map(|Json(body)| Self(body)).map_err(refused)
     }
@@ -149,6 +159,11 @@ pub(super) fn length(text: Option<&str>) -> Result<u64, Problem> {
     let Some(text) = text else {
         return Err(Problem::invalid("for is missing: say for how long, as 30m or 8h"));
     };
+    if units::is_too_long(text.trim()) {
+        return Err(Problem::invalid(format!(
+            "for is `{text}`: that is too long; [alarms] in the site file has the limits"
+        )));
+    }
     let length = units::duration(text.trim()).ok_or_else(|| {
         Problem::invalid(format!("for is `{text}`; write a whole number and s, m, h or d, as 30m or 8h"))
     })?;

@@ -30,11 +30,13 @@ pub(super) struct Impaired {
 impl Impaired {
     pub(super) fn of(snapshot: Option<&Snapshot>, catalog: &Catalog, site: &Site, stats: &Stats) -> Self {
         let bad = |quality: Quality| quality.word() == "bad";
-        let points = snapshot.map_or(&[][..], |snapshot| &snapshot.points);
-        // A point that was never heard is as bad as one that was lost.
-        let points = points.iter().filter(|(_, reading)| reading.is_none_or(|reading| bad(reading.quality)));
+        let points = snapshot.iter().flat_map(|snapshot| snapshot.points.iter().map(|point| (*snapshot, point)));
+        // A point that was never heard is as bad as one that was lost, and one that fell silent as either.
+        let points = points.filter(|(snapshot, (id, reading))| {
+            reading.is_none_or(|reading| bad(reading.quality)) || snapshot.lost.contains(id)
+        });
         let watched = |name: &str| site.rules.iter().any(|rule| rule.matches(name));
-        let points = points.filter_map(|(id, _)| {
+        let points = points.filter_map(|(_, (id, _))| {
             let meta = catalog.get(*id)?;
             let name = meta.name();
             // What the gateway has not said of itself yet is no sensor that is lost.
@@ -141,6 +143,10 @@ mod tests {
         assert_eq!(look(&snapshot, &site, &stats), well);
         site.rules[0].points = vec!["lift-*/current".to_owned()];
         assert_eq!(look(&snapshot, &site, &stats).points.len(), 3);
+        // It fell silent: what it said last was good, and is no value of now.
+        snapshot.lost.insert(catalog.find("gas-01/ch4").unwrap());
+        assert!(look(&snapshot, &site, &stats).reasons()[0].contains("gas-01/ch4, gas-02/ch4"));
+        snapshot.lost.clear();
         let down = || LinkState::Down { why: "connection refused".to_owned() };
         stats.link("lora", down(), 0);
         stats.link("webhook/duty", down(), 0);

@@ -119,7 +119,7 @@ struct Changes {
 
 impl Changes {
     fn take(&mut self, snapshot: &Snapshot) -> Vec<Reading> {
-        let readings = snapshot.points.iter().filter_map(|(_, reading)| *reading);
+        let readings = snapshot.present().filter_map(|(_, reading)| reading);
         let news: Vec<Reading> = readings.filter(|reading| self.is_news(reading)).collect();
         self.told.extend(news.iter().map(|reading| (reading.point, *reading)));
         news

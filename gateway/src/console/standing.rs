@@ -85,7 +85,8 @@ pub(super) fn shadows(snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Ve
 }
 
 fn views(alarms: &[AlarmEvent], snapshot: &Snapshot, catalog: &Catalog, site: &Site) -> Vec<AlarmView> {
-    let present: HashMap<PointId, Reading> = snapshot.points.iter().filter_map(|(id, r)| Some((*id, (*r)?))).collect();
+    let present: HashMap<PointId, Reading> =
+        snapshot.present().filter_map(|(id, reading)| Some((id, reading?))).collect();
     let view = |alarm: &AlarmEvent| one(alarm.clone(), &present, catalog, site);
     let mut views: Vec<AlarmView> = alarms.iter().map(view).collect();
     views.sort_by_cached_key(|view| {
@@ -136,6 +137,7 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
     let rule = site.rules.iter().find(|rule| rule.id == alarm.rule);
     let params = rule.map(|rule: &Rule| rule.detector);
     let life = life(&alarm);
+    let alarm = AlarmEvent { since: since(&alarm, life), ..alarm };
     AlarmView {
         heading: heading(&alarm, life, params, &site.labels.full(&alarm.device, &alarm.point), label, &now),
         active: active(life),
@@ -150,6 +152,16 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
         now,
         foretold: None,
         alarm,
+    }
+}
+
+/// Since when what stands now stands, whichever step came last; of what is over, when that had begun. An alarm that came again is
+/// not as old as its first coming.
+fn since(alarm: &AlarmEvent, life: Option<Life>) -> i64 {
+    match &alarm.raised {
+        _ if active(life) => alarm.since,
+        Some(raised) => raised.at,
+        None => alarm.onset,
     }
 }
 
@@ -421,6 +433,19 @@ mod tests {
             over.en,
             "sprinkler-b1/pressure early warning: returned, not acknowledged (was: falling towards the limit 0.4 MPa)"
         );
+    }
+
+    /// The page, the API and both commands show this one time.
+    #[test]
+    fn what_is_over_is_as_old_as_its_last_coming_and_not_as_its_return() {
+        let since = |state: &str, raised: bool| {
+            let of = made_up::alarm(1);
+            let raised = of.raised.clone().filter(|_| raised).map(|figures| crate::flow::Figures { at: 50, ..figures });
+            let alarm = AlarmEvent { state: state.to_owned(), onset: 10, since: 90, raised, ..of };
+            only(&alarm, None).alarm.since
+        };
+        assert_eq!([since("unacknowledged", true), since("acknowledged", true)], [90, 90]);
+        assert_eq!([since("returned", true), since("latched", true), since("latched", false)], [50, 50, 10]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn unshared<S: Serializer>(meta: &Arc<PointMeta>, serializer: S) -> Result<S::Ok
 
 /// All points of the snapshot, in the order of their indices, so that a cursor stays true.
 pub(super) fn points(snapshot: &Snapshot, catalog: &Catalog, labels: &Labels) -> Vec<PointView> {
-    let view = |&(id, reading): &(PointId, Option<Reading>)| {
+    let view = |(id, reading): (PointId, Option<Reading>)| {
         let meta = catalog.get(id)?;
         let said = labels.point(&meta.name());
         let label = said.and_then(|said| said.label.clone());
@@ -92,7 +92,7 @@ pub(super) fn points(snapshot: &Snapshot, catalog: &Catalog, labels: &Labels) ->
             meta,
         })
     };
-    let mut points: Vec<PointView> = snapshot.points.iter().filter_map(view).collect();
+    let mut points: Vec<PointView> = snapshot.present().filter_map(view).collect();
     points.sort_by_key(|point| point.id);
     points
 }

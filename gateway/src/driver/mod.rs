@@ -20,10 +20,12 @@ mod task;
 mod warning;
 mod warm;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use gengfu_core::alarm::ModeName;
 use gengfu_core::engine::Command;
+use gengfu_core::quality::{self, Quality};
 use gengfu_core::reading::{PointId, Reading};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -203,6 +205,8 @@ pub enum CommandError {
 pub struct Snapshot {
     /// Last reading of every point that the configuration has, by index; `None` before the first.
     pub points: Vec<(PointId, Option<Reading>)>,
+    /// Those of them that are lost, by their absence rule: silent for too long, or bad.
+    pub lost: HashSet<PointId>,
     /// Every alarm that is not in state `normal`, but those of rules on trial: its last transition.
     pub alarms: Vec<AlarmEvent>,
     /// The same of rules on trial: whoever shows what stands does not look here.
@@ -213,6 +217,16 @@ pub struct Snapshot {
     pub levels: Levels,
     /// The engine's counter in ms.
     pub mono: u64,
+}
+
+impl Snapshot {
+    /// The points as people see them: what a lost one said last is old, however good it was.
+    pub fn present(&self) -> impl Iterator<Item = (PointId, Option<Reading>)> {
+        self.points.iter().map(|&(id, reading)| {
+            let old = reading.filter(|reading| reading.quality.has_value() && self.lost.contains(&id));
+            (id, old.map(|old| Reading { quality: Quality::Uncertain(quality::Reason::Stale), ..old }).or(reading))
+        })
+    }
 }
 
 /// The engine's door; cheap to clone.

@@ -77,10 +77,13 @@ impl Driver {
     /// A person begins or ends a mode.
     pub(super) fn mode(&mut self, order: &ModeOrder) -> Result<ModeDone, CommandError> {
         let word = order.begin.map_or("end-mode", |(mode, _)| mode.word());
-        let Some(area) = self.storage.place_named(&order.area) else {
-            let why = self.no_area(&order.area);
-            self.refuse(&order.by, word, &order.area, &why);
-            return Err(CommandError::NoSuchArea(why));
+        let (area, target) = match self.storage.places_called(&order.area).as_slice() {
+            [(area, name)] => (*area, (*name).to_owned()),
+            called => {
+                let why = self.no_area(&order.area, called);
+                self.refuse(&order.by, word, &order.area, &why);
+                return Err(CommandError::NoSuchArea(why));
+            }
         };
         // What is answered is on disk with its audit.
         let _together = self.journal.together();
@@ -100,7 +103,7 @@ impl Driver {
         let own = self.out.iter().rposition(own).filter(|_| result.is_ok());
         let deed = Deed { by: &order.by, note: Some(&order.reason) };
         let told = self.publish(own.map(|index| (index, &deed)));
-        let (at, by, target) = (now.wall.0, order.by.clone(), order.area.clone());
+        let (at, by) = (now.wall.0, order.by.clone());
         // The last that comes of it: the answer waits for all.
         let ticket = self.journal.append(Entry::Audit { at, by, action, target, detail });
         result?;
@@ -110,7 +113,12 @@ impl Driver {
         }
     }
 
-    fn no_area(&self, name: &str) -> String {
+    /// Why a name is none that an area could be found by: no area is called so, or several are.
+    fn no_area(&self, name: &str, called: &[(u16, &str)]) -> String {
+        if !called.is_empty() {
+            let called: Vec<&str> = called.iter().map(|(_, name)| *name).collect();
+            return format!("{} areas are called `{name}`; give the whole name: {}", called.len(), called.join(", "));
+        }
         let known: Vec<&str> = self.storage.places().map(|(_, name)| name).filter(|name| !name.is_empty()).collect();
         let known = match known.as_slice() {
             [] => "this site has none".to_owned(),

@@ -8,7 +8,7 @@ use super::fact::{Other, Shown, With, fact, present, told_with};
 use super::storage::{NO_DATA_RULE, Storage};
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{Labels, Rule, Site};
-use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Text, Veil};
+use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Noted, Text, Veil};
 
 /// A person's command.
 pub(super) struct Deed<'a> {
@@ -79,6 +79,7 @@ pub(super) fn event(
         by: by.map(str::to_owned),
         raised: None,
         acknowledged: None,
+        noted: None,
         life: Some(transition.life.word().to_owned()),
         shelved: transition.veils.shelf.map(|shelf| veil(until(shelf.until), shelf.one_shot)),
         out_of_service: transition.veils.out_until.map(|out| veil(until(out), false)),
@@ -122,8 +123,8 @@ fn advice(rule: Option<&Rule>) -> Option<String> {
     }
 }
 
-/// The step with what the earlier ones said and it does not: what raised the alarm, who has seen it since, and who put over
-/// it what lies there.
+/// The step with what the earlier ones said and it does not: what raised the alarm, who has seen it since, the last note, and
+/// who put over it what lies there.
 pub(super) fn carry_on(mut event: AlarmEvent, before: Option<&AlarmEvent>, deed: Option<&Deed<'_>>) -> AlarmEvent {
     let same = |veil: Option<Veil>, was: Option<&Veil>, new: EventName| match veil {
         Some(veil) if event.event != new.word() => Some(was.cloned().unwrap_or(veil)),
@@ -132,7 +133,13 @@ pub(super) fn carry_on(mut event: AlarmEvent, before: Option<&AlarmEvent>, deed:
     let shelved = same(event.shelved.take(), before.and_then(|b| b.shelved.as_ref()), EventName::Shelve);
     let out =
         same(event.out_of_service.take(), before.and_then(|b| b.out_of_service.as_ref()), EventName::OutOfService);
-    let event = AlarmEvent { shelved, out_of_service: out, ..event };
+    let noted = deed.filter(|_| event.event == EventName::Note.word()).map(|deed| Noted {
+        by: deed.by.to_owned(),
+        at: event.detected,
+        note: deed.note.unwrap_or_default().to_owned(),
+    });
+    let noted = noted.or_else(|| before.and_then(|before| before.noted.clone()));
+    let event = AlarmEvent { shelved, out_of_service: out, noted, ..event };
     if anew(&event) {
         return AlarmEvent { raised: Some(figures(&event)), acknowledged: None, ..event };
     }
@@ -419,11 +426,16 @@ mod tests {
         let raise = carry_on(step("raise", 1.0, 5), None, None);
         let deed = Deed { by: "duty", note: Some("派人") };
         let seen = carry_on(step("acknowledge", 2.0, 7), Some(&raise), Some(&deed));
-        let gone = carry_on(step("return", 0.0, 9), Some(&seen), None);
+        let deed = Deed { by: "chief", note: Some("等备件") };
+        let noted = carry_on(step("note", 2.0, 8), Some(&seen), Some(&deed));
+        let gone = carry_on(step("return", 0.0, 9), Some(&noted), None);
+        let note = Noted { by: "chief".to_owned(), at: 8, note: "等备件".to_owned() };
+        assert_eq!(gone.noted.as_ref(), Some(&note));
         assert_eq!(gone.raised.as_ref().map(|raised| (raised.value, raised.at)), Some((Some(1.0), 5)));
         let who = Acknowledged { by: "duty".to_owned(), at: 7, note: Some("派人".to_owned()) };
         assert_eq!(gone.acknowledged, Some(who));
         let again = carry_on(step("raise", 3.0, 11), Some(&gone), None);
+        assert_eq!(again.noted, Some(note), "it outlasts the next coming");
         assert_eq!((again.raised.and_then(|raised| raised.value), again.acknowledged), (Some(3.0), None));
         // The raise lies in a journal that did not know the field.
         let old = carry_on(step("return", 0.0, 9), Some(&step("raise", 4.0, 5)), None);

@@ -29,7 +29,11 @@ impl Driver {
             |said: &Said| matches!(said, Said::Step(step) if step.event == told(order.command) && is(target, step));
         let own = self.out.iter().rposition(own).filter(|_| result.is_ok());
         let (at, by) = (now.wall.0, order.by.clone());
-        let result = result.map_err(refused);
+        let result = result.map_err(|refusal| match target {
+            // Its rule looks at the point, and nothing stands there.
+            Target::Binding(_) if refusal == Refusal::NoSuchAlarm => normal(order.command),
+            Target::Binding(_) | Target::Alarm(_) => refused(refusal),
+        });
         let (action, detail) = match &result {
             Ok(()) => (word.to_owned(), self.what(order)),
             Err(why) => (format!("{word}-refused"), format!("{why:?}")),
@@ -106,6 +110,19 @@ fn is(target: Target, step: &Transition) -> bool {
         Target::Alarm(id) => step.id == id,
         Target::Binding(binding) => step.binding == binding,
     }
+}
+
+/// Of an alarm that is named by its rule and point, and is normal.
+fn normal(command: Command) -> CommandError {
+    let nothing = match command {
+        Command::Acknowledge => "nothing to acknowledge",
+        Command::Reset => "nothing to reset",
+        Command::Unshelve => "it lies on no shelf",
+        Command::ReturnToService => "it is in service",
+        Command::Note => "nothing to write a note to",
+        Command::Shelve { .. } | Command::OutOfService { .. } => "nothing to do",
+    };
+    CommandError::NotNow(format!("it is normal; {nothing}"))
 }
 
 pub(super) fn refused(refusal: Refusal) -> CommandError {

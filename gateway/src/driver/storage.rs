@@ -1,5 +1,7 @@
 //! What core's engine is lent: one vector a kind, built from the checked configuration and only ever appended to.
 
+use std::collections::HashSet;
+
 use gengfu_core::detect::{
     Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate,
     residual, rhythm, sibling, trend, vote,
@@ -15,6 +17,7 @@ use super::leads::{Leads, Seat};
 use crate::catalog::PointMeta;
 use crate::config::checked;
 use crate::config::checked::{DEFAULT_STALE, PointSpec};
+use crate::flow::Text;
 use crate::source::own;
 
 /// The rule every life-safety point has without being asked: no usable value for too long.
@@ -243,6 +246,19 @@ impl Storage {
         self.places().find(|(_, known)| *known == name).map(|(index, _)| index)
     }
 
+    /// The areas that a person may mean by a name: the one of that name, else those that are called so in one language.
+    pub(super) fn places_called(&self, name: &str) -> Vec<(u16, &str)> {
+        let exact: Vec<_> = self.places().filter(|(_, known)| *known == name).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let called = |known: &str| {
+            let Text { zh, en } = Text::of(known);
+            zh == name || en == name
+        };
+        self.places().filter(|(_, known)| called(known)).collect()
+    }
+
     /// Points of an area that have a rule.
     pub(super) fn in_area(&self, area: u16) -> impl Iterator<Item = &Point> {
         self.watched().filter(move |point| point.area() == area && !point.bindings().is_empty())
@@ -322,6 +338,13 @@ impl Storage {
     /// Points that the configuration has.
     pub(super) fn watched(&self) -> impl Iterator<Item = &Point> {
         self.points.iter().zip(&self.configured).filter(|(_, known)| known.is_some()).map(|(point, _)| point)
+    }
+
+    /// Those of them that are lost, by their absence rule.
+    pub(super) fn lost(&mut self) -> HashSet<PointId> {
+        let watched: Vec<PointId> = self.watched().map(|point| point.last.point).collect();
+        let engine = self.engine();
+        watched.into_iter().filter(|point| engine.is_lost(*point)).collect()
     }
 
     /// Points that the configuration has, in the order of their bindings.
@@ -463,6 +486,33 @@ mod tests {
                 assert!(storage.no_data_on(PointId(point)).is_some(), "{order:?}: {point} may fall silent unseen");
             }
         }
+    }
+
+    #[test]
+    fn an_area_is_meant_by_its_whole_name_or_by_one_that_is_no_others() {
+        let text = "site = { id = \"s\" }\n[[mqtt]]\nname = \"l\"\nconnect = \"mqtt://h\"\n[[mqtt.subscribe]]\ntopic = \"a\"\n\
+                    device = \"d\"\n[[mqtt.subscribe.point]]\nname = \"p\"\nvalue = \"/v\"\n";
+        let site = crate::config::parse(text, std::path::Path::new("/site/s.toml")).expect("a good site").site;
+        let spec = &site.mqtt[0].subscriptions[0].points[0].spec;
+        let mut storage = Storage::new(&site);
+        for (id, area) in ["一层 / floor 1", "二层 / floor 2", "东侧二层 / floor 2", "floor 1"].into_iter().enumerate()
+        {
+            let meta = PointMeta {
+                device: format!("d{id}"),
+                point: "p".to_owned(),
+                kind: "device".to_owned(),
+                area: Some(area.to_owned()),
+                unit: None,
+                life_safety: false,
+                source: None,
+            };
+            storage.watch(PointId(id as u32), &meta, Watched::of(spec), &site, Now::default());
+        }
+        let called = |name: &str| storage.places_called(name).into_iter().map(|(_, name)| name).collect::<Vec<_>>();
+        assert_eq!(called("一层"), ["一层 / floor 1"]);
+        assert_eq!(called("floor 1"), ["floor 1"], "who is called so in full is meant");
+        assert_eq!(called("floor 2"), ["二层 / floor 2", "东侧二层 / floor 2"]);
+        assert_eq!((called("二层 / floor 2").len(), called("三层").len()), (1, 0));
     }
 
     /// A rule that makes an alarm of the lack of a value means silence too, on a point that nobody polls.

@@ -361,14 +361,15 @@ impl Driver {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    fn snapshot(&mut self) -> Snapshot {
         let now = self.clock.now();
         let at = |reading: Reading| Reading { at: self.clock.dated(reading.at).unwrap_or(reading.at), ..reading };
         let points = self.storage.watched().map(|p| (p.last.point, p.heard.then(|| at(p.last)))).collect();
+        let lost = self.storage.lost();
         let mut alarms: Vec<_> = self.standing.values().cloned().map(|event| self.dated(event)).collect();
         alarms.sort_by(|a, b| (a.onset, &a.id).cmp(&(b.onset, &b.id)));
         let (shadows, alarms) = alarms.into_iter().partition(|event| event.shadow);
-        Snapshot { points, alarms, shadows, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
+        Snapshot { points, lost, alarms, shadows, modes: self.running(), levels: self.levels(now), mono: now.mono.0 }
     }
 
     fn rule_name(&self, binding: u32) -> String {

@@ -60,6 +60,7 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         suppressed: false,
         test: None,
         first: false,
+        noted: None,
         shadow: false,
         note: None,
         clock: None,

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Bucket } from "../api.ts";
-import { ago, append, extent, figure, held, number, series, shifted, trim } from "../pure.ts";
+import { ago, append, extent, figure, held, number, path, series, shifted, trim } from "../pure.ts";
 
 const words = { second: " s", minute: " min", hour: " h", day: " d" };
 const bucket = (at: number, mean: number | null, bad = 0): Bucket => ({ at, min: mean, max: mean, mean, count: mean === null ? 0 : 1, bad, thinned: false });
@@ -15,6 +15,12 @@ test("numbers are short and true", () => {
     [-5.25, "-5.25"], [100, "100"], [1e-7, "0"], [1e-5, "0.00001"], [null, "—"], [NaN, "—"], [Infinity, "—"],
   ];
   for (const [value, text] of cases) assert.equal(number(value), text);
+});
+
+test("each act has its address, also the release of a level, which belongs to the whole site", () => {
+  assert.equal(path("release", ""), "/api/v1/warning/release");
+  assert.equal(path("end", "一层 / floor 1"), `/api/v1/modes/${encodeURIComponent("一层 / floor 1")}/end`);
+  assert.equal(path("note", "00a1"), "/api/v1/alarms/00a1/note");
 });
 
 test("a value is a word or a number, and nothing where it can't be believed", () => {

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use gengfu_core::alarm::StateName;
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use super::super::App;
 use super::super::extract::{Page, Paging, Params};
+use super::super::page::words::Dial;
 use super::super::problem::Problem;
 use super::super::standing::{self, AlarmView};
 use crate::flow::AlarmEvent;
@@ -67,12 +69,16 @@ fn alarms(entries: Vec<(Seq, Entry)>) -> impl Iterator<Item = AlarmEvent> {
 pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let mut snapshot = app.snapshot().await.ok_or_else(Problem::engine_silent)?;
     snapshot.alarms.append(&mut snapshot.shadows);
-    snapshot.alarms.retain(|alarm| alarm.id == id);
+    snapshot.alarms.retain(|alarm| is(alarm, &id));
     let standing = snapshot.alarms.first().cloned();
     let entries = app.history.entries(None, SEARCH_MAX).await.map_err(|error| Problem::journal(&error));
     // What stands is known without the journal, and a sick disk must not hide it.
     let entries = if standing.is_some() { entries.unwrap_or_default() } else { entries? };
-    let mut transitions: Vec<AlarmEvent> = alarms(entries).filter(|event| event.id == id).collect();
+    // Of one that is named by its rule and point the newest is meant.
+    let past: Vec<AlarmEvent> = alarms(entries).filter(|event| is(event, &id)).collect();
+    let newest = standing.as_ref().or(past.first()).map(|alarm| alarm.id.clone());
+    let mut transitions: Vec<AlarmEvent> =
+        past.into_iter().filter(|event| Some(&event.id) == newest.as_ref()).collect();
     transitions.extend(standing);
     transitions.sort_by_key(|event| event.number);
     transitions.dedup_by_key(|event| event.number);
@@ -83,10 +89,30 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
     Ok(Json(json!({ "alarm": alarm, "transitions": transitions })).into_response())
 }
 
-pub(super) fn unknown(id: &str) -> Problem {
+/// What became of an alarm that stands no more, as far as the newest entries of the lane tell.
+pub(super) async fn gone(app: &App, id: &str) -> Problem {
+    // Who may be asked about is told; a lane that can't be read knows of nothing.
+    let entries = app.history.entries(None, SEARCH_MAX).await.unwrap_or_default();
+    let newest = alarms(entries).find(|event| is(event, id));
+    let Some(last) = newest.filter(|event| event.state == StateName::Normal.word()) else { return unknown(id) };
+    let at = Dial::new(&app.site().timezone).full(last.detected);
+    let by = last.by.map_or_else(|| "its condition was over".to_owned(), |by| format!("by {by}"));
+    let detail = format!("the alarm `{id}` is closed since {at} ({}, {by}); nothing to do", last.event);
+    Problem::new(StatusCode::CONFLICT, "not-in-this-state", detail)
+}
+
+fn unknown(id: &str) -> Problem {
     let detail = format!(
-        "no alarm `{id}` stands, and no rule of that name is on a point; /api/v1/alarms lists what stands, ?state=all what \
-         was; one that is normal is named rule@device/point"
+        "no alarm `{id}` is known; /api/v1/alarms lists what stands, ?state=all what was; one that is normal is named \
+         rule@device/point"
     );
     Problem::not_found("no-such-alarm", detail)
+}
+
+/// Whether an alarm is meant: by its id, or as `rule@device/point`.
+fn is(event: &AlarmEvent, named: &str) -> bool {
+    event.id == named
+        || named.split_once('@').is_some_and(|(rule, point)| {
+            event.rule == rule && point.split_once('/') == Some((event.device.as_str(), event.point.as_str()))
+        })
 }

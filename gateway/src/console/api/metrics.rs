@@ -118,8 +118,8 @@ fn alarms(out: &mut Exposition, snapshot: &Snapshot) {
         family.sample(&[("mode", mode)], snapshot.modes.iter().filter(|record| record.mode == mode).count());
     }
     let mut counts: BTreeMap<&str, u64> = ["good", "uncertain", "bad"].map(|quality| (quality, 0)).into();
-    for (_, reading) in &snapshot.points {
-        *counts.entry(super::super::view::Now::of(*reading).quality).or_default() += 1;
+    for (_, reading) in snapshot.present() {
+        *counts.entry(super::super::view::Now::of(reading).quality).or_default() += 1;
     }
     let mut family = out.family("gengfu_points", "gauge", "Points by the quality of their last reading");
     for (quality, count) in counts {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::App;
 use super::super::extract::{Command, Payload, length, name, needed};
 use super::super::problem::Problem;
-use super::alarms::unknown;
+use super::alarms::gone;
 use crate::driver::{CommandError, Order};
 
 /// What needs no more than a name, and may have a note.
@@ -71,7 +71,10 @@ pub(super) async fn note(
 
 async fn order(app: &App, order: Order) -> Result<Response, Problem> {
     let target = order.target.clone();
-    answer(&target, app.engine.order(order).await)
+    match app.engine.order(order).await {
+        Err(CommandError::NoSuchAlarm) => Err(gone(app, &target).await),
+        done => answer(&target, done),
+    }
 }
 
 /// What became of an order to the engine.
@@ -79,7 +82,9 @@ pub(super) fn answer<T: Serialize>(target: &str, done: Result<T, CommandError>) 
     match done {
         Ok(done) => Ok(Json(done).into_response()),
         Err(CommandError::NotDurable) => Ok(not_durable(target)),
-        Err(CommandError::NoSuchAlarm) => Err(unknown(target)),
+        Err(CommandError::NoSuchAlarm) => {
+            Err(Problem::not_found("no-such-alarm", format!("no alarm `{target}` is known; /api/v1/alarms lists them")))
+        }
         Err(CommandError::NoSuchArea(why)) => Err(Problem::not_found("no-such-area", why)),
         Err(CommandError::Wrong(why)) => Err(Problem::invalid(why)),
         Err(CommandError::NotNow(why)) => Err(Problem::new(StatusCode::CONFLICT, "not-in-this-state", why)),

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::super::standing::{self, AlarmView};
 use super::words::Lang;
 use super::{Look, aside, words};
-use crate::flow::{Acknowledged, Figures, Text};
+use crate::flow::{Acknowledged, Figures, Noted, Text};
 
 /// Alarms on the page; what lies beyond is counted and can be had from the API.
 const CARDS_MAX: usize = 200;
@@ -115,6 +115,7 @@ fn card(look: &Look<'_>, view: &AlarmView) -> Markup {
                 }
             }
             @if let Some(seen) = &alarm.acknowledged { (acknowledged(look, seen)) }
+            @if let Some(noted) = &alarm.noted { (noted_by(look, noted)) }
             @if alarm.advice.is_some() || alarm.basis.is_some() {
                 p.advice {
                     @if let Some(advice) = &alarm.advice { strong { (lang.pick("处置：", "Do: ")) } (lang.of(&Text::of(advice))) " " }
@@ -150,14 +151,10 @@ pub(super) fn more(lang: Lang, view: &AlarmView) -> Markup {
     }
 }
 
-/// Since when what stands now stands: an alarm that came again is not as old as its first coming.
+/// See [`standing`]: one time for the page, the API and the command line.
 fn since(look: &Look<'_>, view: &AlarmView) -> Markup {
     let (lang, alarm) = (look.lang, &view.alarm);
-    let began = match &alarm.raised {
-        _ if view.active => alarm.since,
-        Some(raised) => raised.at,
-        None => alarm.onset,
-    };
+    let began = alarm.since;
     html! {
         p.since {
             (lang.pick("始于 ", "since ")) time data-ms=(began) { (look.dial.short(look.now, began)) }
@@ -245,6 +242,16 @@ fn acknowledged(look: &Look<'_>, seen: &Acknowledged) -> Markup {
                 Lang::En => { "acknowledged by " strong { (seen.by) } " at " (at) }
             }
             @if let Some(note) = &seen.note { (lang.pick("：", ": ")) span.note { (note) } }
+        }
+    }
+}
+
+/// The last note: whoever comes on shift must not have to look for it among the events.
+fn noted_by(look: &Look<'_>, noted: &Noted) -> Markup {
+    let at = look.dial.short(look.now, noted.at);
+    html! {
+        p.seen {
+            span aria-hidden="true" { "✎ " } strong { (noted.by) } " " (at) (look.lang.pick("：", ": ")) span.note { (noted.note) }
         }
     }
 }

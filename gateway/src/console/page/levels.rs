@@ -3,8 +3,10 @@
 
 use maud::{Markup, html};
 
+use super::words::Lang;
 use super::{Look, words};
 use crate::driver::Standing;
+use crate::flow::Text;
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let lang = look.lang;
@@ -16,6 +18,10 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
             }
         }
     }
+}
+
+fn names(lang: Lang, names: &[Text]) -> String {
+    names.iter().map(|name| lang.of(name)).collect::<Vec<_>>().join(lang.pick("、", ", "))
 }
 
 /// `II 橙`, or that there is none.
@@ -34,13 +40,14 @@ fn scale(look: &Look<'_>, title: &str, word: &str, standing: &Standing) -> Marku
             @if let Some(since) = standing.since { " " span.faint { (lang.pick("自 ", "since ")) (look.dial.short(look.now, since)) } }
             @if let Some(reason) = &standing.reason {
                 " · " (lang.of(&reason.why))
-                @if !reason.alarms.is_empty() { span.faint { " " (reason.alarms.join(lang.pick("、", ", "))) } }
+                @if !reason.names.is_empty() { span.faint title=(reason.alarms.join(", ")) { " " (names(lang, &reason.names)) } }
             }
             @if let Some(until) = standing.held_until {
                 " · " (lang.pick("依据已消除，保持至 ", "its reason is gone, held until ")) (look.dial.short(look.now, until))
             }
             @if standing.state == "awaits-release" {
-                " · " strong { (lang.pick("等待人工解除", "a person must release it")) }
+                " · " (lang.pick("依据已消除，", "its reason is gone, ")) strong { (lang.pick("等待人工解除", "a person must release it")) } " "
+                button.act type="button" id="act-release" data-act="release" data-id="" data-ask { (words::act(lang, "release")) }
             }
         }
     }

@@ -82,7 +82,8 @@ pub(super) fn dialog(look: &Look<'_>) -> Markup {
                     "New alarms of the area are marked as tests meanwhile. Walk-test and maintenance call nobody, a drill does. Other areas are as ever; it ends by itself.",
                 )) }
                 label { (lang.pick("区域", "Area"))
-                    select #mode-area { @for area in listed(look) {
+                    // None is chosen beforehand: the first in the list would be tested by a person who meant another.
+                    select #mode-area required { option value="" selected disabled { (lang.pick("请选择…", "choose…")) } @for area in listed(look) {
                         option value=(address(&area.area)) { (words::area(lang, &area.area)) " (" (area.points) ")" }
                     } }
                 }

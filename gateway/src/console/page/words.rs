@@ -123,6 +123,7 @@ pub(super) fn act(lang: Lang, word: &str) -> &str {
         "return-to-service" => lang.pick("恢复投用", "Return to service"),
         "note" => lang.pick("备注…", "Note…"),
         "end" => lang.pick("结束…", "End…"),
+        "release" => lang.pick("解除…", "Release…"),
         _ => word,
     }
 }
@@ -275,13 +276,13 @@ pub(super) fn bytes(n: u64) -> String {
 
 /// Tells the time of day at the site; where its zone is unknown to this machine, in UTC and saying so.
 #[derive(Debug, Clone)]
-pub(super) struct Dial {
+pub(in super::super) struct Dial {
     zone: TimeZone,
     suffix: &'static str,
 }
 
 impl Dial {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in super::super) fn new(name: &str) -> Self {
         match TimeZone::get(name) {
             Ok(zone) => Self { zone, suffix: "" },
             Err(_) => Self { zone: TimeZone::UTC, suffix: " UTC" },
@@ -289,7 +290,7 @@ impl Dial {
     }
 
     /// `2026-01-31 08:00:00`
-    pub(super) fn full(&self, ms: i64) -> String {
+    pub(in super::super) fn full(&self, ms: i64) -> String {
         self.format("%Y-%m-%d %H:%M:%S", ms)
     }
 

@@ -1,6 +1,7 @@
 //! Reading: what each address answers, and what it says when it can't.
 
 use gengfu_core::reading::PointId;
+use serde_json::json;
 
 use super::*;
 use crate::telemetry::{LinkState, RefusedReason};
@@ -28,6 +29,30 @@ async fn points_carry_quality_and_never_a_false_number() {
         (good["value"].as_f64(), good["unit"].as_str(), good["life_safety"].as_bool()),
         (Some(0.1423), Some("MPa"), Some(true))
     );
+}
+
+/// A point that fell silent has a last value, and that is good no longer: in its row, on its card, in the counter.
+#[tokio::test]
+async fn a_lost_point_is_not_good() {
+    let console = Console::start().await;
+    let shown = async || {
+        let points = console.json("/api/v1/points?device=hydrant-main").await;
+        let (alarms, page) = (console.json("/api/v1/alarms").await, console.text("/?part=points").await);
+        let card = alarms["items"].as_array().unwrap().iter().find(|alarm| alarm["rule"] == "hydrant-low").unwrap();
+        let told = |of: &Value| (of["value"].as_f64(), of["quality"].clone(), of["reason"].clone());
+        let troubled = page.split("id=\"troubled\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let metrics = console.text("/metrics").await;
+        let doubtful = metrics.lines().find(|line| line.starts_with("gengfu_points{quality=\"uncertain\"}")).unwrap();
+        (told(&points["items"][0]), told(&card["now"]), troubled, doubtful.to_owned())
+    };
+    let (row, card, troubled, doubtful) = shown().await;
+    assert_eq!((&row, row.1.as_str(), troubled.as_str()), (&card, Some("good"), "3"));
+    assert!(doubtful.ends_with(" 1"), "{doubtful}");
+    let lost = console.engine.lock().unwrap().snapshot.points[0].0;
+    console.set(|engine| engine.snapshot.lost.extend([lost]));
+    let (row, card, troubled, doubtful) = shown().await;
+    assert_eq!((&row, &row.0, &row.1, &row.2), (&card, &Some(0.1423), &json!("uncertain"), &json!("stale")));
+    assert_eq!((troubled.as_str(), doubtful.ends_with(" 2")), ("4", true));
 }
 
 #[tokio::test]

@@ -69,12 +69,26 @@ async fn a_shelf_without_an_end_or_a_reason_is_refused_with_the_mend() {
         ("shelve", r#"{"by": "x", "for": 30, "reason": "r"}"#, "openapi.json"),
         ("out-of-service", r#"{"by": "x", "for": "1d"}"#, "reason is missing"),
         ("out-of-service", r#"{"by": "x", "for": "1d", "reason": "r", "one_shot": true}"#, "one_shot"),
+        ("shelve", r#"{"by": "x", "for": "99999d", "reason": "r"}"#, "too long"),
+        ("shelve", r#"{"for": "30m", "reason": "r"}"#, "the body can't be read: missing field `by`"),
+        ("note", "{", "the body can't be read: EOF"),
         ("note", r#"{"by": "x"}"#, "note is missing"),
     ] {
         let (status, problem) = console.post(&format!("/api/v1/alarms/00000000000000a1/{act}"), body).await;
         assert!(status == 400 && problem["detail"].as_str().unwrap().contains(mend), "{act} {body}: {problem}");
     }
     assert!(console.engine.lock().unwrap().asked.is_empty());
+}
+
+#[tokio::test]
+async fn another_method_is_called_so_with_and_without_a_body() {
+    let console = Console::start().await;
+    for method in [Method::DELETE, Method::PUT] {
+        let answer = soon(console.request(method.clone(), ACK).send()).await.unwrap();
+        assert_eq!(answer.status(), 405, "{method}");
+        let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert!(problem["detail"].as_str().unwrap().contains(method.as_str()), "{problem}");
+    }
 }
 
 #[tokio::test]
@@ -145,10 +159,37 @@ async fn what_was_learned_is_shown_and_forgotten_by_a_name_with_a_reason() {
 }
 
 #[tokio::test]
+async fn an_alarm_that_is_closed_says_when_and_by_whom() {
+    let console = Console::start().await;
+    let (status, unknown) = console.post(ACK, r#"{"by": "甲"}"#).await;
+    assert!(status == 404 && unknown["detail"].as_str().unwrap().contains("is known"), "{unknown}");
+    let closed = made_up::alarm(1);
+    let closed = AlarmEvent {
+        state: "normal".to_owned(),
+        event: "reset".to_owned(),
+        by: Some("李四".to_owned()),
+        detected: 1_790_000_000_000,
+        ..closed
+    };
+    *console.journal.newest.lock().unwrap() = Some(closed.clone());
+    for target in ["00000000000000a1", "hydrant-low@hydrant-main%2Fpressure"] {
+        let (status, told) =
+            console.post(&format!("/api/v1/alarms/{target}/note"), r#"{"by": "甲", "note": "n"}"#).await;
+        let detail = told["detail"].as_str().unwrap();
+        let known = detail.contains("closed since 2026-09-2") && detail.contains("(reset, by 李四)");
+        assert!(status == 409 && known, "{told}");
+    }
+    let itself = AlarmEvent { event: "return".to_owned(), by: None, ..closed };
+    *console.journal.newest.lock().unwrap() = Some(itself);
+    let (_, told) = console.post(ACK, r#"{"by": "甲"}"#).await;
+    assert!(told["detail"].as_str().unwrap().contains("(return, its condition was over)"), "{told}");
+}
+
+#[tokio::test]
 async fn every_refusal_has_its_status_and_says_why() {
     let console = Console::start().await;
     let ends = [
-        (CommandError::NoSuchAlarm, 404, "stands"),
+        (CommandError::NoSuchAlarm, 404, "is known"),
         (CommandError::NotNow("it is acknowledged already; nothing to do".to_owned()), 409, "already"),
         (CommandError::NotDurable, 202, "not on disk yet"),
         (CommandError::Stopped, 503, "engine"),

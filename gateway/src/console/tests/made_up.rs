@@ -13,8 +13,8 @@ use gengfu_core::time::Wall;
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{ConsoleConfig, JournalConfig, Labels, LevelMeta, PointLabel, Policy, Rule, Site};
 use crate::console::history::{Answer, History};
-use crate::driver::{Belief, DriftBelief, ForgetOrder, Forgotten, Held, Levels, Member, Snapshot};
-use crate::flow::{Acknowledged, AlarmEvent, Figures, Text};
+use crate::driver::{Belief, DriftBelief, ForgetOrder, Forgotten, Held, Member, Snapshot};
+use crate::flow::{Acknowledged, AlarmEvent, Figures, Noted, Text};
 use crate::foretold::lane as foretold;
 use crate::journal::{
     BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance,
@@ -125,7 +125,7 @@ pub(in crate::console) fn snapshot(catalog: &Catalog, now: i64) -> Snapshot {
             now - 60_000 * i64::from(alarm.id.ends_with('1')) - 300_000 * i64::from(alarm.id.ends_with('2')) - 42_000;
         alarm.since = alarm.onset;
     }
-    Snapshot { points, alarms, shadows: Vec::new(), modes: Vec::new(), levels: Levels::default(), mono: 1 }
+    Snapshot { points, alarms, mono: 1, ..Snapshot::default() }
 }
 
 /// What three rules believe, one of each kind.
@@ -243,6 +243,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
             at: 1_790_000_060_000,
             note: Some("已派人到现场".to_owned()),
         }),
+        noted: (n == 1).then(noted),
         life: None,
         shelved: None,
         out_of_service: None,
@@ -253,6 +254,10 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         note: None,
         clock: None,
     }
+}
+
+fn noted() -> Noted {
+    Noted { by: "值班员乙".to_owned(), at: 1_790_000_090_000, note: "等备件，周五到货".to_owned() }
 }
 
 /// A mode that runs in an area.
@@ -306,13 +311,16 @@ pub(in crate::console) struct Journal {
     pub(in crate::console) durable: Mutex<bool>,
     /// `(point, from, to, step)` of the last question.
     pub(in crate::console) asked: Mutex<Option<(PointId, i64, i64, i64)>>,
+    /// The newest entry of all, where there is one.
+    pub(in crate::console) newest: Mutex<Option<AlarmEvent>>,
 }
 
 impl Default for Journal {
     fn default() -> Self {
         // Far ahead: the made-up writers never fall silent unless a test says so.
         let health = Mutex::new(health(u64::MAX));
-        Self { health, recorded: Mutex::default(), durable: Mutex::new(true), asked: Mutex::default() }
+        let durable = Mutex::new(true);
+        Self { health, recorded: Mutex::default(), durable, asked: Mutex::default(), newest: Mutex::default() }
     }
 }
 
@@ -373,8 +381,11 @@ impl History for Journal {
             1 => Entry::Alarm(AlarmEvent { number: seq as u32, id: "00000000000000ff".to_owned(), ..alarm(1) }),
             _ => Entry::Stop { at: 0 },
         };
-        let newest = before.map_or(10, |before| before - 1);
-        Box::pin(async move { Ok((1..=newest).rev().take(max).map(|seq| (seq, entry(seq))).collect()) })
+        let upto = before.map_or(10, |before| before - 1);
+        let newest = self.newest.lock().unwrap().clone().filter(|_| before.is_none());
+        let newest = newest.map(|event| (11, Entry::Alarm(event)));
+        let entries = newest.into_iter().chain((1..=upto).rev().map(move |seq| (seq, entry(seq)))).take(max).collect();
+        Box::pin(async move { Ok(entries) })
     }
 
     /// One came true, one was false.

@@ -1,6 +1,7 @@
 //! The page as it is without a script.
 
 use super::*;
+use crate::flow::Text;
 use crate::telemetry::LinkState;
 
 #[tokio::test]
@@ -19,6 +20,7 @@ async fn the_page_reads_without_a_script_in_both_languages() {
         "报警时",
         "无有效值",
         "已派人到现场",
+        "等备件，周五到货",
         "exit-3f-east/blocked",
         "紧急",
         "未确认",
@@ -176,8 +178,39 @@ async fn a_mode_that_runs_is_in_a_banner_with_what_was_tripped() {
         assert!(banner.contains(words), "{words}: {banner}");
     }
     assert!(page.contains("<option value=\"B1\">B1 (12)</option>"), "it can be begun");
+    let choice = page.split("id=\"mode-area\"").nth(1).unwrap().split("</select>").next().unwrap();
+    assert!(choice.starts_with(" required") && choice.contains("<option value=\"\" selected disabled>"), "{choice}");
     let en = console.text("/?lang=en&part=modes").await;
     assert!(en.contains("walk-test · B1") && en.contains("nobody is called"), "{en}");
+}
+
+/// A level that waits for a person has its button, and says that what made it is over; by the names that people use.
+#[tokio::test]
+async fn a_warning_that_waits_for_a_person_can_be_released() {
+    use crate::driver::Reason;
+    let console = Console::start().await;
+    let set = |state: &'static str| {
+        console.set(|engine| {
+            let warning = &mut engine.snapshot.levels.warning;
+            (warning.level, warning.roman, warning.state) = ("red", Some("I"), state);
+            warning.reason = Some(Reason {
+                row: 1,
+                why: Text::of("有紧急报警 / an alarm of priority critical"),
+                count: 1,
+                alarms: vec!["fire@smoke-b/alarm".to_owned()],
+                names: vec![Text::of("二号烟感 状态 / smoke B state")],
+            });
+        });
+    };
+    set("reached");
+    let page = console.text("/?part=levels").await;
+    assert!(page.contains("二号烟感 状态") && page.contains("title=\"fire@smoke-b/alarm\""), "{page}");
+    assert!(!page.contains("data-act=\"release\"") && !page.contains("依据已消除"), "{page}");
+    set("awaits-release");
+    let (zh, en) = (console.text("/?part=levels").await, console.text("/?part=levels&lang=en").await);
+    assert!(zh.contains("data-act=\"release\"") && zh.contains("data-ask") && zh.contains(">解除…<"), "{zh}");
+    assert!(zh.contains("依据已消除") && en.contains("its reason is gone") && en.contains(">Release…<"), "{en}");
+    assert!(en.contains("smoke B state"), "{en}");
 }
 
 #[tokio::test]

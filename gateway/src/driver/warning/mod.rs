@@ -303,7 +303,7 @@ impl Driver {
     }
 
     pub(super) fn levels(&self, now: Now) -> Levels {
-        Levels::of(&self.warner.warning, &self.warner.risk, &self.site.warning, now)
+        Levels::of(&self.warner.warning, &self.warner.risk, &self.site, now)
     }
 }
 

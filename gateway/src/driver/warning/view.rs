@@ -7,8 +7,9 @@ use gengfu_core::time::Now;
 use gengfu_core::warning::{Amount, Basis, Groups, RiskLevel, Rung, WarningLevel, When, Which};
 use serde::Serialize;
 
+use super::super::storage::NO_DATA_RULE;
 use super::{NAMED, Scaled, Word};
-use crate::config::checked::WarningConfig;
+use crate::config::checked::{Labels, Site, WarningConfig};
 use crate::config::units;
 use crate::flow::Text;
 use crate::journal::LevelRecord;
@@ -50,17 +51,24 @@ pub struct Reason {
     pub count: u32,
     /// `rule@device/point` of the first eight.
     pub alarms: Vec<String>,
+    /// What people call the points of these, in the same order.
+    pub names: Vec<Text>,
 }
 
 impl Reason {
     pub(super) fn new(basis: &Basis, why: Text, name: &impl Fn(u32) -> String) -> Self {
         let alarms = basis.bindings.iter().take(NAMED).map(|binding| name(*binding)).filter(|name| !name.is_empty());
-        Self { row: u32::from(basis.row) + 1, why, count: basis.count, alarms: alarms.collect() }
+        Self { row: u32::from(basis.row) + 1, why, count: basis.count, alarms: alarms.collect(), names: Vec::new() }
     }
 
     pub(super) fn of(record: &LevelRecord) -> Self {
         let LevelRecord { row, why, count, alarms, .. } = record.clone();
-        Self { row, why, count, alarms }
+        Self { row, why, count, alarms, names: Vec::new() }
+    }
+
+    /// With the names that the site has now.
+    fn called(self, labels: &Labels) -> Self {
+        Self { names: self.alarms.iter().map(|alarm| called(alarm, labels)).collect(), ..self }
     }
 }
 
@@ -76,27 +84,36 @@ impl Default for Levels {
 const BASE: &str = "base";
 
 impl Levels {
-    pub(super) fn of(
-        warning: &Scaled<Option<WarningLevel>>,
-        risk: &Scaled<RiskLevel>,
-        config: &WarningConfig,
-        now: Now,
-    ) -> Self {
+    pub(super) fn of(warning: &Scaled<Option<WarningLevel>>, risk: &Scaled<RiskLevel>, site: &Site, now: Now) -> Self {
         let roman = warning.ladder.level().map(WarningLevel::roman);
-        let warning = Standing { roman, ..standing(warning, config, now) };
-        Self { at: now.wall.0, warning, risk: standing(risk, config, now) }
+        let warning = Standing { roman, ..standing(warning, site, now) };
+        Self { at: now.wall.0, warning, risk: standing(risk, site, now) }
     }
 }
 
-fn standing<L: Word>(scaled: &Scaled<L>, config: &WarningConfig, now: Now) -> Standing {
+fn standing<L: Word>(scaled: &Scaled<L>, site: &Site, now: Now) -> Standing {
     let (level, rung) = scaled.ladder.standing();
     let (state, held_until) = match rung {
         Rung::Silent => (BASE, None),
         Rung::Reached { .. } => ("reached", None),
-        Rung::Lapsing { from, .. } => ("held", Some(now.at(from.mono.plus(config.down.as_millis() as u64)).wall.0)),
+        Rung::Lapsing { from, .. } => {
+            ("held", Some(now.at(from.mono.plus(site.warning.down.as_millis() as u64)).wall.0))
+        }
         Rung::Waiting { .. } => ("awaits-release", None),
     };
-    Standing { level: level.word(), roman: None, state, since: since(rung), held_until, reason: scaled.reason.clone() }
+    let reason = scaled.reason.clone().map(|reason| reason.called(&site.labels));
+    Standing { level: level.word(), roman: None, state, since: since(rung), held_until, reason }
+}
+
+/// What people call the point of `rule@device/point`; of one that is lost, with that.
+fn called(alarm: &str, labels: &Labels) -> Text {
+    let parts = alarm.split_once('@').and_then(|(rule, point)| Some((rule, point.split_once('/')?)));
+    let Some((rule, (device, point))) = parts else { return Text::same(alarm) };
+    let Text { zh, en } = labels.full(device, point);
+    if rule == NO_DATA_RULE {
+        return Text { zh: format!("{zh}（失去数据）"), en: format!("{en} (no data)") };
+    }
+    Text { zh, en }
 }
 
 pub(super) fn since(rung: &Rung) -> Option<i64> {
@@ -155,5 +172,23 @@ fn alarms(least: u32, priority: Priority, groups: Groups, which: Which, config: 
     Text {
         zh: format!("{zh_least}{zh_which}{zh_priority}报警{zh_of}"),
         en: format!("{en_least} of priority {en_priority}{en_of}{en_which}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::checked::PointLabel;
+
+    #[test]
+    fn what_made_a_level_is_called_as_people_call_it() {
+        let mut labels = Labels::default();
+        labels.name_device("smoke-b", Text::of("二号烟感 / smoke B"));
+        let state = PointLabel { label: Some(Text::of("状态 / state")), words: Vec::new() };
+        labels.name_point("smoke-b/alarm".to_owned(), state);
+        assert_eq!(called("fire@smoke-b/alarm", &labels), Text::of("二号烟感 状态 / smoke B state"));
+        let lost = called("gengfu/no-data@smoke-b/alarm", &labels);
+        assert_eq!((lost.zh.as_str(), lost.en.as_str()), ("二号烟感 状态（失去数据）", "smoke B state (no data)"));
+        assert_eq!(called("fire@gas-1/ch4", &labels), Text::same("gas-1/ch4"));
     }
 }

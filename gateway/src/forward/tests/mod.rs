@@ -211,6 +211,7 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         suppressed: false,
         test: None,
         first: false,
+        noted: None,
         shadow: false,
         note: None,
         clock: None,

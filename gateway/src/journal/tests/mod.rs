@@ -208,6 +208,7 @@ fn event(rule: &str, number: u32, state: &str) -> AlarmEvent {
         suppressed: false,
         test: None,
         first: false,
+        noted: None,
         shadow: false,
         note: None,
         clock: None,
