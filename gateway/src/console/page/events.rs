@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::super::App;
 use super::super::api::{Fault, failing};
 use super::words::Lang;
-use super::{Look, words};
+use super::{Look, own, words};
 use crate::flow::AlarmEvent;
 use crate::journal::{BEGUN, Entry, Lane, ModeRecord, StartCause};
 
@@ -50,7 +50,7 @@ impl Step {
             Entry::Start { at, cause, off_ms, .. } => Some(Self::Start { at, cause, off_ms }),
             Entry::Gap { from, to, at_most, why } => Some(Self::Gap { from, to, at_most, why }),
             Entry::Maintenance { at, what, detail } => {
-                words::told(Lang::Zh, &what).is_some().then_some(Self::Told { at, what, detail })
+                own::told(Lang::Zh, &what).is_some().then_some(Self::Told { at, what, detail })
             }
             Entry::Audit { .. } | Entry::Stop { .. } | Entry::Level(_) => None,
         }
@@ -87,14 +87,14 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
                         Step::Alarm(step) => (row(look, step)),
                         Step::Mode(record) => (mode(look, record)),
                         Step::Start { at, cause, off_ms } => {
-                            (own(look, "start", *at, ("⏻", lang.pick("启动", "start")), &words::start(lang, *cause, *off_ms), ""))
+                            (itself(look, "start", *at, ("▶", lang.pick("启动", "start")), &own::start(lang, *cause, *off_ms), ""))
                         },
                         Step::Gap { from, to, at_most, why } => {
-                            @let what = format!("{} · {}", words::stretch(lang, &look.dial, look.now, (*from, *to)), words::gap(lang, *at_most, why));
-                            (own(look, "gap", *to, ("△", lang.pick("缺失", "missing")), &what, ""))
+                            @let what = format!("{} · {}", own::stretch(lang, &look.dial, look.now, (*from, *to)), own::gap(lang, *at_most, why));
+                            (itself(look, "gap", *to, ("△", lang.pick("缺失", "missing")), &what, ""))
                         },
                         Step::Told { at, what, detail } => {
-                            (own(look, "maintenance", *at, ("·", lang.pick("网关", "gateway")), words::told(lang, what).unwrap_or(what), detail))
+                            (itself(look, "maintenance", *at, ("·", lang.pick("网关", "gateway")), own::told(lang, what).unwrap_or(what), detail))
                         },
                     } } }
                     p.faint { (lang.pick("更早的见 ", "Earlier ones: ")) a href="/api/v1/entries" { "/api/v1/entries" } }
@@ -142,7 +142,7 @@ fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
 }
 
 /// What the gateway went through itself. `detail` is English: in Chinese it is there for whoever asks.
-fn own(look: &Look<'_>, kind: &str, at: i64, (sign, word): (&str, &str), what: &str, detail: &str) -> Markup {
+fn itself(look: &Look<'_>, kind: &str, at: i64, (sign, word): (&str, &str), what: &str, detail: &str) -> Markup {
     let told = look.lang == Lang::En && !detail.is_empty();
     html! {
         li data-event=(kind) {

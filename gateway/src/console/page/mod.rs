@@ -19,6 +19,7 @@ mod events;
 mod levels;
 mod performance;
 mod modes;
+mod own;
 mod points;
 mod script;
 mod strip;

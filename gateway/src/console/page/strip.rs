@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::view::{RunBalance, Totals};
-use super::{Look, words};
+use super::words::Lang;
+use super::{Look, own, words};
 use crate::console::api::{failing, written_a_day};
 use crate::console::impaired::is_sink;
 use crate::console::missing::{DAYS, Stretch};
@@ -35,7 +36,7 @@ fn health(look: &Look<'_>) -> Markup {
     let (lang, up) = (look.lang, look.app.clock.up_ms());
     html! {
         @for fault in failing.all() {
-            p.alert role="alert" title=(fault.to_string()) { (lang.pick("故障：", "Failing: ")) (words::fault(lang, fault)) }
+            p.alert role="alert" title=(fault.to_string()) { (lang.pick("故障：", "Failing: ")) (own::fault(lang, fault)) }
         }
         @if journal.ring > 0 { p.alert { (lang.pick("尚未写入磁盘的报警记录：", "Alarm records not on disk yet: ")) (journal.ring) } }
         @if !look.app.clock.is_set() {
@@ -100,7 +101,7 @@ fn missing(look: &Look<'_>) -> Markup {
             p.missing { (lang.pick("近 ", "Missing of the last ")) (DAYS) (lang.pick(" 天缺失：", " days:")) }
             ul.missing {
                 @for Stretch { from, to, at_most, why } in missing.items.iter().take(STRETCHES) {
-                    li { (words::stretch(lang, &look.dial, look.now, (*from, *to))) " · " (words::gap(lang, *at_most, why)) }
+                    li { (own::stretch(lang, &look.dial, look.now, (*from, *to))) " · " (own::gap(lang, *at_most, why)) }
                 }
                 @if more > 0 {
                     li { (lang.pick("另有 ", "and ")) (more) (lang.pick(" 段，见 ", " more: ")) a href="/api/v1/ledger" { "/api/v1/ledger" } }
@@ -138,10 +139,9 @@ fn link_list(look: &Look<'_>, title: &str, links: BTreeMap<String, LinkStatus>) 
     }
 }
 
-/// Committed is the sum of the others. The last two are there where a sink has any.
+/// Committed is the sum of the others.
 fn sinks_table(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
     let lang = look.lang;
-    let Totals { thinned, expired, .. } = Totals::of(sinks);
     html! {
         h3 { (lang.pick("送达账目", "Deliveries")) }
         @if sinks.is_empty() {
@@ -154,8 +154,6 @@ fn sinks_table(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
                     th.right scope="col" { (lang.pick("已送达", "Delivered")) }
                     th.right scope="col" { (lang.pick("待送", "Pending")) }
                     th.right scope="col" { (lang.pick("死信", "Dead")) }
-                    @if thinned > 0 { th.right scope="col" { (lang.pick("抽稀", "Thinned")) } }
-                    @if expired > 0 { th.right scope="col" { (lang.pick("过期", "Expired")) } }
                 } }
                 tbody { @for sink in sinks { tr {
                     th scope="row" { (sink.sink) " " span.faint { (words::lane(lang, sink.lane)) } }
@@ -163,10 +161,27 @@ fn sinks_table(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
                     td.right.number { (words::count(sink.delivered)) }
                     td.right.number { (words::count(sink.pending)) }
                     td.right.number data-lost[sink.dead > 0] { (words::count(sink.dead)) }
-                    @if thinned > 0 { td.right.number { (words::count(sink.thinned)) } }
-                    @if expired > 0 { td.right.number data-lost[sink.expired > 0] { (words::count(sink.expired)) } }
-                } } }
+                }
+                (given_up(lang, sink))
+                } }
             }
+        }
+    }
+}
+
+/// The rest of the sum, which is rarely there: under the sink's row, for a column each would leave its name no room.
+fn given_up(lang: Lang, sink: &SinkBalance) -> Markup {
+    let parts =
+        [(lang.pick("抽稀", "thinned"), sink.thinned, false), (lang.pick("过期", "expired"), sink.expired, true)];
+    let parts = parts.into_iter().filter(|(_, n, _)| *n > 0);
+    html! {
+        @if sink.thinned + sink.expired > 0 {
+            tr { td.right colspan="5" {
+                @for (n, (word, records, lost)) in parts.enumerate() {
+                    @if n > 0 { " · " }
+                    (word) " " span.number data-lost[lost] { (words::count(records)) }
+                }
+            } }
         }
     }
 }

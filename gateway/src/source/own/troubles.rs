@@ -157,3 +157,15 @@ pub(super) const TROUBLES: [Trouble; 11] = [
         sight: |_| Sight::Well,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_says_again_whose_it_is() {
+        for Trouble { label, .. } in TROUBLES {
+            assert!(!label.contains("gateway") && !label.contains("网关"), "the device is named before it: {label}");
+        }
+    }
+}
