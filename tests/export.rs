@@ -94,7 +94,8 @@ fn every_format_holds_what_was_committed() {
     let parquet = std::fs::read(dir.join("all.parquet")).unwrap();
     assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1") && !dir.join("all.parquet.partial").exists());
     for (arguments, why) in [
-        (&["-c", "site.toml", "--point", "nobody/*"][..], "no point is"),
+        (&["-c", "site.toml", "-o", "all.parquet"][..], "--force"),
+        (&["-c", "site.toml", "--point", "nobody/*"], "no point is"),
         (&["-c", "site.toml", "--from", "yesterday"], "RFC 3339"),
         (&["-c", "site.toml", "--alarms", "--format", "line"], "csv or json"),
         (&["--journal", "nowhere"], "nowhere"),

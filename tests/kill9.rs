@@ -66,6 +66,7 @@ fn what_was_acknowledged_survives_every_kill() {
         gateway.restart();
         standing_equals_fold(&gateway);
     }
+    what_may_be_missing_is_told(&gateway, load.kills.len());
     load.plant.devices.iter().for_each(|device| device.set(0));
     load.publisher.flush();
     let acked = load.publisher.acked();
@@ -89,6 +90,19 @@ fn what_was_acknowledged_survives_every_kill() {
     assert_eq!(not_in_the_lane(&load.acknowledged, BY, &lane), Vec::<&String>::new(), "answered and not in the lane");
     say(&format!("{} acknowledgements by a person, all in the lane", load.acknowledged.len()));
     say(&format!("{} kills: {} acknowledged messages, all stored", load.kills.len(), acked.len()));
+}
+
+/// On the page, in the API and by `status`: a kill is an unclean stop.
+fn what_may_be_missing_is_told(gateway: &Gateway, kills: usize) {
+    assert_eq!(gateway.items("entries?type=gap").len(), kills);
+    assert_eq!(gateway.api("ledger")["missing"]["items"].as_array().map(Vec::len), Some(kills));
+    let page = gateway.get("/").text();
+    for words in ["本次运行无丢失", "data-event=\"gap\"", "上次运行未正常结束"] {
+        assert!(page.contains(words), "{words} is not on the page");
+    }
+    let status = gengfu_tests::gateway::run(&["status", "-c", "site.toml"], gateway.site_file().parent().unwrap());
+    let told = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(told.contains("missing from ") && told.contains("the last run did not end as asked"), "{told}");
 }
 
 impl Load {

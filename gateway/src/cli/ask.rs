@@ -140,6 +140,12 @@ pub(super) fn part(text: &str) -> String {
     out
 }
 
+/// A time of an answer, UTC ms, to the second.
+pub(super) fn time(ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(ms).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    at.unwrap_or_else(|_| ms.to_string())
+}
+
 /// A field of an answer as people read it.
 pub(super) fn word(item: &Value, key: &str) -> String {
     match item.get(key) {

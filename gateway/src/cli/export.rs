@@ -41,6 +41,9 @@ pub(super) struct Export {
     /// The file to write; `-` is the standard output.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Put it in the place of a file that is there.
+    #[arg(long)]
+    force: bool,
 }
 
 /// What is written in which way.
@@ -50,7 +53,7 @@ enum Kind {
     Alarms(Alarms),
 }
 
-pub(super) fn run(Export { place, from, to, point, alarms, format, output }: Export) -> ExitCode {
+pub(super) fn run(Export { place, from, to, point, alarms, format, output, force }: Export) -> ExitCode {
     let found = match place.find() {
         Ok(found) => found,
         Err(code) => return code,
@@ -74,6 +77,9 @@ pub(super) fn run(Export { place, from, to, point, alarms, format, output }: Exp
         }
     };
     let wanted = Wanted { points: point, from, to };
+    if let Some(why) = in_the_way(&output, force) {
+        return super::failed(&why);
+    }
     let written = if output == Path::new("-") {
         write(&found, &wanted, kind, BufWriter::new(std::io::stdout()))
     } else {
@@ -92,6 +98,15 @@ pub(super) fn run(Export { place, from, to, point, alarms, format, output }: Exp
 fn wrong(why: &str) -> ExitCode {
     warnln!("gengfu: {why}");
     ExitCode::from(2)
+}
+
+/// What is there already and must not be lost, in words; a link that leads nowhere is somebody's as well.
+fn in_the_way(output: &Path, force: bool) -> Option<String> {
+    let there = !force && output != Path::new("-") && output.symlink_metadata().is_ok();
+    there.then(|| {
+        let output = output.display();
+        format!("{output}: is there already; give another name, or --force to put this in its place")
+    })
 }
 
 /// Under another name first, so that a file of the name asked for is whole.
@@ -118,11 +133,31 @@ fn write(found: &Found, wanted: &Wanted, kind: Kind, out: impl Write + Send) -> 
         Kind::Readings(format) => {
             let written = export::readings(&mut past, &found.site, wanted, format, out)?;
             let refused = written.refused.map(|why| format!("; some left out: {why}")).unwrap_or_default();
-            Ok(format!("{} readings of {} points{refused}", written.readings, written.points))
+            let waiting = match past.undated().map_err(|error| error.0)? {
+                0 => String::new(),
+                n => format!("; {n} more are kept without a time, until the gateway's clock is set"),
+            };
+            Ok(format!("{} readings of {} points{refused}{waiting}", written.readings, written.points))
         }
         Kind::Alarms(format) => {
             let entries = export::alarms(&past, (wanted.from, wanted.to), format, out)?;
             Ok(format!("{entries} entries of the alarm lane"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_there_stays_unless_it_is_forced() {
+        let file = std::env::temp_dir().join(format!("gengfu-export-{}.csv", std::process::id()));
+        let refused = |force| in_the_way(&file, force);
+        assert_eq!((refused(false), in_the_way(Path::new("-"), false)), (None, None));
+        std::fs::write(&file, "kept").unwrap();
+        assert!(refused(false).is_some_and(|why| why.ends_with("or --force to put this in its place")));
+        assert_eq!(refused(true), None);
+        std::fs::remove_file(&file).unwrap();
     }
 }

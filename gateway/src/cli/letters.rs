@@ -80,10 +80,26 @@ fn text(items: &[Value]) -> String {
     if items.is_empty() {
         return "no dead letters\n".to_owned();
     }
-    let keys = ["sink", "lane", "from", "to", "count", "held", "reason"];
-    let mut rows = vec![keys.map(str::to_owned).to_vec()];
-    rows.extend(items.iter().map(|item| keys.map(|key| word(item, key)).to_vec()));
+    let head = ["sink", "lane", "from", "to", "count", "held", "first", "time", "reason"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    rows.extend(items.iter().map(|item| {
+        let (name, time) = first(item);
+        let numbers = ["sink", "lane", "from", "to", "count", "held"].map(|key| word(item, key));
+        numbers.into_iter().chain([name, time, word(item, "reason")]).collect()
+    }));
     aligned(0, &rows)
+}
+
+/// `device/point` and time of what the first number stands for; a dash where the journal no longer knows.
+fn first(item: &Value) -> (String, String) {
+    let Some(first) = item.get("first").filter(|first| first.is_object()) else {
+        return ("-".to_owned(), "-".to_owned());
+    };
+    let name = match (first.get("device").and_then(Value::as_str), first.get("point").and_then(Value::as_str)) {
+        (Some(device), Some(point)) => format!("{device}/{point}"),
+        (_, _) => "-".to_owned(),
+    };
+    (name, first.get("at").and_then(Value::as_i64).map_or("-".to_owned(), ask::time))
 }
 
 #[cfg(test)]
@@ -94,8 +110,12 @@ mod tests {
     fn dead_letters_stand_in_columns() {
         assert_eq!(text(&[]), "no dead letters\n");
         let letters = json!({ "sink": "influxdb/central", "lane": "telemetry", "from": 3, "to": 9, "count": 7, "held": 7,
-            "reason": "400: no" });
-        let shown = text(&[letters]);
-        assert!(shown.contains("influxdb/central  telemetry  3     9   7      7     400: no"), "{shown}");
+            "reason": "400: no", "first": { "device": "gas-01", "point": "ch4", "at": 1_769_846_400_000_i64 } });
+        let mut gone = letters.clone();
+        gone["first"] = Value::Null;
+        let shown = text(&[letters, gone]);
+        let line = "influxdb/central  telemetry  3     9   7      7     gas-01/ch4  2026-01-31T08:00:00Z  400: no";
+        assert!(shown.contains(line), "{shown}");
+        assert!(shown.contains("7     -           -                     400: no"), "{shown}");
     }
 }

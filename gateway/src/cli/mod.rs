@@ -125,8 +125,8 @@ enum Command {
     LearnAgain(learned::LearnAgain),
     /// Ask a running gateway how it is. 状态
     ///
-    /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, or the configuration is wrong;
-    /// 2 at least one alarm stands, or a link or a sink is down, or a watched point has no value to believe (as everywhere,
+    /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, be there alarms or not, or the
+    /// configuration is wrong; 2 at least one alarm stands, or a link or a sink is down, or a watched point has no value to believe (as everywhere,
     /// also wrong usage).
     Status {
         /// Address of its console.

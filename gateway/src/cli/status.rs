@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::warning;
+use super::{ask, warning};
 use crate::app::good;
 use crate::config;
 
 /// A gateway that does not answer within this is not well.
 const LIMIT: Duration = Duration::from_secs(5);
+/// Stretches of what is missing that are shown; more are counted.
+const MISSING: usize = 5;
 
 pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitCode {
     let at = |site: config::checked::Site| (format!("http://{}", site.console.listen), Some(site.id));
@@ -62,12 +64,13 @@ fn other_site<'a>(status: &'a Value, wanted: &str) -> Option<&'a str> {
     status.pointer("/site/id").and_then(Value::as_str).filter(|id| *id != wanted)
 }
 
-/// For scripts: 2 an alarm stands or not all is well, 1 the gateway says that it fails itself, 0 peace.
+/// For scripts: 1 the gateway says that it fails itself, 2 an alarm stands or not all is well, 0 peace. A gateway that fails comes
+/// before the alarm that it raises of itself.
 fn verdict(status: &Value, alarms: &Value) -> u8 {
-    match (real(alarms).next(), items(status, "/failing"), items(status, "/impaired")) {
-        (None, [], []) => 0,
-        (None, [_, ..], _) => 1,
-        (_, _, _) => 2,
+    match (items(status, "/failing"), real(alarms).next(), items(status, "/impaired")) {
+        ([_, ..], _, _) => 1,
+        ([], None, []) => 0,
+        ([], _, _) => 2,
     }
 }
 
@@ -141,16 +144,38 @@ fn text(url: &str, status: &Value, alarms: &Value, ledger: &Value) -> String {
     }
     for sink in items(ledger, "/items") {
         let count = |key: &str| sink.get(key).and_then(Value::as_u64).unwrap_or(0);
+        let given_up = ["thinned", "expired"].map(|key| (count(key), key)).into_iter().filter(|(n, _)| *n > 0);
+        let given_up = given_up.fold(String::new(), |line, (n, key)| line + &format!(", {n} {key}"));
         let _ = writeln!(
             out,
-            "{} {}: {} committed, {} delivered, {} pending, {} dead",
+            "{} {}: {} committed, {} delivered, {} pending, {} dead{}",
             word(sink, "/sink"),
             word(sink, "/lane"),
             count("committed"),
             count("delivered"),
             count("pending"),
-            count("dead")
+            count("dead"),
+            given_up
         );
+    }
+    out + &missing(ledger)
+}
+
+/// What may be missing of the last days, a line each; nothing where an older gateway does not tell.
+fn missing(ledger: &Value) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    let all = items(ledger, "/missing/items");
+    for gap in all.iter().take(MISSING) {
+        let time = |key: &str| gap.get(key).and_then(Value::as_i64).map_or("?".to_owned(), ask::time);
+        let (from, to, most, why) = (time("from"), time("to"), ask::word(gap, "at_most"), ask::word(gap, "why"));
+        let _ = writeln!(out, "missing from {from} to {to}, at most {most} records: {why}");
+    }
+    if let Some(more) = all.len().checked_sub(MISSING).filter(|more| *more > 0) {
+        let _ = writeln!(out, "and {more} more stretches are missing, see /api/v1/ledger");
+    }
+    if ledger.get("missing") == Some(&Value::Null) {
+        out += "whether anything of the last days is missing is not known: the journal can't be read\n";
     }
     out
 }
@@ -160,7 +185,8 @@ fn room(status: &Value) -> String {
     let Some(hours) = status.pointer("/journal/room/hours_left").and_then(Value::as_f64) else { return String::new() };
     let gives_way = status.pointer("/journal/room/gives_way") == Some(&Value::Bool(true));
     let thinned = if gives_way { "; readings that are owed were thinned within the last hour" } else { "" };
-    format!("room for an outage of {hours:.1} h at the present rate{thinned}\n")
+    let room = age((hours * 3_600_000.0) as i64);
+    format!("room for an outage of {room} at the present rate{thinned}\n")
 }
 
 /// The modes that run, a line each.
@@ -248,8 +274,13 @@ mod tests {
             { "priority": "high", "message": { "zh": "高", "en": "too high" }, "state": "unacknowledged", "onset": 700_000 },
         ] });
         let ledger = json!({ "items": [
-            { "sink": "influxdb/central", "lane": "telemetry", "committed": 9, "delivered": 6, "pending": 2, "dead": 1 },
-        ] });
+            { "sink": "influxdb/central", "lane": "telemetry", "committed": 9, "delivered": 6, "pending": 2, "dead": 1,
+              "thinned": 0, "expired": 0 },
+            { "sink": "influxdb/spare", "lane": "telemetry", "committed": 9, "delivered": 0, "pending": 2, "dead": 0,
+              "thinned": 3, "expired": 4 },
+        ], "missing": { "since": 0, "items": [
+            { "from": 1_769_846_393_000_i64, "to": 1_769_846_400_000_i64, "at_most": 124, "why": "telemetry was repaired" },
+        ] } });
         let screen = text("http://127.0.0.1:8420", &status, &alarms, &ledger);
         for part in [
             "Mall (mall) http://127.0.0.1:8420, version 1.2.3",
@@ -259,10 +290,29 @@ mod tests {
             "1 alarm stands",
             "[high] too high (unacknowledged, for 5 min)",
             "not all is well: link pump-room is down: connection refused",
-            "influxdb/central telemetry: 9 committed, 6 delivered, 2 pending, 1 dead",
+            "influxdb/central telemetry: 9 committed, 6 delivered, 2 pending, 1 dead\n",
+            "influxdb/spare telemetry: 9 committed, 0 delivered, 2 pending, 0 dead, 3 thinned, 4 expired\n",
+            "missing from 2026-01-31T07:59:53Z to 2026-01-31T08:00:00Z, at most 124 records: telemetry was repaired\n",
         ] {
             assert!(screen.contains(part), "{part} is missing:\n{screen}");
         }
+    }
+
+    #[test]
+    fn more_than_a_few_stretches_are_counted_and_what_is_not_known_is_said() {
+        let gap = json!({ "from": 0, "to": 1, "at_most": 1, "why": "x" });
+        let told = missing(&json!({ "missing": { "items": vec![gap; MISSING + 2] } }));
+        assert!(told.lines().count() == MISSING + 1 && told.contains("and 2 more stretches"), "{told}");
+        assert!(missing(&json!({ "missing": null })).contains("not known"));
+        assert_eq!(missing(&json!({})), "");
+    }
+
+    #[test]
+    fn the_room_for_an_outage_is_in_the_unit_that_fits() {
+        let told = |hours: f64| room(&json!({ "journal": { "room": { "hours_left": hours } } }));
+        assert_eq!(told(0.2), "room for an outage of 12 min at the present rate\n");
+        assert_eq!(told(0.012), "room for an outage of 43 s at the present rate\n");
+        assert_eq!(told(31.6), "room for an outage of 31 h at the present rate\n");
     }
 
     #[test]
@@ -307,7 +357,7 @@ mod tests {
         let test = json!({ "items": [{ "test": "walk-test" }] });
         let cases =
             [(&nothing, &quiet), (&failing, &quiet), (&failing, &alarm), (&impaired, &quiet), (&nothing, &test)];
-        assert_eq!(cases.map(|(s, a)| verdict(s, a)), [0, 1, 2, 2, 0]);
+        assert_eq!(cases.map(|(s, a)| verdict(s, a)), [0, 1, 1, 2, 0]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gengfu_core::reading::PointId;
 
 use crate::foretold::lane as foretold;
-use crate::journal::{Bucket, Entry, Health, Journal, Lane, Letters, Redrive, Seq, SinkBalance};
+use crate::journal::{Bucket, Entry, Health, Journal, Lane, Letter, Letters, Redrive, Seq, SinkBalance};
 
 /// A future in a box, since the trait is used as an object.
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -20,12 +20,16 @@ const RECORD_LIMIT: Duration = Duration::from_secs(2);
 pub(super) trait History: Debug + Send + Sync {
     fn ledger(&self) -> Vec<SinkBalance>;
     fn dead_letters(&self) -> Vec<Letters>;
+    /// The first record of a range that the lane still holds.
+    fn letter(&self, lane: Lane, range: (Seq, Seq)) -> Answer<'_, Result<Option<Letter>, String>>;
     /// Makes the dead letters of a store owed again.
     fn redrive(&self, sink: String, lane: Option<Lane>, range: (Seq, Seq)) -> Answer<'_, Redrive>;
     fn health(&self) -> Health;
     fn buckets(&self, point: PointId, from: i64, to: i64, step_ms: i64) -> Answer<'_, Result<Vec<Bucket>, String>>;
     /// Entries of the alarm lane, newest first.
     fn entries(&self, before: Option<Seq>, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>>;
+    /// The newest `max` entries `gap` of what was committed since `since` (UTC ms), newest first.
+    fn gaps(&self, since: i64, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>>;
     /// How the early warnings since `from` turned out, as of `at`; UTC ms.
     fn foretold(&self, from: i64, at: i64) -> Answer<'_, Result<foretold::Report, String>>;
     /// Puts an entry on the alarm lane; says whether it is on disk yet.
@@ -39,6 +43,10 @@ impl History for Journal {
 
     fn dead_letters(&self) -> Vec<Letters> {
         Journal::dead_letters(self)
+    }
+
+    fn letter(&self, lane: Lane, (from, to): (Seq, Seq)) -> Answer<'_, Result<Option<Letter>, String>> {
+        Box::pin(self.first_held(lane, from, to))
     }
 
     fn redrive(&self, sink: String, lane: Option<Lane>, (from, to): (Seq, Seq)) -> Answer<'_, Redrive> {
@@ -55,6 +63,10 @@ impl History for Journal {
 
     fn entries(&self, before: Option<Seq>, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>> {
         Box::pin(Journal::entries(self, before, max))
+    }
+
+    fn gaps(&self, since: i64, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>> {
+        Box::pin(Journal::gaps(self, since, max))
     }
 
     fn foretold(&self, from: i64, at: i64) -> Answer<'_, Result<foretold::Report, String>> {

@@ -31,6 +31,8 @@ mod guard;
 mod history;
 mod impaired;
 mod live;
+mod memo;
+mod missing;
 mod page;
 mod problem;
 mod router;
@@ -85,7 +87,8 @@ struct App {
     started: i64,
     live: live::Live,
     streams: Arc<Semaphore>,
-    memo: foretold::Memo,
+    foretold: memo::Memo<crate::foretold::lane::Report>,
+    missing: memo::Memo<missing::Missing>,
 }
 
 impl App {
@@ -103,8 +106,8 @@ impl App {
     ) -> Self {
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
         let live = live::Live::default();
-        let memo = foretold::Memo::default();
-        Self { site, clock, catalog, stats, engine, history, reloads, stop, started, live, streams, memo }
+        let (foretold, missing) = (memo::Memo::default(), memo::Memo::default());
+        Self { site, clock, catalog, stats, engine, history, reloads, stop, started, live, streams, foretold, missing }
     }
 
     /// The site, for as long as one answer takes.

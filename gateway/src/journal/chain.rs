@@ -249,6 +249,27 @@ pub(super) fn read_back(conn: &Connection, before: Seq, max: usize) -> rusqlite:
     rows(conn, sql, (0, before.saturating_sub(1), max), None)
 }
 
+/// The newest `max` entries that tell of records that may be missing, of what was committed since `wall` (UTC ms), newest first.
+pub(super) fn gaps(conn: &Connection, wall: i64, max: usize) -> rusqlite::Result<Vec<Kept>> {
+    let mut rows = conn.prepare("SELECT seq, wall, kind, body FROM entry ORDER BY seq DESC")?;
+    let mut rows = rows.query([])?;
+    let mut gaps = Vec::new();
+    while gaps.len() < max
+        && let Some(row) = rows.next()?
+    {
+        let at = row.get(1)?;
+        // A count of a clock that was not set is no time, and does not end the search.
+        if (clock::EARLIEST.0..wall).contains(&at) {
+            break;
+        }
+        if text(row, 2)? == b"gap" {
+            let entry = serde_json::from_slice(text(row, 3)?).map_err(|error| error.to_string());
+            gaps.push(Kept { seq: row.get(0)?, wall: at, entry });
+        }
+    }
+    Ok(gaps)
+}
+
 /// Where the transitions since `wall` begin, of the newest `max`; `None` where there is none.
 pub(super) fn since(conn: &Connection, wall: i64, max: usize) -> rusqlite::Result<Option<Seq>> {
     let mut rows = conn.prepare("SELECT seq, wall FROM entry WHERE kind = 'alarm' ORDER BY seq DESC LIMIT ?1")?;

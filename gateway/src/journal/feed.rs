@@ -138,7 +138,13 @@ pub(super) fn legible(mut kept: Vec<chain::Kept>, undated: &Undated) -> Vec<(Seq
 }
 
 /// Up to `max` records of a range, without rows of some tiers. A batch that is damaged is passed over like one that is missing.
-fn records(conn: &Connection, from: Seq, to: Seq, max: usize, without: &[u8]) -> rusqlite::Result<Vec<Record>> {
+pub(super) fn records(
+    conn: &Connection,
+    from: Seq,
+    to: Seq,
+    max: usize,
+    without: &[u8],
+) -> rusqlite::Result<Vec<Record>> {
     let mut records = Vec::new();
     let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
     let mut rows = conn.prepare_cached(

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::lane::lock;
-use super::{Journal, Lane, Seq};
+use super::{Entry, Journal, Lane, Record, Seq, chain, feed};
 
 /// A range of records with dead letters in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +18,13 @@ pub struct Letters {
     /// Of these, the lane still holds so many at most: the others can't be sent any more.
     pub held: u64,
     pub reason: String,
+}
+
+/// What a number of a lane stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Letter {
+    Entry(Box<Entry>),
+    Reading(Record),
 }
 
 /// What became of a redrive in one lane.
@@ -59,6 +66,22 @@ impl Journal {
             }));
         }
         all
+    }
+
+    /// The first record of `from..=to` that the lane still holds.
+    pub async fn first_held(&self, lane: Lane, from: Seq, to: Seq) -> Result<Option<Letter>, String> {
+        let readers = &self.inner.core(lane).readers;
+        match lane {
+            Lane::Alarm => {
+                let kept = readers.ask(move |conn| chain::read(conn, from, to, 1)).await?;
+                let entries = feed::legible(kept, &lock(&self.inner.alarm.core.undated));
+                Ok(entries.into_iter().next().map(|(_, entry)| Letter::Entry(Box::new(entry))))
+            }
+            Lane::Telemetry => {
+                let read = readers.ask(move |conn| feed::records(conn, from, to, 1, &[])).await?;
+                Ok(read.into_iter().next().map(Letter::Reading))
+            }
+        }
     }
 
     /// Makes the dead letters of a store owed again, in one lane or both; returns once that is on disk.

@@ -79,7 +79,7 @@ pub use entry::{BEGUN, Entry, LevelRecord, ModeRecord, StartCause};
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;
 pub use learned::{Kept, KeptLesson};
-pub use letters::{Letters, Redrive, Redriven};
+pub use letters::{Letter, Letters, Redrive, Redriven};
 pub use look_back::Found;
 pub use manifest::{LaneCopy, Manifest};
 pub use mark::{own, owner};
@@ -451,6 +451,12 @@ impl Journal {
     pub async fn entries(&self, before: Option<Seq>, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
         let before = before.unwrap_or(Seq::MAX);
         let read = self.inner.alarm.core.readers.ask(move |conn| chain::read_back(conn, before, max)).await?;
+        Ok(feed::legible(read, &lock(&self.inner.alarm.core.undated)))
+    }
+
+    /// The newest `max` entries `gap` of what was committed since `wall` (UTC ms), newest first.
+    pub async fn gaps(&self, wall: i64, max: usize) -> Result<Vec<(Seq, Entry)>, String> {
+        let read = self.inner.alarm.core.readers.ask(move |conn| chain::gaps(conn, wall, max)).await?;
         Ok(feed::legible(read, &lock(&self.inner.alarm.core.undated)))
     }
 

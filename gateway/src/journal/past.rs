@@ -69,6 +69,12 @@ impl Past {
         Ok(catalog)
     }
 
+    /// Readings that have no time yet, because the gateway's clock was not set when they came: they are not handed out.
+    pub fn undated(&self) -> Result<u64, OpenError> {
+        let sum = "SELECT coalesce(sum(n), 0) FROM batch WHERE tier = ?1";
+        self.telemetry.query_row(sum, [undated::TIER], |row| row.get(0)).map_err(|error| self.told(&error))
+    }
+
     /// Hands out the readings of these points with `from <= time < to` (UTC ms), at most one point's hour at a time. An
     /// error of `visit` ends it.
     pub fn readings(

@@ -13,14 +13,15 @@ use super::status::{Failing, failing};
 
 pub(super) async fn healthz(State(app): State<App>) -> Response {
     let engine = app.snapshot().await.is_some();
-    answer(&look(&app, engine).alive, None)
+    let reasons: Vec<String> = look(&app, engine).alive.iter().map(ToString::to_string).collect();
+    answer(&reasons, None)
 }
 
 pub(super) async fn readyz(State(app): State<App>) -> Response {
     let snapshot = app.snapshot().await;
-    let Failing { alive, ready } = look(&app, snapshot.is_some());
+    let failing = look(&app, snapshot.is_some());
     let stopping = app.stop.said().then(|| "the gateway is stopping".to_owned());
-    let reasons: Vec<String> = alive.into_iter().chain(ready).chain(stopping).collect();
+    let reasons: Vec<String> = failing.all().map(ToString::to_string).chain(stopping).collect();
     answer(&reasons, Some(app.impaired(snapshot.as_ref()).reasons()))
 }
 

@@ -13,13 +13,14 @@ use super::super::view::{RunBalance, Totals, side_word};
 use crate::config::checked::{LevelMeta, Rule, Scope, Unknown};
 
 pub(super) async fn ledger(State(app): State<App>) -> Json<Value> {
-    let sinks = app.history.ledger();
+    let (sinks, missing) = (app.history.ledger(), app.missing().await);
     let run = RunBalance::of(&app.stats);
     let refused: serde_json::Map<String, Value> =
         run.refused.iter().map(|(reason, n)| ((*reason).to_owned(), (*n).into())).collect();
     Json(json!({
         "run": { "read": run.read, "committed": run.committed, "refused": refused, "in_flight": run.in_flight },
         "totals": Totals::of(&sinks),
+        "missing": missing,
         "items": sinks,
         "next": null,
     }))

@@ -6,17 +6,21 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::super::App;
 use super::super::extract::{Command, Page, Paging, Params, Payload};
 use super::super::problem::Problem;
-use crate::journal::{Entry, Lane, Letters, Redrive, Redriven, Seq};
+use crate::catalog::PointMeta;
+use crate::journal::{Entry, Lane, Letter, Letters, Redrive, Redriven, Seq};
 
 /// How long the disk may take before the caller is told that it hasn't taken it.
 const RECORD_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long is looked up what the numbers of a page stand for; those that are left then come without.
+const LOOK_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,9 +29,54 @@ pub(super) struct List {
     limit: Option<usize>,
 }
 
-pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> Result<Json<Page<Letters>>, Problem> {
+/// A range with what its first number stands for.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    #[serde(flatten)]
+    letters: Letters,
+    /// `None` where the lane holds none of it any more, or can't be read now.
+    first: Option<First>,
+}
+
+/// A record as people know it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct First {
+    device: Option<String>,
+    point: Option<String>,
+    /// UTC ms.
+    at: i64,
+}
+
+pub(super) async fn list(State(app): State<App>, Params(list): Params<List>) -> Result<Json<Page<Told>>, Problem> {
     let paging = Paging::new(list.cursor.as_deref(), list.limit)?;
-    Ok(Json(paging.cut((0..).zip(app.history.dead_letters()))))
+    let Page { items, next } = paging.cut((0..).zip(app.history.dead_letters()));
+    let mut firsts = Vec::with_capacity(items.len());
+    let look = async {
+        for letters in &items {
+            let letter = app.history.letter(letters.lane, (letters.from, letters.to)).await;
+            firsts.push(letter.ok().flatten().map(|letter| first(&app, letter)));
+        }
+    };
+    // What was looked up by then is told.
+    let _ = timeout(LOOK_LIMIT, look).await;
+    firsts.resize_with(items.len(), || None);
+    let told = items.into_iter().zip(firsts).map(|(letters, first)| Told { letters, first });
+    Ok(Json(Page { items: told.collect(), next }))
+}
+
+fn first(app: &App, letter: Letter) -> First {
+    match letter {
+        Letter::Reading(record) => {
+            let meta = app.catalog.get(record.point);
+            let name = |of: fn(&PointMeta) -> &String| meta.as_ref().map(|meta| of(meta).clone());
+            First { device: name(|m| &m.device), point: name(|m| &m.point), at: record.at_ns.div_euclid(1_000_000) }
+        }
+        Letter::Entry(entry) => {
+            let at = entry.at();
+            let (device, point) = entry.into_alarm().map(|event| (event.device, event.point)).unzip();
+            First { device, point, at }
+        }
+    }
 }
 
 /// What is to be tried again.

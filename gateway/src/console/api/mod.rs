@@ -7,6 +7,7 @@ use gengfu_core::engine::Command as Act;
 use super::App;
 
 mod alarms;
+mod entries;
 mod events;
 mod foretold;
 mod health;
@@ -25,7 +26,7 @@ mod status;
 mod warning;
 
 pub(super) use process::written_a_day;
-pub(super) use status::{Failing, failing};
+pub(super) use status::{Fault, failing};
 
 /// One address.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub(super) fn routes() -> Vec<Route> {
         reads("/api/v1/modes", get(modes::list)),
         does("/api/v1/modes/{area}/begin", post(modes::begin)),
         does("/api/v1/modes/{area}/end", post(modes::end)),
+        reads("/api/v1/entries", get(entries::list)),
         reads("/api/v1/events", get(events::events)),
         reads("/api/v1/learned", get(learned::list)),
         does("/api/v1/learned/forget", post(learned::forget)),

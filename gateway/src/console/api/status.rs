@@ -1,11 +1,13 @@
 //! How the gateway is: the summary for people, and what the probes make of it.
 
+use std::fmt::{self, Display};
+
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::super::App;
-use crate::journal::Health;
+use crate::journal::{Health, Lane};
 
 /// A writer that finished no round for this long is stuck, and a restart may cure it: as long as the watchdog of
 /// deploy/gengfu.service waits, so that a disk that hangs for a while restarts nothing.
@@ -13,34 +15,74 @@ const STUCK_MS: u64 = 20_000;
 /// After this long it is said that what happens now does not last.
 const SLOW_MS: u64 = 5_000;
 
-/// What is wrong now, in words; `alive` kills a process that a restart would cure, `ready` does not.
+/// A part that lives hang on and that does not do its work. In English as programs and logs read it; the page has its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Fault {
+    /// The engine does not answer.
+    Engine,
+    /// A lane's writer has finished no round for so long.
+    Still { lane: Lane, ms: u64 },
+    /// What the lane's disk said.
+    Disk { lane: Lane, error: String },
+}
+
+impl Fault {
+    /// The lane whose disk it is about.
+    pub(in super::super) const fn lane(&self) -> Option<Lane> {
+        match self {
+            Self::Engine => None,
+            Self::Still { lane, .. } | Self::Disk { lane, .. } => Some(*lane),
+        }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = |lane: &Lane| match lane {
+            Lane::Alarm => "alarm",
+            Lane::Telemetry => "telemetry",
+        };
+        match self {
+            Self::Engine => f.write_str("the engine does not answer"),
+            Self::Still { lane, ms } => write!(f, "the {} lane's writer has not moved for {ms} ms", word(lane)),
+            Self::Disk { lane, error } => write!(f, "the {} lane has an error: {error}", word(lane)),
+        }
+    }
+}
+
+/// What is wrong now; `alive` kills a process that a restart would cure, `ready` does not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in super::super) struct Failing {
     /// The engine or a writer does not move.
-    pub(in super::super) alive: Vec<String>,
+    pub(in super::super) alive: Vec<Fault>,
     /// A lane has an error that a restart would not mend.
-    pub(in super::super) ready: Vec<String>,
+    pub(in super::super) ready: Vec<Fault>,
+}
+
+impl Failing {
+    pub(in super::super) fn all(&self) -> impl Iterator<Item = &Fault> {
+        self.alive.iter().chain(&self.ready)
+    }
 }
 
 /// Judges the parts that lives hang on; `mono` is the engine's counter now.
 pub(in super::super) fn failing(engine: bool, journal: &Health, mono: u64) -> Failing {
     let mut failing = Failing::default();
     if !engine {
-        failing.alive.push("the engine does not answer".to_owned());
+        failing.alive.push(Fault::Engine);
     }
     let lanes = [
-        ("alarm", journal.alarm_progress, &journal.alarm_error),
-        ("telemetry", journal.telemetry_progress, &journal.telemetry_error),
+        (Lane::Alarm, journal.alarm_progress, &journal.alarm_error),
+        (Lane::Telemetry, journal.telemetry_progress, &journal.telemetry_error),
     ];
     for (lane, progress, error) in lanes {
-        let silent = mono.saturating_sub(progress);
-        let moves_not = format!("the {lane} lane's writer has not moved for {silent} ms");
-        if silent > STUCK_MS {
-            failing.alive.push(moves_not);
-        } else if silent > SLOW_MS {
-            failing.ready.push(moves_not);
+        let ms = mono.saturating_sub(progress);
+        if ms > STUCK_MS {
+            failing.alive.push(Fault::Still { lane, ms });
+        } else if ms > SLOW_MS {
+            failing.ready.push(Fault::Still { lane, ms });
         }
-        failing.ready.extend(error.as_ref().map(|error| format!("the {lane} lane has an error: {error}")));
+        failing.ready.extend(error.clone().map(|error| Fault::Disk { lane, error }));
     }
     failing
 }
@@ -63,7 +105,7 @@ pub(super) async fn status(State(app): State<App>) -> Json<Value> {
         })
         .collect();
     let (written, a_day) = (super::process::written(), super::process::written_a_day(app.clock.up_ms()));
-    let reasons = [failing.alive, failing.ready].concat();
+    let reasons: Vec<String> = failing.all().map(ToString::to_string).collect();
     let site = &app.site();
     Json(json!({
         "site": {
@@ -99,6 +141,6 @@ mod tests {
         health.telemetry_error = Some("disk full".to_owned());
         let failing = failing(true, &health, 10_000);
         assert!(failing.alive.is_empty());
-        assert!(failing.ready[0].contains("disk full"));
+        assert_eq!(failing.ready[0].to_string(), "the telemetry lane has an error: disk full");
     }
 }

@@ -1,13 +1,15 @@
-//! What happened lately: the last steps of all alarms and the modes of areas, with who did what. It outlives the alarms themselves, so that whoever
-//! comes on shift sees what went on before.
+//! What happened lately: the last steps of all alarms and the modes of areas, with who did what; starts, and what is missing since.
+//! It outlives the alarms themselves, so that whoever comes on shift sees what went on before.
 
 use gengfu_core::alarm::EventName;
 use maud::{Markup, html};
 
 use super::super::App;
-use super::{Look, words};
+use super::super::api::{Fault, failing};
+use super::words::Lang;
+use super::{Look, own, words};
 use crate::flow::AlarmEvent;
-use crate::journal::{BEGUN, Entry, ModeRecord};
+use crate::journal::{BEGUN, Entry, Lane, ModeRecord, StartCause};
 
 /// Steps on the page; what lies further back can be had from the API.
 const STEPS: usize = 20;
@@ -21,6 +23,23 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 pub(super) enum Step {
     Alarm(Box<AlarmEvent>),
     Mode(ModeRecord),
+    Start {
+        at: i64,
+        cause: StartCause,
+        off_ms: Option<i64>,
+    },
+    Gap {
+        from: i64,
+        to: i64,
+        at_most: u64,
+        why: String,
+    },
+    /// What the gateway tells of itself.
+    Told {
+        at: i64,
+        what: String,
+        detail: String,
+    },
 }
 
 impl Step {
@@ -28,12 +47,12 @@ impl Step {
         match entry {
             Entry::Alarm(event) => (!event.shadow).then(|| Self::Alarm(Box::new(event))),
             Entry::Mode(record) => Some(Self::Mode(record)),
-            Entry::Audit { .. }
-            | Entry::Start { .. }
-            | Entry::Stop { .. }
-            | Entry::Gap { .. }
-            | Entry::Level(_)
-            | Entry::Maintenance { .. } => None,
+            Entry::Start { at, cause, off_ms, .. } => Some(Self::Start { at, cause, off_ms }),
+            Entry::Gap { from, to, at_most, why } => Some(Self::Gap { from, to, at_most, why }),
+            Entry::Maintenance { at, what, detail } => {
+                own::told(Lang::Zh, &what).is_some().then_some(Self::Told { at, what, detail })
+            }
+            Entry::Audit { .. } | Entry::Stop { .. } | Entry::Level(_) => None,
         }
     }
 }
@@ -47,18 +66,38 @@ pub(super) async fn recent(app: &App) -> Option<Vec<Step>> {
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let lang = look.lang;
+    let journal = look.app.history.health();
+    let failing = failing(true, &journal, look.app.clock.mono().0);
+    let waits = journal.ring > 0 && failing.all().any(|fault: &Fault| fault.lane() == Some(Lane::Alarm));
     html! {
         section #events aria-labelledby="events-title" {
             h2 #events-title { (lang.pick("最近事件", "Recent events")) }
+            @if waits {
+                p.alert {
+                    (lang.pick("磁盘故障：最近 ", "The disk is at fault: the newest ")) (journal.ring)
+                    (lang.pick(" 条事件尚未写入，磁盘恢复后才列在此处。", " events are not written yet, and are listed here once it is back."))
+                }
+            }
             @match look.recent.as_deref() {
                 None => p.alert { (lang.pick("日志暂时无法读取。", "The journal can't be read now.")) },
-                Some([]) => p.faint { (lang.pick("还没有报警事件。", "No alarm has come yet.")) },
+                Some([]) if waits => {},
+                Some([]) => p.faint { (lang.pick("还没有事件。", "Nothing has happened yet.")) },
                 Some(steps) => {
                     ol.events { @for step in steps { @match step {
                         Step::Alarm(step) => (row(look, step)),
                         Step::Mode(record) => (mode(look, record)),
+                        Step::Start { at, cause, off_ms } => {
+                            (itself(look, "start", *at, ("▶", lang.pick("启动", "start")), &own::start(lang, *cause, *off_ms), ""))
+                        },
+                        Step::Gap { from, to, at_most, why } => {
+                            @let what = format!("{} · {}", own::stretch(lang, &look.dial, look.now, (*from, *to)), own::gap(lang, *at_most, why));
+                            (itself(look, "gap", *to, ("△", lang.pick("缺失", "missing")), &what, ""))
+                        },
+                        Step::Told { at, what, detail } => {
+                            (itself(look, "maintenance", *at, ("·", lang.pick("网关", "gateway")), own::told(lang, what).unwrap_or(what), detail))
+                        },
                     } } }
-                    p.faint { (lang.pick("更早的见 ", "Earlier ones: ")) a href="/api/v1/alarms?state=all" { "/api/v1/alarms?state=all" } }
+                    p.faint { (lang.pick("更早的见 ", "Earlier ones: ")) a href="/api/v1/entries" { "/api/v1/entries" } }
                 }
             }
         }
@@ -97,6 +136,21 @@ fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
                 // Who did it is in the words.
                 (lang.of(&step.message))
                 @if let Some(note) = note { (lang.pick("：", ": ")) span.note { (note) } }
+            }
+        }
+    }
+}
+
+/// What the gateway went through itself. `detail` is English: in Chinese it is there for whoever asks.
+fn itself(look: &Look<'_>, kind: &str, at: i64, (sign, word): (&str, &str), what: &str, detail: &str) -> Markup {
+    let told = look.lang == Lang::En && !detail.is_empty();
+    html! {
+        li data-event=(kind) {
+            time.number data-ms=(at) { (look.dial.short(look.now, at)) }
+            span.step { span aria-hidden="true" { (sign) " " } (word) }
+            span.what title=[(!told && !detail.is_empty()).then_some(detail)] {
+                (what)
+                @if told { ": " span.note { (detail) } }
             }
         }
     }

@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 use serde::Deserialize;
 
+use super::missing::Missing;
 use super::{App, assets, view};
 use crate::driver::{Report, Snapshot};
 use crate::foretold::lane as foretold;
@@ -18,6 +19,7 @@ mod events;
 mod levels;
 mod performance;
 mod modes;
+mod own;
 mod points;
 mod script;
 mod strip;
@@ -59,6 +61,8 @@ struct Look<'a> {
     report: Option<Report>,
     /// `None` where the journal can't be read.
     foretold: Option<foretold::Report>,
+    /// `None` where the journal can't be read.
+    missing: Option<Missing>,
 }
 
 /// A query that makes no sense shows the page all the same.
@@ -73,8 +77,9 @@ pub(super) async fn page(
     let recent = if matches!(part, None | Some(Part::Events)) { events::recent(&app).await } else { None };
     let report = if matches!(part, None | Some(Part::Performance)) { app.performance().await } else { None };
     let foretold = if matches!(part, None | Some(Part::Performance)) { app.foretold().await.ok() } else { None };
+    let missing = if matches!(part, None | Some(Part::Strip)) { app.missing().await } else { None };
     let (dial, now) = (Dial::new(&app.site().timezone), app.clock.wall().0);
-    let look = Look { app: &app, lang, dial, now, snapshot, recent, report, foretold };
+    let look = Look { app: &app, lang, dial, now, snapshot, recent, report, foretold, missing };
     let markup = match part {
         Some(Part::Alarms) => alarms::section(&look),
         Some(Part::Events) => events::section(&look),

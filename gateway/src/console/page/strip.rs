@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::view::{RunBalance, Totals};
-use super::{Look, words};
-use crate::console::api::{Failing, failing, written_a_day};
+use super::words::Lang;
+use super::{Look, own, words};
+use crate::console::api::{failing, written_a_day};
 use crate::console::impaired::is_sink;
+use crate::console::missing::{DAYS, Stretch};
 use crate::journal::SinkBalance;
 use crate::telemetry::{LinkState, LinkStatus};
+
+/// Stretches of what is missing that stand under the verdict; more are counted.
+const STRETCHES: usize = 3;
 
 pub(super) fn section(look: &Look<'_>) -> Markup {
     let lang = look.lang;
@@ -27,10 +32,12 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
 
 fn health(look: &Look<'_>) -> Markup {
     let journal = look.app.history.health();
-    let Failing { alive, ready } = failing(look.snapshot.is_some(), &journal, look.app.clock.mono().0);
+    let failing = failing(look.snapshot.is_some(), &journal, look.app.clock.mono().0);
     let (lang, up) = (look.lang, look.app.clock.up_ms());
     html! {
-        @for reason in alive.iter().chain(&ready) { p.alert role="alert" { (lang.pick("故障：", "Failing: ")) (reason) } }
+        @for fault in failing.all() {
+            p.alert role="alert" title=(fault.to_string()) { (lang.pick("故障：", "Failing: ")) (own::fault(lang, fault)) }
+        }
         @if journal.ring > 0 { p.alert { (lang.pick("尚未写入磁盘的报警记录：", "Alarm records not on disk yet: ")) (journal.ring) } }
         @if !look.app.clock.is_set() {
             p.alert { (lang.pick("网关时钟未校准：报警照常，读数待校时后补时转发", "The gateway's clock is not set: alarms go on, readings wait for their time")) }
@@ -56,26 +63,49 @@ fn health(look: &Look<'_>) -> Markup {
     }
 }
 
-/// The figure that matters: everything read is somewhere. What was dropped, dead-lettered or can't be found is lost.
+/// The figure that matters: everything read is somewhere. What was dropped, dead-lettered or can't be found is lost. What was
+/// read before an unclean stop or lay in a damaged file is in no count; the verdict says of which hours that may be.
 fn balance(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
     let lang = look.lang;
     let (run, totals) = (RunBalance::of(&look.app.stats), Totals::of(sinks));
     let dropped: u64 = run.refused.iter().filter(|(reason, _)| *reason != "undecodable").map(|(_, n)| n).sum();
     let lost = dropped + totals.dead + totals.expired + totals.unaccounted;
     html! {
-        p.verdict data-lost[lost > 0] {
-            @if lost == 0 { span.mark { "✓ " (lang.pick("无丢失", "Nothing lost")) } }
-            @else { span.mark { "✗ " (lang.pick("未送达或丢弃 ", "Dropped or undeliverable: ")) (words::count(lost)) } }
+        p.verdict data-lost[lost > 0] data-missing[look.missing.as_ref().is_none_or(|missing| !missing.items.is_empty())] {
+            @if lost > 0 { span.mark { "✗ " (lang.pick("未送达或丢弃 ", "Dropped or undeliverable: ")) (words::count(lost)) } }
+            @else if look.missing.as_ref().is_some_and(|missing| missing.items.is_empty()) {
+                span.mark { "✓ " (lang.pick("无丢失", "Nothing lost")) }
+            } @else { span.mark { "△ " (lang.pick("本次运行无丢失", "Nothing lost in this run")) } }
         }
+        (missing(look))
         dl.pairs {
             dt { (lang.pick("本次读入", "Read, this run")) } dd.number { (words::count(run.read)) }
             dt { (lang.pick("已提交", "Committed")) } dd.number { (words::count(run.committed)) }
             dt { (lang.pick("处理中", "In flight")) } dd.number { (words::count(run.in_flight)) }
-            @if totals.thinned > 0 {
-                dt { (lang.pick("抽稀", "Thinned")) } dd.number { (words::count(totals.thinned)) }
-            }
             @for (reason, n) in run.refused.iter().filter(|(_, n)| *n > 0) {
                 dt { (lang.pick("拒收：", "Refused: ")) (words::refused(lang, reason)) } dd.number { (words::count(*n)) }
+            }
+        }
+    }
+}
+
+/// What the journal says is missing of the last days.
+fn missing(look: &Look<'_>) -> Markup {
+    let lang = look.lang;
+    let Some(missing) = &look.missing else {
+        return html! { p.missing { (lang.pick("近日有无缺失暂不可查：日志无法读取", "Whether anything of the last days is missing is not known: the journal can't be read")) } };
+    };
+    let more = missing.items.len().saturating_sub(STRETCHES);
+    html! {
+        @if !missing.items.is_empty() {
+            p.missing { (lang.pick("近 ", "Missing of the last ")) (DAYS) (lang.pick(" 天缺失：", " days:")) }
+            ul.missing {
+                @for Stretch { from, to, at_most, why } in missing.items.iter().take(STRETCHES) {
+                    li { (own::stretch(lang, &look.dial, look.now, (*from, *to))) " · " (own::gap(lang, *at_most, why)) }
+                }
+                @if more > 0 {
+                    li { (lang.pick("另有 ", "and ")) (more) (lang.pick(" 段，见 ", " more: ")) a href="/api/v1/ledger" { "/api/v1/ledger" } }
+                }
             }
         }
     }
@@ -109,6 +139,7 @@ fn link_list(look: &Look<'_>, title: &str, links: BTreeMap<String, LinkStatus>) 
     }
 }
 
+/// Committed is the sum of the others.
 fn sinks_table(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
     let lang = look.lang;
     html! {
@@ -130,8 +161,27 @@ fn sinks_table(look: &Look<'_>, sinks: &[SinkBalance]) -> Markup {
                     td.right.number { (words::count(sink.delivered)) }
                     td.right.number { (words::count(sink.pending)) }
                     td.right.number data-lost[sink.dead > 0] { (words::count(sink.dead)) }
-                } } }
+                }
+                (given_up(lang, sink))
+                } }
             }
+        }
+    }
+}
+
+/// The rest of the sum, which is rarely there: under the sink's row, for a column each would leave its name no room.
+fn given_up(lang: Lang, sink: &SinkBalance) -> Markup {
+    let parts =
+        [(lang.pick("抽稀", "thinned"), sink.thinned, false), (lang.pick("过期", "expired"), sink.expired, true)];
+    let parts = parts.into_iter().filter(|(_, n, _)| *n > 0);
+    html! {
+        @if sink.thinned + sink.expired > 0 {
+            tr { td.right colspan="5" {
+                @for (n, (word, records, lost)) in parts.enumerate() {
+                    @if n > 0 { " · " }
+                    (word) " " span.number data-lost[lost] { (words::count(records)) }
+                }
+            } }
         }
     }
 }

@@ -171,7 +171,15 @@ pub(super) const fn link(lang: Lang, state: &LinkState) -> &'static str {
 
 /// Why a link is down, as a person would say it; what is not known is said as it came.
 pub(super) fn why(lang: Lang, why: &str) -> String {
-    const COMMON: [(&str, &str); 16] = [
+    const COMMON: [(&str, &str); 24] = [
+        ("disk is full", "磁盘已满"),
+        ("no space left", "磁盘已满"),
+        ("readonly database", "磁盘只读"),
+        ("read-only", "磁盘只读"),
+        ("disk i/o error", "磁盘读写出错"),
+        ("malformed", "文件损坏，重启时检查并修复"),
+        ("not a database", "文件损坏，重启时检查并修复"),
+        ("unable to open database", "文件无法打开"),
         ("connection refused", "拒绝连接（对方未启动，或地址、端口不对）"),
         ("connection reset", "连接被对方断开"),
         ("closed by peer", "连接被对方断开"),

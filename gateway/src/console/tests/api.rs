@@ -452,3 +452,37 @@ async fn metrics_parse_and_add_up() {
         assert!(metrics.contains_key("process_cpu_seconds_total"));
     }
 }
+
+#[tokio::test]
+async fn entries_of_the_lane_page_and_are_chosen_by_their_type() {
+    let console = Console::start().await;
+    let seqs = async |query: &str| {
+        let (mut seqs, mut path) = (Vec::new(), format!("/api/v1/entries?limit=3{query}"));
+        loop {
+            let page = console.json(&path).await;
+            seqs.extend(page["items"].as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()));
+            let Some(next) = page["next"].as_str() else { return seqs };
+            path = format!("/api/v1/entries?limit=3{query}&cursor={next}");
+        }
+    };
+    assert_eq!(seqs("").await, (1..=10).rev().collect::<Vec<u64>>());
+    assert_eq!(seqs("&type=stop").await, [10, 8, 6, 4, 2]);
+    assert_eq!(seqs("&type=gap").await, [0_u64; 0]);
+    assert_eq!(console.get("/api/v1/entries?type=gaps").await.status(), 400);
+    let gap = crate::journal::Entry::Gap { from: 1, to: 8, at_most: 124, why: "telemetry was repaired".to_owned() };
+    *console.journal.entries.lock().unwrap() = Some(vec![gap]);
+    let told = serde_json::json!({ "seq": 1, "type": "gap", "from": 1, "to": 8, "at_most": 124, "why": "telemetry was repaired" });
+    assert_eq!(console.json("/api/v1/entries?type=gap").await["items"], serde_json::json!([told]));
+}
+
+#[tokio::test]
+async fn the_ledger_tells_what_is_missing_of_the_last_days() {
+    let console = Console::start().await;
+    assert_eq!(console.json("/api/v1/ledger").await["missing"]["items"], serde_json::json!([]));
+    let console = Console::start().await;
+    let to = console.clock.wall().0;
+    let gap = crate::journal::Entry::Gap { from: to - 7, to, at_most: 124, why: "x".to_owned() };
+    *console.journal.entries.lock().unwrap() = Some(vec![gap]);
+    let stretch = serde_json::json!({ "from": to - 7, "to": to, "at_most": 124, "why": "x" });
+    assert_eq!(console.json("/api/v1/ledger").await["missing"]["items"], serde_json::json!([stretch]));
+}

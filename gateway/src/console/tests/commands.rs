@@ -267,6 +267,8 @@ async fn a_redrive_is_audited_and_refused_where_it_makes_no_sense() {
     let console = Console::start().await;
     let listed = console.json("/api/v1/ledger/dead").await;
     assert_eq!((listed["items"][0]["count"].as_u64(), listed["next"].is_null()), (Some(7), true));
+    let first = serde_json::json!({ "device": "hydrant-main", "point": "pressure", "at": 1_790_000_000_000_i64 });
+    assert_eq!(listed["items"][0]["first"], first, "what the first number stands for");
     let (status, body) = console.post(REDRIVE, r#"{"by": "值班员甲", "sink": "influxdb/central", "from": 5}"#).await;
     assert_eq!((status, body["items"][0]["owed"].as_u64()), (200, Some(5)));
     let recorded = console.journal.recorded.lock().unwrap().pop();

@@ -17,7 +17,7 @@ use crate::driver::{Belief, DriftBelief, ForgetOrder, Forgotten, Held, Member, S
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Noted, Text};
 use crate::foretold::lane as foretold;
 use crate::journal::{
-    BEGUN, Bucket, Entry, Health, Lane, Letters, ModeRecord, Redrive, Redriven, Room, Seq, SinkBalance,
+    BEGUN, Bucket, Entry, Health, Lane, Letter, Letters, ModeRecord, Record, Redrive, Redriven, Room, Seq, SinkBalance,
 };
 
 pub(in crate::console) fn site() -> Site {
@@ -303,6 +303,15 @@ pub(in crate::console) fn health(progress: u64) -> Health {
     }
 }
 
+/// Ten entries: seq 10 down to 1, odd ones alarms.
+fn ten() -> Vec<Entry> {
+    let entry = |seq: Seq| match seq % 2 {
+        1 => Entry::Alarm(AlarmEvent { number: seq as u32, id: "00000000000000ff".to_owned(), ..alarm(1) }),
+        _ => Entry::Stop { at: 0 },
+    };
+    (1..=10).rev().map(entry).collect()
+}
+
 /// A journal that remembers what it was told and answers what the test wants.
 #[derive(Debug)]
 pub(in crate::console) struct Journal {
@@ -313,14 +322,25 @@ pub(in crate::console) struct Journal {
     pub(in crate::console) asked: Mutex<Option<(PointId, i64, i64, i64)>>,
     /// The newest entry of all, where there is one.
     pub(in crate::console) newest: Mutex<Option<AlarmEvent>>,
+    /// In place of the ten entries, newest first; `None`: the disk is sick.
+    pub(in crate::console) entries: Mutex<Option<Vec<Entry>>>,
+    /// Added to what the ledger says of a store's telemetry: thinned, expired.
+    pub(in crate::console) given_up: Mutex<(u64, u64)>,
 }
 
 impl Default for Journal {
     fn default() -> Self {
         // Far ahead: the made-up writers never fall silent unless a test says so.
         let health = Mutex::new(health(u64::MAX));
-        let durable = Mutex::new(true);
-        Self { health, recorded: Mutex::default(), durable, asked: Mutex::default(), newest: Mutex::default() }
+        Self {
+            health,
+            recorded: Mutex::default(),
+            durable: Mutex::new(true),
+            asked: Mutex::default(),
+            entries: Mutex::new(Some(ten())),
+            given_up: Mutex::default(),
+            newest: Mutex::default(),
+        }
     }
 }
 
@@ -328,7 +348,9 @@ impl History for Journal {
     fn ledger(&self) -> Vec<SinkBalance> {
         let alarms =
             SinkBalance { lane: Lane::Alarm, committed: 41, delivered: 41, pending: 0, ..balance("webhook/duty-room") };
-        vec![balance("influxdb/central"), alarms]
+        let store = balance("influxdb/central");
+        let (thinned, expired) = *self.given_up.lock().unwrap();
+        vec![SinkBalance { delivered: store.delivered - thinned - expired, thinned, expired, ..store }, alarms]
     }
 
     fn dead_letters(&self) -> Vec<Letters> {
@@ -375,17 +397,31 @@ impl History for Journal {
         Box::pin(async move { Ok((0..count).map(bucket).collect()) })
     }
 
-    /// Ten entries: seq 10 down to 1, odd ones alarms.
     fn entries(&self, before: Option<Seq>, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>> {
-        let entry = |seq: Seq| match seq % 2 {
-            1 => Entry::Alarm(AlarmEvent { number: seq as u32, id: "00000000000000ff".to_owned(), ..alarm(1) }),
-            _ => Entry::Stop { at: 0 },
-        };
-        let upto = before.map_or(10, |before| before - 1);
+        let entries = self.entries.lock().unwrap().clone().ok_or_else(|| "the disk is sick".to_owned());
+        let older = move |seq: &Seq| before.is_none_or(|before| *seq < before);
         let newest = self.newest.lock().unwrap().clone().filter(|_| before.is_none());
-        let newest = newest.map(|event| (11, Entry::Alarm(event)));
-        let entries = newest.into_iter().chain((1..=upto).rev().map(move |seq| (seq, entry(seq)))).take(max).collect();
-        Box::pin(async move { Ok(entries) })
+        let page = entries.map(|all| {
+            let newest = newest.map(|event| (all.len() as Seq + 1, Entry::Alarm(event)));
+            let seqs = (1..=all.len() as Seq).rev();
+            newest.into_iter().chain(seqs.zip(all).filter(|(seq, _)| older(seq))).take(max).collect()
+        });
+        Box::pin(async move { page })
+    }
+
+    fn gaps(&self, since: i64, max: usize) -> Answer<'_, Result<Vec<(Seq, Entry)>, String>> {
+        let all = History::entries(self, None, usize::MAX);
+        let wanted = move |entry: &Entry| matches!(entry, Entry::Gap { to, .. } if *to >= since);
+        Box::pin(async move { Ok(all.await?.into_iter().filter(|(_, entry)| wanted(entry)).take(max).collect()) })
+    }
+
+    fn letter(&self, lane: Lane, (from, _): (Seq, Seq)) -> Answer<'_, Result<Option<Letter>, String>> {
+        let (at_ns, quality) = (1_790_000_000_000_000_000, Quality::Good);
+        let letter = match lane {
+            Lane::Alarm => Letter::Entry(Box::new(Entry::Alarm(alarm(1)))),
+            Lane::Telemetry => Letter::Reading(Record { seq: from, point: PointId(0), at_ns, value: 0.42, quality }),
+        };
+        Box::pin(async move { Ok(Some(letter)) })
     }
 
     /// One came true, one was false.

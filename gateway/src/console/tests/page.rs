@@ -296,3 +296,101 @@ async fn a_missing_bundle_is_said_with_its_mend() {
     assert_eq!(zh.contains("npm ci &amp;&amp; npm run build"), missing);
     assert_eq!(en.contains("npm ci &amp;&amp; npm run build"), missing);
 }
+
+#[tokio::test]
+async fn what_is_missing_of_the_last_days_qualifies_the_verdict_and_is_among_the_events() {
+    let console = Console::start().await;
+    let now = console.clock.wall().0;
+    let gap = |age: i64, at_most| {
+        let why = "telemetry was repaired".to_owned();
+        crate::journal::Entry::Gap { from: now - age - 7_000, to: now - age, at_most, why }
+    };
+    let repaired = crate::journal::Entry::Maintenance {
+        at: now,
+        what: "journal-repaired".to_owned(),
+        detail: "telemetry.db: 12 rows saved".to_owned(),
+    };
+    let start = crate::journal::Entry::Start {
+        at: now,
+        version: "0.1.0".to_owned(),
+        cause: crate::journal::StartCause::Repair,
+        off_ms: Some(7_000),
+    };
+    let day = crate::journal::Entry::Maintenance { at: now, what: "alarm-day".to_owned(), detail: String::new() };
+    let entries = vec![day, gap(1_000, 124), repaired, start, gap(9 * 86_400_000, 5)];
+    *console.journal.entries.lock().unwrap() = Some(entries);
+    let strip = console.text("/?part=strip").await;
+    for words in ["本次运行无丢失", "data-missing", "近 7 天缺失：", "最多缺 124 条：遥测日志损坏后已修复"]
+    {
+        assert!(strip.contains(words), "{words}: {strip}");
+    }
+    assert!(!strip.contains("✓") && !strip.contains("最多缺 5 条"), "that of nine days ago is no news: {strip}");
+    let en = console.text("/?part=strip&lang=en").await;
+    assert!(
+        en.contains("Nothing lost in this run") && en.contains("at most 124 records: telemetry was repaired"),
+        "{en}"
+    );
+    let events = console.text("/?part=events").await;
+    for words in [
+        "data-event=\"gap\"",
+        "最多缺 124 条",
+        "最多缺 5 条",
+        "日志文件损坏后已修复",
+        "title=\"telemetry.db: 12 rows saved\"",
+        "此前日志损坏，已修复，停运 7 秒",
+        "href=\"/api/v1/entries\"",
+    ] {
+        assert!(events.contains(words), "{words}: {events}");
+    }
+    assert_eq!(events.split("<li data-event=").skip(1).count(), 4, "the day's count is told elsewhere: {events}");
+}
+
+#[tokio::test]
+async fn where_the_journal_cannot_be_read_nothing_is_said_to_be_whole() {
+    let console = Console::start().await;
+    *console.journal.entries.lock().unwrap() = None;
+    let strip = console.text("/?part=strip").await;
+    assert!(strip.contains("本次运行无丢失") && strip.contains("近日有无缺失暂不可查"), "{strip}");
+    assert!(console.text("/?part=events").await.contains("日志暂时无法读取"));
+    *console.journal.entries.lock().unwrap() = Some(Vec::new());
+    assert!(console.text("/?part=strip").await.contains("✓ 无丢失"), "and it is looked at again at once");
+}
+
+#[tokio::test]
+async fn what_a_full_disk_keeps_from_the_events_is_said_in_the_language() {
+    let console = Console::start().await;
+    *console.journal.entries.lock().unwrap() = Some(Vec::new());
+    assert!(console.text("/?part=events").await.contains("还没有事件"));
+    {
+        let mut health = console.journal.health.lock().unwrap();
+        health.ring = 3;
+        health.alarm_error = Some("/data/alarm.db: database or disk is full; what waits is kept in memory".to_owned());
+    }
+    let events = console.text("/?part=events").await;
+    assert!(events.contains("磁盘故障：最近 3 条事件尚未写入") && !events.contains("还没有"), "{events}");
+    let en = console.text("/?part=events&lang=en").await;
+    assert!(en.contains("the newest 3 events are not written yet"), "{en}");
+    let strip = console.text("/?part=strip").await;
+    assert!(
+        strip.contains(">故障：报警日志出错：磁盘已满（")
+            && strip.contains("title=\"the alarm lane has an error: /data/")
+    );
+    let en = console.text("/?part=strip&lang=en").await;
+    assert!(en.contains(">Failing: the alarm lane has an error: /data/alarm.db: database or disk is full"), "{en}");
+}
+
+#[tokio::test]
+async fn the_ledger_adds_up_by_sink_also_where_readings_were_given_up() {
+    let console = Console::start().await;
+    let whole = console.text("/?part=strip").await;
+    assert!(!whole.contains("抽稀") && !whole.contains("过期"), "{whole}");
+    *console.journal.given_up.lock().unwrap() = (1_021, 59_221);
+    let strip = console.text("/?part=strip").await;
+    for words in
+        ["抽稀 <span class=\"number\">1,021<", "过期 <span class=\"number\" data-lost>59,221<", "✗ 未送达或丢弃 59,221"]
+    {
+        assert!(strip.contains(words), "{words}: {strip}");
+    }
+    let en = console.text("/?part=strip&lang=en").await;
+    assert!(en.contains("thinned <span") && en.contains("expired <span"), "{en}");
+}

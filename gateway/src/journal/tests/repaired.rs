@@ -232,3 +232,26 @@ async fn history_that_could_not_be_saved_is_told_with_its_time() {
     assert_eq!(told.first(), Some(&(0, HOUR - 1_000, 3_600)), "{told:?}");
     run.close();
 }
+
+#[tokio::test]
+async fn what_is_missing_is_found_among_the_newest_entries() {
+    let dir = Dir::new();
+    for _ in 0..2 {
+        let run = open(&dir);
+        run.commit(readings(run.point("a"), 0, 10)).await;
+        run.kill();
+    }
+    let run = open(&dir);
+    let told = gaps(&run, "the last run did not end as asked").await;
+    let found = async |since: i64, max| run.journal.gaps(since, max).await.expect("read");
+    let all = found(0, 10).await;
+    let stretch = |(_, entry): &(Seq, Entry)| {
+        let Entry::Gap { from, to, at_most, .. } = entry else { panic!("{entry:?} is no gap") };
+        (*from, *to, *at_most)
+    };
+    assert_eq!(all.iter().rev().map(stretch).collect::<Vec<_>>(), told);
+    assert_eq!(told.len(), 2);
+    assert_eq!(found(0, 1).await, all[..1], "the newest");
+    assert_eq!(found(i64::MAX, 10).await, [], "of a time to come there is none");
+    run.close();
+}

@@ -298,3 +298,18 @@ proptest! {
         prop_assert!(placed.iter().all(|boot| undated.booted(boot.first) == boot.placed.map(|placed| placed.booted)));
     }
 }
+
+#[tokio::test]
+async fn what_waits_for_its_time_is_counted_for_who_reads_from_outside() {
+    let dir = Dir::new();
+    let (clock, by) = unset();
+    let first = run(&dir, &clock);
+    let point = first.point("a");
+    read(&first, &clock, point, 3).await;
+    let past = Past::open(&dir.0).expect("to be read");
+    assert_eq!(past.undated().expect("counted"), 3);
+    clock.set(by);
+    dated(&first, &clock).await;
+    assert_eq!(past.undated().expect("counted"), 0);
+    first.close();
+}

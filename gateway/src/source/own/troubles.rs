@@ -119,7 +119,7 @@ pub(super) const TROUBLES: [Trouble; 11] = [
     Trouble {
         point: "clock-unset",
         each_link: false,
-        label: "网关时钟 / gateway clock",
+        label: "时钟 / clock",
         words: ["已校准 / set", "未校准 / not set"],
         priority: Priority::High,
         advice: "网关不知道当前时间：报警照常判断和推送，读数保存在本机，校时后补上时间再转发；检查校时服务器或后备电池 / The gateway does not know the time: alarms are judged and pushed, readings are kept and forwarded once it is set: check the time server or the backup battery, or set it by hand.",
@@ -157,3 +157,15 @@ pub(super) const TROUBLES: [Trouble; 11] = [
         sight: |_| Sight::Well,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_label_says_again_whose_it_is() {
+        for Trouble { label, .. } in TROUBLES {
+            assert!(!label.contains("gateway") && !label.contains("网关"), "the device is named before it: {label}");
+        }
+    }
+}

@@ -128,3 +128,14 @@ proptest! {
         prop_assert_eq!(Bucket::new(Drain::Max, now).allowance(now, 5_000), 5_000);
     }
 }
+
+#[test]
+fn the_contract_names_every_type_of_entry() {
+    let contract = include_str!("../../../../../docs/uplink.md");
+    let described: serde_json::Value =
+        serde_json::from_str(include_str!("../../../console/api/openapi.json")).expect("the API's own description");
+    let types = described.pointer("/components/schemas/Entry/properties/type/enum").and_then(|types| types.as_array());
+    for word in types.expect("named there").iter().filter_map(|word| word.as_str()).chain(["shadow"]) {
+        assert!(contract.contains(&format!("`{word}`")), "docs/uplink.md does not say what `{word}` is");
+    }
+}
