@@ -1,8 +1,11 @@
 //! What a repair could not save, in times: from the row before it to the row after it.
 
+use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::Entry;
+use super::owed::{RENUMBERED, THINNED};
+use super::seal::Sealed;
+use super::{Entry, schema};
 
 /// A stretch of a lane that is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,31 @@ pub(super) fn stretches(mut lost: Vec<(i64, i64, u64)>, near: i64) -> Vec<Hole> 
     let (oldest, rest) = all.split_at(all.len().saturating_sub(STRETCHES - 1));
     let holes = oldest.iter().copied().reduce(join).into_iter().chain(rest.iter().copied());
     holes.map(|(from, to, n)| Hole { from: Some(from), to: Some(to), records: Some(n) }).collect()
+}
+
+/// Batches of this epoch that are gone without a trace: a log that is cut while it is being copied into the file leaves older
+/// pages beside newer ones, and both may be whole. Only where readings were thinned do numbers end before the next begin.
+pub(super) fn breaks(conn: &Connection) -> rusqlite::Result<Vec<Hole>> {
+    if schema::meta(conn, "repaired")?.is_some() {
+        // What a repair could not save is about to be told, and its epoch to end.
+        return Ok(Vec::new());
+    }
+    let sealed = Sealed::read(conn)?;
+    let begun = conn.query_row("SELECT coalesce(max(first_seq), 1) FROM epoch", [], |row| row.get::<_, u64>(0))?;
+    let after = sealed.upto.max(sealed.till).max(begun - 1);
+    let mut rows =
+        conn.prepare("SELECT first_seq, n, t_min, stamp, tier FROM batch WHERE first_seq > ?1 ORDER BY first_seq")?;
+    let mut rows = rows.query([after])?;
+    let (mut holes, mut before) = (Vec::new(), None::<Row>);
+    while let Some(row) = rows.next()? {
+        let is_thinned = [THINNED, RENUMBERED].contains(&row.get(4)?);
+        let row = Row { key: row.get(0)?, n: row.get(1)?, since: row.get(2)?, until: row.get(3)? };
+        if before.is_some_and(|before| before.key.saturating_add(before.n) != row.key && !is_thinned) {
+            holes.push(Hole::between(before, Some(row)));
+        }
+        before = Some(row);
+    }
+    Ok(holes)
 }
 
 /// As the file remembers them until a run has told of them.

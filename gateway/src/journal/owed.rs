@@ -27,7 +27,7 @@ const WORTH: f64 = 0.1;
 const LOOKED_AT: &str = "thinned-batches";
 /// `batch.tier` of a row whose readings were thinned, by whether a sink knows other readings by its numbers.
 pub(super) const RENUMBERED: u8 = 1;
-const THINNED: u8 = 3;
+pub(super) const THINNED: u8 = 3;
 
 /// Rows next to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

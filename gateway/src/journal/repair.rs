@@ -55,7 +55,10 @@ pub(super) fn salvage(path: &Path, lane: Lane, why: &str, now: i64) -> Result<()
             let copied = copy(&old, fresh, table, &clock);
             (table.after)(&old, fresh, copied)
         });
-        let copied = copied.fold(Copied::default(), Copied::plus);
+        let mut copied = copied.fold(Copied::default(), Copied::plus);
+        if lane == Lane::Telemetry {
+            copied.holes.extend(holes::breaks(&old).unwrap_or_default());
+        }
         // What counts mean can't be made anew.
         if let Err(error) = Undated::read(&old).and_then(|undated| undated.write(fresh)) {
             tracing::warn!(%error, "what is known of undated records is lost");
@@ -383,8 +386,11 @@ pub(super) fn unsound(conn: &Connection, lane: Lane) -> rusqlite::Result<Option<
             }
         }
     }
-    let stands = lane == Lane::Telemetry || chain::standing(conn)?.is_some();
-    Ok((!stands).then(|| "a standing alarm is not what its entry says".to_owned()))
+    let why = match lane {
+        Lane::Alarm => chain::standing(conn)?.is_none().then_some("a standing alarm is not what its entry says"),
+        Lane::Telemetry => (!holes::breaks(conn)?.is_empty()).then_some("batches are missing between others"),
+    };
+    Ok(why.map(str::to_owned))
 }
 
 /// How far the copying came.

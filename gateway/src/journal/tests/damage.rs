@@ -214,6 +214,21 @@ async fn a_reading_that_is_not_what_was_written_is_told_with_its_time() {
     run.close();
 }
 
+/// Each page may be whole, and yet one is older than the next.
+#[tokio::test]
+async fn batches_that_are_gone_between_others_are_told_with_their_time() {
+    let dir = template(true).await;
+    change(&dir, "telemetry.db", "DELETE FROM batch WHERE first_seq = 1101");
+    let run = open(&dir);
+    assert_eq!((run.cause, run.all().await.len()), (StartCause::Repair, 2900));
+    let told = gaps(&run, "telemetry was repaired").await;
+    let hole = told.iter().find(|gap| gap.2 == 100).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(hole.0 <= 1_100 && hole.1 >= 1_199, "{told:?}");
+    assert_eq!(run.balance(STORE, Lane::Telemetry).expired, 100, "nobody is owed what is gone");
+    run.close();
+    assert_eq!(open(&dir).cause, StartCause::CleanStop, "once");
+}
+
 #[tokio::test]
 async fn an_entry_that_is_not_what_was_written_is_told_with_its_time() {
     let dir = template(true).await;

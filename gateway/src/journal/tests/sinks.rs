@@ -109,7 +109,8 @@ async fn one_that_comes_back_is_not_owed_what_is_gone_from_the_middle() {
     run.journal.remove_sink(&second());
     run.close();
     let conn = crate::journal::schema::writer(&dir.0.join("telemetry.db")).expect("the file");
-    conn.execute("DELETE FROM batch WHERE first_seq = 51", []).expect("as thinning, or a repair, would");
+    conn.execute_batch("DELETE FROM batch WHERE first_seq = 51; UPDATE batch SET tier = 3 WHERE first_seq = 101")
+        .expect("as thinning would");
     drop(conn);
     let run = open(&dir);
     run.journal.add_sink(&second()).await.expect("back");
