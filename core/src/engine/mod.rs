@@ -192,14 +192,17 @@ impl<'t> Engine<'t> {
         if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
         }
-        let turned =
-            !point.heard || point.live != live || point.last.quality.has_value() != reading.quality.has_value();
+        let (word, value) = (reading.quality.is_word(), reading.quality.has_value());
+        let turned = !point.heard
+            || point.live != live
+            || point.last.quality.has_value() != value
+            || (word && !point.has_spoken());
         point.last = *reading;
         (point.heard, point.live) = (true, live);
-        if reading.quality.is_word() {
+        if word {
             point.spoke = reading.at;
         }
-        if reading.quality.has_value() {
+        if value {
             point.value = Some(reading.value);
         }
         Some(Noted { first: point.first, count: point.count, turned })

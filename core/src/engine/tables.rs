@@ -107,6 +107,11 @@ impl Point {
         self.heard && !self.last.quality.has_value()
     }
 
+    /// Whether it has ever spoken itself, sense or nonsense.
+    pub fn has_spoken(&self) -> bool {
+        self.spoke > Wall(i64::MIN)
+    }
+
     /// The area it stands in.
     pub const fn area(&self) -> u16 {
         self.area

@@ -201,7 +201,9 @@ impl Engine<'_> {
         let b = self.tables.bindings.get(voter as usize)?;
         let point = self.tables.points.get(b.point.0 as usize)?;
         let absence = self.absence(b.point.0);
-        let health = match (absence, point.heard, point.is_bad()) {
+        // What we say in place of a point that has not spoken yet, a link that is still to come up, is the waiting itself.
+        let waits = point.is_bad() && !point.has_spoken();
+        let health = match (absence, point.heard && !waits, point.is_bad()) {
             (Absence::Lost, ..) if present => Health::Lost,
             (Absence::Waits | Absence::Lost, false, _) => Health::Unsure,
             (Absence::Nobody, false, _) => Health::Unheard,
