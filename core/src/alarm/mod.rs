@@ -11,6 +11,7 @@ mod recent;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::detect::vote::Tally;
 use crate::quality::Quality;
 use crate::time::{Now, Wall};
 use state::Veils;
@@ -262,6 +263,8 @@ pub struct Explanation {
     pub time_to_limit: Option<u64>,
     /// Rules that learn: what was usual, in the point's unit (of a rhythm, ms).
     pub usual: Option<f64>,
+    /// Votes: how the voters stand.
+    pub tally: Option<Tally>,
 }
 
 /// One step in an alarm's life, as the engine hands it to its sink.

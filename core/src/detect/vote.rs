@@ -93,8 +93,8 @@ impl Params {
     /// The number that is held against the limit: votes, or voters that can vote.
     pub fn shown(&self, tally: Tally) -> f64 {
         match self.watch {
-            Watch::Danger => f64::from(tally.votes),
-            Watch::Health { .. } => f64::from(self.of.saturating_sub(tally.bad)),
+            Watch::Danger => f64::from(tally.votes.count_ones()),
+            Watch::Health { .. } => f64::from(u32::from(self.of).saturating_sub((tally.bad | tally.out).count_ones())),
         }
     }
 }
@@ -237,11 +237,11 @@ impl State {
         Some(Standing { level: 0, onset, limit: Some(limit), time_to_limit: None })
     }
 
-    /// Votes that count, and voters that are bad.
+    /// Whose votes count, and who can't vote.
     pub fn tally(&self, params: &Params, mono: Mono) -> Tally {
-        let voting = self.voting(params, mono);
-        let bad = self.cannot(params, mono) & everybody(params.of);
-        Tally { votes: voting.count_ones() as u8, bad: bad.count_ones() as u8 }
+        let everybody = everybody(params.of);
+        let bad = (self.bad | self.unheard(params, mono)) & !self.out & everybody;
+        Tally { votes: self.voting(params, mono), bad, out: self.out & everybody }
     }
 
     /// Whether what stands is a test: tests count, and it needs one of them, or nobody votes here whose area is in no mode.
@@ -300,13 +300,15 @@ impl State {
     }
 }
 
-/// How a vote stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a vote stands: a bit for each voter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Votes that count.
-    pub votes: u8,
-    /// Voters that are bad.
-    pub bad: u8,
+    /// Whose votes count.
+    pub votes: u16,
+    /// Who can't vote. One that could before may stand among the votes all the same.
+    pub bad: u16,
+    /// Who may not: a person has taken it out of service.
+    pub out: u16,
 }
 
 fn bit(voter: u8) -> u16 {
@@ -510,6 +512,11 @@ mod tests {
         assert_eq!(state.deadline(&p, Mono(5)), Some(Mono(60_005)));
         state.expire(&p, at(60_005));
         assert_eq!(state.standing(&p).map(|s| (s.onset, s.limit)), Some((Wall(5), Some(3.0))));
+        state.health(0, Health::Bad, true);
+        let tally = state.tally(&p, Mono(60_005));
+        assert_eq!(tally, Tally { votes: 0, bad: 0b100, out: 0b001 });
+        assert!((p.shown(tally) - 1.0).abs() < f64::EPSILON, "one is left");
+        state.health(0, Health::Good, false);
         state.health(2, Health::Good, false);
         state.count(&p, at(60_006));
         assert!(state.standing(&p).is_none());

@@ -25,7 +25,7 @@ mod warm;
 mod tests;
 
 pub use areas::{Area, Change, Mode, ModeChange};
-pub use groups::Group;
+pub use groups::{Group, RELEASE_MS};
 pub use persons::{Command, Target};
 pub use tables::{Binding, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown};
 pub use votes::Wire;
@@ -121,7 +121,8 @@ impl<'t> Engine<'t> {
 
     /// When to call again at the latest. May be earlier than needed, never later.
     pub fn next_deadline(&self) -> Option<Mono> {
-        earlier(self.first_due().map(|(due, _)| due), self.tables.pulse.mode_due)
+        let Pulse { mode_due, release_due, .. } = *self.tables.pulse;
+        earlier(self.first_due().map(|(due, _)| due), earlier(mode_due, release_due))
     }
 
     /// Arms a binding that was appended while running. What it votes for has a voter more, who has not been heard.
@@ -139,8 +140,10 @@ impl<'t> Engine<'t> {
             then = then.max(due);
             if self.tables.pulse.mode_due == Some(due) {
                 self.expire_modes(due, now.at(then), sink);
-            } else {
+            } else if self.first_due().is_some_and(|(first, _)| first == due) {
                 self.serve(due, now.at(then), sink);
+            } else {
+                self.release_due(now.at(then), sink);
             }
         }
         now

@@ -158,6 +158,8 @@ pub struct Binding {
     pub(super) hides: u32,
     /// Whether it does now.
     pub(super) causes: bool,
+    /// When it was over last.
+    pub(super) ended: Mono,
     /// Group in which the first alarm is told from the rest.
     pub(super) first_of: u32,
     /// The first vote it has, in the list of wires.
@@ -188,6 +190,7 @@ impl Binding {
             sibling: NONE,
             hides: NONE,
             causes: false,
+            ended: Mono(0),
             first_of: NONE,
             wires: NONE,
         }
@@ -327,6 +330,8 @@ pub struct Tables<'t> {
 pub struct Pulse {
     /// When the first mode of an area ends by itself.
     pub(super) mode_due: Option<Mono>,
+    /// When the first group releases what it hid.
+    pub(super) release_due: Option<Mono>,
     pub(super) armed: u32,
     /// The latest `now`; time that runs backwards is taken as standing still.
     pub(super) mono: Mono,

@@ -70,6 +70,11 @@ impl Engine<'_> {
             | Params::Drift(_)
             | Params::Habit(_) => shown.or(point.and_then(|point| point.value)),
         };
+        let tally = if let Params::Vote(params) = params {
+            self.tables.votes.get(slot).map(|state| state.tally(params, now.mono))
+        } else {
+            None
+        };
         let (occurred, quality) = self.occurred(index, rule, now);
         Explanation {
             value,
@@ -78,6 +83,7 @@ impl Engine<'_> {
             since: standing.map_or(occurred, |s| s.onset),
             time_to_limit: standing.and_then(|s| s.time_to_limit),
             usual: detector!(get, self.tables, params, slot, |p, s| Kind::usual(s, p, now)).flatten(),
+            tally,
         }
     }
 }

@@ -86,9 +86,12 @@ impl Engine<'_> {
         }
     }
 
-    /// Says that a voter's condition was over at a moment before this run: its vote may count still. `tested`: it
-    /// was a test. Comes after [`Engine::warm`] and before [`Engine::settle`].
+    /// Says that a condition was over at a moment before this run: its vote may count still, and what it hid may still be hidden.
+    /// `tested`: it was a test. Comes after [`Engine::warm`] and before [`Engine::settle`].
     pub fn ended(&mut self, binding: u32, tested: bool, then: Now) {
+        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.ended = then.mono;
+        }
         let stood = if tested { Stands::AsTest } else { Stands::Yes };
         let mut next = self.first_wire(binding);
         while let Some(wire) = self.tables.wires.get(next as usize).copied() {

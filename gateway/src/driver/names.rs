@@ -2,10 +2,12 @@
 
 use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::Params;
+use gengfu_core::detect::vote::Tally;
 use gengfu_core::time::Mono;
 
-use super::fact::{Shown, fact};
+use super::fact::{Shown, fact, reading};
 use super::storage::{NO_DATA_RULE, Storage};
+use crate::ballot::Ballot;
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{Labels, Rule, Site};
 use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Text, Veil};
@@ -40,6 +42,8 @@ pub(super) fn event(
         reason: deed.and_then(|deed| deed.note).unwrap_or_default().to_owned(),
     };
     let shown = Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) };
+    let ballot = ballot(params, why.tally, rule, &site.labels);
+    let who = (by, raised(before));
     Some(AlarmEvent {
         id: format!("{:016x}", transition.id.0),
         number: transition.number,
@@ -55,11 +59,12 @@ pub(super) fn event(
         value: why.value,
         quality: why.quality.word().to_owned(),
         reason: why.quality.reason().map(|r| r.word().to_owned()),
-        unit: meta.unit.clone(),
+        // Of a vote value and limit are numbers of voters.
+        unit: meta.unit.clone().filter(|_| !matches!(params, Params::Vote(_))),
         limit: why.limit,
         time_to_limit: why.time_to_limit,
         early_warning: params.predictive(),
-        message: message(transition, params, &name(&site.labels, &meta), &shown, (by, raised(before))),
+        message: message(transition, params, &name(&site.labels, &meta), (&shown, ballot.as_ref()), who),
         advice: advice(rule),
         basis: rule.and_then(|r| r.basis.clone()),
         onset: transition.onset.0,
@@ -78,7 +83,13 @@ pub(super) fn event(
         note: deed.and_then(|deed| deed.note).map(str::to_owned),
         clock: None,
         shadow: storage.is_shadow(transition.binding),
+        ballot,
     })
+}
+
+fn ballot(params: &Params, tally: Option<Tally>, rule: Option<&Rule>, labels: &Labels) -> Option<Ballot> {
+    let Params::Vote(vote) = params else { return None };
+    Some(Ballot::of(vote, tally?, &rule?.voters, labels))
 }
 
 /// Who, where it was nobody: a time that was over, or another alarm.
@@ -153,6 +164,7 @@ fn figures(event: &AlarmEvent) -> Figures {
         limit: event.limit,
         time_to_limit: event.time_to_limit,
         at: event.occurred,
+        ballot: event.ballot.clone(),
     }
 }
 
@@ -166,22 +178,22 @@ fn message(
     transition: &Transition,
     params: &Params,
     name: &Text,
-    shown: &Shown<'_>,
+    (shown, ballot): (&Shown<'_>, Option<&Ballot>),
     (by, raised): (Option<&str>, bool),
 ) -> Text {
     let by = by.unwrap_or("?");
     let Text { zh: name_zh, en: name_en } = name;
-    let fact = fact(transition, params, shown);
+    let fact = fact(transition, params, shown, ballot);
     let (alarm_zh, alarm_en) = if params.predictive() { ("预警", "early warning: ") } else { ("报警", "") };
     let held = matches!(transition.life, StateName::Latched | StateName::LatchedAcknowledged);
     let (latch_zh, latch_en) = if held { ("，需复位", "; reset needed") } else { ("", "") };
     // What stands, and what is over: said the same way whatever was done.
     let stands = || (format!("{name_zh} {alarm_zh}：{}", fact.zh), format!("{name_en}: {alarm_en}{}", fact.en));
     let over = || {
-        let Some(value) = transition.explanation.value else {
+        if transition.explanation.value.is_none() {
             return (format!("{name_zh} 无报警，尚无数值"), format!("{name_en}: no alarm, and no value yet"));
-        };
-        let now = shown.of(Some(value));
+        }
+        let now = reading(transition, params, shown);
         if raised {
             (format!("{name_zh} 已恢复：{}", now.zh), format!("{name_en} is back to normal at {}", now.en))
         } else {
@@ -197,7 +209,7 @@ fn message(
         EventName::Raise => stands(),
         EventName::Escalate => (format!("{name_zh} 升级：{}", fact.zh), format!("{name_en} escalates: {}", fact.en)),
         EventName::Return => {
-            let now = shown.of(transition.explanation.value);
+            let now = reading(transition, params, shown);
             let over = if params.predictive() { "预警解除" } else { "恢复" };
             (
                 format!("{name_zh} {over}：{}{latch_zh}", now.zh),
@@ -237,7 +249,7 @@ mod tests {
     use gengfu_core::alarm::state::Veils;
     use gengfu_core::alarm::{AlarmId, Explanation, Priority};
     use gengfu_core::detect::limit::Side;
-    use gengfu_core::detect::{digital, limit, trend};
+    use gengfu_core::detect::{digital, limit, trend, vote};
     use gengfu_core::quality::Quality;
     use gengfu_core::time::{Mono, Now, Wall};
 
@@ -255,14 +267,14 @@ mod tests {
         let label = PointLabel { label: None, words: vec![Text::of("关闭 / closed"), Text::of("打开 / open")] };
         let shown = Shown { unit: None, label: Some(&label) };
         let transition = transition(event, state, 0, value, 1.0);
-        message(&transition, params, &Text::of("东门 / east door"), &shown, (Some("duty"), true))
+        message(&transition, params, &Text::of("东门 / east door"), (&shown, None), (Some("duty"), true))
     }
 
     /// What is said in English of gas at `value` when the line of `limit` is crossed.
     fn gas(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> String {
         let shown = Shown { unit: Some("%LEL"), label: None };
         let transition = transition(event, state, level, value, limit);
-        message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, (Some("duty"), true)).en
+        message(&transition, &GAS, &Text::same("gas-1/ch4"), (&shown, None), (Some("duty"), true)).en
     }
 
     fn transition(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> Transition {
@@ -273,6 +285,7 @@ mod tests {
             since: Wall(0),
             time_to_limit: Some(90_000),
             usual: None,
+            tally: None,
         };
         Transition {
             binding: 0,
@@ -333,6 +346,36 @@ mod tests {
         );
     }
 
+    /// Neither a unit nor a word of the point that it is shown on.
+    #[test]
+    fn a_vote_is_told_by_its_voters() {
+        let vote = vote::Params {
+            need: 2,
+            of: 2,
+            within_ms: 0,
+            degraded: vote::Degraded::Hold,
+            watch: vote::Watch::Danger,
+            unheard_ms: 60_000,
+            voters: 0,
+        };
+        let label = PointLabel { label: None, words: vec![Text::of("正常 / normal"), Text::of("火警 / fire")] };
+        let words = Shown { unit: None, label: Some(&label) };
+        for shown in [words, Shown { unit: Some("%LEL"), label: None }] {
+            let mut transition = transition(EventName::Return, StateName::Latched, 0, 1.0, 2.0);
+            transition.explanation.tally = Some(Tally { votes: 1, bad: 0, out: 0 });
+            let name = Text::of("甲厅 / hall A");
+            let said = |t: &Transition| message(t, &Params::Vote(vote), &name, (&shown, None), (Some("duty"), true));
+            let back = said(&transition);
+            assert_eq!(back.zh, "甲厅 恢复：2 个成员中 1 个报警，需复位");
+            assert_eq!(back.en, "hall A is back to normal at 1 of 2 voters; reset needed");
+            transition.event = EventName::Acknowledge;
+            assert_eq!(
+                said(&transition).en,
+                "hall A is back to normal at 1 of 2 voters (acknowledged by duty); reset needed"
+            );
+        }
+    }
+
     #[test]
     fn what_never_stood_is_not_back_to_normal() {
         let shown = Shown { unit: Some("%LEL"), label: None };
@@ -340,7 +383,7 @@ mod tests {
             let mut transition = transition(EventName::OutOfService, StateName::OutOfService, 0, 0.0, 25.0);
             transition.life = StateName::Normal;
             transition.explanation.value = value;
-            message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, (Some("duty"), raised)).en
+            message(&transition, &GAS, &Text::same("gas-1/ch4"), (&shown, None), (Some("duty"), raised)).en
         };
         assert_eq!(said(None, false), "gas-1/ch4: no alarm, and no value yet (taken out of service by duty)");
         assert_eq!(said(Some(3.0), false), "gas-1/ch4: no alarm, at 3 %LEL (taken out of service by duty)");

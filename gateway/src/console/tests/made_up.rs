@@ -207,6 +207,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         detected: 1_790_000_000_000,
         by: (state == "acknowledged").then(|| "值班员甲".to_owned()),
         raised: Some(Figures {
+            ballot: None,
             value,
             quality: if value.is_some() { "good" } else { "bad" }.to_owned(),
             reason: value.is_none().then(|| "timeout".to_owned()),
@@ -228,6 +229,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         shadow: false,
         note: None,
         clock: None,
+        ballot: None,
     }
 }
 
