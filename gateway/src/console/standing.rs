@@ -291,13 +291,14 @@ fn condition(
             both(format!("不是“{}”", due.zh), format!("not “{}”", due.en))
         }
         Some(Params::Digital(p)) => state(p.is),
-        Some(Params::Vote(p)) => ballot.map(|ballot| ballot.said.clone()).unwrap_or_else(|| match p.watch {
-            vote::Watch::Danger => both(
+        Some(Params::Vote(p)) => match (ballot, p.watch) {
+            (Some(ballot), _) => ballot.said.clone(),
+            (None, vote::Watch::Danger) => both(
                 format!("{} 个成员中至少 {} 个报警", p.of, p.need),
                 format!("{} of {} voters or more call it", p.need, p.of),
             ),
-            vote::Watch::Health { .. } => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
-        }),
+            (None, vote::Watch::Health { .. }) => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
+        },
         Some(Params::Band(p)) if alarm.limit.is_some_and(|line| p.low.line(alarm.level) == Some(line)) => {
             both(format!("低于范围（下限 {limit}）"), format!("below its band (limit {limit})"))
         }
