@@ -7,6 +7,7 @@ use gengfu_core::reading::{Delivery, Reading};
 use gengfu_core::time::{Now, Wall};
 use serde::{Deserialize, Serialize};
 
+use crate::ballot::Ballot;
 use crate::clock::EARLIEST;
 
 /// What a source hands on at once: one poll's block, or the messages read in one go.
@@ -213,6 +214,9 @@ pub struct AlarmEvent {
     /// Of a rule on trial: it is recorded, and nobody is called.
     #[serde(default)]
     pub shadow: bool,
+    /// Votes: how the voters stood at this step. `None` in journals of before, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballot: Option<Ballot>,
 }
 
 /// What a person put over an alarm, until when, and why.
@@ -242,6 +246,9 @@ pub struct Figures {
     pub time_to_limit: Option<u64>,
     /// When the deciding reading was true.
     pub at: i64,
+    /// Votes: how the voters stood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballot: Option<Ballot>,
 }
 
 /// Who has seen an alarm, when, and what they wrote.

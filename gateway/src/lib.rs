@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod stop;
 mod backoff;
+pub mod ballot;
 mod disk;
 mod secret;
 mod broker;

@@ -11,6 +11,7 @@ mod recent;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::detect::vote::Tally;
 use crate::quality::Quality;
 use crate::reading::PointId;
 use crate::time::{Now, Wall};
@@ -267,6 +268,8 @@ pub struct Explanation {
     pub chief: Option<Chief>,
     /// It is over because what stood was taken for normal: nothing has gone back to where it was.
     pub accepted: bool,
+    /// Votes: how the voters stand.
+    pub tally: Option<Tally>,
 }
 
 /// The point that weighs most in a condition of several.

@@ -2,7 +2,9 @@
 //!
 //! A voter is the condition of another rule on a point. It votes while the condition stands and for `within_ms` after it is
 //! over. A voter is bad while its point is said to have no usable value, or is lost to its absence rule; while its alarm is out of
-//! service; and where nothing was heard of it for `unheard_ms`, by whatever rule: what it would say is unknown.
+//! service; and where the point itself has not spoken for `unheard_ms` from the start, by whatever rule: what it would say is
+//! unknown. A bad voter whose condition stands votes all the same, since what it last said was danger; but not one that is out of
+//! service: a person has decided that it is not to be believed, and the degraded mode says what becomes of the vote without it.
 //!
 //! Votes `v`, bad voters `b` and voters of whom nothing is known yet `u` that do not vote, `n` voters, `k` needed:
 //! ```text
@@ -91,8 +93,8 @@ impl Params {
     /// The number that is held against the limit: votes, or voters that can vote.
     pub fn shown(&self, tally: Tally) -> f64 {
         match self.watch {
-            Watch::Danger => f64::from(tally.votes),
-            Watch::Health { .. } => f64::from(self.of.saturating_sub(tally.bad)),
+            Watch::Danger => f64::from(tally.votes.count_ones()),
+            Watch::Health { .. } => f64::from(u32::from(self.of).saturating_sub((tally.bad | tally.out).count_ones())),
         }
     }
 }
@@ -100,7 +102,7 @@ impl Params {
 /// Whether a voter can vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// Nothing was said of its point yet, and nobody else waits for that.
+    /// Its point has not spoken yet, and nobody else waits for that.
     Unheard,
     /// Nobody knows: nothing was said that would be proof, or nothing yet and its absence rule waits.
     Unsure,
@@ -235,11 +237,11 @@ impl State {
         Some(Standing { level: 0, onset, limit: Some(limit), time_to_limit: None })
     }
 
-    /// Votes that count, and voters that are bad.
+    /// Whose votes count, and who can't vote.
     pub fn tally(&self, params: &Params, mono: Mono) -> Tally {
-        let voting = self.voting(params, mono);
-        let bad = self.cannot(params, mono) & everybody(params.of);
-        Tally { votes: voting.count_ones() as u8, bad: bad.count_ones() as u8 }
+        let everybody = everybody(params.of);
+        let bad = (self.bad | self.unheard(params, mono)) & !self.out & everybody;
+        Tally { votes: self.voting(params, mono), bad, out: self.out & everybody }
     }
 
     /// Whether what stands is a test: tests count, and it needs one of them, or nobody votes here whose area is in no mode.
@@ -253,7 +255,7 @@ impl State {
         let lasting = self.lasts.iter().enumerate().filter(|(_, lasts)| **lasts > mono);
         let all = lasting.fold(self.stands, |all, (voter, _)| all | 1 << voter);
         let counting = if self.on_trial { all } else { all & !self.tests };
-        counting & everybody(params.of)
+        counting & !self.out & everybody(params.of)
     }
 
     /// When voters will have been silent from the start for too long.
@@ -298,13 +300,15 @@ impl State {
     }
 }
 
-/// How a vote stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a vote stands: a bit for each voter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Votes that count.
-    pub votes: u8,
-    /// Voters that are bad.
-    pub bad: u8,
+    /// Whose votes count.
+    pub votes: u16,
+    /// Who can't vote. One that could before may stand among the votes all the same.
+    pub bad: u16,
+    /// Who may not: a person has taken it out of service.
+    pub out: u16,
 }
 
 fn bit(voter: u8) -> u16 {
@@ -344,12 +348,18 @@ mod tests {
     }
 
     fn after(params: &Params, votes: &[u8], bad: &[u8]) -> bool {
+        decided(params, votes, bad, &[])
+    }
+
+    /// Whether the vote stands; `out`: who is out of service besides.
+    fn decided(params: &Params, votes: &[u8], bad: &[u8], out: &[u8]) -> bool {
         let mut state = heard();
         for voter in votes {
             state.vote(params, *voter, Stands::Yes, at(1));
         }
-        for voter in bad {
-            state.health(*voter, Health::Bad, false);
+        for voter in 0..3 {
+            let health = if bad.contains(&voter) { Health::Bad } else { Health::Good };
+            state.health(voter, health, out.contains(&voter));
         }
         state.count(params, at(1));
         state.standing(params).is_some()
@@ -376,6 +386,45 @@ mod tests {
             let found = [Degraded::Hold, Degraded::Fewer, Degraded::Trip].map(|d| after(&of(d), votes, bad));
             assert_eq!(found, [*hold, *fewer, *trip], "votes {votes:?} bad {bad:?}");
         }
+    }
+
+    /// A person has taken it out of service: its condition is nobody's vote, and the degraded mode decides without it.
+    #[test]
+    fn the_table_of_voters_out_of_service() {
+        /// Votes, bad, out of service, and what becomes of it: hold, fewer, trip.
+        type Row = (&'static [u8], &'static [u8], &'static [u8], bool, bool, bool);
+        let of = |degraded| Params { degraded, ..TWO_OF_THREE };
+        let table: &[Row] = &[
+            (&[], &[], &[0], false, false, false),
+            (&[0], &[], &[0], false, false, false),
+            (&[0, 1], &[], &[0], false, false, true),
+            (&[0, 1], &[2], &[0], false, true, true),
+            (&[0, 1], &[], &[0, 1], false, false, true),
+            (&[0, 1, 2], &[], &[0], true, true, true),
+            (&[0], &[1, 2], &[0], false, false, true),
+            (&[0, 1, 2], &[], &[0, 1, 2], false, false, true),
+        ];
+        for (votes, bad, out, hold, fewer, trip) in table {
+            let found = [Degraded::Hold, Degraded::Fewer, Degraded::Trip].map(|d| decided(&of(d), votes, bad, out));
+            assert_eq!(found, [*hold, *fewer, *trip], "votes {votes:?} bad {bad:?} out {out:?}");
+        }
+    }
+
+    #[test]
+    fn what_one_said_before_it_was_taken_out_of_service_is_no_vote_and_what_stands_does_not_end_by_that() {
+        let mut state = heard();
+        state.vote(&TWO_OF_THREE, 0, Stands::Yes, at(0));
+        state.vote(&TWO_OF_THREE, 0, Stands::No, at(1));
+        state.health(0, Health::Good, true);
+        state.vote(&TWO_OF_THREE, 1, Stands::Yes, at(2));
+        state.count(&TWO_OF_THREE, at(2));
+        assert!(state.standing(&TWO_OF_THREE).is_none(), "its vote lasted still");
+        state.vote(&TWO_OF_THREE, 2, Stands::Yes, at(3));
+        state.count(&TWO_OF_THREE, at(3));
+        assert!(state.standing(&TWO_OF_THREE).is_some());
+        state.health(1, Health::Good, true);
+        state.count(&TWO_OF_THREE, at(4));
+        assert!(state.standing(&TWO_OF_THREE).is_some(), "nobody has said that it is over");
     }
 
     #[test]
@@ -463,6 +512,11 @@ mod tests {
         assert_eq!(state.deadline(&p, Mono(5)), Some(Mono(60_005)));
         state.expire(&p, at(60_005));
         assert_eq!(state.standing(&p).map(|s| (s.onset, s.limit)), Some((Wall(5), Some(3.0))));
+        state.health(0, Health::Bad, true);
+        let tally = state.tally(&p, Mono(60_005));
+        assert_eq!(tally, Tally { votes: 0, bad: 0b100, out: 0b001 });
+        assert!((p.shown(tally) - 1.0).abs() < f64::EPSILON, "one is left");
+        state.health(0, Health::Good, false);
         state.health(2, Health::Good, false);
         state.count(&p, at(60_006));
         assert!(state.standing(&p).is_none());

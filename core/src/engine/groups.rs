@@ -2,13 +2,20 @@
 //!
 //! A group counts the conditions that stand in it. While one does, the alarms it explains are hidden, and counted: their life
 //! goes on and is journaled. A group knows its members as a list through their bindings, so that it costs nothing to be big.
+//!
+//! When the last condition is over, what it hid stays hidden for [`RELEASE_MS`]: what returns with its cause, in the same message
+//! or the next poll, must not ring in between. That is a time and not the end of a message, since what comes out may not hang on
+//! how the input was cut. What is raised meanwhile is not hidden. A cause that is put aside or lost releases at once.
 
 use super::tables::NONE;
 use super::votes::Absence;
 use super::{Binding, Engine, Point, Seen, Sink, Unknown};
 use crate::alarm::life::Life;
-use crate::alarm::state::{Input, Open};
-use crate::time::Now;
+use crate::alarm::state::{Input, Open, earlier};
+use crate::time::{Mono, Now};
+
+/// How long what a condition has hidden stays hidden when that is over, ms: a device polled every few seconds has spoken by then.
+pub const RELEASE_MS: u64 = 5_000;
 
 /// One group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +27,13 @@ pub struct Group {
     /// The members it hides, the lowest first.
     first: u32,
     last: u32,
+    /// When they are to be released.
+    pub(super) due: Option<Mono>,
 }
 
 impl Default for Group {
     fn default() -> Self {
-        Self { standing: 0, open: 0, first: NONE, last: NONE }
+        Self { standing: 0, open: 0, first: NONE, last: NONE, due: None }
     }
 }
 
@@ -76,21 +85,30 @@ impl Engine<'_> {
     pub(super) fn cause(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
         let Some(b) = self.tables.bindings.get(index as usize).filter(|b| b.hides != NONE) else { return };
         let (hides, stands, stood) = (b.hides, self.explains(b), b.causes);
-        if stands == stood {
-            return;
-        }
         if let Some(b) = self.tables.bindings.get_mut(index as usize) {
             b.causes = stands;
         }
         let Some(group) = self.tables.groups.get_mut(hides as usize) else { return };
         let before = group.standing;
-        group.standing = if stands { before + 1 } else { before.saturating_sub(1) };
-        let input = match (before, group.standing) {
-            (0, 1) => Input::Suppress,
-            (1, 0) => Input::Unsuppress,
-            (_, _) => return,
+        group.standing = match (stood, stands) {
+            (false, true) => before + 1,
+            (true, false) => before.saturating_sub(1),
+            (true, true) | (false, false) => before,
         };
-        let mut next = group.first;
+        match (before, group.standing) {
+            (0, 1) => {
+                group.due = None;
+                self.follow_all(hides, Input::Suppress, now, sink);
+            }
+            (1, 0) => self.release(hides, now, sink),
+            // One of those that are over stands again, and explains nothing: the others have ended earlier.
+            (0, 0) if group.due.is_some() => self.release(hides, now, sink),
+            (_, _) => {}
+        }
+    }
+
+    fn follow_all(&mut self, group: u32, input: Input, now: Now, sink: &mut impl Sink) {
+        let mut next = self.tables.groups.get(group as usize).map_or(NONE, |group| group.first);
         while let Some(b) = self.tables.bindings.get(next as usize) {
             let (index, open) = (next, b.alarm.open().is_some());
             next = b.sibling;
@@ -98,6 +116,31 @@ impl Engine<'_> {
                 self.follow(index, input, now, sink);
             }
         }
+    }
+
+    /// Nothing explains the members any more: they are announced, or will be once their causes are over for long enough.
+    fn release(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        let over = self.tables.bindings.iter().filter(|b| b.hides == index && b.stood == 0).map(|b| b.ended);
+        let due = over.max().map(|ended| ended.plus(RELEASE_MS)).filter(|due| *due > now.mono);
+        if let Some(group) = self.tables.groups.get_mut(index as usize) {
+            group.due = due;
+        }
+        match due {
+            Some(due) => self.tables.pulse.release_due = earlier(self.tables.pulse.release_due, Some(due)),
+            None => self.follow_all(index, Input::Unsuppress, now, sink),
+        }
+    }
+
+    /// Releases what is due by now.
+    #[inline(never)]
+    pub(super) fn release_due(&mut self, now: Now, sink: &mut impl Sink) {
+        for index in 0..self.tables.groups.len() {
+            let due = self.tables.groups.get(index).and_then(|group| group.due);
+            if due.is_some_and(|due| due <= now.mono) {
+                self.release(index as u32, now, sink);
+            }
+        }
+        self.tables.pulse.release_due = self.tables.groups.iter().filter_map(|group| group.due).min();
     }
 
     /// An alarm was normal and is not, or the other way round. A test is no cause of what is real, and is not counted.
@@ -147,9 +190,12 @@ impl Engine<'_> {
         }
         let Some(b) = self.tables.bindings.get(index as usize) else { return };
         let hidden = self.is_hidden(b);
-        let Some(open) = b.alarm.open() else { return };
-        if hidden != open.veils.suppressed && open.life != Life::Normal {
-            self.follow(index, if hidden { Input::Suppress } else { Input::Unsuppress }, now, sink);
+        let (hidden_by, Some(open)) = (b.hidden_by, b.alarm.open()) else { return };
+        match (hidden, open.veils.suppressed) {
+            (true, false) => self.follow(index, Input::Suppress, now, sink),
+            (false, true) if hidden_by == NONE => self.follow(index, Input::Unsuppress, now, sink),
+            (false, true) => self.release(hidden_by, now, sink),
+            (true, true) | (false, false) => {}
         }
     }
 }

@@ -26,7 +26,7 @@ mod warm;
 mod tests;
 
 pub use areas::{Area, Change, Mode, ModeChange};
-pub use groups::Group;
+pub use groups::{Group, RELEASE_MS};
 pub use leads::Lead;
 pub use persons::{Command, Target};
 pub use tables::{Binding, Level, Others, Point, Policy, Pulse, Rule, Tables, Unknown};
@@ -125,7 +125,8 @@ impl<'t> Engine<'t> {
 
     /// When to call again at the latest. May be earlier than needed, never later.
     pub fn next_deadline(&self) -> Option<Mono> {
-        earlier(self.first_due().map(|(due, _)| due), self.tables.pulse.mode_due)
+        let Pulse { mode_due, release_due, .. } = *self.tables.pulse;
+        earlier(self.first_due().map(|(due, _)| due), earlier(mode_due, release_due))
     }
 
     /// Arms a binding that was appended while running. What it votes for has a voter more, who has not been heard.
@@ -143,8 +144,10 @@ impl<'t> Engine<'t> {
             then = then.max(due);
             if self.tables.pulse.mode_due == Some(due) {
                 self.expire_modes(due, now.at(then), sink);
-            } else {
+            } else if self.first_due().is_some_and(|(first, _)| first == due) {
                 self.serve(due, now.at(then), sink);
+            } else {
+                self.release_due(now.at(then), sink);
             }
         }
         now
@@ -199,14 +202,17 @@ impl<'t> Engine<'t> {
         if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
         }
-        let turned =
-            !point.heard || point.live != live || point.last.quality.has_value() != reading.quality.has_value();
+        let (word, value) = (reading.quality.is_word(), reading.quality.has_value());
+        let turned = !point.heard
+            || point.live != live
+            || point.last.quality.has_value() != value
+            || (word && !point.has_spoken());
         point.last = *reading;
         (point.heard, point.live) = (true, live);
-        if reading.quality.is_word() {
+        if word {
             point.spoke = reading.at;
         }
-        if reading.quality.has_value() {
+        if value {
             point.value = Some(reading.value);
         }
         Some(Noted { first: point.first, count: point.count, leads: point.leads, turned })

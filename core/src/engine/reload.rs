@@ -50,6 +50,7 @@ impl Engine<'_> {
         let Some(from) = old.tables.bindings.get(of as usize) else { return false };
         let Some(into) = self.tables.bindings.get_mut(binding as usize).filter(|_| new == was) else { return false };
         (into.alarm, into.stood, into.named) = (from.alarm, from.stood, from.named);
+        into.ended = from.ended;
         if let Some(state) = old.state(of) {
             self.put(binding, state);
         }
@@ -65,6 +66,7 @@ impl Engine<'_> {
             b.alarm = from.map(|from| from.alarm).unwrap_or_default();
             // The old engine knows every name it gave; where it has none, the alarm lane may.
             b.named = from.and_then(|from| from.named).or(b.named);
+            b.ended = from.map_or(b.ended, |from| from.ended);
             let level = b.alarm.standing().filter(|_| b.alarm.active()).map(|s| b.known_level.unwrap_or(s.level));
             b.stood = level.map_or(0, |level| level + 1);
         }

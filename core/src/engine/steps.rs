@@ -63,6 +63,9 @@ impl Engine<'_> {
             Some(_) => None,
             None => Some(Input::Normal { latching }),
         };
+        if let (None, Some(b)) = (standing, self.tables.bindings.get_mut(index as usize)) {
+            b.ended = now.mono;
+        }
         if let Some(input) = input {
             self.follow(index, input, now, sink);
         }

@@ -112,6 +112,11 @@ impl Point {
         self.heard && !self.last.quality.has_value()
     }
 
+    /// Whether it has ever spoken itself, sense or nonsense.
+    pub fn has_spoken(&self) -> bool {
+        self.spoke > Wall(i64::MIN)
+    }
+
     /// The area it stands in.
     pub const fn area(&self) -> u16 {
         self.area
@@ -158,6 +163,8 @@ pub struct Binding {
     pub(super) hides: u32,
     /// Whether it does now.
     pub(super) causes: bool,
+    /// When it was over last.
+    pub(super) ended: Mono,
     /// Group in which the first alarm is told from the rest.
     pub(super) first_of: u32,
     /// The first vote it has, in the list of wires.
@@ -190,6 +197,7 @@ impl Binding {
             sibling: NONE,
             hides: NONE,
             causes: false,
+            ended: Mono(0),
             first_of: NONE,
             wires: NONE,
             leads: NONE,
@@ -338,6 +346,8 @@ pub struct Tables<'t> {
 pub struct Pulse {
     /// When the first mode of an area ends by itself.
     pub(super) mode_due: Option<Mono>,
+    /// When the first group releases what it hid.
+    pub(super) release_due: Option<Mono>,
     pub(super) armed: u32,
     /// The latest `now`; time that runs backwards is taken as standing still.
     pub(super) mono: Mono,

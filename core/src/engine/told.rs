@@ -76,6 +76,11 @@ impl Engine<'_> {
             | Params::Residual(_)
             | Params::Group(_) => shown.or(point.and_then(|point| point.value)),
         };
+        let tally = if let Params::Vote(params) = params {
+            self.tables.votes.get(slot).map(|state| state.tally(params, now.mono))
+        } else {
+            None
+        };
         let (occurred, quality) = self.occurred(index, rule, now);
         Explanation {
             value,
@@ -86,6 +91,7 @@ impl Engine<'_> {
             usual: detector!(get, self.tables, params, slot, |p, s| Kind::usual(s, p, now)).flatten(),
             chief: self.chief(index, params),
             accepted: detector!(get, self.tables, params, slot, |p, s| Kind::accepted(s, p)).unwrap_or(false),
+            tally,
         }
     }
 }

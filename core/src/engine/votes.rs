@@ -87,9 +87,12 @@ impl Engine<'_> {
         }
     }
 
-    /// Says that a voter's condition was over at a moment before this run: its vote may count still. `tested`: it
-    /// was a test. Comes after [`Engine::warm`] and before [`Engine::settle`].
+    /// Says that a condition was over at a moment before this run: its vote may count still, and what it hid may still be hidden.
+    /// `tested`: it was a test. Comes after [`Engine::warm`] and before [`Engine::settle`].
     pub fn ended(&mut self, binding: u32, tested: bool, then: Now) {
+        if let Some(b) = self.tables.bindings.get_mut(binding as usize) {
+            b.ended = then.mono;
+        }
         let stood = if tested { Stands::AsTest } else { Stands::Yes };
         let mut next = self.first_wire(binding);
         while let Some(wire) = self.tables.wires.get(next as usize).copied() {
@@ -202,7 +205,9 @@ impl Engine<'_> {
         let b = self.tables.bindings.get(voter as usize)?;
         let point = self.tables.points.get(b.point.0 as usize)?;
         let absence = self.absence(b.point.0);
-        let health = match (absence, point.heard, point.is_bad()) {
+        // What we say in place of a point that has not spoken yet, a link that is still to come up, is the waiting itself.
+        let waits = point.is_bad() && !point.has_spoken();
+        let health = match (absence, point.heard && !waits, point.is_bad()) {
             (Absence::Lost, ..) if present => Health::Lost,
             (Absence::Waits | Absence::Lost, false, _) => Health::Unsure,
             (Absence::Nobody, false, _) => Health::Unheard,

@@ -77,6 +77,17 @@ impl Engine<'_> {
         self.show(reading, delivery, now, true);
     }
 
+    /// Says what a point said before all that it was shown of: it has spoken once, whatever was said in its place since.
+    pub fn spoke(&mut self, reading: &Reading) {
+        let point = self.tables.points.get_mut(reading.point.0 as usize);
+        if let Some(point) = point.filter(|_| reading.quality.is_word()) {
+            point.spoke = reading.at;
+            if reading.quality.has_value() {
+                point.value = Some(reading.value);
+            }
+        }
+    }
+
     fn show(&mut self, reading: &Reading, delivery: Delivery, now: Now, known: bool) {
         let Some(Noted { first, count, leads, turned: _ }) = self.note(reading, delivery, false) else { return };
         self.show_beside(leads, reading, now, known);

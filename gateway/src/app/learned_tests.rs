@@ -14,44 +14,50 @@ use crate::flow::{Batch, Receipt};
 const HOUR: u64 = 3_600_000;
 
 /// One point with a drift in blocks of 8 s, on a line that nobody polls; a limit that learns nothing.
-fn site(dir: &Dir) -> Site {
-    let text = "[site]\nid = \"test\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
+const SITE: &str = "[site]\nid = \"test\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
                 [[modbus]]\nname = \"line\"\nconnect = \"tcp://127.0.0.1:1\"\n\
                 [[modbus.device]]\nname = \"d\"\nunit = 1\n\
                 [[modbus.device.point]]\nname = \"p\"\nregister = \"holding:0\"\ntype = \"u16\"\n\
                 [[rule]]\nid = \"slow\"\npoint = \"d/p\"\n\
                 drift = { side = \"high\", shift = 1.0, resolution = 0.1, block = \"8s\", learn = \"96s\" }\n\
                 [[rule]]\nid = \"high\"\npoint = \"d/p\"\nhigh = { limit = 90, clear = 80 }\n";
-    config::parse(text, &dir.0.join("site.toml")).unwrap().site
-}
 
 /// A commit is waited for so often, in readings: what is shown again was there when its commit was, as in life.
 const TOGETHER: u64 = 8;
 
 /// Where runs follow each other. None begins before the one before it ended, however much that one was hurried.
-struct House {
+pub(super) struct House {
     dir: Dir,
+    site: &'static str,
     hurried: AtomicU64,
 }
 
 impl House {
     fn new(name: &str) -> Self {
-        Self { dir: Dir::new(name), hurried: AtomicU64::new(0) }
+        Self::of(name, SITE)
     }
 
-    fn conn(&self) -> rusqlite::Connection {
+    pub(super) fn of(name: &str, site: &'static str) -> Self {
+        Self { dir: Dir::new(name), site, hurried: AtomicU64::new(0) }
+    }
+
+    fn site(&self) -> Site {
+        config::parse(self.site, &self.dir.0.join("site.toml")).unwrap().site
+    }
+
+    pub(super) fn conn(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.dir.0.join("data/telemetry.db")).unwrap()
     }
 }
 
-struct Run<'h> {
+pub(super) struct Run<'h> {
     house: &'h House,
-    gateway: Gateway,
-    context: source::Context,
+    pub(super) gateway: Gateway,
+    pub(super) context: source::Context,
 }
 
 impl<'h> Run<'h> {
-    async fn start(house: &'h House) -> Self {
+    pub(super) async fn start(house: &'h House) -> Self {
         let mut context = None;
         let sources = |given: &source::Context| {
             context = Some(given.clone());
@@ -59,11 +65,11 @@ impl<'h> Run<'h> {
         };
         let clock = Clock::start();
         clock.hurry(house.hurried.load(Ordering::Relaxed));
-        let gateway = Gateway::start_by(clock, site(&house.dir), sources).await.unwrap();
+        let gateway = Gateway::start_by(clock, house.site(), sources).await.unwrap();
         Self { house, gateway, context: context.unwrap() }
     }
 
-    fn hurry(&self, ms: u64) {
+    pub(super) fn hurry(&self, ms: u64) {
         self.house.hurried.fetch_add(ms, Ordering::Relaxed);
         self.gateway.clock.hurry(ms);
     }
@@ -104,13 +110,13 @@ impl<'h> Run<'h> {
         snapshot.alarms.into_iter().filter(|a| a.rule == "slow").map(|a| (a.id, a.number)).collect()
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         drop(self.context);
         assert_eq!(self.gateway.run_until(async {}).await, End::Stopped { clean: true });
     }
 
     /// Ends with nothing said to the files, as far as the journal goes.
-    async fn kill(self) {
+    pub(super) async fn kill(self) {
         let Self { gateway, context, .. } = self;
         let Gateway { writers, journal, engine, rooms, engine_task, field, .. } = gateway;
         for lane in [Lane::Alarm, Lane::Telemetry] {

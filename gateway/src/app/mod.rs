@@ -14,6 +14,8 @@ mod tests;
 mod figures_tests;
 #[cfg(test)]
 mod learned_tests;
+#[cfg(test)]
+mod silent_tests;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;

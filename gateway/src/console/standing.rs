@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::page::words;
 use super::view::{Present, urgency};
+use crate::ballot::Ballot;
 use crate::catalog::Catalog;
 use crate::config::checked::{PointLabel, Rule, Site};
 use crate::driver::Snapshot;
@@ -45,6 +46,9 @@ pub(super) struct AlarmView {
     /// Its value is held against a limit, and not against a state.
     #[serde(skip)]
     pub(super) measured: bool,
+    /// Of the point's present; the alarm's own is that of its value, and a vote's has none.
+    #[serde(skip)]
+    pub(super) unit: Option<String>,
 }
 
 /// An early warning, and how long before the alarm it came.
@@ -138,6 +142,7 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
     let params = rule.map(|rule: &Rule| rule.detector);
     let life = life(&alarm);
     let alarm = AlarmEvent { since: since(&alarm, life), ..alarm };
+    let is_vote = matches!(params, Some(Params::Vote(_)));
     AlarmView {
         heading: heading(&alarm, life, params, &site.labels.full(&alarm.device, &alarm.point), label, &now),
         active: active(life),
@@ -147,7 +152,11 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
         area: point.and_then(|id| catalog.get(id)).and_then(|meta| meta.area.clone()),
         device_label: site.labels.device(&alarm.device).cloned(),
         point_label: label.and_then(|label| label.label.clone()),
-        raised_word: alarm.raised.as_ref().and_then(|raised| word(label, raised.value)),
+        raised_word: alarm.raised.as_ref().and_then(|raised| match &raised.ballot {
+            Some(ballot) => Some(ballot.said.clone()),
+            None => word(label.filter(|_| !is_vote), raised.value),
+        }),
+        unit: point.and_then(|id| catalog.get(id)).and_then(|meta| meta.unit.clone()),
         measured: matches!(params, Some(Params::Limit(_) | Params::Trend(_) | Params::Band(_))),
         now,
         foretold: None,
@@ -224,14 +233,17 @@ fn heading(
 ) -> Text {
     let over = |zh: &str, en: &str| {
         // Two alarms of one point that are over differ in what they were.
-        let was = condition(alarm, params, label, None);
+        let ballot = alarm.raised.as_ref().and_then(|raised| raised.ballot.as_ref());
+        let was = condition(alarm, params, label, (None, ballot));
         both(format!("{zh}（原为：{}）", was.zh), format!("{en} (was: {})", was.en))
     };
     let what = match life {
         Some(Life::Returned) => over("已恢复，未确认", "returned, not acknowledged"),
         Some(Life::Latched | Life::LatchedAcknowledged) => over("已恢复，需复位", "returned, reset needed"),
         Some(Life::Normal) => text("正常", "normal"),
-        Some(Life::Unacknowledged | Life::Acknowledged { .. }) | None => condition(alarm, params, label, now.now.value),
+        Some(Life::Unacknowledged | Life::Acknowledged { .. }) | None => {
+            condition(alarm, params, label, (now.now.value, alarm.ballot.as_ref()))
+        }
     };
     let (kind_zh, kind_en) = match (alarm.early_warning, active(life)) {
         (true, _) => (" 预警", " early warning"),
@@ -249,8 +261,13 @@ fn heading(
     }
 }
 
-/// What the rule watches for, as it stands; without the value, which goes on changing.
-fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLabel>, value: Option<f64>) -> Text {
+/// What the rule watches for, as it stands; without the value, which goes on changing. Of a vote, how it was cast.
+fn condition(
+    alarm: &AlarmEvent,
+    params: Option<Params>,
+    label: Option<&PointLabel>,
+    (value, ballot): (Option<f64>, Option<&Ballot>),
+) -> Text {
     let unit = alarm.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
     let limit = match params {
         // The alarm keeps its highest level; what is said is the one that stands.
@@ -286,12 +303,13 @@ fn condition(alarm: &AlarmEvent, params: Option<Params>, label: Option<&PointLab
             both(format!("不是“{}”", due.zh), format!("not “{}”", due.en))
         }
         Some(Params::Digital(p)) => state(p.is),
-        Some(Params::Vote(p)) => match p.watch {
-            vote::Watch::Danger => both(
+        Some(Params::Vote(p)) => match (ballot, p.watch) {
+            (Some(ballot), _) => ballot.said.clone(),
+            (None, vote::Watch::Danger) => both(
                 format!("{} 个成员中至少 {} 个报警", p.of, p.need),
                 format!("{} of {} voters or more call it", p.need, p.of),
             ),
-            vote::Watch::Health { .. } => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
+            (None, vote::Watch::Health { .. }) => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
         },
         Some(Params::Band(p)) if alarm.limit.is_some_and(|line| p.low.line(alarm.level) == Some(line)) => {
             both(format!("低于范围（下限 {limit}）"), format!("below its band (limit {limit})"))

@@ -2,14 +2,29 @@
 
 use gengfu_core::alarm::{Explanation, Transition};
 use gengfu_core::detect::limit::Side;
-use gengfu_core::detect::{Params, band, count, dwell, frozen, group, vote};
+use gengfu_core::detect::{Params, band, count, dwell, frozen, group};
 use gengfu_core::quality::Quality;
 
+use crate::ballot::{Ballot, counted};
 use crate::config::checked::PointLabel;
 use crate::flow::{self, Text};
 
-/// What the detector found, without the point's name. `other`: the point that a rule on several is told with.
-pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>, other: Option<&Other<'_>>) -> Text {
+/// What a fact is told with, beside the point itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Beside<'a> {
+    /// The point that a rule on several is told with.
+    pub(super) other: Option<&'a Other<'a>>,
+    /// How a vote was cast.
+    pub(super) ballot: Option<&'a Ballot>,
+}
+
+/// What the detector found, without the point's name.
+pub(super) fn fact(
+    transition: &Transition,
+    params: &Params,
+    shown: &Shown<'_>,
+    Beside { other, ballot }: Beside<'_>,
+) -> Text {
     let why = &transition.explanation;
     let (value, limit) = (shown.of(why.value), shown.of(why.limit));
     let (zh, en) = match params {
@@ -28,7 +43,11 @@ pub(super) fn fact(transition: &Transition, params: &Params, shown: &Shown<'_>, 
         }
         Params::Digital(_) => (format!("状态 {}", value.zh), format!("state {}", value.en)),
         Params::Trend(_) => approaching(why.time_to_limit, &value, &limit),
-        Params::Vote(p) => ballot(p, why.value),
+        Params::Vote(_) => {
+            let Text { zh, en } =
+                ballot.map_or_else(|| reading(transition, params, shown), |ballot| ballot.said.clone());
+            (zh, en)
+        }
         Params::Band(p) => beside(p, transition.level, why.limit, shown, &value),
         Params::Rate(_) => {
             let (rate, line) = (shown.hourly(why.value), shown.hourly(why.limit));
@@ -89,17 +108,12 @@ fn approaching(in_ms: Option<u64>, value: &Text, limit: &Text) -> (String, Strin
     )
 }
 
-/// So many of several.
-fn ballot(p: &vote::Params, votes: Option<f64>) -> (String, String) {
-    let (n, of) = (short(votes.unwrap_or(0.0)), p.of);
-    match p.watch {
-        vote::Watch::Danger => (
-            format!("{n} 个成员报警（共 {of}，需 {}）", p.need),
-            format!("{n} of {of} voters call it, {} are needed", p.need),
-        ),
-        vote::Watch::Health { .. } => {
-            (format!("表决降级：仅 {n}/{of} 个成员有效"), format!("the vote is degraded: {n} of {of} voters can vote"))
-        }
+/// What there is now, in words: the point's value, or the count of a vote, which has neither its unit nor its words.
+pub(super) fn reading(transition: &Transition, params: &Params, shown: &Shown<'_>) -> Text {
+    let why = &transition.explanation;
+    match (params, why.tally) {
+        (Params::Vote(vote), Some(tally)) => counted(vote, tally),
+        (_, _) => present(params, why, shown),
     }
 }
 
@@ -192,7 +206,7 @@ pub(super) enum With {
 }
 
 /// Where a point is when nothing is wrong.
-pub(super) fn present(params: &Params, why: &Explanation, shown: &Shown<'_>) -> Text {
+fn present(params: &Params, why: &Explanation, shown: &Shown<'_>) -> Text {
     match (params, why.value) {
         (Params::Sibling(_), Some(apart)) => {
             let off = shown.of(Some(apart.abs()));

@@ -2,10 +2,12 @@
 
 use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::Params;
+use gengfu_core::detect::vote::Tally;
 use gengfu_core::time::Mono;
 
-use super::fact::{Other, Shown, With, fact, present, told_with};
+use super::fact::{Beside, Other, Shown, With, fact, reading, told_with};
 use super::storage::{NO_DATA_RULE, Storage};
+use crate::ballot::Ballot;
 use crate::catalog::{Catalog, PointMeta};
 use crate::config::checked::{Labels, Rule, Site};
 use crate::flow::{self, Acknowledged, AlarmEvent, Figures, Noted, Text, Veil};
@@ -50,6 +52,9 @@ pub(super) fn event(
         name: site.labels.full(&meta.device, &meta.point),
         shown: Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) },
     });
+    let ballot = ballot(params, why.tally, rule, &site.labels);
+    let told = Beside { other: other.as_ref(), ballot: ballot.as_ref() };
+    let who = (by, raised(before));
     Some(AlarmEvent {
         id: format!("{:016x}", transition.id.0),
         number: transition.number,
@@ -65,11 +70,12 @@ pub(super) fn event(
         value: why.value,
         quality: why.quality.word().to_owned(),
         reason: why.quality.reason().map(|r| r.word().to_owned()),
-        unit: meta.unit.clone(),
+        // Of a vote value and limit are numbers of voters.
+        unit: meta.unit.clone().filter(|_| !matches!(params, Params::Vote(_))),
         limit: why.limit,
         time_to_limit: why.time_to_limit,
         early_warning: params.predictive(),
-        message: message(transition, params, &name(&site.labels, &meta), &shown, other.as_ref(), (by, raised(before))),
+        message: message(transition, params, &name(&site.labels, &meta), (&shown, told), who),
         advice: advice(rule),
         basis: rule.and_then(|r| r.basis.clone()),
         onset: transition.onset.0,
@@ -89,7 +95,13 @@ pub(super) fn event(
         note: deed.and_then(|deed| deed.note).map(str::to_owned),
         clock: None,
         shadow: storage.is_shadow(transition.binding),
+        ballot,
     })
+}
+
+fn ballot(params: &Params, tally: Option<Tally>, rule: Option<&Rule>, labels: &Labels) -> Option<Ballot> {
+    let Params::Vote(vote) = params else { return None };
+    Some(Ballot::of(vote, tally?, &rule?.voters, labels))
 }
 
 /// Who, where it was nobody: a time that was over, or another alarm.
@@ -170,6 +182,7 @@ fn figures(event: &AlarmEvent) -> Figures {
         limit: event.limit,
         time_to_limit: event.time_to_limit,
         at: event.occurred,
+        ballot: event.ballot.clone(),
     }
 }
 
@@ -183,13 +196,12 @@ fn message(
     transition: &Transition,
     params: &Params,
     name: &Text,
-    shown: &Shown<'_>,
-    other: Option<&Other<'_>>,
+    (shown, told): (&Shown<'_>, Beside<'_>),
     (by, raised): (Option<&str>, bool),
 ) -> Text {
     let by = by.unwrap_or("?");
     let Text { zh: name_zh, en: name_en } = name;
-    let fact = fact(transition, params, shown, other);
+    let fact = fact(transition, params, shown, told);
     let (alarm_zh, alarm_en) = if params.predictive() { ("预警", "early warning: ") } else { ("报警", "") };
     let held = matches!(transition.life, StateName::Latched | StateName::LatchedAcknowledged);
     let (latch_zh, latch_en) = if held { ("，需复位", "; reset needed") } else { ("", "") };
@@ -199,7 +211,7 @@ fn message(
         if transition.explanation.value.is_none() {
             return (format!("{name_zh} 无报警，尚无数值"), format!("{name_en}: no alarm, and no value yet"));
         }
-        let now = present(params, &transition.explanation, shown);
+        let now = reading(transition, params, shown);
         if raised {
             (format!("{name_zh} 已恢复：{}", now.zh), format!("{name_en} is back to normal at {}", now.en))
         } else {
@@ -215,7 +227,7 @@ fn message(
         EventName::Raise => stands(),
         EventName::Escalate => (format!("{name_zh} 升级：{}", fact.zh), format!("{name_en} escalates: {}", fact.en)),
         EventName::Return => {
-            let now = present(params, &transition.explanation, shown);
+            let now = reading(transition, params, shown);
             let over = if params.predictive() { "预警解除" } else { "恢复" };
             if transition.explanation.accepted {
                 // Nothing has gone back to where it was.
@@ -263,7 +275,7 @@ mod tests {
     use gengfu_core::alarm::state::Veils;
     use gengfu_core::alarm::{AlarmId, Explanation, Priority};
     use gengfu_core::detect::limit::Side;
-    use gengfu_core::detect::{digital, limit, trend};
+    use gengfu_core::detect::{digital, limit, trend, vote};
     use gengfu_core::quality::Quality;
     use gengfu_core::time::{Mono, Now, Wall};
 
@@ -281,14 +293,14 @@ mod tests {
         let label = PointLabel { label: None, words: vec![Text::of("关闭 / closed"), Text::of("打开 / open")] };
         let shown = Shown { unit: None, label: Some(&label) };
         let transition = transition(event, state, 0, value, 1.0);
-        message(&transition, params, &Text::of("东门 / east door"), &shown, None, (Some("duty"), true))
+        message(&transition, params, &Text::of("东门 / east door"), (&shown, Beside::default()), (Some("duty"), true))
     }
 
     /// What is said in English of gas at `value` when the line of `limit` is crossed.
     fn gas(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> String {
         let shown = Shown { unit: Some("%LEL"), label: None };
         let transition = transition(event, state, level, value, limit);
-        message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, None, (Some("duty"), true)).en
+        message(&transition, &GAS, &Text::same("gas-1/ch4"), (&shown, Beside::default()), (Some("duty"), true)).en
     }
 
     fn transition(event: EventName, state: StateName, level: u8, value: f64, limit: f64) -> Transition {
@@ -301,6 +313,7 @@ mod tests {
             usual: None,
             chief: None,
             accepted: false,
+            tally: None,
         };
         Transition {
             binding: 0,
@@ -361,6 +374,38 @@ mod tests {
         );
     }
 
+    /// Neither a unit nor a word of the point that it is shown on.
+    #[test]
+    fn a_vote_is_told_by_its_voters() {
+        let vote = vote::Params {
+            need: 2,
+            of: 2,
+            within_ms: 0,
+            degraded: vote::Degraded::Hold,
+            watch: vote::Watch::Danger,
+            unheard_ms: 60_000,
+            voters: 0,
+        };
+        let label = PointLabel { label: None, words: vec![Text::of("正常 / normal"), Text::of("火警 / fire")] };
+        let words = Shown { unit: None, label: Some(&label) };
+        for shown in [words, Shown { unit: Some("%LEL"), label: None }] {
+            let mut transition = transition(EventName::Return, StateName::Latched, 0, 1.0, 2.0);
+            transition.explanation.tally = Some(Tally { votes: 1, bad: 0, out: 0 });
+            let name = Text::of("甲厅 / hall A");
+            let said = |t: &Transition| {
+                message(t, &Params::Vote(vote), &name, (&shown, Beside::default()), (Some("duty"), true))
+            };
+            let back = said(&transition);
+            assert_eq!(back.zh, "甲厅 恢复：2 个成员中 1 个报警，需复位");
+            assert_eq!(back.en, "hall A is back to normal at 1 of 2 voters; reset needed");
+            transition.event = EventName::Acknowledge;
+            assert_eq!(
+                said(&transition).en,
+                "hall A is back to normal at 1 of 2 voters (acknowledged by duty); reset needed"
+            );
+        }
+    }
+
     #[test]
     fn what_never_stood_is_not_back_to_normal() {
         let shown = Shown { unit: Some("%LEL"), label: None };
@@ -368,7 +413,7 @@ mod tests {
             let mut transition = transition(EventName::OutOfService, StateName::OutOfService, 0, 0.0, 25.0);
             transition.life = StateName::Normal;
             transition.explanation.value = value;
-            message(&transition, &GAS, &Text::same("gas-1/ch4"), &shown, None, (Some("duty"), raised)).en
+            message(&transition, &GAS, &Text::same("gas-1/ch4"), (&shown, Beside::default()), (Some("duty"), raised)).en
         };
         assert_eq!(said(None, false), "gas-1/ch4: no alarm, and no value yet (taken out of service by duty)");
         assert_eq!(said(Some(3.0), false), "gas-1/ch4: no alarm, at 3 %LEL (taken out of service by duty)");
@@ -387,7 +432,13 @@ mod tests {
             change(&mut transition.explanation);
             let shown = Shown { unit: Some("MPa"), label: None };
             let other = Other { name: Text::of("乙泵 / pump b"), shown: Shown { unit: Some("A"), label: None } };
-            message(&transition, params, &Text::of("甲泵 / pump a"), &shown, Some(&other), (None, true))
+            message(
+                &transition,
+                params,
+                &Text::of("甲泵 / pump a"),
+                (&shown, Beside { other: Some(&other), ballot: None }),
+                (None, true),
+            )
         };
         let channel = pair::Params { fresh_ms: 1 };
         let way = sibling::Way::Any;

@@ -1,12 +1,12 @@
 //! The warm start: alarms come back from the fold of the alarm lane, the detectors' memory from the telemetry lane.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use gengfu_core::alarm::life::Life;
 use gengfu_core::alarm::state::{Open, Shelf, Standing, Veils};
 use gengfu_core::alarm::{AlarmId, ModeName, StateName};
 use gengfu_core::engine::Policy;
-use gengfu_core::reading::{Delivery, Reading};
+use gengfu_core::reading::{Delivery, PointId, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 
 use super::learned::Recalled;
@@ -123,9 +123,9 @@ fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<Key,
 }
 
 /// Shows the detectors what the journal holds of their memory, and those that go on with what they had learned what came since, in the
-/// order it came. That ends where the last run ended, however long ago: what was pending then is pending now. `present` is
-/// what the clock they were stamped by says now: time spent off counts where that is known. Returns how many readings were
-/// shown.
+/// order it came. That ends where the last run ended, however long ago: what was pending then is pending now. A point that was
+/// silent all that time is shown as it was heard last. `present` is what the clock they were stamped by says now: time spent off
+/// counts where that is known. Returns how many readings were shown.
 pub(super) fn replay(
     storage: &mut Storage,
     journal: &Journal,
@@ -135,14 +135,28 @@ pub(super) fn replay(
     journal.remember(storage.memory_ms().min(MAX_REPLAY_MS));
     let memory = recalled.memory_of_others(storage).min(MAX_REPLAY_MS);
     let mut shown = 0;
-    past(journal, (memory, recalled.behind()), present, &mut |Past { seq, reading, delivery, then }| {
+    let mut show = |storage: &mut Storage, Past { seq, reading, delivery, then }| {
         if recalled.knows(seq) {
             storage.engine().warm_known(&reading, delivery, then);
         } else {
             storage.engine().warm(&reading, delivery, then);
         }
         shown += 1;
-    })?;
+    };
+    past(journal, (memory, recalled.behind()), present, &mut |past| show(storage, past))?;
+    // No detector remembers longer; a point is what it said last all the same.
+    let silent: BTreeSet<PointId> = storage.watched().filter(|p| !p.has_spoken()).map(|p| p.last.point).collect();
+    let unheard: BTreeSet<PointId> = storage.watched().filter(|p| !p.heard).map(|p| p.last.point).collect();
+    if !silent.is_empty() {
+        journal.last_words(&silent, &mut |record, came| {
+            let past = Past::of(&record, came, present);
+            if unheard.contains(&record.point) {
+                show(storage, past);
+            } else {
+                storage.engine().spoke(&past.reading);
+            }
+        })?;
+    }
     Ok(shown)
 }
 
@@ -155,6 +169,14 @@ pub(super) struct Past {
     pub(super) then: Now,
 }
 
+impl Past {
+    fn of(record: &Record, came: Came, present: Now) -> Self {
+        let at = Wall(record.at_ns.div_euclid(1_000_000));
+        let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
+        Self { seq: record.seq, reading, delivery: came.delivery, then: ago(present, Wall(came.at)) }
+    }
+}
+
 /// What the journal holds within this reach ([`Journal::replay_since`]), in the order it came.
 pub(super) fn past(
     journal: &Journal,
@@ -162,11 +184,7 @@ pub(super) fn past(
     now: Now,
     visit: &mut dyn FnMut(Past),
 ) -> Result<(), String> {
-    journal.replay_since(memory_ms, behind, &mut |record: Record, came: Came| {
-        let at = Wall(record.at_ns.div_euclid(1_000_000));
-        let reading = Reading { point: record.point, at, value: record.value, quality: record.quality };
-        visit(Past { seq: record.seq, reading, delivery: came.delivery, then: ago(now, Wall(came.at)) });
-    })
+    journal.replay_since(memory_ms, behind, &mut |record, came| visit(Past::of(&record, came, now)))
 }
 
 /// Both clocks as they stood at a time of the past.

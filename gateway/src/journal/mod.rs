@@ -7,6 +7,7 @@
 //! connections of their own with short transactions. What may not happen here: a caller that waits for a sick disk
 //! without having asked to, an acknowledgement before the sync, a delivery state anywhere else.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -59,6 +60,7 @@ mod tap;
 mod look_back;
 mod letters;
 mod history;
+mod last;
 mod open;
 mod sinks;
 mod past;
@@ -415,6 +417,11 @@ impl Journal {
         let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
         let reach = history::Reach { memory: ms(memory_ms), behind: behind.map(|(seq, most)| (seq, ms(most))) };
         self.inner.telemetry.core.readers.read(|conn| history::replay(conn, reach, visit))
+    }
+
+    /// What these points said last, however long ago, as far as the journal holds it; blocking, before the runtime is busy.
+    pub fn last_words(&self, points: &BTreeSet<PointId>, visit: &mut dyn FnMut(Record, Came)) -> Result<(), String> {
+        self.inner.telemetry.core.readers.read(|conn| last::words(conn, points, visit))
     }
 
     /// The transitions since `wall` (UTC ms), the newest `max` at most, oldest first; blocking, before the runtime is busy.

@@ -5,6 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
+use crate::ballot::Ballot;
 use crate::flow::{Acknowledged, AlarmEvent, Figures, Text, Veil};
 use crate::journal::Tapped;
 
@@ -40,6 +41,9 @@ struct Push<'a> {
     advice: Option<&'a str>,
     basis: Option<&'a str>,
     by: Option<&'a str>,
+    /// Votes: how the voters stood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ballot: Option<&'a Ballot>,
     raised: Option<&'a Figures>,
     acknowledged: Option<&'a Acknowledged>,
     life: &'a str,
@@ -111,6 +115,7 @@ pub(super) fn alarm(tapped: &Tapped, damped: Option<Held>, console: &str, sent: 
         advice: event.advice.as_deref(),
         basis: event.basis.as_deref(),
         by: event.by.as_deref(),
+        ballot: event.ballot.as_ref(),
         raised: event.raised.as_ref(),
         acknowledged: event.acknowledged.as_ref(),
         life: event.life(),

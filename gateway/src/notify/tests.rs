@@ -64,6 +64,7 @@ fn tapped(alarm: u32, number: u32, priority: &str) -> Tapped {
         shadow: false,
         note: None,
         clock: None,
+        ballot: None,
     };
     let mark = TapMark::Seq(u64::from(alarm) * 1_000_000 + u64::from(number));
     Tapped { event, durable: true, committed: Some(1_700_000_000_130), passed_by: None, mark }

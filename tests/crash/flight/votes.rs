@@ -193,6 +193,6 @@ impl Ballot {
     }
 
     fn votes(&self, voter: &Voter, at: i64) -> bool {
-        voter.stands || voter.over.is_some_and(|over| at < over + self.within)
+        !voter.out && (voter.stands || voter.over.is_some_and(|over| at < over + self.within))
     }
 }

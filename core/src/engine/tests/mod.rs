@@ -820,6 +820,8 @@ proptest! {
         let at = before.last().map_or(0, ms_of);
         let mut whole = World::started();
         before.iter().filter(not_by_number).for_each(|input| whole.take(input));
+        // What is due speaks by the old rules.
+        whole.tick(at);
         let mut again = reloaded(&whole, gas_lines(first, 50.0), &whole.shown, at);
         for input in after.iter().filter(not_by_number) {
             whole.take(input);

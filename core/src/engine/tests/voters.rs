@@ -42,6 +42,58 @@ fn a_voter_that_was_never_heard_is_bad_in_time() {
     assert_eq!(told(&w, VOTE + 1).last(), Some(&(EventName::Return, None)));
 }
 
+/// Pressure, door and loop vote in the `trip` of binding 11. That the link is still to come up is no word of theirs.
+#[test]
+fn what_is_said_for_want_of_a_link_at_a_start_is_no_bad_voter_yet() {
+    let silent = |w: &mut World| {
+        for point in [PRESSURE, DOOR] {
+            let quality = Quality::Bad(Reason::Comm);
+            w.show(Reading { point, at: now(1).wall, value: 0.0, quality }, Delivery::Live, 1);
+        }
+    };
+    let mut w = World::started();
+    silent(&mut w);
+    assert_eq!(told(&w, 11), [], "the first millisecond of a first start");
+    w.tick(119_999);
+    assert_eq!(told(&w, 11), []);
+    w.tick(120_000);
+    assert_eq!(told(&w, 11), [(EventName::Raise, None)], "two of three for so long");
+
+    // One that has spoken and is lost is bad at once, whatever it said.
+    let mut w = World::started();
+    silent(&mut w);
+    w.value(DOOR, 0.0, 2_000);
+    w.value(PRESSURE, 0.4, 2_000);
+    w.take(&In::Bad(DOOR, 3_000));
+    assert_eq!(told(&w, 11), []);
+    w.take(&In::Bad(PRESSURE, 4_000));
+    assert_eq!(told(&w, 11), [(EventName::Raise, None)]);
+    // And nonsense is a word, as bad as any.
+    let mut w = World::started();
+    silent(&mut w);
+    for point in [PRESSURE, DOOR] {
+        let quality = Quality::Bad(Reason::NotANumber);
+        w.show(Reading { point, at: now(3_000).wall, value: 0.0, quality }, Delivery::Live, 3_000);
+    }
+    assert_eq!(told(&w, 11), [(EventName::Raise, None)]);
+}
+
+/// It stands at fire, and somebody has decided that it is not to be believed.
+#[test]
+fn a_voter_out_of_service_does_not_vote() {
+    let mut w = World::started();
+    w.value(PRESSURE, 0.4, 500);
+    w.value(GAS, 0.0, 500);
+    w.value(LOOP, 0.0, 500);
+    w.event(Event::Command(Target::Binding(2), Command::OutOfService { for_ms: 25_000 }), 1_000);
+    w.value(GAS, 30.0, 2_000);
+    w.value(LOOP, 1.0, 3_000);
+    w.value(GAS, 31.0, 6_500);
+    assert_eq!((told(&w, 8).len(), told(&w, 10)), (1, vec![]), "the loop alone calls it");
+    w.value(GAS, 32.0, 26_500);
+    assert_eq!(told(&w, 10), [(EventName::Raise, None)], "its time is over");
+}
+
 /// A vote shown in an area that is being worked on, with pressure and gas of another one.
 fn worked_on() -> World {
     let mut w = World::new();

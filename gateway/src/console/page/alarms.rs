@@ -185,7 +185,7 @@ fn now(look: &Look<'_>, view: &AlarmView) -> Markup {
             dt { (lang.pick("现值", "now")) }
             dd {
                 span.value { (words::value(lang, &view.now).unwrap_or_else(|| words::none(lang).to_owned())) }
-                span.unit { " " (alarm.unit.as_deref().unwrap_or_default()) }
+                span.unit { " " (view.unit.as_deref().unwrap_or_default()) }
                 // Named here, where no column says it: a value that is good to believe need not be a good one.
                 " " span.quality {
                     (lang.pick("质量 ", "quality "))

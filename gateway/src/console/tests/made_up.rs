@@ -194,15 +194,6 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         }
         _ => ("exit-3f-east", "blocked", "exit-blocked", "low", "latched-acknowledged", Some(1.0), None, ""),
     };
-    let (zh, en) = match n {
-        1 => {
-            ("消火栓主管压力低：0.1423 MPa，低于限值 0.15 MPa", "Hydrant main pressure low: 0.1423 MPa, below 0.15 MPa")
-        }
-        2 => ("厨房燃气探头失去数据：应答超时", "Kitchen gas detector without data: no answer in time"),
-        3 => ("厨房燃气浓度高：27.4 %LEL，高于限值 25 %LEL", "Kitchen gas high: 27.4 %LEL, above 25 %LEL"),
-        4 => ("喷淋压力下降，约 14 分钟后到达限值", "Sprinkler pressure is falling, limit in about 14 min"),
-        _ => ("三层东侧安全出口被占用", "Exit on floor 3 east was blocked"),
-    };
     AlarmEvent {
         id: format!("00000000000000a{n}"),
         number: 1,
@@ -222,7 +213,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         limit,
         time_to_limit: (n == 4).then_some(840_000),
         early_warning: n == 4,
-        message: Text { zh: zh.to_owned(), en: en.to_owned() },
+        message: said(n),
         advice: (n != 2).then(|| "检查消防泵控制柜与主阀，必要时启动备用泵。".to_owned()),
         basis: (n != 2).then(|| "GB 50974-2014".to_owned()),
         onset: 1_790_000_000_000,
@@ -231,6 +222,7 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         detected: 1_790_000_000_000,
         by: (state == "acknowledged").then(|| "值班员甲".to_owned()),
         raised: Some(Figures {
+            ballot: None,
             value,
             quality: if value.is_some() { "good" } else { "bad" }.to_owned(),
             reason: value.is_none().then(|| "timeout".to_owned()),
@@ -253,7 +245,21 @@ pub(in crate::console) fn alarm(n: u8) -> AlarmEvent {
         shadow: false,
         note: None,
         clock: None,
+        ballot: None,
     }
+}
+
+fn said(n: u8) -> Text {
+    let (zh, en) = match n {
+        1 => {
+            ("消火栓主管压力低：0.1423 MPa，低于限值 0.15 MPa", "Hydrant main pressure low: 0.1423 MPa, below 0.15 MPa")
+        }
+        2 => ("厨房燃气探头失去数据：应答超时", "Kitchen gas detector without data: no answer in time"),
+        3 => ("厨房燃气浓度高：27.4 %LEL，高于限值 25 %LEL", "Kitchen gas high: 27.4 %LEL, above 25 %LEL"),
+        4 => ("喷淋压力下降，约 14 分钟后到达限值", "Sprinkler pressure is falling, limit in about 14 min"),
+        _ => ("三层东侧安全出口被占用", "Exit on floor 3 east was blocked"),
+    };
+    Text { zh: zh.to_owned(), en: en.to_owned() }
 }
 
 fn noted() -> Noted {

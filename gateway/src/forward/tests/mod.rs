@@ -215,5 +215,6 @@ pub(super) fn event(id: &str, number: u32, message: &str) -> AlarmEvent {
         shadow: false,
         note: None,
         clock: None,
+        ballot: None,
     }
 }

@@ -314,8 +314,10 @@ async fn every_journal_ever_released_is_taken_up() {
         }
         let run = open(&dir);
         assert_eq!(run.cause, StartCause::CleanStop, "layout {number}");
-        let told = told(&run).await;
-        assert_eq!(told, text(&format!("journal-{number}.txt"), || told.clone()), "layout {number}");
+        // Of two zeros the least is whichever the compiler likes.
+        let told = told(&run).await.replace("Some(-0.0)", "Some(0.0)");
+        let known = text(&format!("journal-{number}.txt"), || told.clone()).replace("Some(-0.0)", "Some(0.0)");
+        assert_eq!(told, known, "layout {number}");
         assert_eq!(run.journal.verify_chain().await.expect("a walk").broken_at, None, "layout {number}");
         // and goes on
         let head = *run.journal.head(Lane::Telemetry).borrow();

@@ -212,6 +212,7 @@ fn event(rule: &str, number: u32, state: &str) -> AlarmEvent {
         shadow: false,
         note: None,
         clock: None,
+        ballot: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! History tells the same of what is fresh, what is sealed and what is half-way.
 
+use std::collections::BTreeMap;
+
 use gengfu_core::quality::Reason;
 use proptest::prelude::*;
 
@@ -81,6 +83,71 @@ proptest! {
             run.close();
         });
     }
+}
+
+/// What each of these points said last, folded as it is handed out.
+fn last_words(run: &Run, points: impl IntoIterator<Item = u32>) -> BTreeMap<PointId, (i64, u64, u8)> {
+    let (points, mut last) = (points.into_iter().map(PointId).collect(), BTreeMap::new());
+    let visit = &mut |record: Record, _| {
+        let value = if record.quality.has_value() { record.value.to_bits() } else { 0 };
+        last.insert(record.point, (record.at_ns / 1_000_000, value, record.quality.code()));
+    };
+    run.journal.last_words(&points, visit).expect("the journal is read");
+    last
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_last_word_is_the_same_fresh_half_way_and_sealed(past in past(), half in any::<prop::sample::Index>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (dir, sizes) = (Dir::new(), past.iter().map(Vec::len).collect::<Vec<_>>());
+            let mut run = open(&dir);
+            for name in ["a", "b", "c", "d"] {
+                run.point(name);
+            }
+            let mut readings: Vec<Reading> = past.into_iter().flatten().collect();
+            readings.sort_by_key(|reading| reading.at);
+            let mut expected = BTreeMap::new();
+            for Reading { point, at, value, quality } in &readings {
+                let value = if quality.has_value() { value.to_bits() } else { 0 };
+                expected.insert(*point, (at.0, value, quality.code()));
+            }
+            let mut ends = Vec::new();
+            for size in sizes {
+                ends.push(run.commit(readings.drain(..size).collect()).await.seq);
+            }
+            assert_eq!(last_words(&run, 0..4), expected, "fresh");
+            for upto in [*half.get(&ends), *ends.last().expect("some")] {
+                run.close();
+                seal::all(&writer(&dir), upto);
+                run = open(&dir);
+                assert_eq!(last_words(&run, 0..4), expected, "sealed to {upto}");
+            }
+            expected.retain(|point, _| point.0 == 2);
+            assert_eq!(last_words(&run, [2, 9]), expected, "those that were asked for");
+            run.close();
+        });
+    }
+}
+
+#[tokio::test]
+async fn the_last_word_comes_before_what_was_said_for_want_of_one() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    let said = |at, value, quality| Reading { point, at: Wall(at), value, quality };
+    run.commit(vec![said(5, 1.0, Quality::Good), said(2 * HOUR, 2.0, Quality::Good)]).await;
+    run.commit((3..9).map(|hour| said(hour * HOUR, 0.0, Quality::Bad(Reason::Comm))).collect()).await;
+    run.close();
+    seal::all(&writer(&dir), 8);
+    let run = open(&dir);
+    let mut told = Vec::new();
+    let visit = &mut |record: Record, _| told.push((record.at_ns / 1_000_000, record.quality));
+    run.journal.last_words(&[point].into(), visit).expect("the journal is read");
+    assert_eq!(told, [(2 * HOUR, Quality::Good), (8 * HOUR, Quality::Bad(Reason::Comm))]);
+    run.close();
 }
 
 #[tokio::test]
