@@ -303,14 +303,7 @@ fn condition(
             both(format!("不是“{}”", due.zh), format!("not “{}”", due.en))
         }
         Some(Params::Digital(p)) => state(p.is),
-        Some(Params::Vote(p)) => match (ballot, p.watch) {
-            (Some(ballot), _) => ballot.said.clone(),
-            (None, vote::Watch::Danger) => both(
-                format!("{} 个成员中至少 {} 个报警", p.of, p.need),
-                format!("{} of {} voters or more call it", p.need, p.of),
-            ),
-            (None, vote::Watch::Health { .. }) => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
-        },
+        Some(Params::Vote(p)) => ballot.map_or_else(|| voted(&p), |ballot| ballot.said.clone()),
         Some(Params::Band(p)) if alarm.limit.is_some_and(|line| p.low.line(alarm.level) == Some(line)) => {
             both(format!("低于范围（下限 {limit}）"), format!("below its band (limit {limit})"))
         }
@@ -337,6 +330,17 @@ fn condition(
     }
 }
 
+/// A vote of a journal of before: nothing is known but its rule.
+fn voted(p: &vote::Params) -> Text {
+    match p.watch {
+        vote::Watch::Danger => both(
+            format!("{} 个成员中至少 {} 个报警", p.of, p.need),
+            format!("{} of {} voters or more call it", p.need, p.of),
+        ),
+        vote::Watch::Health { .. } => text("表决降级，有成员故障", "the vote is degraded, a voter is bad"),
+    }
+}
+
 fn beyond(side: Side, value: f64, limit: f64) -> bool {
     match side {
         Side::High => value >= limit,
@@ -359,7 +363,7 @@ mod tests {
 
     use super::*;
     use crate::console::tests::made_up;
-    use crate::flow::Veil;
+    use crate::flow::{Figures, Veil};
 
     fn views(change: impl Fn(&mut Snapshot)) -> Vec<AlarmView> {
         let catalog = Catalog::default();
@@ -464,6 +468,38 @@ mod tests {
         };
         assert_eq!([since("unacknowledged", true), since("acknowledged", true)], [90, 90]);
         assert_eq!([since("returned", true), since("latched", true), since("latched", false)], [50, 50, 10]);
+    }
+
+    /// While it stands as it is cast now, once it is over as it was cast when it was raised.
+    #[test]
+    fn a_vote_is_headed_by_how_it_was_cast() {
+        let cast = |n: u8| Ballot {
+            of: 2,
+            votes: Vec::new(),
+            bad: Vec::new(),
+            out_of_service: Vec::new(),
+            said: Text::same(&format!("{n} of 2")),
+        };
+        let params = Params::Vote(vote::Params {
+            need: 2,
+            of: 2,
+            within_ms: 0,
+            degraded: vote::Degraded::Fewer,
+            watch: vote::Watch::Danger,
+            unheard_ms: 60_000,
+            voters: 0,
+        });
+        let mut alarm = AlarmEvent { ballot: Some(cast(1)), ..made_up::alarm(1) };
+        alarm.raised = alarm.raised.map(|raised| Figures { ballot: Some(cast(2)), ..raised });
+        let name = Text::same("hall");
+        let head = |alarm: &AlarmEvent| {
+            let now = Present::of(None, None);
+            heading(alarm, life(alarm), Some(params), &name, None, &now).en
+        };
+        assert_eq!(head(&alarm), "hall alarm: 1 of 2; no usable value now");
+        alarm.state = "latched".to_owned();
+        alarm.life = None;
+        assert_eq!(head(&alarm), "hall: returned, reset needed (was: 2 of 2); no usable value now");
     }
 
     #[test]

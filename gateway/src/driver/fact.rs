@@ -43,11 +43,7 @@ pub(super) fn fact(
         }
         Params::Digital(_) => (format!("状态 {}", value.zh), format!("state {}", value.en)),
         Params::Trend(_) => approaching(why.time_to_limit, &value, &limit),
-        Params::Vote(_) => {
-            let Text { zh, en } =
-                ballot.map_or_else(|| reading(transition, params, shown), |ballot| ballot.said.clone());
-            (zh, en)
-        }
+        Params::Vote(_) => return ballot.map_or_else(|| reading(transition, params, shown), |b| b.said.clone()),
         Params::Band(p) => beside(p, transition.level, why.limit, shown, &value),
         Params::Rate(_) => {
             let (rate, line) = (shown.hourly(why.value), shown.hourly(why.limit));
