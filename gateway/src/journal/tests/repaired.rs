@@ -239,6 +239,8 @@ async fn what_is_missing_is_found_among_the_newest_entries() {
     for _ in 0..2 {
         let run = open(&dir);
         run.commit(readings(run.point("a"), 0, 10)).await;
+        // what its start told is written before
+        run.record(alarm("r", 1, "unacknowledged")).await;
         run.kill();
     }
     let run = open(&dir);
