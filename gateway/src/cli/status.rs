@@ -184,7 +184,7 @@ fn missing(ledger: &Value) -> String {
 fn room(status: &Value) -> String {
     let Some(hours) = status.pointer("/journal/room/hours_left").and_then(Value::as_f64) else { return String::new() };
     let gives_way = status.pointer("/journal/room/gives_way") == Some(&Value::Bool(true));
-    let thinned = if gives_way { "; readings that are owed were thinned within the last hour" } else { "" };
+    let thinned = if gives_way { "; readings that were owed were thinned or dropped within the last hour" } else { "" };
     let room = age((hours * 3_600_000.0) as i64);
     format!("room for an outage of {room} at the present rate{thinned}\n")
 }

@@ -190,7 +190,7 @@ pub struct Health {
     pub telemetry_error: Option<String>,
     /// Alarm entries not on disk yet.
     pub ring: usize,
-    /// Readings waiting for their commit.
+    /// Readings waiting for their commit, and one more for each batch of them.
     pub queued: usize,
     /// Readings waiting for their time: the clock was not set when they were taken. No sink, and no trend, has them.
     pub undated: u64,

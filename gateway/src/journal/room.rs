@@ -19,8 +19,9 @@ const CHUNKS: u32 = 512;
 const SEALED: f64 = 2.0;
 /// What a page adds to what is in it: free ends, trees, the summaries.
 const PAGES: f64 = 1.15;
-/// Once readings gave way it is said for this long, ms.
+/// Once readings gave way it is said for this long, ms; and that there is no room at all for so long.
 const GAVE_WAY: u64 = 3_600_000;
+const GIVING: u64 = 2 * LOOK_EVERY;
 const HOUR: f64 = 3_600_000.0;
 
 /// The room for an outage.
@@ -32,14 +33,15 @@ pub struct Room {
     pub hourly: u64,
     /// Hours of outage until readings that are owed must be thinned, or are too old; `None` until the rate is known.
     pub hours_left: Option<f64>,
-    /// Readings that were owed gave way within the last hour.
+    /// Readings that were owed were thinned or dropped within the last hour.
     pub gives_way: bool,
 }
 
 impl Room {
-    /// A sink is behind by more than ten minutes, and there is room for less than `hours` more.
+    /// A sink is behind by more than ten minutes, and there is room for less than `hours` more; or there is none.
     pub fn is_short(&self, hours: f64) -> bool {
-        self.gives_way || (self.owed > self.hourly / 6 && self.hours_left.is_some_and(|left| left < hours))
+        let less_than = |hours: f64| self.hours_left.is_some_and(|left| left < hours);
+        (self.owed > 0 && less_than(f64::EPSILON)) || (self.owed > self.hourly / 6 && less_than(hours))
     }
 }
 
@@ -90,8 +92,10 @@ impl Gauge {
         let oldest = if owed > 0 { committed(conn, settled + 1).ok()?.unwrap_or(wall) } else { wall };
         let until_old = keep.saturating_sub(wall.saturating_sub(oldest)) as f64 / HOUR;
         let left = |rate: f64| ((max as f64 / each - owed as f64) / rate / HOUR).min(until_old).max(0.0);
-        let gives_way = self.gave_way.is_some_and(|at| now.saturating_sub(at) < GAVE_WAY);
-        let hours_left = if gives_way { rate.map(|_| 0.0) } else { rate.map(left) };
+        let gave_way = |within: u64| self.gave_way.is_some_and(|at| now.saturating_sub(at) < within);
+        // Once all has left there is room again, whatever gave way before.
+        let gives_way = gave_way(GAVE_WAY);
+        let hours_left = if owed > 0 && gave_way(GIVING) { rate.map(|_| 0.0) } else { rate.map(left) };
         Some(Room { owed, hourly: rate.map_or(0, |rate| (rate * HOUR) as u64), hours_left, gives_way })
     }
 
@@ -145,7 +149,8 @@ mod tests {
         let room = Room { owed: 20_000, hourly: 60_000, hours_left: Some(2.0), gives_way: false };
         assert!(room.is_short(6.0) && !room.is_short(1.0));
         assert!(!Room { owed: 9_000, ..room }.is_short(6.0), "nobody is behind");
-        assert!(Room { owed: 0, gives_way: true, ..room }.is_short(1.0));
+        assert!(Room { owed: 3, hours_left: Some(0.0), ..room }.is_short(1.0), "nothing more fits");
+        assert!(!Room { owed: 0, gives_way: true, ..room }.is_short(1.0), "all has left since");
         assert!(!Room { hours_left: None, ..room }.is_short(6.0));
     }
 }

@@ -162,7 +162,11 @@ fn sinks(out: &mut Exposition, sinks: &[SinkBalance]) {
 fn journal(out: &mut Exposition, health: &Health, mono: u64) {
     out.gauge("gengfu_journal_bytes", "Bytes the journal takes on disk", health.bytes_on_disk);
     out.gauge("gengfu_journal_ring", "Alarm entries not on disk yet", health.ring);
-    out.gauge("gengfu_journal_queue", "Readings waiting for their commit", health.queued);
+    out.gauge(
+        "gengfu_journal_queue",
+        "Readings waiting for their commit, and one more for each batch of them",
+        health.queued,
+    );
     out.gauge(
         "gengfu_journal_undated",
         "Readings taken before the clock was set, waiting for their time",
@@ -189,7 +193,11 @@ fn room(out: &mut Exposition, room: Room) {
         let help = "Hours of outage until readings that a sink is owed must be thinned, at the present rate";
         out.gauge("gengfu_outage_hours_left", help, hours);
     }
-    out.gauge("gengfu_outage_owed", "Readings that the sink furthest behind is owed", room.owed);
+    out.gauge(
+        "gengfu_outage_owed",
+        "Readings that the sink furthest behind was owed at the last look, one every 30 s",
+        room.owed,
+    );
     let help = "Whether readings that were owed were thinned or dropped within the last hour";
     out.gauge("gengfu_outage_gives_way", help, u8::from(room.gives_way));
 }

@@ -43,7 +43,7 @@ fn health(look: &Look<'_>) -> Markup {
             p.alert { (lang.pick("网关时钟未校准：报警照常，读数待校时后补时转发", "The gateway's clock is not set: alarms go on, readings wait for their time")) }
         }
         @if journal.room.gives_way {
-            p.alert { (lang.pick("空间不足，待转发的数据已抽稀", "Readings still to be forwarded were thinned for want of room")) }
+            p.alert { (lang.pick("近一小时内空间不足，有待转发的数据被抽稀或丢弃", "Within the last hour readings still to be forwarded were thinned or dropped for want of room")) }
         }
         dl.pairs {
             dt { (lang.pick("运行时间", "Up")) } dd { (words::span(lang, up)) }
