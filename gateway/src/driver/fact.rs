@@ -63,20 +63,8 @@ pub(super) fn fact(
             )
         }
         Params::Rhythm(_) => uneven(why.usual),
-        Params::Drift(_) => {
-            let usual = shown.of(why.usual);
-            (
-                format!("现值 {}，正在偏离常态 {}", value.zh, usual.zh),
-                format!("{}, drifting away from the usual {}", value.en, usual.en),
-            )
-        }
-        Params::Habit(_) => {
-            let usual = shown.of(why.usual);
-            (
-                format!("与以往不同：现值 {}，预期 {}", value.zh, usual.zh),
-                format!("unlike anything before: {} where {} was expected", value.en, usual.en),
-            )
-        }
+        Params::Drift(_) => drifting(&value, &shown.of(why.usual)),
+        Params::Habit(_) => unlike(&value, &shown.of(why.usual)),
         Params::Sibling(_) => apart(why, shown, other),
         Params::Residual(_) => unexplained(why, shown, other),
         Params::Group(p) => together(p, why, other),
@@ -93,6 +81,22 @@ pub(super) fn fact(
         zh: format!("{zh}；曾达到 {}，保持该级别", highest.zh),
         en: format!("{en}; it had reached {} and keeps that level", highest.en),
     }
+}
+
+/// It leaves where it was.
+fn drifting(value: &Text, usual: &Text) -> (String, String) {
+    (
+        format!("现值 {}，正在偏离常态 {}", value.zh, usual.zh),
+        format!("{}, drifting away from the usual {}", value.en, usual.en),
+    )
+}
+
+/// It does not do what it did at such times.
+fn unlike(value: &Text, usual: &Text) -> (String, String) {
+    (
+        format!("与以往不同：现值 {}，预期 {}", value.zh, usual.zh),
+        format!("unlike anything before: {} where {} was expected", value.en, usual.en),
+    )
 }
 
 /// The limit is near.

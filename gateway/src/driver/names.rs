@@ -3,6 +3,7 @@
 use gengfu_core::alarm::{EventName, StateName, Transition};
 use gengfu_core::detect::Params;
 use gengfu_core::detect::vote::Tally;
+use gengfu_core::reading::PointId;
 use gengfu_core::time::Mono;
 
 use super::fact::{Beside, Other, Shown, With, fact, reading, told_with};
@@ -42,19 +43,10 @@ pub(super) fn event(
         reason: deed.and_then(|deed| deed.note).unwrap_or_default().to_owned(),
     };
     let shown = Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) };
-    let beside = match told_with(params) {
-        Some(With::Chief) => why.chief.map(|chief| chief.point),
-        Some(With::Channel(channel)) => storage.channel(transition.binding, channel),
-        None => None,
-    };
-    let beside = beside.and_then(|point| catalog.get(point));
-    let other = beside.as_ref().map(|meta| Other {
-        name: site.labels.full(&meta.device, &meta.point),
-        shown: Shown { unit: meta.unit.as_deref(), label: site.labels.point(&meta.name()) },
-    });
+    let beside = beside(transition, params, storage).and_then(|point| catalog.get(point));
+    let other = beside.as_ref().map(|meta| other(meta, &site.labels));
     let ballot = ballot(params, why.tally, rule, &site.labels);
     let told = Beside { other: other.as_ref(), ballot: ballot.as_ref() };
-    let who = (by, raised(before));
     Some(AlarmEvent {
         id: format!("{:016x}", transition.id.0),
         number: transition.number,
@@ -75,7 +67,7 @@ pub(super) fn event(
         limit: why.limit,
         time_to_limit: why.time_to_limit,
         early_warning: params.predictive(),
-        message: message(transition, params, &name(&site.labels, &meta), (&shown, told), who),
+        message: message(transition, params, &name(&site.labels, &meta), (&shown, told), (by, raised(before))),
         advice: advice(rule),
         basis: rule.and_then(|r| r.basis.clone()),
         onset: transition.onset.0,
@@ -97,6 +89,19 @@ pub(super) fn event(
         shadow: storage.is_shadow(transition.binding),
         ballot,
     })
+}
+
+/// The point that a rule on several is told with.
+fn beside(transition: &Transition, params: &Params, storage: &Storage) -> Option<PointId> {
+    match told_with(params)? {
+        With::Chief => transition.explanation.chief.map(|chief| chief.point),
+        With::Channel(channel) => storage.channel(transition.binding, channel),
+    }
+}
+
+fn other<'a>(meta: &'a PointMeta, labels: &'a Labels) -> Other<'a> {
+    let shown = Shown { unit: meta.unit.as_deref(), label: labels.point(&meta.name()) };
+    Other { name: labels.full(&meta.device, &meta.point), shown }
 }
 
 fn ballot(params: &Params, tally: Option<Tally>, rule: Option<&Rule>, labels: &Labels) -> Option<Ballot> {

@@ -104,7 +104,8 @@ impl Fold {
         if event.early_warning {
             let why = Why { value: event.value, limit: event.limit };
             self.foretold.warn(watch.clone(), point.to_owned(), why, at);
-        } else if event.limit.is_some() {
+        } else if event.limit.is_some() && event.ballot.is_none() {
+            // The limit of a vote is a number of voters.
             let why = Why { value: event.value, limit: event.limit };
             for (warning, warned) in self.foretold.alarm(watch.clone(), point.to_owned(), why, at) {
                 self.know(&warning, warned, began, Some(&event.rule));
