@@ -142,7 +142,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         let mut answers = BTreeSet::new();
         let mut run = Run::new(1);
-        for _ in 0..120_000 {
+        for _ in 0..600_000 {
             let taken = run.step(|t| {
                 seen.insert((t.binding % rules, t.event as u8));
             });
