@@ -105,6 +105,7 @@ fn the_description_lists_every_address() {
         "warning",
         "warning/release",
         "early-warnings",
+        "entries",
         "ledger",
         "ledger/dead",
         "ledger/redrive",
