@@ -247,7 +247,7 @@ fn course() -> impl Strategy<Value = Vec<In>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(config(64))]
 
     /// However late the timer wakes, the outputs are the same.
     #[test]

@@ -287,6 +287,8 @@ fn a_state_of_another_kind_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(config(256))]
+
     /// However late the timer wakes, the outputs are the same.
     #[test]
     fn late_timers_change_nothing(inputs in course(), ticks in prop::collection::vec(0..400_000u64, 0..40)) {
