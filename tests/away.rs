@@ -10,9 +10,8 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, pause, unix_ms};
+use gengfu_tests::wait::{SOON, eventually, pause, unix_ms};
 
-const SOON: Duration = Duration::from_secs(20);
 /// Longer than the clocks may differ in these sites.
 const AWAY: Duration = Duration::from_secs(4);
 const RULE: &str =

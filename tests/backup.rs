@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
 
 use gengfu::journal::{Entry, StartCause};
 use gengfu_tests::counting::{committed, contains, entries, epochs, gaps};
@@ -13,9 +12,7 @@ use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, now, say};
-
-const SOON: Duration = Duration::from_secs(20);
+use gengfu_tests::wait::{SOON, eventually, now, say};
 
 fn words(out: &Output) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr)

@@ -8,9 +8,7 @@ use gengfu_tests::plant::{Fault, Plant};
 use gengfu_tests::process::Folder;
 use gengfu_tests::proxy::{Line, Proxy};
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{always, quiet};
-
-const SOON: Duration = Duration::from_secs(20);
+use gengfu_tests::wait::{SOON, always, quiet};
 
 /// While the device misbehaves its points are bad; afterwards they are good again and no false value was stored.
 fn becomes_quality(fault: Fault) {

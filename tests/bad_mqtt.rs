@@ -1,7 +1,5 @@
 //! Messages that are wrong, and clocks that are.
 
-use std::time::Duration;
-
 use gengfu::flow::Refused;
 use gengfu_tests::broker::Broker;
 use gengfu_tests::counting::journal;
@@ -10,9 +8,7 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, say, unix_ms};
-
-const SOON: Duration = Duration::from_secs(10);
+use gengfu_tests::wait::{SOON, eventually, say, unix_ms};
 
 struct Bench {
     _dir: Folder,

@@ -11,9 +11,8 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::{Stub, fields};
-use gengfu_tests::wait::{eventually, now, say};
+use gengfu_tests::wait::{SOON, eventually, now, say};
 
-const SOON: Duration = Duration::from_secs(30);
 const SINK: &str = "influxdb/central";
 
 struct Bench {

@@ -12,10 +12,9 @@ use gengfu_tests::process::{Folder, free_port};
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, not_run, now, say, unix_ms};
+use gengfu_tests::wait::{SOON, eventually, not_run, now, say, unix_ms};
 use gengfu_tests::wall_clock::WallClock;
 
-const SOON: Duration = Duration::from_secs(20);
 const HOUR_MS: i64 = 3_600_000;
 /// `for` and `clear_for` of the rules.
 const DELAY: Duration = Duration::from_secs(3);

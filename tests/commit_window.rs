@@ -7,7 +7,7 @@ use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, now, pause, quiet, say};
+use gengfu_tests::wait::{SOON, eventually, now, pause, quiet, say};
 
 /// The window's time limb, by the design.
 const WINDOW: Duration = Duration::from_secs(2);
@@ -21,7 +21,6 @@ const READINGS_A_POLL: u32 = 2;
 /// Gateways, each killed at another moment: 0, 0.7 s … 3.5 s after a commit, which is nearly two windows.
 const GATEWAYS: u64 = 6;
 const STEP_MS: u64 = 700;
-const SOON: Duration = Duration::from_secs(20);
 
 /// What a kill cost: polls, and how long before it the oldest of them was answered.
 #[derive(Debug)]

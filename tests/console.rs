@@ -10,10 +10,8 @@ use gengfu_tests::plant::Plant;
 use gengfu_tests::process::{Folder, free_port};
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, now, say, unix_ms, until};
+use gengfu_tests::wait::{SOON, eventually, now, say, unix_ms, until};
 use serde_json::{Value, json};
-
-const SOON: Duration = Duration::from_secs(10);
 
 struct Bench {
     dir: Folder,

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::time::Duration;
 
 use gengfu_tests::counting::{Set, committed, journal};
 use gengfu_tests::gateway::{Gateway, run};
@@ -10,10 +9,8 @@ use gengfu_tests::plant::{Fault, Plant};
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::{Stub, fields};
-use gengfu_tests::wait::{eventually, say};
+use gengfu_tests::wait::{SOON, eventually, say};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 fn export(arguments: &[&str], dir: &Path) -> Vec<u8> {
     let out = run(&[&["export"], arguments].concat(), dir);

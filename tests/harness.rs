@@ -17,9 +17,7 @@ use gengfu_tests::receiver::Receiver;
 use gengfu_tests::shim::SickDisk;
 use gengfu_tests::store::Store;
 use gengfu_tests::stub::{Stub, fields};
-use gengfu_tests::wait::{always, eventually, not_run, now};
-
-const SOON: Duration = Duration::from_secs(5);
+use gengfu_tests::wait::{SOON, always, eventually, not_run, now};
 
 /// One request for holding registers 0.. of unit 1, transaction 7; the raw reply.
 fn poll(port: u16, count: u8) -> Vec<u8> {

@@ -7,12 +7,11 @@ use gengfu_tests::plant::{Fault, Plant};
 use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{always, eventually, length, now, quiet, say};
+use gengfu_tests::wait::{SOON, always, eventually, length, now, quiet, say};
 
 const EVERY_MS: u64 = 200;
 /// How late a poll of a healthy device may be on a busy test machine.
 const LATE: Duration = Duration::from_millis(150);
-const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn three_sick_devices_cost_the_others_nothing() {

@@ -1,18 +1,15 @@
 //! What a rule has learned, over a clean stop, kill -9 and a person's word: the belief goes on, alarms are neither doubled nor
 //! lost, and what was forgotten stays forgotten.
 
-use std::time::Duration;
-
 use gengfu::journal::Entry;
 use gengfu_tests::counting;
 use gengfu_tests::gateway::{Gateway, run};
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{say, until};
+use gengfu_tests::wait::{SOON, say, until};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_mins(1);
 const RULE: &str = "slow";
 const POINT: &str = "d0/r0";
 

@@ -2,7 +2,6 @@
 //! plant sent, what the journal holds, and what the store was given.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use gengfu_core::quality::Quality;
 use gengfu_tests::broker::Broker;
@@ -14,9 +13,8 @@ use gengfu_tests::publisher::Publisher;
 use gengfu_tests::site::Site;
 use gengfu_tests::store::Store;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, say, until};
+use gengfu_tests::wait::{SOON, eventually, say, until};
 
-const SOON: Duration = Duration::from_secs(30);
 /// Longer than the commit window, so that between two polls there is a time with nothing in flight.
 const EVERY_MS: u64 = 3_000;
 /// Points of each device on the line: `r0` and the counter.

@@ -11,10 +11,9 @@ use gengfu_tests::plant::{Fault, Plant};
 use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{always, eventually, until};
+use gengfu_tests::wait::{SOON, always, eventually, until};
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(15);
 /// Longer than a push takes that is on its way.
 const QUIET: Duration = Duration::from_millis(1_500);
 /// The longest time of a shelf or mode here, and some.

@@ -9,9 +9,8 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, unix_ms};
+use gengfu_tests::wait::{SOON, eventually, unix_ms};
 
-const SOON: Duration = Duration::from_secs(10);
 /// Ten seconds until a lost link counts, ten more until a life-safety point without value is an alarm.
 const LOST: Duration = Duration::from_secs(30);
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use gengfu::journal::{Entry, Lane, StartCause};
 use gengfu_tests::broker::Broker;
@@ -14,10 +13,9 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, say, unix_ms};
+use gengfu_tests::wait::{SOON, eventually, say, unix_ms};
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(20);
 /// The files of the lane that loses its tail.
 const TELEMETRY: [&str; 2] = ["telemetry.db", "telemetry.db-wal"];
 const LANES: [&str; 2] = ["alarm.db", "telemetry.db"];

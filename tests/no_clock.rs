@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use gengfu::clock::EARLIEST;
 use gengfu::journal::Entry;
@@ -17,11 +16,10 @@ use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::site::Site;
 use gengfu_tests::store::Store;
-use gengfu_tests::wait::{eventually, not_allowed, not_run, say, unix_ms};
+use gengfu_tests::wait::{SOON, eventually, not_allowed, not_run, say, unix_ms};
 use gengfu_tests::wall_clock::WallClock;
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(30);
 /// From the publisher to the stamp of arrival on a busy machine, and the second to which the clock is set.
 const NEAR_MS: i64 = 3_000;
 /// Of each part.

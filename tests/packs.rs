@@ -1,15 +1,13 @@
 //! A rule pack from outside: signed it watches, tampered with it is refused and what it was goes on, over a restart too.
 
 use std::path::Path;
-use std::time::Duration;
 
 use gengfu_tests::gateway::{Gateway, run};
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
+use gengfu_tests::wait::SOON;
 use serde_json::json;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// A pack with one limit.
 fn pack(limit: f64) -> String {

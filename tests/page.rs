@@ -1,16 +1,12 @@
 //! The page in a real browser: live values with their quality, an alarm, the button that acknowledges it, a trend.
 
-use std::time::Duration;
-
 use gengfu_tests::browser::Browser;
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::{Fault, Plant};
 use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, not_run};
-
-const SOON: Duration = Duration::from_secs(15);
+use gengfu_tests::wait::{SOON, eventually, not_run};
 
 /// Device 1 with what people call it.
 const NAMED: &str = "name = \"d1\"\nlabel = \"一号泵 / pump 1\"\narea = \"地下一层 / basement\"\n";

@@ -1,7 +1,6 @@
 //! What a store refused for good is listed with its reason, and sent again when somebody who has mended the store says so.
 
 use std::path::Path;
-use std::time::Duration;
 
 use gengfu::journal::Entry;
 use gengfu_tests::counting::{committed, entries};
@@ -10,10 +9,9 @@ use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, say};
+use gengfu_tests::wait::{SOON, eventually, say};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(30);
 const SINK: &str = "influxdb/central";
 
 fn balance(gateway: &Gateway, field: &str) -> u64 {

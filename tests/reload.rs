@@ -12,10 +12,9 @@ use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{always, eventually, quiet, say, unix_ms, until};
+use gengfu_tests::wait::{SOON, always, eventually, quiet, say, unix_ms, until};
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(20);
 const EVERY_MS: u64 = 100;
 
 fn rule(id: &str, point: &str, condition: &str) -> String {

@@ -1,16 +1,13 @@
 //! A back-test by the command: what it finds in a journal is what was raised live, beside the gateway and without it; what it finds in
 //! an export is the same; other rules show their difference; the same past gives the same bytes.
 
-use std::time::Duration;
-
 use gengfu_tests::gateway::{Gateway, run};
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, say};
+use gengfu_tests::wait::{SOON, eventually, say};
 use serde_json::Value;
 
-const SOON: Duration = Duration::from_secs(20);
 const RULE: &str =
     "[[rule]]\nid = \"hot\"\npoint = \"d0/r0\"\nhigh = { limit = 500.0, clear = 400.0 }\npriority = \"critical\"\n";
 

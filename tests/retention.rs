@@ -19,7 +19,7 @@ use gengfu_tests::plant::Plant;
 use gengfu_tests::process::{Folder, bytes_below};
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, now, quiet, say, unix_ms, until};
+use gengfu_tests::wait::{SOON, eventually, now, quiet, say, unix_ms, until};
 
 const MIB: u64 = 1 << 20;
 /// The least a site may set.
@@ -32,7 +32,6 @@ const DEVICES: usize = 10;
 const EVERY_MS: u64 = 20;
 /// Points of noise of each device, 8 bytes each.
 const POINTS: u16 = 30;
-const SOON: Duration = Duration::from_mins(1);
 const SINK: &str = "influxdb/central";
 
 #[test]

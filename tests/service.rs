@@ -14,9 +14,8 @@ use gengfu_tests::receiver::Receiver;
 use gengfu_tests::shim::SickDisk;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, not_run, now, pause, quiet, say, unix_ms, until};
+use gengfu_tests::wait::{SOON, eventually, not_run, now, pause, quiet, say, unix_ms, until};
 
-const SOON: Duration = Duration::from_secs(10);
 /// What the unit would pass; systemd asks for a ping within half of it.
 const WATCHDOG: Duration = Duration::from_secs(2);
 /// How long a stop lasts.

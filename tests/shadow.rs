@@ -1,8 +1,6 @@
 //! A rule on trial beside the same rule live: it is recorded like the other, and nobody is called, nothing is hidden, voted or
 //! counted by it. Taken out of shadow by a reload it is live at once.
 
-use std::time::Duration;
-
 use gengfu::journal::Entry;
 use gengfu_tests::broker::Broker;
 use gengfu_tests::centre::Centre;
@@ -13,10 +11,8 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, quiet, until};
+use gengfu_tests::wait::{SOON, eventually, quiet, until};
 use serde_json::Value;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// `live` and `trial` are the same rule, a second device has rules that `trial` would hide or vote in, were it live.
 fn site(plant: &Plant, broker: &Broker, receiver: &Receiver, stub: &Stub, shadow: bool) -> String {

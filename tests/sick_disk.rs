@@ -17,9 +17,8 @@ use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::shim::SickDisk;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{always, eventually, length, not_allowed, not_run, now, quiet, say};
+use gengfu_tests::wait::{SOON, always, eventually, length, not_allowed, not_run, now, quiet, say};
 
-const SOON: Duration = Duration::from_secs(20);
 /// Messages published before the disk falls sick, and again while it is.
 const MESSAGES: usize = 100;
 

@@ -8,11 +8,10 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::publisher::Publisher;
 use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, not_run, now, pause, say, unix_ms, until};
+use gengfu_tests::wait::{SOON, eventually, not_run, now, pause, say, unix_ms, until};
 use gengfu_tests::wall_clock::WallClock;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(20);
 /// Ten seconds until a lost link counts, and a reconnect.
 const LOST: Duration = Duration::from_secs(30);
 const STALE: Duration = Duration::from_secs(2);

@@ -15,9 +15,8 @@ use gengfu_tests::receiver::Receiver;
 use gengfu_tests::shim::{SickDisk, SickNames};
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, not_run, now, pause, quiet, say};
+use gengfu_tests::wait::{SOON, eventually, not_run, now, pause, quiet, say};
 
-const SOON: Duration = Duration::from_secs(20);
 const MESSAGES: usize = 50;
 
 /// SIGTERM: how it ended, and when.

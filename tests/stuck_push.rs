@@ -8,9 +8,8 @@ use gengfu_tests::plant::{Device, Plant};
 use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{eventually, length, now, pause, say};
+use gengfu_tests::wait::{SOON, eventually, length, now, pause, say};
 
-const SOON: Duration = Duration::from_secs(20);
 const SECOND: Duration = Duration::from_secs(1);
 const EVERY_MS: u64 = 10;
 /// Between two flaps: each is polled.

@@ -1,7 +1,6 @@
 //! A torn journal still starts: cut at the last good record, the rest set aside, counted and alarmed.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use gengfu::journal::{Entry, Lane, StartCause};
 use gengfu_tests::counting::{committed, contains, entries, epochs, gaps};
@@ -11,9 +10,7 @@ use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, say, times};
-
-const SOON: Duration = Duration::from_secs(20);
+use gengfu_tests::wait::{SOON, eventually, say, times};
 
 /// A page of the journal's files, bytes.
 const PAGE: usize = 4096;

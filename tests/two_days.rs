@@ -20,12 +20,11 @@ use gengfu_core::time::Wall;
 use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
 use gengfu_tests::series;
-use gengfu_tests::wait::{eventually, length, now, quiet, say};
+use gengfu_tests::wait::{SOON, eventually, length, now, quiet, say};
 
 const STORE: &str = "influxdb/central";
 /// Half of what may wait for the journal's next commit.
 const ON_THE_WAY: u64 = 32_768;
-const SOON: Duration = Duration::from_secs(20);
 /// Readings a second: one of each point.
 const POINTS: u64 = 1_000;
 /// Every so manieth point is compared with the truth, reading by reading.

@@ -12,11 +12,10 @@ use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::site::Site;
-use gengfu_tests::wait::{always, eventually, now, quiet, say, until};
+use gengfu_tests::wait::{SOON, always, eventually, now, quiet, say, until};
 use rusqlite::Connection;
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(15);
 /// Long enough for more readings to pile up than the live end takes along.
 const OUTAGE: Duration = Duration::from_secs(4);
 

@@ -22,11 +22,11 @@ use std::time::Duration;
 use gengfu_tests::counting::{self, Sample, Set, contains, of, to_ms};
 use gengfu_tests::proxy::Line;
 use gengfu_tests::random::Random;
-use gengfu_tests::wait::{eventually, say, times};
+use gengfu_tests::wait::{SOON, eventually, say, times};
 
 use super::DRAIN;
 use super::flight::{self, Flight};
-use super::rig::{Rig, SOON};
+use super::rig::Rig;
 use super::table::{ALARMS, CLASSES, Cell, Counts, MESSAGES, MODES, Outcome, POLLED};
 
 /// What a gap says that is one of the alarm lane.

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use gengfu_tests::wait::{length, now, pause};
+use gengfu_tests::wait::{SOON, length, now, pause};
 use rusqlite::config::DbConfig;
 
 use super::classes::Kill;
-use super::rig::{Rig, Round, SOON};
+use super::rig::{Rig, Round};
 
 /// How soon an alarm must be out while the disk is sick: 500 ms for the commit, two polls, and what a busy machine takes.
 const PUSHED_WITHIN: Duration = Duration::from_secs(2);

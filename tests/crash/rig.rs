@@ -18,14 +18,13 @@ use gengfu_tests::shim::SickDisk;
 use gengfu_tests::site::Site;
 use gengfu_tests::store::Store;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{eventually, now, pause, unix_ms};
+use gengfu_tests::wait::{SOON, eventually, now, pause, unix_ms};
 
 use super::classes::{DEVICES, EVERY_MS, Kill, REGISTERS};
 use super::edges::Edges;
 use super::flight::{self, Flight};
 use super::persons::{self, Acknowledged, Person};
 
-pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// Between two alarms that come or go.
 const STEP: Duration = Duration::from_millis(100);
 /// Messages a second, of so many devices.

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// What happens at once on an idle machine has happened by then on any that is worth testing on.
+pub const SOON: Duration = Duration::from_mins(1);
+
 /// The rig's stopwatch.
 #[expect(clippy::disallowed_methods, reason = "the rig measures from outside")]
 pub fn now() -> Instant {

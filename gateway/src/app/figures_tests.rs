@@ -7,12 +7,13 @@ use gengfu_core::quality::Quality;
 use gengfu_core::reading::Reading;
 use gengfu_core::time::Wall;
 
-use super::tests::{DEADLINE, Dir, until};
+use super::tests::{Dir, until};
 use super::*;
 use crate::config;
 use crate::driver::{CommandError, Input, Order, Snapshot};
 use crate::flow::Batch;
 use crate::journal::LevelRecord;
+use crate::scripted::DEADLINE;
 
 /// Six points with a rule, on a line that nobody polls.
 fn site(dir: &Dir) -> Site {

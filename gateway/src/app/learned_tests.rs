@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::Reading;
 
-use super::tests::{DEADLINE, Dir, maintenance, until};
+use super::tests::{Dir, maintenance, until};
 use super::*;
 use crate::config;
 use crate::driver::{Belief, CommandError, DriftBelief, ForgetOrder, Held, Input};
 use crate::flow::{Batch, Receipt};
+use crate::scripted::DEADLINE;
 
 const HOUR: u64 = 3_600_000;
 

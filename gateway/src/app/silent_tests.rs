@@ -4,10 +4,11 @@ use gengfu_core::quality::Quality;
 use gengfu_core::reading::Reading;
 
 use super::learned_tests::{House, Run};
-use super::tests::{DEADLINE, until};
+use super::tests::until;
 use super::*;
 use crate::driver::Input;
 use crate::flow::{Batch, Receipt};
+use crate::scripted::DEADLINE;
 
 const MINUTE: u64 = 60_000;
 

@@ -10,9 +10,8 @@ use super::*;
 use crate::config;
 use crate::driver::{Input, refusals};
 use crate::flow::{AlarmEvent, Batch, Receipt, Refused};
+use crate::scripted::DEADLINE;
 use crate::telemetry::RefusedReason;
-
-pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A directory of its own that goes with the test.
 pub(super) struct Dir(pub(super) PathBuf);

@@ -10,6 +10,7 @@ use crate::config::checked::{
     Broker, ConsoleConfig, JournalConfig, ModbusDevice, ModbusLine, ModbusPoint, MqttLink, MqttPoint, Order, PointSpec,
     Site, Subscription, Table, ValueType,
 };
+use crate::scripted::DEADLINE;
 
 pub(super) fn spec(name: &str, unit: Option<&str>, range: Option<(f64, f64)>) -> PointSpec {
     PointSpec {
@@ -100,12 +101,12 @@ pub(super) fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback has a free port")
 }
 
-/// Waits until `holds`, and fails after five seconds.
+/// Waits until `holds`.
 pub(super) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let patience = async {
         while !holds().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(5), patience).await.is_ok(), "never came true: {what}");
+    assert!(tokio::time::timeout(DEADLINE, patience).await.is_ok(), "never came true: {what}");
 }

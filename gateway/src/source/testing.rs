@@ -15,11 +15,9 @@ use crate::clock::Clock;
 use crate::config::checked::{ConsoleConfig, JournalConfig, ModbusLine, MqttLink, Site};
 use crate::driver::{EngineHandle, Input};
 use crate::flow::Batch;
+use crate::scripted::DEADLINE;
 use crate::stop::{Stopper, channel};
 use crate::telemetry::{LinkState, Stats};
-
-/// No condition of these tests takes longer, however busy the machine.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(super) struct Bench {
     pub(super) context: Context,

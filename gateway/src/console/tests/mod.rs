@@ -11,7 +11,6 @@ mod streams;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use gengfu_core::engine::Command;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -29,11 +28,9 @@ use crate::driver::{
 };
 use crate::flow::AlarmEvent;
 use crate::journal::{LevelRecord, Ticket};
+use crate::scripted::DEADLINE;
 use crate::stop::{self, Stopper};
 use crate::telemetry::{SharedStats, Stats};
-
-/// Everything here is on this machine; what takes longer has failed.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the made-up engine answers.
 #[derive(Debug, Default)]

@@ -27,11 +27,10 @@ use gengfu_core::time::Wall;
 use super::*;
 use crate::catalog::PointMeta;
 use crate::flow::Receipt;
+use crate::scripted::DEADLINE;
 
 const STORE: &str = "influxdb/central";
 const DUTY: &str = "webhook/duty-room";
-/// Far beyond what anything here takes; a test that gets there has failed.
-const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A directory of its own that goes with the test.
 struct Dir(PathBuf);

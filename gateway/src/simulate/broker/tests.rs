@@ -4,9 +4,8 @@ use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Publish, QoS
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::scripted::DEADLINE;
 use crate::simulate::testing::eventually;
-
-const PATIENCE: Duration = Duration::from_secs(5);
 
 async fn broker() -> Broker {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -41,7 +40,7 @@ impl Peer {
     }
 
     async fn packet(&mut self) -> Packet {
-        tokio::time::timeout(PATIENCE, self.packets.recv()).await.expect("a packet in time").expect("a connection")
+        tokio::time::timeout(DEADLINE, self.packets.recv()).await.expect("a packet in time").expect("a connection")
     }
 
     async fn connected(&mut self) -> bool {
@@ -261,7 +260,7 @@ async fn a_second_connection_of_the_same_name_puts_the_first_out() {
     let broker = broker().await;
     let mut first = peer(&broker, "twin").await;
     let mut second = peer(&broker, "twin").await;
-    let ended = tokio::time::timeout(PATIENCE, first.packets.recv()).await.expect("an end in time");
+    let ended = tokio::time::timeout(DEADLINE, first.packets.recv()).await.expect("an end in time");
     assert!(ended.is_none(), "{ended:?}");
     second.subscribe("t", QoS::AtLeastOnce).await;
     broker.stop().await;
@@ -283,7 +282,7 @@ async fn bare(broker: &Broker, keep_alive: u16) -> TcpStream {
 
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
-    matches!(tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await, Ok(Ok(0) | Err(_)))
+    matches!(tokio::time::timeout(DEADLINE, stream.read_to_end(&mut rest)).await, Ok(Ok(0) | Err(_)))
 }
 
 #[tokio::test]

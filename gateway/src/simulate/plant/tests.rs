@@ -9,6 +9,7 @@ use tokio_modbus::client::Reader;
 use super::super::testing::{device, eventually, free_address, line, link, mqtt_point, point, site, subscription};
 use super::*;
 use crate::config::checked::{Table, ValueType};
+use crate::scripted::DEADLINE;
 use crate::simulate::DemoPorts;
 
 async fn start(site: &Site) -> Result<Plant, String> {
@@ -39,7 +40,7 @@ fn listen(port: u16) -> tokio::sync::mpsc::Receiver<(String, Vec<u8>)> {
 }
 
 async fn next(hears: &mut tokio::sync::mpsc::Receiver<(String, Vec<u8>)>) -> (String, Vec<u8>) {
-    tokio::time::timeout(Duration::from_secs(5), hears.recv()).await.expect("a message in time").expect("a listener")
+    tokio::time::timeout(DEADLINE, hears.recv()).await.expect("a message in time").expect("a listener")
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::config::checked::{ModbusDevice, ModbusLine, ModbusPoint, Order, PointSpec, Table, ValueType};
-use crate::source::testing::{Bench, DEADLINE};
+use crate::scripted::DEADLINE;
+use crate::source::testing::Bench;
 use crate::telemetry::LinkState;
 
 /// How long the lines of these tests wait for a reply.

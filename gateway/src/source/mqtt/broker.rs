@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::source::testing::DEADLINE;
+use crate::scripted::DEADLINE;
 
 /// Mosquitto on a port of its own, in a directory of its own; ends with the value.
 pub(super) struct Mosquitto {
