@@ -116,8 +116,15 @@ impl Engine<'_> {
         }
         self.find_mode_due();
         sink.mode(&ModeChange { area: index, mode, change, at: now });
+        let all = 0..self.tables.bindings.len() as u32;
+        // Who votes is real before what it votes for is counted.
+        for binding in all.clone() {
+            if !self.is_vote(binding) {
+                self.test_over(binding, now, sink);
+            }
+        }
         self.signal_all(now, sink);
-        for binding in 0..self.tables.bindings.len() as u32 {
+        for binding in all {
             self.outlasted(binding, now, Seen::Live, sink);
         }
     }
@@ -125,13 +132,21 @@ impl Engine<'_> {
     /// A test whose mode is over is one no longer: what stands is real. Its mode ended; or the area is not what it was, after a
     /// restart or other rules; or a vote needs its tests no more.
     pub(super) fn outlasted(&mut self, index: u32, now: Now, seen: Seen, sink: &mut impl Sink) {
-        let Some(b) = self.tables.bindings.get(index as usize) else { return };
-        if b.is_test() && b.alarm.active() && self.tested(index, now).is_none() {
+        if self.test_over(index, now, sink) {
+            self.signal(index, now, seen, sink);
+        }
+    }
+
+    /// The same, and nobody who counts it is told yet; whether it was one.
+    pub(super) fn test_over(&mut self, index: u32, now: Now, sink: &mut impl Sink) -> bool {
+        let Some(b) = self.tables.bindings.get(index as usize) else { return false };
+        let over = b.is_test() && b.alarm.active() && self.tested(index, now).is_none();
+        if over {
             self.follow(index, Input::TestOver { first: self.is_first(b) }, now, sink);
             // A test explains nothing; what is real does.
             self.cause(index, now, sink);
-            self.signal(index, now, seen, sink);
         }
+        over
     }
 
     fn find_mode_due(&mut self) {

@@ -165,6 +165,8 @@ impl<'t> Engine<'t> {
         self.pop();
         self.expire(index, now);
         self.judge(index, now, Seen::Live, sink);
+        // A voter that was never heard is bad by time alone, and with it a vote may need its tests no more.
+        self.outlasted(index, now, Seen::Live, sink);
         self.lapse(index, now, sink);
         self.rearm_after(index, due);
     }

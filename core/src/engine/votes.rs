@@ -3,6 +3,7 @@
 use super::tables::NONE;
 use super::{Binding, Engine, Seen, Sink};
 use crate::alarm::ModeName;
+use crate::alarm::state::State as AlarmState;
 use crate::detect::vote::{Health, Stands};
 use crate::detect::{Params, vote};
 use crate::reading::PointId;
@@ -153,9 +154,10 @@ impl Engine<'_> {
             health = Health::Unsure;
         }
         let b = self.tables.bindings.get(voter as usize);
-        let tests = b.is_some_and(Binding::is_test);
         let tried = |binding: Option<&Binding>| binding.is_some_and(|b| self.mode_of(b.point.0).is_some());
         let (here, there) = (tried(b), tried(self.tables.bindings.get(wire.vote as usize)));
+        // A condition that a start finds, and that is no alarm yet, becomes one as its area is.
+        let tests = b.is_some_and(|b| if b.alarm == AlarmState::Normal { here } else { b.is_test() });
         let stands = match (self.standing(voter).is_some(), tests) {
             (false, _) => Stands::No,
             (true, false) => Stands::Yes,
@@ -184,8 +186,10 @@ impl Engine<'_> {
         (!real).then_some(mode)
     }
 
-    /// All voters anew: a mode began or ended, and a test counts, or counts no more.
+    /// All voters anew: a mode began or ended, and a test counts, or counts no more. Each vote hears of all before it is
+    /// counted: between one and the next it would fall and rise.
     pub(super) fn signal_all(&mut self, now: Now, sink: &mut impl Sink) {
+        self.tell_all(now, Told::Live);
         for voter in 0..self.tables.bindings.len() as u32 {
             self.signal(voter, now, Seen::Live, sink);
         }

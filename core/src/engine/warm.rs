@@ -89,6 +89,9 @@ impl Engine<'_> {
     }
 
     fn show(&mut self, reading: &Reading, delivery: Delivery, now: Now, known: bool) {
+        // Time that ran backwards stood still.
+        let now = self.onward(now);
+        self.tables.pulse.mono = now.mono;
         let Some(Noted { first, count, leads, turned: _ }) = self.note(reading, delivery, false) else { return };
         self.show_beside(leads, reading, now, known);
         for index in first..first.saturating_add(count) {
@@ -149,7 +152,14 @@ impl Engine<'_> {
             }
         }
         self.recall_votes(now);
-        self.gather(now);
+        self.regroup();
+        // A mode's end may be on record, and not that those who stand are real since: they are before they are counted.
+        for index in all.clone() {
+            if !self.is_vote(index) && self.standing(index).is_some() {
+                self.test_over(index, now, sink);
+            }
+        }
+        self.recount(self.onward(now));
         for index in all.clone() {
             self.judge(index, now, Seen::Again, sink);
             self.rearm(index, now.mono);
@@ -166,7 +176,7 @@ impl Engine<'_> {
         self.recount(self.onward(now));
     }
 
-    fn is_vote(&self, index: u32) -> bool {
+    pub(super) fn is_vote(&self, index: u32) -> bool {
         let rule = self.tables.bindings.get(index as usize).and_then(|b| self.tables.rules.get(b.rule.0 as usize));
         rule.is_some_and(|rule| matches!(rule.params, Params::Vote(_)))
     }

@@ -268,7 +268,9 @@ impl World {
     }
 
     fn show(&mut self, reading: Reading, delivery: Delivery, ms: u64) {
-        self.shown.push((reading, delivery, ms));
+        // It came when the engine took it: what came before it has moved the time, a command too.
+        let came = ms.max(self.pulse.mono.0.saturating_sub(BASE));
+        self.shown.push((reading, delivery, came));
         self.event(Event::Reading(reading, delivery), ms);
     }
 
@@ -548,16 +550,10 @@ fn commands_for_what_does_not_stand_are_refused() {
     assert_eq!(refused, Err(Refusal::NoSuchAlarm));
 }
 
-/// So many cases, or as many as `PROPTEST_CASES` says. What fails is printed whole: no file is kept of it.
-/// The same cases every time, so that a change is told from luck; `PROPTEST_CASES` or `PROPTEST_RNG_SEED` (`make long-laws`) takes
-/// others. Some of those fail still: ARCHITECTURE, Known gaps.
+/// So many cases, or as many as `PROPTEST_CASES` says; others in every run. What fails is printed whole: no file is kept of it.
 fn config(cases: u32) -> ProptestConfig {
-    let told: Option<u32> = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    let default = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    if told.is_some() || std::env::var_os("PROPTEST_RNG_SEED").is_some() {
-        return ProptestConfig { cases: told.unwrap_or(cases), ..default };
-    }
-    ProptestConfig { cases, rng_seed: proptest::test_runner::RngSeed::Fixed(2026), ..default }
+    let told = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: told.unwrap_or(cases), failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn inputs() -> impl Strategy<Value = Vec<In>> {
@@ -1017,6 +1013,12 @@ proptest! {
             }
         }
         for (index, (b, of)) in again.bindings.iter().zip(&whole.bindings).enumerate() {
+            // Until that word it goes on standing, and is real where its mode is over by then.
+            let was_test = torn.folded(index as u32).standing().is_some_and(|stands| stands.test.is_some());
+            if VOTES.contains(&(index as u32)) && was_test && !of.alarm.active() {
+                prop_assert_eq!(b.alarm.name(), of.alarm.name());
+                continue;
+            }
             prop_assert_eq!(b.alarm, of.alarm, "{}: {:?} {:?} {:?}", index, whole.words(), torn.words(), again.words());
         }
     }
