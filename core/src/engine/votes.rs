@@ -3,7 +3,7 @@
 use super::tables::NONE;
 use super::{Binding, Engine, Seen, Sink};
 use crate::alarm::ModeName;
-use crate::alarm::state::State as AlarmState;
+use crate::alarm::life::Life;
 use crate::detect::vote::{Health, Stands};
 use crate::detect::{Params, vote};
 use crate::reading::PointId;
@@ -156,8 +156,9 @@ impl Engine<'_> {
         let b = self.tables.bindings.get(voter as usize);
         let tried = |binding: Option<&Binding>| binding.is_some_and(|b| self.mode_of(b.point.0).is_some());
         let (here, there) = (tried(b), tried(self.tables.bindings.get(wire.vote as usize)));
-        // A condition that a start finds, and that is no alarm yet, becomes one as its area is.
-        let tests = b.is_some_and(|b| if b.alarm == AlarmState::Normal { here } else { b.is_test() });
+        // A condition that a start finds, and that is no alarm yet or no longer, becomes one as its area is.
+        let alarm = b.filter(|b| b.alarm.open().is_some_and(|open| open.life != Life::Normal));
+        let tests = alarm.map_or(here, |b| b.is_test() && (b.alarm.active() || here));
         let stands = match (self.standing(voter).is_some(), tests) {
             (false, _) => Stands::No,
             (true, false) => Stands::Yes,

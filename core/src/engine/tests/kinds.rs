@@ -315,8 +315,7 @@ proptest! {
         inputs[..kept].iter().for_each(|input| whole.take(input));
         let (taken, shown) = (states(&mut whole), whole.shown.len());
         inputs[kept..cut].iter().for_each(|input| whole.take(input));
-        let at = inputs[..cut].last().map_or(0, ms_of);
-        let mut again = recalled(&whole, &taken, shown, at);
+        let mut again = recalled(&whole, &taken, shown, whole.ms());
         prop_assert_eq!(&again.log, &Log::default());
         whole.log = Log::default();
         for input in &inputs[cut..] {
@@ -332,7 +331,7 @@ proptest! {
         let cut = cut.min(inputs.len());
         let mut whole = started();
         inputs[..cut].iter().for_each(|input| whole.take(input));
-        let mut again = reloaded(&whole, |_| {}, &[], inputs[..cut].last().map_or(0, ms_of));
+        let mut again = reloaded(&whole, |_| {}, &[], whole.ms());
         for input in &inputs[cut..] {
             whole.take(input);
             again.take(input);

@@ -269,7 +269,7 @@ impl World {
 
     fn show(&mut self, reading: Reading, delivery: Delivery, ms: u64) {
         // It came when the engine took it: what came before it has moved the time, a command too.
-        let came = ms.max(self.pulse.mono.0.saturating_sub(BASE));
+        let came = ms.max(self.ms());
         self.shown.push((reading, delivery, came));
         self.event(Event::Reading(reading, delivery), ms);
     }
@@ -298,6 +298,11 @@ impl World {
         let Transition { id, onset, number, level, test, first, veils, .. } = *t;
         let standing = crate::alarm::state::Standing { id, onset, number, level, test, first };
         AlarmState::Open(Open { standing, life, veils })
+    }
+
+    /// What the engine takes for the present.
+    fn ms(&self) -> u64 {
+        self.pulse.mono.0.saturating_sub(BASE)
     }
 
     /// The engine's counter.

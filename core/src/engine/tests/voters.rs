@@ -140,3 +140,72 @@ fn a_vote_whose_voters_are_all_worked_on_is_a_test() {
     w.tick(9_000);
     assert_eq!(told(&w, 10), [(EventName::Raise, Some(ModeName::Maintenance))]);
 }
+
+/// Two votes of a walk-test, in area 1: the pressure is low and the loop open.
+fn walked() -> World {
+    let mut w = World::started();
+    w.take(&In::Mode(1, Some((ModeName::WalkTest, 600_000)), 1_000));
+    w.value(PRESSURE, 0.0, 2_000);
+    w.value(LOOP, 1.0, 3_000);
+    w.tick(7_500);
+    let test = (EventName::Raise, Some(ModeName::WalkTest));
+    assert_eq!((told(&w, 0), told(&w, 8), told(&w, 10)), (vec![test], vec![test], vec![test]));
+    w
+}
+
+#[test]
+fn a_vote_of_tests_is_real_once_their_mode_ends_and_is_over_at_no_time() {
+    let mut w = walked();
+    w.take(&In::Mode(1, None, 8_000));
+    for binding in [0, 8, 10] {
+        assert_eq!(told(&w, binding)[1..], [(EventName::Raise, None)], "{binding}");
+    }
+}
+
+/// Of all that follows from a mode's end nothing got on record but the end itself.
+#[test]
+fn a_vote_of_tests_is_real_at_a_start_after_their_mode_and_is_over_at_no_time() {
+    let mut w = walked();
+    // They have spoken since the vote was cast: what they say is proof.
+    w.value(PRESSURE, 0.0, 7_600);
+    w.value(LOOP, 1.0, 7_700);
+    let known = w.log.0.len();
+    w.take(&In::Mode(1, None, 8_000));
+    w.log.0.truncate(known);
+    let again = restarted(&w, 0, 8_000);
+    for binding in [0, 8, 10] {
+        assert_eq!(told(&again, binding), [(EventName::Raise, None)], "{binding}");
+    }
+}
+
+/// The pressure was low before the walk-test, in which the loop is opened: two of the three of binding 11.
+#[test]
+fn a_vote_that_needs_its_tests_no_more_by_time_alone_is_real() {
+    let mut w = World::started();
+    w.value(PRESSURE, 0.0, 1_000);
+    w.tick(7_000);
+    w.take(&In::Mode(1, Some((ModeName::WalkTest, 600_000)), 8_000));
+    w.value(LOOP, 1.0, 9_000);
+    w.tick(119_999);
+    assert_eq!(told(&w, 11), [(EventName::Raise, Some(ModeName::WalkTest))]);
+    // The door was never heard: it counts as one that shouts.
+    w.tick(120_000);
+    assert_eq!(told(&w, 11)[1..], [(EventName::Raise, None)]);
+}
+
+/// It lies on a shelf without ever having been an alarm: what a start finds of it in a walk-test is a test all the same.
+#[test]
+fn a_shelf_makes_no_voter_real() {
+    let mut w = World::started();
+    w.take(&In::Mode(1, Some((ModeName::WalkTest, 600_000)), 1_000));
+    let shelve = Command::Shelve { for_ms: 3_600_000, one_shot: false };
+    w.event(Event::Command(Target::Binding(0), shelve), 1_500);
+    w.value(PRESSURE, 0.0, 2_000);
+    // This one is real: it stands elsewhere.
+    w.value(GAS, 26.0, 2_500);
+    w.tick(5_500);
+    assert_eq!(told(&w, 10), []);
+    // The pressure has been low for long enough when the gateway is back.
+    let again = restarted(&w, 0, 9_000);
+    assert_eq!(told(&again, 10), [(EventName::Raise, Some(ModeName::WalkTest))]);
+}
