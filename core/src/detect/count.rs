@@ -101,9 +101,11 @@ impl State {
         (self.onset.is_some() && self.known).then(|| self.window.turns(params.window_ms))
     }
 
-    /// How many lie within the window.
-    pub fn belief(&self) -> f64 {
-        self.window.total()
+    /// How many lie within the window that ends at `present`, whether a timer has told of that or not.
+    pub fn belief(&self, params: &Params, present: Mono) -> f64 {
+        let mut window = self.window;
+        window.advance(params.window_ms, present);
+        window.total()
     }
 
     /// What stands.
@@ -146,7 +148,7 @@ mod tests {
         while let Some(due) = s.deadline(&STARTS) {
             s.expire(&STARTS, due);
         }
-        assert!(s.standing(&STARTS).is_none() && s.belief() < 3.0, "quiet has ceased");
+        assert!(s.standing(&STARTS).is_none() && s.belief(&STARTS, at(400).mono) < 3.0, "quiet has ceased");
     }
 
     #[test]
@@ -156,13 +158,14 @@ mod tests {
         for n in 0..10_u64 {
             s.value(&chatter, (n % 2) as f64, Wall(0), Now { mono: Mono(n * 100), wall: Wall(0) });
         }
-        assert_eq!(s.belief(), 9.0, "the first word is no change");
+        assert_eq!(s.belief(&chatter, Mono(1_000)), 9.0, "the first word is no change");
+        assert_eq!(s.belief(&chatter, Mono(100_000)), 0.0, "that is long ago, and no timer has said so");
         let growth = Params { what: What::Growth, window_ms: 60_000, limit: 100.0, clear: 50.0 };
         let mut s = State::default();
         for (n, v) in [1e9, 1e9 + 40.0, f64::NAN, 30.0, 1e300].into_iter().enumerate() {
             s.value(&growth, v, Wall(n as i64), Now { mono: Mono(n as u64), wall: Wall(0) });
             if n == 3 {
-                assert_eq!(s.belief(), 70.0, "it was reset, and says 30 since");
+                assert_eq!(s.belief(&growth, Mono(3)), 70.0, "it was reset, and says 30 since");
             }
         }
         assert!(s.standing(&growth).is_some());

@@ -345,8 +345,8 @@ samples! { count {
         self.standing(params)
     }
 
-    fn shown(&self, _: &count::Params, _: Mono) -> Option<f64> {
-        Some(self.belief())
+    fn shown(&self, params: &count::Params, present: Mono) -> Option<f64> {
+        Some(self.belief(params, present))
     }
 }}
 

@@ -118,8 +118,27 @@ impl Engine<'_> {
         }
     }
 
+    /// Whether one of the members is hidden.
+    fn hides_any(&self, group: u32) -> bool {
+        let mut next = self.tables.groups.get(group as usize).map_or(NONE, |group| group.first);
+        while let Some(b) = self.tables.bindings.get(next as usize) {
+            if b.alarm.open().is_some_and(|open| open.veils.suppressed) {
+                return true;
+            }
+            next = b.sibling;
+        }
+        false
+    }
+
     /// Nothing explains the members any more: they are announced, or will be once their causes are over for long enough.
     fn release(&mut self, index: u32, now: Now, sink: &mut impl Sink) {
+        // Most groups hide nothing, and where thousands of causes end at once the causes are not looked for in vain.
+        if !self.hides_any(index) {
+            if let Some(group) = self.tables.groups.get_mut(index as usize) {
+                group.due = None;
+            }
+            return;
+        }
         let over = self.tables.bindings.iter().filter(|b| b.hides == index && b.stood == 0).map(|b| b.ended);
         let due = over.max().map(|ended| ended.plus(RELEASE_MS)).filter(|due| *due > now.mono);
         if let Some(group) = self.tables.groups.get_mut(index as usize) {
