@@ -75,11 +75,16 @@ struct Bench {
     gateway: Gateway,
 }
 
+/// `hall`: what the area of d0 and d1 is called.
+fn site(plant: &Plant, receiver: &Receiver, hall: &str, rules: &str) -> String {
+    let site = Site::new("rig").modbus(plant, 100, 4).with(rules).webhook("duty", receiver.port());
+    let places = [("d0", hall), ("d1", hall), ("d2", "plant room"), ("d3", "plant room")];
+    places.into_iter().fold(site, |site, (device, area)| site.stands(device, area)).text
+}
+
 fn bench() -> Bench {
     let (dir, plant, receiver) = (Folder::new("lifecycle"), Plant::start(6), Receiver::start());
-    let site = Site::new("rig").modbus(&plant, 100, 4).with(RULES).webhook("duty", receiver.port());
-    let places = [("d0", "hall"), ("d1", "hall"), ("d2", "plant room"), ("d3", "plant room")];
-    let site = places.into_iter().fold(site, |site, (device, area)| site.stands(device, area)).text;
+    let site = site(&plant, &receiver, "hall", RULES);
     let gateway = Gateway::start(&site, dir.path());
     for device in 0..6 {
         gateway.quality(&format!("d{device}/r0"), SOON, "good", None);
@@ -343,6 +348,31 @@ fn a_walk_test_calls_nobody_says_what_was_tripped_and_leaves_other_areas_alone()
     // the same point is real again
     bench.set(1, 900);
     bench.receiver.expect(SOON, "the real fire", |push| push.word("rule") == "fire" && push.body["test"].is_null());
+    bench.gateway.term();
+}
+
+#[test]
+fn what_other_rules_end_is_told_with_what_was_walked_and_what_nobody_had_seen() {
+    let mut bench = bench();
+    bench.set(2, 900);
+    bench.is("mains-off", "unacknowledged");
+    bench.begin("hall", "walk-test", "1h");
+    bench.set(1, 900);
+    bench.is("fire", "unacknowledged");
+    eventually(SOON, "the walk has tripped one", || bench.running("hall")["tripped"] == json!(["d1/r0"]));
+    // The hall has another name, and nobody watches the mains.
+    let rules = RULES.replace("id = \"mains-off\"", "id = \"mains\"").replace("\"mains-off\"", "\"mains\"");
+    bench.gateway.write_site(&site(&bench.plant, &bench.receiver, "lobby", &rules));
+    let (status, done) = bench.gateway.reload();
+    assert_eq!((status, &done["alarms_closed"]), (200, &json!(1)), "{done}");
+    let past = bench.gateway.items("modes?state=all");
+    assert_eq!((past[0]["change"].as_str(), past[0]["by"].as_str()), (Some("ended"), Some("configuration")));
+    assert_eq!((&past[0]["tripped"], &past[0]["untripped"]), (&json!(["d1/r0"]), &json!(["d0/r0"])));
+    let closed = bench
+        .receiver
+        .expect(SOON, "the alarm is closed", |push| push.word("rule") == "mains-off" && push.word("event") == "return");
+    let told = (closed.body["message"]["en"].as_str().unwrap(), closed.body["message"]["zh"].as_str().unwrap());
+    assert!(told.0.ends_with("nobody had acknowledged it") && told.1.ends_with("（此前无人确认）"), "{told:?}");
     bench.gateway.term();
 }
 

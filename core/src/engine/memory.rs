@@ -57,7 +57,27 @@ impl Engine<'_> {
             (Params::Sibling(_), State::Sibling(state)) => set(tables.others.siblings, slot, state),
             (Params::Residual(_), State::Residual(state)) => set(tables.others.residuals, slot, state),
             (Params::Group(_), State::Group(state)) => set(tables.others.groups, slot, state),
-            (_, _) => return false,
+            // A state of another kind.
+            (
+                Params::Limit(_)
+                | Params::Digital(_)
+                | Params::Trend(_)
+                | Params::Absent(_)
+                | Params::Vote(_)
+                | Params::Band(_)
+                | Params::Rate(_)
+                | Params::Frozen(_)
+                | Params::Count(_)
+                | Params::Dwell(_)
+                | Params::Accumulated(_)
+                | Params::Rhythm(_)
+                | Params::Drift(_)
+                | Params::Habit(_)
+                | Params::Sibling(_)
+                | Params::Residual(_)
+                | Params::Group(_),
+                _,
+            ) => return false,
         }
         true
     }

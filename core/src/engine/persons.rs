@@ -3,7 +3,7 @@
 use super::areas::within;
 use super::{Engine, Sink};
 use crate::alarm::state::{Input, Refusal, Shelf};
-use crate::alarm::{AlarmId, Named};
+use crate::alarm::{AlarmId, EventName, Named};
 use crate::time::Now;
 
 /// Which alarm.
@@ -40,6 +40,21 @@ pub enum Command {
     ReturnToService,
     /// Writes something down; the words are kept outside.
     Note,
+}
+
+impl Command {
+    /// What is told of it once it has taken effect.
+    pub const fn told(self) -> EventName {
+        match self {
+            Self::Acknowledge => EventName::Acknowledge,
+            Self::Reset => EventName::Reset,
+            Self::Shelve { .. } => EventName::Shelve,
+            Self::Unshelve => EventName::Unshelve,
+            Self::OutOfService { .. } => EventName::OutOfService,
+            Self::ReturnToService => EventName::ReturnToService,
+            Self::Note => EventName::Note,
+        }
+    }
 }
 
 impl Engine<'_> {

@@ -257,7 +257,11 @@ fn whole(one: &Value, now: i64) -> String {
         rows.extend(alarm.get(key).and_then(Value::as_str).map(|text| vec![title.to_owned(), text.to_owned()]));
     }
     let steps = steps(one.get("transitions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice));
-    format!("{}\n{}", aligned(0, &rows), aligned(0, &steps))
+    let cut = match one.get("complete").and_then(Value::as_bool) {
+        Some(false) => "older steps lie further back: /api/v1/alarms?state=all\n",
+        Some(true) | None => "",
+    };
+    format!("{}\n{}{cut}", aligned(0, &rows), aligned(0, &steps))
 }
 
 /// What happened, a step a line.

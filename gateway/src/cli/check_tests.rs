@@ -218,7 +218,7 @@ fn a_slip_in_a_voter_is_seen() {
 #[test]
 fn a_critical_state_that_may_be_shelved_is_a_warning_unless_it_is_meant() {
     let text = on(&FIRE.replace("latch = true\n", ""), false).stdout;
-    assert!(text.contains("a critical state without `latch` may be shelved") && text.contains(" 1 warning."), "{text}");
+    assert!(text.contains("a critical alarm without `latch` may be shelved") && text.contains(" 1 warning."), "{text}");
     for meant in ["latch = false\n", "shelvable = true\n"] {
         let text = on(&FIRE.replace("latch = true\n", meant), false).stdout;
         assert!(text.contains(" 0 warnings"), "{text}");

@@ -94,7 +94,7 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     {
         detector::refuse_shelf(at);
     }
-    if let (Some(Detector { params: Params::Digital(_), levels, .. }), None) = (&detector, shelvable)
+    if let (Some(Detector { levels, .. }), None) = (&detector, shelvable)
         && table.get("latch").is_none()
         && levels.iter().any(|level| level.priority == Priority::Critical && !level.latch)
     {
@@ -142,7 +142,7 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
 fn unlatched(table: &Table<'_>) {
     table.book.warn(
         table.place("priority").unwrap_or(table.at),
-        "a critical state without `latch` may be shelved, and ends by itself once it is over",
+        "a critical alarm without `latch` may be shelved, and ends by itself once it is over",
         "add latch = true, so that a person resets it and nobody shelves it; or latch = false where that is meant",
     );
 }

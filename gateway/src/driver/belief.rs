@@ -115,7 +115,26 @@ impl Belief {
                 let points = (0..params.channels).map(|n| Member::of(state, usize::from(n), name(n))).collect();
                 Some(Self::Group { learned, points })
             }
-            (_, _) => None,
+            (
+                Params::Limit(_)
+                | Params::Digital(_)
+                | Params::Trend(_)
+                | Params::Absent(_)
+                | Params::Vote(_)
+                | Params::Band(_)
+                | Params::Rate(_)
+                | Params::Frozen(_)
+                | Params::Count(_)
+                | Params::Dwell(_)
+                | Params::Accumulated(_)
+                | Params::Rhythm(_)
+                | Params::Drift(_)
+                | Params::Habit(_)
+                | Params::Sibling(_)
+                | Params::Residual(_)
+                | Params::Group(_),
+                _,
+            ) => None,
         }
     }
 

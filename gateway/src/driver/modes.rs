@@ -12,6 +12,7 @@ use super::persons::refused;
 use super::storage::Storage;
 use super::task::{Collect, Driver, Said, Told};
 use super::{CommandError, ModeDone, ModeOrder};
+use crate::catalog::Catalog;
 use crate::flow::AlarmEvent;
 use crate::journal::{BEGUN, Entry, Journal, ModeRecord};
 
@@ -215,7 +216,10 @@ impl Driver {
                 self.storage.engine().take_over_area(area, &old, index);
                 kept.insert(area, record);
             } else {
-                self.end_for_good(record, now);
+                // What was walked is told all the same, as the old tables know it.
+                let walks = record.mode == ModeName::WalkTest.word();
+                let (tripped, untripped) = if walks { walked(old, &self.catalog, index) } else { Default::default() };
+                self.end_for_good(ModeRecord { tripped, untripped, ..record }, now);
             }
         }
         self.modes = kept;
@@ -227,17 +231,21 @@ impl Driver {
         self.journal.append(Entry::Mode(ModeRecord { at: now.wall.0, change, by, ..record }));
     }
 
-    /// Points of an area that have a rule: those that were tripped, and the others.
     fn walked(&self, area: u16) -> (Vec<String>, Vec<String>) {
-        let (yes, no): (Vec<_>, Vec<_>) = self.storage.in_area(area).partition(|point| point.tripped);
-        let names = |points: Vec<&gengfu_core::engine::Point>| {
-            let names = points.into_iter().filter_map(|point| self.catalog.get(point.last.point));
-            let mut names: Vec<String> = names.map(|meta| meta.name()).collect();
-            names.sort();
-            names
-        };
-        (names(yes), names(no))
+        walked(&self.storage, &self.catalog, area)
     }
+}
+
+/// Points of an area that have a rule: those that were tripped, and the others.
+fn walked(storage: &Storage, catalog: &Catalog, area: u16) -> (Vec<String>, Vec<String>) {
+    let (yes, no): (Vec<_>, Vec<_>) = storage.in_area(area).partition(|point| point.tripped);
+    let names = |points: Vec<&gengfu_core::engine::Point>| {
+        let names = points.into_iter().filter_map(|point| catalog.get(point.last.point));
+        let mut names: Vec<String> = names.map(|meta| meta.name()).collect();
+        names.sort();
+        names
+    };
+    (names(yes), names(no))
 }
 
 const fn word(change: Change) -> &'static str {

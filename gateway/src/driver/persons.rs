@@ -2,7 +2,7 @@
 //! command that does not fit is refused with the mend, and audited too.
 
 use gengfu_core::alarm::state::Refusal;
-use gengfu_core::alarm::{AlarmId, EventName, Transition};
+use gengfu_core::alarm::{AlarmId, Transition};
 use gengfu_core::engine::{Command, Event, Target};
 
 use super::names::Deed;
@@ -17,7 +17,7 @@ impl Driver {
         // What is answered is on disk with its audit.
         let _together = self.journal.together();
         let now = self.clock.now();
-        let word = told(order.command).word();
+        let word = order.command.told().word();
         let Ok(target) = self.target(&order.target) else {
             self.refuse(&order.by, word, &order.target, "there is no such alarm");
             return Err(CommandError::NoSuchAlarm);
@@ -26,7 +26,7 @@ impl Driver {
         let result = self.storage.engine().handle(event, now, &mut Collect(&mut self.out));
         // Deadlines served on the way are nobody's doing, and what follows from the command is not the person's either.
         let own =
-            |said: &Said| matches!(said, Said::Step(step) if step.event == told(order.command) && is(target, step));
+            |said: &Said| matches!(said, Said::Step(step) if step.event == order.command.told() && is(target, step));
         let own = self.out.iter().rposition(own).filter(|_| result.is_ok());
         let (at, by) = (now.wall.0, order.by.clone());
         let result = result.map_err(|refusal| match target {
@@ -93,18 +93,6 @@ impl Driver {
 }
 
 /// What a command is called when it is done.
-const fn told(command: Command) -> EventName {
-    match command {
-        Command::Acknowledge => EventName::Acknowledge,
-        Command::Reset => EventName::Reset,
-        Command::Shelve { .. } => EventName::Shelve,
-        Command::Unshelve => EventName::Unshelve,
-        Command::OutOfService { .. } => EventName::OutOfService,
-        Command::ReturnToService => EventName::ReturnToService,
-        Command::Note => EventName::Note,
-    }
-}
-
 fn is(target: Target, step: &Transition) -> bool {
     match target {
         Target::Alarm(id) => step.id == id,

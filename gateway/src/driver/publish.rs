@@ -107,8 +107,9 @@ impl Driver {
         } else {
             ("规则或点位已从配置中移除，或转入试运行", "its rule or point is no longer configured, or in shadow now")
         };
+        let (left_zh, left_en) = left_undone(&orphan);
         let event = AlarmEvent {
-            number: orphan.number + 1,
+            number: orphan.number.saturating_add(1),
             event: "return".to_owned(),
             state: StateName::Normal.word().to_owned(),
             detected: now.wall.0,
@@ -119,11 +120,29 @@ impl Driver {
             suppressed: false,
             note: None,
             message: crate::flow::Text {
-                zh: format!("{name}：{why_zh}，报警关闭"),
-                en: format!("{name}: closed, {why_en}"),
+                zh: format!("{name}：{why_zh}，报警关闭{left_zh}"),
+                en: format!("{name}: closed, {why_en}{left_en}"),
             },
             ..orphan
         };
         self.send(event, now);
+    }
+}
+
+/// What nobody has seen, or a person was to reset, does not go without a word.
+fn left_undone(event: &AlarmEvent) -> (&'static str, &'static str) {
+    let life = event.life.as_deref().unwrap_or(&event.state);
+    match StateName::ALL.into_iter().find(|name| name.word() == life) {
+        Some(StateName::Unacknowledged | StateName::Returned) => ("（此前无人确认）", "; nobody had acknowledged it"),
+        Some(StateName::Latched) => ("（此前无人确认，也未复位）", "; nobody had acknowledged or reset it"),
+        Some(StateName::LatchedAcknowledged) => ("（此前未复位）", "; nobody had reset it"),
+        Some(
+            StateName::Normal
+            | StateName::Acknowledged
+            | StateName::Shelved
+            | StateName::Suppressed
+            | StateName::OutOfService,
+        )
+        | None => ("", ""),
     }
 }

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::super::App;
 use super::super::areas::{self, NOWHERE};
-use super::super::extract::{Page, Paging, Params, Payload, length, name, needed, words};
+use super::super::extract::{Page, Paging, Params, Payload, name, words};
 use super::super::problem::Problem;
-use super::orders::answer;
+use super::orders::{answer, formed, limited};
 use crate::driver::ModeOrder;
 use crate::journal::ModeRecord;
 
@@ -59,11 +59,13 @@ pub(super) async fn begin(
     Path(area): Path<String>,
     Payload(said): Payload<Begin>,
 ) -> Result<Response, Problem> {
+    let by = name(&said.by)?;
     let mode = ModeName::ALL.into_iter().find(|mode| mode.word() == said.mode).ok_or_else(|| {
         let known = ModeName::ALL.map(ModeName::word).join(", ");
         Problem::invalid(format!("`{}` is no mode; give one of {known}", said.mode))
-    })?;
-    let (by, for_ms, reason) = (name(&said.by)?, length(said.r#for.as_deref())?, needed("reason", said.reason)?);
+    });
+    let mode = formed(&app, (&by, "mode", &area), mode).await?;
+    let (for_ms, reason) = formed(&app, (&by, mode.word(), &area), limited(said.r#for.as_deref(), said.reason)).await?;
     order(&app, ModeOrder { area, begin: Some((mode, for_ms)), by, reason }).await
 }
 
@@ -79,7 +81,8 @@ pub(super) async fn end(
     Path(area): Path<String>,
     Payload(said): Payload<End>,
 ) -> Result<Response, Problem> {
-    let (by, reason) = (name(&said.by)?, words("reason", said.reason)?.unwrap_or_default());
+    let by = name(&said.by)?;
+    let reason = formed(&app, (&by, "end-mode", &area), words("reason", said.reason)).await?.unwrap_or_default();
     order(&app, ModeOrder { area, begin: None, by, reason }).await
 }
 

@@ -10,15 +10,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::super::App;
-use super::super::extract::{Command, Payload, length, name, needed};
+use super::super::extract::{Command, Payload, length, name, needed, words};
 use super::super::problem::Problem;
 use super::alarms::gone;
 use crate::driver::{CommandError, Order};
+use crate::journal::Entry;
+
+/// Characters of what somebody named as the target that go into the audit.
+const TARGET_MAX: usize = 200;
 
 /// What needs no more than a name, and may have a note.
 pub(super) fn plain(act: Act) -> MethodRouter<App> {
     post(move |State(app): State<App>, Path(target): Path<String>, Payload(said): Payload<Command>| async move {
-        let Command { by, note } = said.checked()?;
+        let by = name(&said.by)?;
+        let note = formed(&app, (&by, act.told().word(), &target), words("note", said.note)).await?;
         order(&app, Order { target, command: act, by, note }).await
     })
 }
@@ -38,7 +43,8 @@ pub(super) async fn shelve(
     Path(target): Path<String>,
     Payload(said): Payload<Shelf>,
 ) -> Result<Response, Problem> {
-    let (by, for_ms, reason) = (name(&said.by)?, length(said.r#for.as_deref())?, needed("reason", said.reason)?);
+    let by = name(&said.by)?;
+    let (for_ms, reason) = formed(&app, (&by, "shelve", &target), limited(said.r#for.as_deref(), said.reason)).await?;
     let command = Act::Shelve { for_ms, one_shot: said.one_shot };
     order(&app, Order { target, command, by, note: Some(reason) }).await
 }
@@ -56,7 +62,9 @@ pub(super) async fn out_of_service(
     Path(target): Path<String>,
     Payload(said): Payload<Out>,
 ) -> Result<Response, Problem> {
-    let (by, for_ms, reason) = (name(&said.by)?, length(said.r#for.as_deref())?, needed("reason", said.reason)?);
+    let by = name(&said.by)?;
+    let (for_ms, reason) =
+        formed(&app, (&by, "out-of-service", &target), limited(said.r#for.as_deref(), said.reason)).await?;
     order(&app, Order { target, command: Act::OutOfService { for_ms }, by, note: Some(reason) }).await
 }
 
@@ -65,8 +73,29 @@ pub(super) async fn note(
     Path(target): Path<String>,
     Payload(said): Payload<Command>,
 ) -> Result<Response, Problem> {
-    let (by, note) = (name(&said.by)?, needed("note", said.note)?);
+    let by = name(&said.by)?;
+    let note = formed(&app, (&by, "note", &target), needed("note", said.note)).await?;
     order(&app, Order { target, command: Act::Note, by, note: Some(note) }).await
+}
+
+/// For how long, and why.
+pub(super) fn limited(length_of: Option<&str>, reason: Option<String>) -> Result<(u64, String), Problem> {
+    Ok((length(length_of)?, needed("reason", reason)?))
+}
+
+/// What a named person (`by`, what they wanted, of what) wrote wrongly is in the audit, as what the engine refuses.
+pub(super) async fn formed<T>(
+    app: &App,
+    (by, wanted, target): (&str, &str, &str),
+    said: Result<T, Problem>,
+) -> Result<T, Problem> {
+    if let Err(problem) = &said {
+        let (at, by, action) = (app.clock.wall().0, by.to_owned(), format!("{wanted}-refused"));
+        let target = target.chars().take(TARGET_MAX).collect();
+        // Refused it is all the same, on disk or not.
+        app.history.record(Entry::Audit { at, by, action, target, detail: problem.detail.clone() }).await;
+    }
+    said
 }
 
 async fn order(app: &App, order: Order) -> Result<Response, Problem> {

@@ -76,6 +76,12 @@ async fn a_shelf_without_an_end_or_a_reason_is_refused_with_the_mend() {
     ] {
         let (status, problem) = console.post(&format!("/api/v1/alarms/00000000000000a1/{act}"), body).await;
         assert!(status == 400 && problem["detail"].as_str().unwrap().contains(mend), "{act} {body}: {problem}");
+        // Who can be named is in the audit with it; who can't, was nobody.
+        let recorded = console.journal.recorded.lock().unwrap().pop();
+        let named = !problem["detail"].as_str().unwrap().starts_with("the body can't be read");
+        assert_eq!(recorded.is_some(), named, "{act} {body}");
+        assert!(recorded.is_none_or(|entry| matches!(entry, Entry::Audit { by, action, target, detail, .. }
+            if by == "x" && action == format!("{act}-refused") && target == "00000000000000a1" && detail.contains(mend))));
     }
     assert!(console.engine.lock().unwrap().asked.is_empty());
 }
