@@ -34,6 +34,8 @@ pub(crate) enum Reply {
     Status(u16, &'static str),
     /// 204, after a while.
     Slow(Duration),
+    /// This status, and words without end.
+    Endless(u16, &'static str),
     /// Never answers, and keeps the connection.
     Hang,
     /// Closes without a word.
@@ -110,6 +112,7 @@ async fn serve(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
                 tokio::time::sleep(wait).await;
                 (204, "")
             }
+            Reply::Endless(status, words) => return endless(&mut stream, status, words).await,
             Reply::Hang => std::future::pending().await,
             Reply::Drop => return,
         };
@@ -118,6 +121,14 @@ async fn serve(mut stream: TcpStream, inner: Arc<Mutex<Inner>>) {
         if stream.write_all(text.as_bytes()).await.is_err() {
             return;
         }
+    }
+}
+
+/// Until the other end has had enough.
+async fn endless(stream: &mut TcpStream, status: u16, words: &str) {
+    let mut text = format!("HTTP/1.1 {status} Scripted\r\n\r\n").into_bytes();
+    while stream.write_all(&text).await.is_ok() {
+        text = words.repeat(1_000).into_bytes();
     }
 }
 

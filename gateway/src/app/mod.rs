@@ -32,7 +32,6 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{InfluxConfig, Site, UplinkConfig, WebhookConfig};
 use crate::driver::{self, EngineHandle};
-use crate::flow::AlarmEvent;
 use crate::forward::uplink;
 use crate::journal::{Entry, Journal, Lane, Opened, SinkSpec, StartCause, Writers};
 use crate::reload::{Ask, Reloads};
@@ -109,7 +108,7 @@ impl Gateway {
         tell_start(&journal, cause, last_seen, started);
         stats.journal_repairs.add(u64::from(cause == StartCause::Repair));
 
-        let recent = recent(&journal).await;
+        let lately = driver::Lately::read(&journal).await;
         let tests = driver::tests_of(&journal, &modes).await;
         let points = points::enter(&site, &catalog, &standing);
         let (engine, task) = driver::start(driver::Setup {
@@ -120,7 +119,7 @@ impl Gateway {
             journal: journal.clone(),
             points,
             standing,
-            recent,
+            lately,
             modes,
             tests,
             levels,
@@ -397,19 +396,6 @@ fn tell_start(journal: &Journal, cause: StartCause, last_seen: Option<i64>, now:
     tracing::info!(?cause, off_ms, "start");
     let version = env!("CARGO_PKG_VERSION").to_owned();
     journal.append(Entry::Start { at: now, version, cause, off_ms });
-}
-
-/// How far back the alarm lane is read for since when conditions stand or are over. What telemetry lost lies within the
-/// last seconds before a stop; this many transitions cover the worst of storms.
-const RECENT: usize = 2_000;
-
-async fn recent(journal: &Journal) -> Vec<AlarmEvent> {
-    let entries = journal.entries(None, RECENT).await.unwrap_or_else(|error| {
-        tracing::warn!(error, "alarm lane can't be read back, detectors start from the telemetry alone");
-        Vec::new()
-    });
-    let events = entries.into_iter().filter_map(|(_, entry)| entry.into_alarm());
-    events.collect()
 }
 
 fn sinks(site: &Site) -> Vec<SinkSpec> {

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::crew::Crew;
 use super::good::Good;
-use super::{Parts, good, points, recent, sinks};
+use super::{Parts, good, points, sinks};
 use crate::catalog::PointMeta;
 use crate::config::change::{Change, Delta, needs_restart};
 use crate::config::checked::{PointSpec, Site};
@@ -127,7 +127,7 @@ impl Rooms {
             site: Arc::clone(&site),
             points: points::by_index(ids.collect()),
             kept: change.kept(&site),
-            recent: recent(&parts.journal).await,
+            lately: driver::Lately::read(&parts.journal).await,
             catalog: parts.catalog.clone(),
             clock: parts.clock.clone(),
             journal: parts.journal.clone(),

@@ -5,6 +5,7 @@ mod bonds;
 mod fact;
 mod leads;
 mod belief;
+mod lately;
 mod learned;
 mod modes;
 mod names;
@@ -35,6 +36,7 @@ use crate::flow::{AlarmEvent, Batch};
 use crate::journal::{Journal, LevelRecord, ModeRecord, Ticket};
 
 pub use belief::{Belief, DriftBelief, Member};
+pub use lately::Lately;
 pub use learned::{Forgotten, Held};
 pub use modes::tests_of;
 pub use news::News;

@@ -15,6 +15,7 @@ use gengfu_core::time::Now;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::watch;
 
+use super::lately::Lately;
 use super::storage::{Storage, Watched, of_other_lane};
 use super::task::{Collect, Driver};
 use super::warm::{self, Past};
@@ -40,8 +41,7 @@ pub struct Change {
     pub points: Vec<(PointId, PointSpec)>,
     /// Links that go on untouched: the devices they have let in stay.
     pub kept: HashSet<String>,
-    /// The newest transitions of the alarm lane, newest first.
-    pub recent: Vec<AlarmEvent>,
+    pub lately: Lately,
     pub catalog: Catalog,
     pub clock: Clock,
     pub journal: Journal,
@@ -106,7 +106,13 @@ impl EngineHandle {
         }
         let built = tokio::task::spawn_blocking(move || build(change, old));
         let built = tokio::time::timeout(BUILD, built).await;
-        let slow = |_| format!("the journal could not be read back within {} s; see to the disk", BUILD.as_secs());
+        let slow = |_| {
+            format!(
+                "what the new and changed rules remember could not be read back within {} s: it is too much, or the disk is \
+                 slow; give them a shorter `for`, `within` or `window`, change fewer at once, or restart, which takes its time",
+                BUILD.as_secs()
+            )
+        };
         built.map_err(slow)?.map_err(|error| error.to_string())?
     }
 
@@ -118,7 +124,7 @@ impl EngineHandle {
 
 /// Off the engine's thread.
 fn build(change: Change, old: Old) -> Result<Prepared, String> {
-    let Change { site, points, kept, recent, catalog, clock, journal } = change;
+    let Change { site, points, kept, lately, catalog, clock, journal } = change;
     let now = clock.now();
     let mut storage = Storage::new(&site);
     let configured: HashMap<PointId, Watched> = points.iter().map(|(id, spec)| (*id, Watched::of(spec))).collect();
@@ -149,7 +155,7 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
         let beside = (1..group::CHANNELS as u8).filter_map(|channel| storage.channel(*binding, channel));
         fresh.points.extend(beside);
     }
-    let _ = warm::restore(&mut storage, old.standing, &recent, &fresh.named, now);
+    let _ = warm::restore(&mut storage, old.standing, &lately, &fresh.named, now);
     let shown = fresh.show(&mut storage, &journal, old.head, now)?;
     Ok(Prepared(Box::new(Next { storage, site, kept, heard: old.heard, shown })))
 }
@@ -168,14 +174,23 @@ impl Fresh {
         let mut shown = Shown::default();
         let memory = self.memory.min(warm::MAX_REPLAY_MS);
         if memory > 0 {
-            warm::past(journal, (memory, None), now, &mut |Past { seq, reading, delivery, then }| {
-                if self.points.contains(&reading.point) {
-                    storage.engine().warm(&reading, delivery, then);
-                    if seq > head {
-                        shown.0.entry(reading.point).or_default().push(reading);
+            let of = |end: Option<&PointId>| end.map_or(0, |point| point.0);
+            let points = of(self.points.iter().min())..=of(self.points.iter().max());
+            let cut =
+                warm::past(journal, (memory, None), points, now, &mut |Past { seq, reading, delivery, then }| {
+                    if self.points.contains(&reading.point) {
+                        storage.engine().warm(&reading, delivery, then);
+                        if seq > head {
+                            shown.0.entry(reading.point).or_default().push(reading);
+                        }
                     }
-                }
-            })?;
+                })?;
+            if let Some(back) = cut {
+                tracing::warn!(
+                    back,
+                    "what is new in the rules begins with the last of their memory, it is too much to read back"
+                );
+            }
         }
         Ok(shown)
     }

@@ -10,6 +10,7 @@ use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::{Mono, Now};
 use tokio::sync::{broadcast, mpsc};
 
+use super::lately::Lately;
 use super::learned::Keeper;
 use super::news::News;
 use super::performance::Figures;
@@ -46,8 +47,7 @@ pub struct Setup {
     pub points: Vec<(PointId, PointSpec)>,
     /// The alarms that stood when the last run ended.
     pub standing: Vec<AlarmEvent>,
-    /// The newest transitions of the alarm lane, newest first.
-    pub recent: Vec<AlarmEvent>,
+    pub lately: Lately,
     /// The modes that ran then.
     pub modes: Vec<ModeRecord>,
     /// What the walk-tests among them have raised: see [`super::tests_of`].
@@ -92,8 +92,8 @@ pub fn start(setup: Setup) -> Result<(EngineHandle, impl Future<Output = ()> + S
         stats: setup.stats,
         journal: setup.journal,
     };
-    let Setup { points, standing, recent, modes, tests, levels, learned, last_seen, present, .. } = setup;
-    let past = Past { standing, recent: &recent, modes, tests: &tests, levels, learned, last_seen, present };
+    let Setup { points, standing, lately, modes, tests, levels, learned, last_seen, present, .. } = setup;
+    let past = Past { standing, lately, modes, tests: &tests, levels, learned, last_seen, present };
     engine.warm_start(&points, past)?;
     Ok((handle, engine.run(input_end, request_end)))
 }
@@ -160,7 +160,7 @@ impl Sink for Collect<'_> {
 /// What is known of the last run.
 struct Past<'a> {
     standing: Vec<AlarmEvent>,
-    recent: &'a [AlarmEvent],
+    lately: Lately,
     modes: Vec<ModeRecord>,
     tests: &'a [AlarmEvent],
     levels: Vec<LevelRecord>,
@@ -189,7 +189,7 @@ impl Driver {
         let Kept { lessons, upto, unreadable, .. } = past.learned;
         let kept = !lessons.is_empty() || !unreadable.is_empty();
         let recalled = learned::recall(&mut self.storage, lessons, upto, &binding_of);
-        let (orphans, known) = warm::restore(&mut self.storage, past.standing, past.recent, &binding_of, present);
+        let (orphans, known) = warm::restore(&mut self.storage, past.standing, &past.lately, &binding_of, present);
         self.standing = known;
         for orphan in orphans {
             self.bury(orphan, now);
@@ -198,10 +198,13 @@ impl Driver {
         self.warner.restore(&past.levels, &self.site.warning, present);
         self.warner.gather(&self.standing, &self.storage, &self.site, present);
         let shown = warm::replay(&mut self.storage, &self.journal, &recalled, present)?;
-        warm::ended(&mut self.storage, past.recent, &binding_of, present);
+        warm::ended(&mut self.storage, &past.lately, &binding_of, present);
         let clock_good = present.at(now.mono).wall.0.abs_diff(now.wall.0) <= ROUNDED;
         let (alarms, recalled) = (self.standing.len(), recalled.len());
-        tracing::info!(readings = shown, alarms, recalled, clock_good, "warm start");
+        tracing::info!(readings = shown.readings, alarms, recalled, clock_good, "warm start");
+        if let Some(word) = shown.word(now.wall) {
+            self.journal.append(word);
+        }
         self.keeper = Keeper::begin(&self.storage, kept, now);
         self.storage.engine().settle(now, &mut Collect(&mut self.out));
         self.publish(None);

@@ -1,6 +1,8 @@
 //! The warm start: alarms come back from the fold of the alarm lane, the detectors' memory from the telemetry lane.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use gengfu_core::alarm::life::Life;
 use gengfu_core::alarm::state::{Open, Shelf, Standing, Veils};
@@ -9,10 +11,11 @@ use gengfu_core::engine::Policy;
 use gengfu_core::reading::{Delivery, PointId, Reading};
 use gengfu_core::time::{Mono, Now, Wall};
 
+use super::lately::Lately;
 use super::learned::Recalled;
 use super::storage::Storage;
 use crate::flow::AlarmEvent;
-use crate::journal::{Came, Journal, Record, Seq};
+use crate::journal::{Came, Entry, Journal, Record, Seq};
 
 /// No detector is shown more than this of the past, however long its window: the start must be quick.
 pub(super) const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
@@ -21,7 +24,7 @@ pub(super) const MAX_REPLAY_MS: u64 = 24 * 3_600_000;
 /// rule that went live.
 pub(super) type Key = (String, String, bool);
 
-fn key(event: &AlarmEvent) -> Key {
+pub(super) fn key(event: &AlarmEvent) -> Key {
     (event.rule.clone(), format!("{}/{}", event.device, event.point), event.shadow)
 }
 
@@ -30,11 +33,11 @@ fn key(event: &AlarmEvent) -> Key {
 pub(super) fn restore(
     storage: &mut Storage,
     standing: Vec<AlarmEvent>,
-    recent: &[AlarmEvent],
+    lately: &Lately,
     binding_of: &HashMap<Key, u32>,
     present: Now,
 ) -> (Vec<AlarmEvent>, HashMap<u32, AlarmEvent>) {
-    trust(storage, recent, binding_of);
+    lately.trust(storage, &standing, binding_of);
     let (mut orphans, mut known) = (Vec::new(), HashMap::new());
     for event in standing {
         let event = bounded(event, storage.policy(), present);
@@ -86,64 +89,38 @@ fn open(event: &AlarmEvent, re_alarm_ms: Option<u64>, present: Now) -> Option<Op
 }
 
 /// Tells the votes whose conditions were over when the last run ended, and since when: they may count still.
-pub(super) fn ended(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<Key, u32>, present: Now) {
-    let mut told = HashSet::new();
-    for event in recent.iter().filter(|event| ["raise", "escalate", "return"].contains(&event.event.as_str())) {
-        if let Some(&binding) = binding_of.get(&key(event))
-            && told.insert(binding)
-            && event.event == "return"
-        {
-            storage.engine().ended(binding, event.test.is_some(), ago(present, Wall(event.detected)));
-        }
-    }
-}
-
-/// Tells the engine what alarms were called and since when each condition stands or is over, as far as the newest entries
-/// of the alarm lane know.
-fn trust(storage: &mut Storage, recent: &[AlarmEvent], binding_of: &HashMap<Key, u32>) {
-    let mut told = HashSet::new();
-    for event in recent.iter().rev() {
-        if let (Some(&binding), Ok(id)) = (binding_of.get(&key(event)), u64::from_str_radix(&event.id, 16)) {
-            storage.engine().name(binding, AlarmId(id), Wall(event.onset));
-        }
-    }
-    for event in recent {
-        let Some(&binding) = binding_of.get(&key(event)) else { continue };
-        let known = match event.event.as_str() {
-            // What is made of samples is judged some time after its onset; what it was judged by is what counts.
-            "raise" | "escalate" if !storage.samples(binding) => event.since,
-            "raise" | "escalate" | "return" => event.occurred,
-            _ => continue,
-        };
-        if told.insert(binding) {
-            // Nor was it known before it was decided, by a source whose clock is ahead.
-            storage.engine().trust(binding, Wall(known.min(event.detected)), event.limit);
-        }
+pub(super) fn ended(storage: &mut Storage, lately: &Lately, binding_of: &HashMap<Key, u32>, present: Now) {
+    let over = lately.moved.iter().filter(|(_, event)| event.event == "return");
+    let mut over: Vec<_> = over.filter_map(|(key, event)| Some((*binding_of.get(key)?, event))).collect();
+    over.sort_unstable_by_key(|(binding, event)| (Reverse(event.detected), *binding));
+    for (binding, event) in over {
+        storage.engine().ended(binding, event.test.is_some(), ago(present, Wall(event.detected)));
     }
 }
 
 /// Shows the detectors what the journal holds of their memory, and those that go on with what they had learned what came since, in the
 /// order it came. That ends where the last run ended, however long ago: what was pending then is pending now. A point that was
 /// silent all that time is shown as it was heard last. `present` is what the clock they were stamped by says now: time spent off
-/// counts where that is known. Returns how many readings were shown.
+/// counts where that is known.
 pub(super) fn replay(
     storage: &mut Storage,
     journal: &Journal,
     recalled: &Recalled,
     present: Now,
-) -> Result<u64, String> {
+) -> Result<Shown, String> {
     journal.remember(storage.memory_ms().min(MAX_REPLAY_MS));
     let memory = recalled.memory_of_others(storage).min(MAX_REPLAY_MS);
-    let mut shown = 0;
+    let mut readings = 0;
     let mut show = |storage: &mut Storage, Past { seq, reading, delivery, then }| {
         if recalled.knows(seq) {
             storage.engine().warm_known(&reading, delivery, then);
         } else {
             storage.engine().warm(&reading, delivery, then);
         }
-        shown += 1;
+        readings += 1;
     };
-    past(journal, (memory, recalled.behind()), present, &mut |past| show(storage, past))?;
+    let reach = (memory, recalled.behind());
+    let cut = past(journal, reach, 0..=u32::MAX, present, &mut |past| show(storage, past))?;
     // No detector remembers longer; a point is what it said last all the same.
     let silent: BTreeSet<PointId> = storage.watched().filter(|p| !p.has_spoken()).map(|p| p.last.point).collect();
     let unheard: BTreeSet<PointId> = storage.watched().filter(|p| !p.heard).map(|p| p.last.point).collect();
@@ -157,7 +134,29 @@ pub(super) fn replay(
             }
         })?;
     }
-    Ok(shown)
+    Ok(Shown { readings, cut })
+}
+
+/// What a warm start showed the detectors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown {
+    pub(super) readings: u64,
+    /// How far back it went, ms, where their memory goes back further than one start may read.
+    pub(super) cut: Option<i64>,
+}
+
+impl Shown {
+    /// Of a memory that was cut, for the alarm lane.
+    pub(super) fn word(self, at: Wall) -> Option<Entry> {
+        let minutes = self.cut? / 60_000;
+        let (what, readings) = ("short-memory".to_owned(), self.readings);
+        let detail = format!(
+            "detectors were shown the last {minutes} min of the past, {readings} readings, which is all that one start reads: \
+             a `for`, `within` or `window` that is longer begins anew with those"
+        );
+        tracing::warn!(detail, "warm start");
+        Some(Entry::Maintenance { at: at.0, what, detail })
+    }
 }
 
 /// A reading as it came, and when that was by both clocks.
@@ -177,14 +176,16 @@ impl Past {
     }
 }
 
-/// What the journal holds within this reach ([`Journal::replay_since`]), in the order it came.
+/// What the journal holds within this reach ([`Journal::replay_since`]), in the order it came; how far back it went where that was
+/// cut.
 pub(super) fn past(
     journal: &Journal,
     (memory_ms, behind): (u64, Option<(Seq, u64)>),
+    points: RangeInclusive<u32>,
     now: Now,
     visit: &mut dyn FnMut(Past),
-) -> Result<(), String> {
-    journal.replay_since(memory_ms, behind, &mut |record, came| visit(Past::of(&record, came, now)))
+) -> Result<Option<i64>, String> {
+    journal.replay_since(memory_ms, behind, points, &mut |record, came| visit(Past::of(&record, came, now)))
 }
 
 /// Both clocks as they stood at a time of the past.

@@ -10,6 +10,12 @@ pub(super) trait Lane: Send {
     fn head(&self) -> Seq;
     fn owed(&self) -> Vec<(Seq, Seq)>;
     fn telemetry(&self, from: Seq, to: Seq, max: usize) -> impl Future<Output = Result<Vec<Record>, String>> + Send;
+    fn unreadable(
+        &self,
+        from: Seq,
+        to: Seq,
+        max: usize,
+    ) -> impl Future<Output = Result<Vec<(Seq, Seq)>, String>> + Send;
     /// As `telemetry`, for who has had the records before.
     fn again(&self, from: Seq, to: Seq, max: usize) -> impl Future<Output = Result<Vec<Record>, String>> + Send {
         self.telemetry(from, to, max)
@@ -35,6 +41,10 @@ impl Lane for Feed {
 
     async fn telemetry(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {
         Feed::telemetry(self, from, to, max).await
+    }
+
+    async fn unreadable(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Seq)>, String> {
+        Feed::unreadable(self, from, to, max).await
     }
 
     async fn again(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {

@@ -120,6 +120,16 @@ impl Pace {
     }
 }
 
+/// Rows that can't be read which are given up at once; the next look takes more.
+const GIVEN_UP: usize = 64;
+
+/// Nothing of this range could be had: what of it is there and can't be read is dead, since sealing, which takes such rows out, may
+/// have passed it. The rest has expired, which is the journal's to say.
+async fn unreadable<L: feed::Lane>(lane: &L, (from, to): (Seq, Seq)) -> Result<Vec<(Seq, Seq, Outcome)>, String> {
+    let rows = lane.unreadable(from, to, GIVEN_UP).await?;
+    Ok(rows.into_iter().map(|(from, to)| (from, to, Outcome::Dead(batch::UNREADABLE.to_owned()))).collect())
+}
+
 /// How often a settlement is tried, a second apart.
 const SETTLE_TRIES: usize = 10;
 

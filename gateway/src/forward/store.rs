@@ -1,8 +1,9 @@
 //! The store at the other end of the wire; the only module that knows influxdb2, of which it uses one call.
 //!
 //! The crate has no timeout of its own, drops a path in the URL, takes 204 alone for success, and its gzip switch is stuck:
-//! so the HTTP client beneath is ours, and so is the reading of its errors. It does not show an answer's headers either: a store
-//! that says that it has too much to do is asked on by the client beneath, which reads how long it wants to be left alone.
+//! so the HTTP client beneath is ours, and so is the reading of its errors. It does not show an answer's headers either, and reads
+//! whatever else than 204 comes to its end, however long that is: so it carries what goes to a store that takes what it is sent, and
+//! any other is asked by the client beneath, which reads as much of an answer as is kept, and how long it is to wait.
 
 use std::future::Future;
 use std::io::Write;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use influxdb2::api::write::TimestampPrecision;
 use influxdb2::{Client, ClientBuilder, RequestError};
+use reqwest::Response;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderValue, RETRY_AFTER};
 
 use crate::config::checked::{Compression, InfluxConfig};
@@ -49,6 +51,8 @@ const CONNECT: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(20);
 /// Characters of an answer that are kept.
 const WORDS: usize = 256;
+/// Bytes of an answer that are read: it may be anybody's, and no character is longer than four.
+const ANSWER: usize = 4 * WORDS;
 /// The longest a store is left alone because it asked for that: a mistake there must not cost an hour of its data here.
 const LEFT_ALONE: Duration = Duration::from_mins(1);
 
@@ -58,8 +62,8 @@ pub(super) struct Influx {
     gzip: bool,
     /// Thrown away after every failure, so that the next one reads the token anew.
     client: Mutex<Option<Connection>>,
-    /// What it said last was that it has too much to do.
-    busy: AtomicBool,
+    /// What it was sent last it took.
+    well: AtomicBool,
 }
 
 /// The pipe, and the client beneath it for what the pipe does not show.
@@ -77,7 +81,7 @@ impl Influx {
             Compression::Gzip => true,
             Compression::None => false,
         };
-        Self { config: config.clone(), gzip, client: Mutex::new(None), busy: AtomicBool::new(false) }
+        Self { config: config.clone(), gzip, client: Mutex::new(None), well: AtomicBool::new(false) }
     }
 
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
@@ -107,8 +111,8 @@ impl Influx {
             Ok(body) => body,
             Err(why) => return Answer::Retry(why),
         };
-        if self.busy.load(Ordering::Relaxed) {
-            return self.ask_again(&client, body).await;
+        if !self.well.load(Ordering::Relaxed) {
+            return self.ask(&client, body).await;
         }
         let (org, bucket) = (&self.config.org, &self.config.bucket);
         match client.pipe.write_line_protocol_with_precision(org, bucket, body, TimestampPrecision::Nanoseconds).await {
@@ -118,7 +122,7 @@ impl Influx {
     }
 
     /// The same request as the pipe's.
-    async fn ask_again(&self, client: &Connection, body: Bytes) -> Answer {
+    async fn ask(&self, client: &Connection, body: Bytes) -> Answer {
         let InfluxConfig { url, org, bucket, .. } = &self.config;
         let ask = client.plain.post(format!("{url}/api/v2/write"));
         let ask = ask.query(&[("bucket", bucket.as_str()), ("org", org), ("precision", "ns")]);
@@ -132,11 +136,22 @@ impl Influx {
         if status == 204 {
             return Answer::Accepted;
         }
-        match answer.text().await {
+        match said(answer).await {
             Ok(text) => judge_status(status, &text, wait),
             Err(error) => Answer::Retry(cause(&error)),
         }
     }
+}
+
+/// The beginning of an answer. What comes after it is not waited for.
+async fn said(mut answer: Response) -> Result<String, reqwest::Error> {
+    let mut bytes = Vec::new();
+    while bytes.len() < ANSWER
+        && let Some(chunk) = answer.chunk().await?
+    {
+        bytes.extend(chunk.iter().take(ANSWER - bytes.len()));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// How long a store wants to be left alone, if it says so in seconds; its other form, a date, would go by its clock.
@@ -148,7 +163,7 @@ fn left_alone(headers: &HeaderMap) -> Duration {
 impl TsSink for Influx {
     async fn write(&self, body: Bytes) -> Answer {
         let answer = self.attempt(body).await;
-        self.busy.store(matches!(answer, Answer::Busy { .. }), Ordering::Relaxed);
+        self.well.store(answer == Answer::Accepted, Ordering::Relaxed);
         if matches!(answer, Answer::Hold(_) | Answer::Retry(_) | Answer::Busy { .. }) {
             self.slot().take();
         }

@@ -14,7 +14,7 @@ use super::link::Link;
 use super::memory::{LOOK_BACK, Memory};
 use super::names::Names;
 use super::store::TsSink;
-use super::{Pace, line, settle_all};
+use super::{Pace, line, settle_all, unreadable};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::Drain;
@@ -303,6 +303,7 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
                 Which::Live => self.delivery.skip_live(to),
                 Which::Backlog => self.delivery.skip_backlog(to),
             }
+            self.give_up((from, to)).await;
             return None;
         };
         self.names.refresh(&self.catalog);
@@ -316,6 +317,19 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         // What is under way of the backlog has its own; only the live cursor reads again what it could not send.
         let doubt = if which == Which::Live { self.live.doubt } else { None };
         Some(Box::new(Job::new(from, lines, doubt).unreadable_are_dead()))
+    }
+
+    async fn give_up(&mut self, range: (Seq, Seq)) {
+        match unreadable(&self.lane, range).await {
+            Ok(settlements) => {
+                self.link.tell_dead(&settlements);
+                settle_all(&self.lane, self.link.name(), settlements).await;
+            }
+            Err(why) => {
+                let wait = Pace::unreadable(self.link.name(), &why);
+                self.rest = Some(self.clock.mono().plus(wait.as_millis() as u64));
+            }
+        }
     }
 
     fn fly(&mut self, which: Which) {

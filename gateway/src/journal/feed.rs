@@ -89,6 +89,11 @@ impl Feed {
         self.inner.telemetry.core.readers.spawn(move |conn| records(conn, from, to, max, &[undated::TIER])).await
     }
 
+    /// The numbers among `from..=to` whose rows are there and can't be read, as ranges in order, so many at most.
+    pub async fn unreadable(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Seq)>, String> {
+        self.inner.telemetry.core.readers.spawn(move |conn| unreadable(conn, from, to, max)).await
+    }
+
     /// The same for who has had them before: without those whose numbers stood for other readings then.
     pub async fn again(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {
         let without = &[undated::TIER, owed::RENUMBERED];
@@ -137,6 +142,30 @@ pub(super) fn legible(mut kept: Vec<chain::Kept>, undated: &Undated) -> Vec<(Seq
     kept.into_iter().filter_map(legible).collect()
 }
 
+fn unreadable(conn: &Connection, from: Seq, to: Seq, max: usize) -> rusqlite::Result<Vec<(Seq, Seq)>> {
+    let mut ranges = Vec::new();
+    let mut rows = conn.prepare_cached(ROWS)?;
+    let mut rows = rows.query([signed(from), signed(to)])?;
+    while ranges.len() < max
+        && let Some(row) = rows.next()?
+    {
+        let (first, n): (Seq, u64) = (row.get(2)?, row.get(3)?);
+        let (first, last) = (first.max(from), first.saturating_add(n).saturating_sub(1).min(to));
+        if first <= last && codec::decode(row.get_ref(0)?.as_blob().unwrap_or_default(), |_, _| ()).is_err() {
+            ranges.push((first, last));
+        }
+    }
+    Ok(ranges)
+}
+
+/// Rows that hold numbers of a range, and perhaps one before.
+const ROWS: &str = "SELECT body, tier, first_seq, n FROM batch WHERE first_seq BETWEEN
+    coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) AND ?2 ORDER BY first_seq";
+
+fn signed(seq: Seq) -> i64 {
+    seq.min(i64::MAX as u64) as i64
+}
+
 /// Up to `max` records of a range, without rows of some tiers. A batch that is damaged is passed over like one that is missing.
 pub(super) fn records(
     conn: &Connection,
@@ -146,11 +175,7 @@ pub(super) fn records(
     without: &[u8],
 ) -> rusqlite::Result<Vec<Record>> {
     let mut records = Vec::new();
-    let signed = |seq: Seq| seq.min(i64::MAX as u64) as i64;
-    let mut rows = conn.prepare_cached(
-        "SELECT body, tier FROM batch WHERE first_seq BETWEEN
-           coalesce((SELECT max(first_seq) FROM batch WHERE first_seq <= ?1), 0) AND ?2 ORDER BY first_seq",
-    )?;
+    let mut rows = conn.prepare_cached(ROWS)?;
     let mut rows = rows.query([signed(from), signed(to)])?;
     while records.len() < max
         && let Some(row) = rows.next()?

@@ -152,8 +152,10 @@ fn fresh(conn: &Connection, point: u32, past: &mut Past) -> rusqlite::Result<()>
 
 /// Beyond the memory asked for, ms: what the alarm lane had not synced yet when the last run ended.
 const BEYOND: i64 = 60_000;
-/// Batches of one replay: the start must be quick.
-const MOST_BATCHES: usize = 50_000;
+/// Readings of one replay: the start must be quick. Nine hours at 1,000 a second; at 50 messages of one reading each, twenty.
+pub(super) const MOST_READINGS: u64 = 32_000_000;
+/// What a row costs besides its readings, in readings. Of messages that are acknowledged one by one each may be a row.
+const ROW: u64 = 8;
 
 /// How much of the past a replay shows.
 #[derive(Debug, Clone, Copy)]
@@ -162,66 +164,103 @@ pub(super) struct Reach {
     pub memory: i64,
     /// And what is numbered higher than this, where it came within so many ms.
     pub behind: Option<(Seq, i64)>,
+    /// Readings at most, of whatever point: the newest.
+    pub most: u64,
+    /// The first and the last point that is wanted; others may come as well.
+    pub points: (u32, u32),
+}
+
+impl Reach {
+    /// Of all points, as far as a replay goes.
+    pub(super) const fn of(memory: i64, behind: Option<(Seq, i64)>) -> Self {
+        Self { memory, behind, most: MOST_READINGS, points: (0, u32::MAX) }
+    }
 }
 
 /// The newest records, in order of seq: those within reach, and a little more. With each goes when it came (UTC ms, never
 /// running backwards) and how. The time of a commit is when its readings came, within the commit window; a clock that was set
-/// back in between is taken out of the account.
-pub(super) fn replay(conn: &Connection, reach: Reach, visit: &mut dyn FnMut(Record, Came)) -> rusqlite::Result<()> {
-    let mut rows = newest(conn, Reach { memory: reach.memory.saturating_add(BEYOND), ..reach })?;
-    rows.reverse();
-    let mut body = conn.prepare_cached("SELECT body, history FROM batch WHERE first_seq = ?1")?;
+/// back in between is taken out of the account. Where there was more within reach than one replay may read: how far back it went, ms.
+pub(super) fn replay(
+    conn: &Connection,
+    reach: Reach,
+    visit: &mut dyn FnMut(Record, Came),
+) -> rusqlite::Result<Option<i64>> {
+    let (mut newest, mut oldest) = (None, None);
+    let wanted = Reach { memory: reach.memory.saturating_add(BEYOND), ..reach };
+    let cut = walk(conn, wanted, &mut |row| {
+        newest.get_or_insert(row.on);
+        oldest = Some(row);
+    })?;
+    let Some((newest, Placed { first, mut stamp, mut on })) = newest.zip(oldest) else { return Ok(None) };
+    let back = newest.saturating_sub(on);
+    let mut rows =
+        conn.prepare_cached("SELECT stamp, history, body FROM batch WHERE first_seq >= ?1 ORDER BY first_seq")?;
+    let mut rows = rows.query([first])?;
     let mut came_last = i64::MIN;
-    for (n, Placed { first, stamp, on }) in rows.iter().enumerate() {
-        let before = n.checked_sub(1).and_then(|n| rows.get(n)).map_or(*on, |row| row.on);
+    while let Some(row) = rows.next()? {
+        let (before, then) = (on, stamp);
+        stamp = row.get(0)?;
+        on = before.saturating_add(stamp.saturating_sub(then).max(0));
         let earliest = before.saturating_sub(WINDOW_MS as i64);
-        let mut found = body.query([first])?;
-        let Some(row) = found.next()? else { continue };
         let delivery = if row.get(1)? { Delivery::History } else { Delivery::Live };
-        let decoded = codec::decode(row.get_ref(0)?.as_blob().unwrap_or_default(), |seq, item| {
-            let at = item.at.saturating_add(on - stamp);
-            came_last = at.clamp(earliest, *on).max(came_last);
+        let body = row.get_ref(2)?.as_blob().unwrap_or_default();
+        let decoded = codec::decode_points(body, reach.points.0..=reach.points.1, |seq, item| {
+            let at = item.at.saturating_add(on.saturating_sub(stamp));
+            came_last = at.clamp(earliest, on).max(came_last);
             visit(item.record(seq), Came { at: came_last, delivery });
         });
         if let Err(Damage(what)) = decoded {
             tracing::warn!(what, "a batch of telemetry can't be read");
         }
     }
-    Ok(())
+    Ok(cut.then_some(back))
 }
 
 /// What passed from the first batch behind the number `upto` to the newest, ms by the line of a replay, and the stamp of the
 /// newest. `None` where nothing lies behind it.
 pub(super) fn passed(conn: &Connection, upto: Seq, most: i64) -> rusqlite::Result<Option<(i64, i64)>> {
-    let rows = newest(conn, Reach { memory: i64::MIN, behind: Some((upto, most)) })?;
-    let first = rows.iter().rev().find(|row| row.first.unsigned_abs() > upto);
-    Ok(first.zip(rows.first()).map(|(first, newest)| (newest.on.saturating_sub(first.on), newest.stamp)))
+    let (mut newest, mut first) = (None, None);
+    walk(conn, Reach::of(i64::MIN, Some((upto, most))), &mut |row| {
+        newest.get_or_insert((row.on, row.stamp));
+        if row.first.unsigned_abs() > upto {
+            first = Some(row.on);
+        }
+    })?;
+    Ok(newest.zip(first).map(|((on, stamp), first)| (on.saturating_sub(first), stamp)))
 }
 
 /// A batch with the time of its commit, by its own clock and on a line that only runs forward.
+#[derive(Debug, Clone, Copy)]
 struct Placed {
     first: i64,
     stamp: i64,
     on: i64,
 }
 
-/// The batches within reach, newest first.
-fn newest(conn: &Connection, Reach { memory, behind }: Reach) -> rusqlite::Result<Vec<Placed>> {
-    let mut rows = conn.prepare("SELECT first_seq, stamp FROM batch ORDER BY first_seq DESC LIMIT ?1")?;
-    let mut rows = rows.query([MOST_BATCHES as i64])?;
-    let mut placed: Vec<Placed> = Vec::new();
+/// The batches within reach, newest first; whether there were more than one replay may read.
+fn walk(conn: &Connection, reach: Reach, each: &mut dyn FnMut(Placed)) -> rusqlite::Result<bool> {
+    let Reach { memory, behind, most, points: _ } = reach;
+    let mut rows = conn.prepare("SELECT first_seq, stamp, n FROM batch ORDER BY first_seq DESC")?;
+    let mut rows = rows.query([])?;
+    let (mut end, mut next, mut read): (Option<i64>, Option<Placed>, u64) = (None, None, 0);
     while let Some(row) = rows.next()? {
-        let (first, stamp): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let on = placed.last().map_or(stamp, |next| next.on.saturating_sub((next.stamp - stamp).max(0)));
-        let age = placed.first().map_or(0, |end| end.on.saturating_sub(on));
+        let (first, stamp, n): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let on = next.map_or(stamp, |next| next.on.saturating_sub(next.stamp.saturating_sub(stamp).max(0)));
+        let age = end.get_or_insert(on).saturating_sub(on);
         // Numbers up to that at which the next newer batch begins.
-        let news = |(seq, _): &(Seq, i64)| placed.last().is_none_or(|next| next.first.unsigned_abs() > seq + 1);
+        let news = |(seq, _): &(Seq, i64)| next.is_none_or(|next| next.first.unsigned_abs() > seq.saturating_add(1));
         if age > behind.filter(news).map_or(memory, |(_, most)| memory.max(most)) {
-            break;
+            return Ok(false);
         }
-        placed.push(Placed { first, stamp, on });
+        read = read.saturating_add(n.unsigned_abs()).saturating_add(ROW);
+        if read > most && next.is_some() {
+            return Ok(true);
+        }
+        let placed = Placed { first, stamp, on };
+        next = Some(placed);
+        each(placed);
     }
-    Ok(placed)
+    Ok(false)
 }
 
 #[cfg(test)]

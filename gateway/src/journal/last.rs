@@ -28,12 +28,19 @@ pub(super) fn words(
             visit(item.record(0), Came { at: item.at, delivery: Delivery::History });
         }
     }
-    let fresh = Reach { memory: i64::MIN, behind: Some((sealed.upto, i64::MAX)) };
-    history::replay(conn, fresh, &mut |record, came| {
+    let ends = (points.first().map_or(0, |point| point.0), points.last().map_or(0, |point| point.0));
+    let fresh = Reach { points: ends, ..Reach::of(i64::MIN, Some((sealed.upto, i64::MAX))) };
+    let cut = history::replay(conn, fresh, &mut |record, came| {
         if points.contains(&record.point) && record.seq > sealed.of(record.point.0) {
             visit(record, came);
         }
-    })
+    })?;
+    if cut.is_some() {
+        tracing::warn!(
+            "more is not sealed yet than a start may read back: points that spoke before that alone are not known"
+        );
+    }
+    Ok(())
 }
 
 /// The last of a point's newest hour; what came late has a chunk of its own in it.

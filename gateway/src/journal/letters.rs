@@ -84,7 +84,8 @@ impl Journal {
         }
     }
 
-    /// Makes the dead letters of a store owed again, in one lane or both; returns once that is on disk.
+    /// Makes the dead letters of a store owed again, in one lane or both, before it first waits; returns once that is on disk.
+    /// Whoever waits no longer has lost the answer alone.
     pub async fn redrive(&self, sink: &str, lane: Option<Lane>, from: Seq, to: Seq) -> Redrive {
         let index = |lane: Lane| lock(&self.inner.core(lane).deliveries).find(sink);
         if index(Lane::Alarm).or(index(Lane::Telemetry)).is_none() {
@@ -93,17 +94,25 @@ impl Journal {
         if index(Lane::Telemetry).is_none() {
             return Redrive::NotAStore;
         }
-        let mut done = Vec::new();
+        let mut asked = Vec::new();
         for lane in lane.map_or(vec![Lane::Alarm, Lane::Telemetry], |lane| vec![lane]) {
             let core = self.inner.core(lane);
-            let mut recorded = core.recorded.subscribe();
+            let recorded = core.recorded.subscribe();
             let Some(index) = index(lane) else { continue };
-            let (revived, asked) = lock(&core.deliveries).revive(index, (from, to), core.clock.mono());
+            let (revived, upto) = lock(&core.deliveries).revive(index, (from, to), core.clock.mono());
             core.bell.ring();
-            if recorded.wait_for(|recorded| *recorded >= asked).await.is_err() {
+            asked.push((
+                recorded,
+                upto,
+                Redriven { sink: sink.to_owned(), lane, owed: revived.owed, left: revived.left },
+            ));
+        }
+        let mut done = Vec::new();
+        for (mut recorded, upto, redriven) in asked {
+            if recorded.wait_for(|recorded| *recorded >= upto).await.is_err() {
                 return Redrive::Closed;
             }
-            done.push(Redriven { sink: sink.to_owned(), lane, owed: revived.owed, left: revived.left });
+            done.push(redriven);
         }
         Redrive::Done(done)
     }

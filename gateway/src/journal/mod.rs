@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -402,20 +403,22 @@ impl Journal {
     }
 
     /// The records that came within `memory_ms` of the newest, in order, for the engine's warm start; blocking, before the
-    /// runtime is busy.
-    pub fn replay(&self, memory_ms: u64, visit: &mut dyn FnMut(Record, Came)) -> Result<(), String> {
-        self.replay_since(memory_ms, None, visit)
+    /// runtime is busy. Where there was more than a start may read: how far back it went, ms.
+    pub fn replay(&self, memory_ms: u64, visit: &mut dyn FnMut(Record, Came)) -> Result<Option<i64>, String> {
+        self.replay_since(memory_ms, None, 0..=u32::MAX, visit)
     }
 
-    /// The same, and those behind this number that came within so many milliseconds.
+    /// The same, and those behind this number that came within so many milliseconds; of these points, and of others as it comes.
     pub fn replay_since(
         &self,
         memory_ms: u64,
         behind: Option<(Seq, u64)>,
+        points: RangeInclusive<u32>,
         visit: &mut dyn FnMut(Record, Came),
-    ) -> Result<(), String> {
+    ) -> Result<Option<i64>, String> {
         let ms = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-        let reach = history::Reach { memory: ms(memory_ms), behind: behind.map(|(seq, most)| (seq, ms(most))) };
+        let all = history::Reach::of(ms(memory_ms), behind.map(|(seq, most)| (seq, ms(most))));
+        let reach = history::Reach { points: points.into_inner(), ..all };
         self.inner.telemetry.core.readers.read(|conn| history::replay(conn, reach, visit))
     }
 

@@ -509,6 +509,21 @@ fn after_the_raise(w: &World, shown: &[(Reading, u64)], at: u64) -> World {
     again
 }
 
+/// It was raised and seen, and what came since fills the lane further back than a start looks.
+#[test]
+fn a_silence_that_was_seen_long_ago_is_no_word() {
+    let mut w = World::started();
+    w.value(GAS, 1.0, 1_000);
+    w.tick(60_000);
+    let silent = |w: &World| w.log.0.iter().filter(|t| t.binding == 3).copied().collect::<Vec<_>>();
+    let of = w.log.0.iter().position(|t| t.binding == 3).expect("it is silent");
+    w.take(&In::Command(of, ACK, 61_000));
+    assert_eq!(silent(&w).iter().map(|t| t.event).collect::<Vec<_>>(), [EventName::Raise, EventName::Acknowledge]);
+    let again = restarted_on(&w, 0, 0, 70_000);
+    assert!(again.log.0.is_empty(), "its last word is known: {:?}", again.log);
+    assert!(again.bindings[3].alarm.active());
+}
+
 /// The gateway's clock was ahead, and was set back; then the reading that raised an alarm is lost with the last window. What came
 /// before it bears a younger stamp, and is no proof against it all the same.
 #[test]
@@ -623,14 +638,28 @@ fn wild() -> impl Strategy<Value = Vec<In>> {
     timed(step, prop::sample::select(vec![500u64, 1_000, 5_000]))
 }
 
+/// Whether a condition began, rose or ended with it.
+fn moved(t: &Transition) -> bool {
+    matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return)
+}
+
 /// A new engine on the fold of the transitions and on the readings that the telemetry lane kept.
 fn restarted(whole: &World, lost: usize, at: u64) -> World {
+    restarted_on(whole, usize::MAX, lost, at)
+}
+
+/// The same where only the newest transitions are looked at for what has moved; of an alarm that stands and did not among them
+/// its last step tells.
+fn restarted_on(whole: &World, newest: usize, lost: usize, at: u64) -> World {
     let mut again = (whole.made)();
+    let recent = &whole.log.0[whole.log.0.len().saturating_sub(newest)..];
     for index in 0..whole.bindings.len() {
-        let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
-        let last = whole.log.0.iter().filter(moved).rfind(|t| t.binding == index as u32);
+        let mine = |t: &&Transition| t.binding == index as u32;
+        let stands = whole.folded(index as u32).active();
+        let itself = || whole.log.0.iter().rfind(mine).filter(|_| stands);
+        let last = recent.iter().filter(|t| moved(t)).rfind(mine).or_else(itself);
         again.run(|e, _| {
-            for t in whole.log.0.iter().filter(|t| t.binding == index as u32) {
+            for t in recent.iter().filter(mine) {
                 e.name(index as u32, t.id, t.onset);
             }
             if let Some(last) = last {
@@ -654,8 +683,7 @@ fn restarted(whole: &World, lost: usize, at: u64) -> World {
         again.run(|e, _| e.warm(&reading, delivery, now(ms)));
     }
     for index in 0..whole.bindings.len() as u32 {
-        let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
-        let last = whole.log.0.iter().filter(moved).rfind(|t| t.binding == index);
+        let last = recent.iter().filter(|t| moved(t)).rfind(|t| t.binding == index);
         if let Some(last) = last.filter(|t| t.event == EventName::Return) {
             again.run(|e, _| e.ended(index, last.test.is_some(), last.detected));
         }
@@ -1028,6 +1056,22 @@ proptest! {
         }
     }
 
+    /// An alarm that stands and did not move among the transitions that a start looks at tells of itself: it neither returns
+    /// nor comes again.
+    #[test]
+    fn a_standing_alarm_tells_of_itself(inputs in inputs(), newest in 0..20usize, lost in prop_oneof![Just(0), 1..20usize]) {
+        let mut whole = World::started();
+        for input in &inputs {
+            whole.take(input);
+        }
+        let again = restarted_on(&whole, newest, lost, inputs.last().map_or(0, ms_of));
+        // A vote is counted anew from its voters.
+        let stood = |t: &&Transition| whole.folded(t.binding).active() && !VOTES.contains(&t.binding);
+        for t in again.log.0.iter().filter(|t| moved(t)).filter(stood) {
+            prop_assert!(lost > 0 && t.event != EventName::Return, "{:?} after {:?}", t, whole.words());
+        }
+    }
+
     /// A power cut loses the telemetry's last window but no transition: no alarm returns by that, and none that was over
     /// comes again on readings that are older than its end.
     #[test]
@@ -1037,9 +1081,8 @@ proptest! {
             whole.take(input);
         }
         let again = restarted(&whole, lost, inputs.last().map_or(0, ms_of));
-        let moved = |t: &&Transition| matches!(t.event, EventName::Raise | EventName::Escalate | EventName::Return);
         // A vote is counted anew from its voters; what the lost window said of their health is lost with it.
-        for transition in again.log.0.iter().filter(|t| !VOTES.contains(&t.binding)).filter(moved) {
+        for transition in again.log.0.iter().filter(|t| !VOTES.contains(&t.binding)).filter(|t| moved(t)) {
             prop_assert!(transition.event != EventName::Return, "{transition:?}");
             let over = |t: &&Transition| t.event == EventName::Return && t.binding == transition.binding;
             let before = whole.log.0.iter().rfind(over);

@@ -117,21 +117,22 @@ pub(super) async fn redrive(
         }
         Err(_late) => None,
     };
-    let said = app.history.record(audit(&app, &sink, by, note.as_deref(), done.as_deref().unwrap_or_default())).await;
+    let said = app.history.record(audit(&app, &sink, by, note.as_deref(), done.as_deref())).await;
     match done {
         Some(items) if said => Ok(Json(json!({ "items": items, "next": null })).into_response()),
         Some(_) | None => Ok(not_durable(&sink)),
     }
 }
 
-fn audit(app: &App, sink: &str, by: String, note: Option<&str>, done: &[Redriven]) -> Entry {
+fn audit(app: &App, sink: &str, by: String, note: Option<&str>, done: Option<&[Redriven]>) -> Entry {
     let word = |lane: Lane| match lane {
         Lane::Alarm => "alarm",
         Lane::Telemetry => "telemetry",
     };
-    let told =
-        done.iter().map(|part| format!("{}: {} owed again, {} stay dead", word(part.lane), part.owed, part.left));
-    let detail = told.chain(note.map(str::to_owned)).collect::<Vec<_>>().join("; ");
+    let late = done.is_none().then(|| "owed again, not recorded yet".to_owned());
+    let parts = done.unwrap_or_default().iter();
+    let told = parts.map(|part| format!("{}: {} owed again, {} stay dead", word(part.lane), part.owed, part.left));
+    let detail = late.into_iter().chain(told).chain(note.map(str::to_owned)).collect::<Vec<_>>().join("; ");
     Entry::Audit { at: app.clock.wall().0, by, action: "redrive".to_owned(), target: sink.to_owned(), detail }
 }
 

@@ -78,6 +78,7 @@ pub(super) fn told(lang: Lang, what: &str) -> Option<&str> {
         "clock-step" => lang.pick("网关时钟跳变", "the gateway's clock was stepped"),
         "clock-set" => lang.pick("时钟已校准，读数已补时", "clock set, readings were given their time"),
         "clock-bounded" => lang.pick("早先未校时的读数已估定时间", "readings of an earlier boot were given a time"),
+        "short-memory" => lang.pick("重启回看不完整，长时间窗重新累积", "the past was too much to read back whole"),
         "learned-unreadable" => lang.pick("部分已学常态无法读取，将重新学习", "part of what was learned can't be read"),
         "source-restarted" => lang.pick("采集任务出错后已重启", "source task restarted"),
         "reader-restarted" => lang.pick("推送转发任务出错后已重启", "push or forward task restarted"),

@@ -291,4 +291,11 @@ async fn a_redrive_is_audited_and_refused_where_it_makes_no_sense() {
     }
     *console.journal.durable.lock().unwrap() = false;
     assert_eq!(console.post(REDRIVE, r#"{"by": "x", "sink": "influxdb/central"}"#).await.0, 202);
+    console.journal.recorded.lock().unwrap().clear();
+    assert_eq!(console.post(REDRIVE, r#"{"by": "x", "sink": "influxdb/sick-disk"}"#).await.0, 202);
+    let recorded = console.journal.recorded.lock().unwrap().pop();
+    assert!(
+        matches!(&recorded, Some(Entry::Audit { detail, .. }) if detail == "owed again, not recorded yet"),
+        "{recorded:?}"
+    );
 }

@@ -257,6 +257,10 @@ impl Lane for SlowDisk {
         Ok(Vec::new())
     }
 
+    async fn unreadable(&self, _: Seq, _: Seq, _: usize) -> Result<Vec<(Seq, Seq)>, String> {
+        Ok(Vec::new())
+    }
+
     async fn entries(&self, _: Seq, _: Seq, _: usize) -> Result<Vec<(Seq, Entry)>, String> {
         Ok(Vec::new())
     }

@@ -34,6 +34,8 @@ struct Kept {
     done: Vec<(Seq, Seq)>,
     not_for_it: Vec<Seq>,
     dead: Vec<(Seq, String)>,
+    /// Rows of telemetry that can't be read.
+    damaged: Vec<(Seq, Seq)>,
     /// Every call of settle.
     settled: Vec<(Seq, Seq)>,
 }
@@ -69,6 +71,13 @@ impl FakeLane {
     /// The records up to `seq` expire: neither given nor settled any more.
     pub(super) fn expire(&self, seq: Seq) {
         self.inner.lock().unwrap().records.retain(|record| record.seq > seq);
+    }
+
+    /// The records of this row can't be read any more.
+    pub(super) fn damage(&self, from: Seq, to: Seq) {
+        let mut kept = self.inner.lock().unwrap();
+        kept.records.retain(|record| !(from..=to).contains(&record.seq));
+        kept.damaged.push((from, to));
     }
 
     pub(super) fn waits(&self) -> u64 {
@@ -122,6 +131,12 @@ impl Lane for FakeLane {
         let kept = self.inner.lock().unwrap();
         let start = kept.records.partition_point(|record| record.seq < from);
         Ok(kept.records[start..].iter().take_while(|record| record.seq <= to).take(max).copied().collect())
+    }
+
+    async fn unreadable(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Seq)>, String> {
+        let kept = self.inner.lock().unwrap();
+        let inside = kept.damaged.iter().map(|row| (row.0.max(from), row.1.min(to)));
+        Ok(inside.filter(|row| row.0 <= row.1).take(max).collect())
     }
 
     async fn entries(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Entry)>, String> {

@@ -280,6 +280,36 @@ async fn nothing_is_lost_or_dead_while_a_store_is_away_busy_or_locked() {
     }
 }
 
+/// Nothing readable comes behind it in what is owed, so no batch settles it on its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_readings_owed_are_dead_where_they_cannot_be_read() {
+    let server = Server::start(|_| Reply::Status(204, "")).await;
+    let lane = FakeLane::new();
+    lane.commit((1..=30).map(|n| (PointId(0), n * 1_000_000, n as f64, Quality::Good)));
+    lane.damage(21, 30);
+    let rig = Rig::with(&server.url(), |_| {}, [FakeLane::new(), lane], |_| {});
+    rig.delivered().await;
+    assert_eq!(rig.telemetry.dead().iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (21..=30).collect::<Vec<_>>());
+    assert_eq!(accepted_values(&server), (1..=20).collect());
+    rig.stop().await;
+}
+
+/// Of a store that is not known to be well; read to its end, it would be an answer that never came.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_end_is_read_as_far_as_it_is_kept() {
+    for (status, words) in [(400, "400: field type conflict "), (503, "503: field type conflict ")] {
+        let server = Server::start(move |_| Reply::Endless(status, "field type conflict ")).await;
+        let rig = Rig::start(&server.url());
+        rig.commit(3);
+        until("its words", || rig.down_because(words)).await;
+        assert!(matches!(rig.link(), Some(LinkState::Down { why }) if why.len() < 400));
+        server.script(|_| Reply::Status(204, ""));
+        rig.delivered().await;
+        assert!(rig.telemetry.dead().is_empty());
+        rig.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_token_is_taken_up_and_a_missing_one_waited_for() {
     let server = Server::start(|request: &Request| {

@@ -203,7 +203,9 @@ async fn what_came_behind_a_number_is_shown_however_short_the_memory() {
     }
     let shown = |memory, behind| {
         let mut seqs = Vec::new();
-        run.journal.replay_since(memory, behind, &mut |record, _| seqs.push(record.seq)).expect("a replay");
+        run.journal
+            .replay_since(memory, behind, 0..=u32::MAX, &mut |record, _| seqs.push(record.seq))
+            .expect("a replay");
         (seqs[0], seqs.len())
     };
     assert_eq!(shown(0, None), (51, 10), "ten minutes ago is long ago");
@@ -214,6 +216,42 @@ async fn what_came_behind_a_number_is_shown_however_short_the_memory() {
     assert_eq!(shown(0, Some((0, 1_300_000))), (31, 30), "no more than that");
     assert_eq!(shown(1_900_000, Some((45, 86_400_000))), (21, 40), "the longer of the two");
     run.close();
+}
+
+/// As of messages that are acknowledged one by one.
+#[tokio::test]
+async fn many_rows_of_one_reading_are_shown_as_far_as_readings_go() {
+    const ROWS: i64 = 60_000;
+    let dir = Dir::new();
+    let run = open(&dir);
+    let point = run.point("a");
+    run.close();
+    let (conn, mut body) = (schema::writer(&dir.0.join("telemetry.db")).expect("the file"), Vec::new());
+    conn.execute_batch("BEGIN").expect("begun");
+    for n in 1..=ROWS {
+        body.clear();
+        let at = WALL + n * 20;
+        let item = codec::Item { point: point.0, at, offset: 0, value: n as f64, quality: Quality::Good, stamp: None };
+        codec::encode(n.unsigned_abs(), &[item], &mut body);
+        let row = (n, 1, at, at, at, 1, 0, 0, &body);
+        conn.execute("INSERT INTO batch VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", row).expect("written");
+    }
+    conn.execute_batch("COMMIT").expect("committed");
+    let shown = |most, points| {
+        let (mut seqs, reach) = (Vec::new(), history::Reach { most, points, ..history::Reach::of(1 << 40, None) });
+        let cut = history::replay(&conn, reach, &mut |record, came| {
+            assert_eq!(came.at, WALL + record.seq as i64 * 20);
+            seqs.push(record.seq);
+        });
+        (cut.expect("a replay"), seqs.first().copied(), seqs.len() as i64)
+    };
+    let all = (0, u32::MAX);
+    assert_eq!(shown(history::MOST_READINGS, all), (None, Some(1), ROWS), "fifty a second, twenty minutes");
+    let (cut, first, n) = shown(90_000, all);
+    assert_eq!(cut, Some((n - 1) * 20), "and it is told how far back that was");
+    assert_eq!((first, n), (Some((ROWS - n + 1).unsigned_abs()), 10_000), "a row is counted as eight more");
+    assert_eq!(shown(1, all), (Some(0), Some(ROWS.unsigned_abs()), 1), "never nothing");
+    assert_eq!(shown(history::MOST_READINGS, (point.0 + 1, u32::MAX)), (None, None, 0), "of another point");
 }
 
 #[tokio::test]

@@ -57,10 +57,10 @@ async fn what_is_owed_beyond_the_room_is_thinned_and_every_balance_stays_exact()
     let run = open_with(&dir, &clock, 4 << 20);
     let ids: Vec<PointId> = (0..POINTS).map(|n| run.point(&format!("p{n}"))).collect();
     let all = live(&run, &clock, &ids, 5 * 60).await;
-    let used = || run.journal.health().room;
-    until("the lane fits", || {
+    // That there is no room is told for two looks alone, which a hurried clock passes over.
+    until("what is owed gives way", || {
         clock.hurry(5_000);
-        used().gives_way && used().hours_left == Some(0.0)
+        run.journal.health().room.gives_way && run.balance(STORE, Lane::Telemetry).thinned > 500_000
     })
     .await;
     let balance = run.balance(STORE, Lane::Telemetry);

@@ -1,5 +1,7 @@
 //! A disk that is full, hangs, or is held by somebody else.
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::telemetry::RefusedReason;
 
@@ -184,5 +186,29 @@ async fn a_start_without_room_for_the_index_of_the_wal_keeps_it_in_memory() {
     }
     let run = open(&dir);
     assert_eq!((run.cause, run.all().await.len()), (StartCause::CleanStop, 20));
+    run.close();
+}
+
+#[tokio::test]
+async fn a_redrive_that_nobody_waits_for_any_more_is_under_way_in_both_lanes() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    run.commit(readings(run.point("a"), 0, 5)).await;
+    run.record(alarm("a", 1, "unacknowledged")).await;
+    let lanes = [Lane::Alarm, Lane::Telemetry];
+    for lane in lanes {
+        let (feed, head) = (run.feed(lane), run.journal.head(lane).borrow().seq);
+        feed.settle(1, head, Outcome::Dead("400".to_owned())).await.expect("settled");
+        run.fill_disk(lane, true);
+    }
+    // Asked once and dropped.
+    let _ = run.journal.redrive(STORE, None, 0, Seq::MAX - 1).now_or_never();
+    assert_eq!(run.journal.dead_letters(), [], "both lanes are asked before either is waited for");
+    for lane in lanes {
+        run.fill_disk(lane, false);
+    }
+    for lane in lanes {
+        until("owed again", || !run.feed(lane).owed().is_empty()).await;
+    }
     run.close();
 }

@@ -7,7 +7,7 @@ use super::super::framing::{Frame, Order};
 use super::super::load::{Cursor, epoch_of, hole};
 use super::super::status::{Status, tail};
 use super::{FULL, MOST_WORDS, Session};
-use crate::forward::Pace;
+use crate::forward::{Pace, unreadable};
 use crate::journal::{Entry, Lane, Outcome, Seq};
 
 /// How long live readings gather, ms: a message costs some hundred bytes whatever is in it.
@@ -186,7 +186,13 @@ impl Session<'_> {
         let upto = to.min(end);
         let feed = self.up.telemetry.feed.clone();
         let load = self.up.loader.read(cursor, feed.as_ref(), (from, upto), most).await.map_err(Halt::Journal)?;
-        let Some(load) = load else { return Ok(Step { upto, records: 0 }) };
+        let Some(load) = load else {
+            let dead = unreadable(feed.as_ref(), (from, upto)).await.map_err(Halt::Journal)?;
+            if !dead.is_empty() {
+                self.settle(Lane::Telemetry, (from, upto), dead);
+            }
+            return Ok(Step { upto, records: 0 });
+        };
         let (class, order) = match cursor {
             Cursor::Live => (Class::Live, Order::Live),
             Cursor::Backlog | Cursor::Resend => (Class::Backlog, Order::Backlog),
