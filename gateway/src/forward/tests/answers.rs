@@ -49,7 +49,7 @@ fn config(port: u16, token: &TempFile) -> InfluxConfig {
         token_file: token.0.clone(),
         compression: Compression::None,
         drain: Drain::Max,
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
     }
 }
 

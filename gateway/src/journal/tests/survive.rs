@@ -94,7 +94,7 @@ const EXTREMES: [&str; 8] =
     ["-1", "0", "1e308", "-1e308", "4294967295", "18446744073709551615", "-9223372036854775808", "null"];
 
 /// Puts one of them in the place of a number.
-fn with_extreme(text: &str, place: &Index, extreme: &str) -> String {
+fn with_extreme(text: &str, place: Index, extreme: &str) -> String {
     let digit = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
     let starts = text.char_indices().zip(text.chars().skip(1));
     let starts: Vec<usize> =
@@ -146,7 +146,7 @@ proptest! {
         let lesson = &LESSONS[which];
         let mut body = serde_json::to_string(&lesson.state).expect("text");
         if let Some((place, extreme)) = &extreme {
-            body = with_extreme(&body, place, extreme);
+            body = with_extreme(&body, *place, extreme);
         }
         // A number alone, or bytes alone: both at once are seldom JSON.
         let edits = if extreme.is_some() { &[] } else { &edits[..] };
