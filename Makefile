@@ -1,5 +1,5 @@
 # Gengfu. `make demo` shows it, `make test` proves it; the rest is for work on it.
-.PHONY: demo test check deny bench bench-peers bench-replay mind-cost score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
+.PHONY: demo test check deny bench bench-peers bench-replay mind-cost mind-storm score score-report setup web unit core rig long long-round-trip long-outage long-kill long-isolation long-sick-disk long-two-days long-crash long-soak long-fuzz long-laws long-mind clean
 .DEFAULT_GOAL := demo
 
 CARGO ?= cargo
@@ -42,7 +42,7 @@ web: ## the browser bundle, out of web/ into web/dist
 	elif ! command -v npm >/dev/null; then echo "npm is missing: no web bundle"; \
 	else cd web && { [ -d node_modules ] || { echo "installing npm packages of web/"; npm ci --no-audit --no-fund; }; } && npm run build; fi
 
-bench: ## the figures of docs/benchmarks.md, in its own words
+bench: mind-storm ## the figures of docs/benchmarks.md, in its own words
 	$(CARGO) build --release --workspace --bin gengfu --bin figures
 	target/release/figures
 
@@ -66,6 +66,9 @@ bench-replay: ## a back-test of a month of a thousand points alone
 mind-cost: ## what a reading costs in core: ns on this machine, instructions on the emulated board
 	$(CARGO) run --release -p gengfu-node --example cost
 	$(RIG) --nocapture same_mind::a_reading
+
+mind-storm: ## a bad second of a site of 20,000 points in core: time, and memory held against its budget
+	$(CARGO) run --release -p gengfu-core --example storm
 
 SCORES = score_scenarios score_skab score_nab
 SCORE_BUILD = $(CARGO) build --release -p gengfu-core $(SCORES:%=--example %)

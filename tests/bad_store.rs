@@ -3,15 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use gengfu_tests::counting::{Set, committed, contains, journal};
+use gengfu_tests::counting::{Sample, Set, committed, contains, journal};
 use gengfu_tests::gateway::{Gateway, run};
 use gengfu_tests::http::Reply;
+use gengfu_tests::owed::owe;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::receiver::Receiver;
 use gengfu_tests::site::Site;
-use gengfu_tests::stub::{Stub, fields};
-use gengfu_tests::wait::{SOON, eventually, now, say};
+use gengfu_tests::stub::{Stub, Write, beyond_retention, fields, time};
+use gengfu_tests::wait::{SOON, eventually, now, say, unix_ms};
 
 const SINK: &str = "influxdb/central";
 
@@ -242,4 +243,71 @@ fn says_it_has_what_it_has_not() {
 fn bad_request_to_everything_gives_nothing_up() {
     let everything = "{\"code\":\"invalid\",\"message\":\"no\"}".to_owned();
     is_tried_again(Reply::Status(400, everything), "", "said of every record alike");
+}
+
+/// An outage's records, each a line of its own; of every so many one lies beyond what the store keeps.
+const OWED: u64 = 50_000;
+const ONE_IN: u64 = 10_000;
+/// Lines the store takes a second on a connection, so that the backlog lasts.
+const PACE: f64 = 20_000.0;
+/// A record that stands alone in the end is halved out of 20,000: fifteen times two requests, and one for the batch.
+const OF_EACH: u64 = 2 * 15 + 1;
+
+/// A store that writes a body but for one line in ten thousand: exactly those are dead, in its words, at the price of a few requests.
+#[test]
+fn one_line_in_ten_thousand_lies_beyond_retention() {
+    let (dir, plant, stub) = (Folder::new("beyond"), Plant::start(2), Stub::paced(PACE));
+    let (begin, year) = (unix_ms() - 600_000, 365 * 86_400_000);
+    let beyond = |number: u64| number % ONE_IN == ONE_IN / 2;
+    let at = |number: u64| begin + number as i64 - if beyond(number) { year } else { 0 };
+    let owed = owe(&dir.join("data"), SINK, 1, |number| (0, at(number), number as f64), |written| written >= OWED);
+    let bad = (0..owed).filter(|number| beyond(*number)).count() as u64;
+    stub.keep_from((begin - year / 2) * 1_000_000);
+    let site = Site::new("rig").modbus(&plant, 100, 5).patient().influx("central", stub.port()).text;
+    let mut gateway = Gateway::start(&site, dir.path());
+    eventually(SOON, "the backlog has left", || balance(&gateway, "dead") >= bad && balance(&gateway, "pending") < 100);
+
+    let told = run(&["dead", "-c", "site.toml", "--json"], dir.path());
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let letters = told["items"].as_array().unwrap();
+    let in_its_words = |reason: &str| reason == format!("400: {}", beyond_retention(1));
+    assert!(letters.iter().all(|l| l["count"] == 1 && in_its_words(l["reason"].as_str().unwrap())), "{told}");
+    assert_eq!(letters.len() as u64, bad);
+
+    let books = gateway.settle(SOON);
+    let telemetry = |field: &str| {
+        let items = books["items"].as_array().unwrap();
+        items.iter().find(|b| b["sink"] == SINK && b["lane"] == "telemetry").unwrap()[field].as_u64().unwrap()
+    };
+    assert_eq!(telemetry("dead"), bad);
+    assert_eq!(telemetry("delivered") + bad, telemetry("committed"), "all others are delivered");
+    let good = (0..owed).filter(|number| !beyond(*number));
+    let good: Set = good.map(|n| Sample::new("device_p0,past", at(n) * 1_000_000, n as f64)).collect();
+    let accepted = stub.accepted();
+    contains(&accepted, &good).unwrap();
+    assert_eq!(accepted.iter().filter(|s| s.series == "device_p0,past").count(), good.len(), "and no other");
+    assert_eq!(stub.resent(), [], "what was taken is not sent again");
+    the_present_went_on(&stub, owed, bad);
+}
+
+/// Meanwhile live readings arrived, each long before the end of that; and it did not take many requests.
+fn the_present_went_on(stub: &Stub, owed: u64, bad: u64) {
+    let writes = stub.writes();
+    let old = |write: &Write| write.lines.iter().any(|line| line.contains("device=past"));
+    let of_the_past: Vec<&Write> = writes.iter().filter(|write| old(write)).collect();
+    let (first, last) = (of_the_past[0].unix_ms, of_the_past[of_the_past.len() - 1].unix_ms);
+    let took = last - first;
+    let live =
+        writes.iter().filter(|write| write.status == 204 && (first..last).contains(&write.unix_ms) && !old(write));
+    let late = live.flat_map(|write| write.lines.iter().map(|line| write.unix_ms - time(line).unwrap() / 1_000_000));
+    let late: Vec<i64> = late.collect();
+    let (requests, worst) = (of_the_past.len() as u64, late.iter().copied().max().unwrap_or(i64::MAX));
+    say(&format!(
+        "{owed} records, {bad} of them beyond retention: {requests} requests in {took} ms, {} live lines meanwhile, at worst \
+         {worst} ms after their reading",
+        late.len()
+    ));
+    assert!(late.len() > 10 && worst < took / 2, "live lines waited: {worst} ms of {took}");
+    let batches = owed.div_ceil(10_000);
+    assert!(requests <= bad * OF_EACH + batches, "{requests} requests for {bad} bad records");
 }

@@ -22,6 +22,7 @@ mod isolation;
 mod stuck_push;
 mod sick_disk;
 mod ledger;
+mod storm;
 mod reload;
 mod packs;
 mod retention;

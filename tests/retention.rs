@@ -4,22 +4,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gengfu::catalog::{Catalog, PointMeta};
-use gengfu::clock::Clock;
-use gengfu::config::checked::JournalConfig;
-use gengfu::flow::Batch;
-use gengfu::journal::{Entry, Journal, Lane, SinkSpec};
-use gengfu_core::quality::Quality;
-use gengfu_core::reading::{PointId, Reading};
-use gengfu_core::time::Wall;
+use gengfu::journal::{Entry, Journal};
 use gengfu_tests::counting::{committed, entries, poll_numbers};
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::http::Reply;
+use gengfu_tests::owed::{in_use, owe};
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::{Folder, bytes_below};
+use gengfu_tests::receiver::{Push, Receiver};
 use gengfu_tests::site::Site;
 use gengfu_tests::stub::Stub;
-use gengfu_tests::wait::{SOON, eventually, now, quiet, say, unix_ms, until};
+use gengfu_tests::wait::{SOON, eventually, length, now, quiet, say, unix_ms, until};
 
 const MIB: u64 = 1 << 20;
 /// The least a site may set.
@@ -40,10 +35,10 @@ fn telemetry_gives_way_and_alarms_stay() {
     let (dir, plant, stub) = (Folder::new("retention"), Plant::without_log(DEVICES), Stub::start());
     let data = dir.join("data");
     let start = now();
-    let past = fill(&data);
+    let past = fill(&data, PAST);
     say(&format!("{past} records of the past written in {:?}, {} bytes in use", start.elapsed(), in_use(&data)));
     stub.standing(Reply::Hang);
-    let mut gateway = Gateway::start(&site(&plant, stub.port()), dir.path());
+    let mut gateway = Gateway::start(&site(plant.ports(), EVERY_MS, stub.port()).text, dir.path());
     plant.devices.iter().for_each(|device| device.noise());
     for value in [900, 0, 900] {
         plant.devices[0].set(value);
@@ -100,13 +95,77 @@ fn telemetry_gives_way_and_alarms_stay() {
     gateway.term();
 }
 
-fn site(plant: &Plant, store: u16) -> String {
+/// What an outage of hours has left before the second scenario begins: of a room that is reckoned with both forms of what is owed,
+/// fresh and sealed, it takes seven eighths.
+const BEHIND: u64 = LIMIT / 16 * 7;
+/// A line of so slow a pace that the store is more than ten minutes behind and the room lasts for some time.
+const SLOW_MS: u64 = 200;
+/// The room is reckoned every 30 s, and a rate is one of two looks.
+const FORETOLD: Duration = Duration::from_mins(2);
+const OUTAGE_ROOM: &str = "gengfu/outage-room";
+
+/// People hear that the room for an outage runs short while everything that the store is owed is still whole; then it comes so.
+#[test]
+fn people_are_told_before_an_outage_has_no_room() {
+    let _quiet = quiet();
+    let (dir, plant, stub, receiver) =
+        (Folder::new("outage-room"), Plant::without_log(DEVICES), Stub::start(), Receiver::start());
+    let past = fill(&dir.join("data"), BEHIND);
+    plant.devices.iter().for_each(|device| device.noise());
+    stub.standing(Reply::Hang);
+    let site = |lines: usize, every_ms: u64| {
+        site(&plant.ports()[..lines], every_ms, stub.port()).webhook("duty", receiver.port()).text
+    };
+    let mut gateway = Gateway::start(&site(1, SLOW_MS), dir.path());
+    let label = |state: &str| format!("sink=\"{SINK}\",lane=\"telemetry\",state=\"{state}\"");
+    let gone = |gateway: &Gateway| {
+        let text = gateway.get("/metrics").text();
+        let of = |state: &str| gengfu_tests::gateway::metric(&text, "gengfu_sink_records", &label(state));
+        [of("thinned"), of("expired")]
+    };
+    let began = now();
+    let raised = until(FORETOLD, "people are told that the room runs short", || {
+        assert_eq!(gone(&gateway), [0.0, 0.0], "nothing gives way unannounced");
+        receiver.seen().into_iter().find(|push| is(push, "raise"))
+    });
+    assert_eq!(gone(&gateway), [0.0, 0.0], "it is told before");
+    let room = gateway.api("status")["journal"]["room"].clone();
+    let left = room["hours_left"].as_f64().unwrap();
+    assert!(left > 0.0 && left < 6.0 && room["gives_way"] == false, "{room}");
+    say(&format!(
+        "{past} records behind: `outage-room` pushed {:?} after the start, {left:.2} h before the end of the room",
+        raised.at - began
+    ));
+
+    if length(0, 1) > Duration::ZERO {
+        comes_to_pass(&gateway, &receiver, &site(DEVICES, EVERY_MS), gone);
+    }
+    gateway.term();
+}
+
+/// Faster than at that rate, with another load: what is owed gives way, and all the while people know.
+fn comes_to_pass(gateway: &Gateway, receiver: &Receiver, site: &str, gone: impl Fn(&Gateway) -> [f64; 2]) {
+    gateway.write_site(site);
+    assert_eq!(gateway.reload().0, 200);
+    // Nothing of it was committed twelve minutes ago, so that it can't be thinned and the oldest goes.
+    let gave_way =
+        eventually(Duration::from_mins(3), "what is owed gives way", || gone(gateway).iter().sum::<f64>() > 0.0);
+    assert!(receiver.seen().iter().all(|push| !is(push, "return")), "it stands until there is room again");
+    gateway.alarm(OUTAGE_ROOM, SOON, |alarm| alarm["state"] == "unacknowledged");
+    say(&format!("{:?} are thinned and expired {gave_way:?} after the load was raised", gone(gateway)));
+}
+
+fn is(push: &Push, event: &str) -> bool {
+    push.word("rule") == OUTAGE_ROOM && push.word("event") == event
+}
+
+fn site(ports: &[u16], every_ms: u64, store: u16) -> Site {
     let mut site = Site::new("rig");
     site.text = site.text.replace("path = \"data\"", "path = \"data\"\nmax_size = \"16MiB\"");
-    for (index, port) in plant.ports().iter().enumerate() {
+    for (index, port) in ports.iter().enumerate() {
         let mut device = format!(
             "[[modbus]]\nname = \"l{index}\"\nconnect = \"tcp://127.0.0.1:{port}\"\ntimeout = \"2s\"\n[[modbus.device]]\n\
-             name = \"d{index}\"\nunit = 1\nevery = \"{EVERY_MS}ms\"\n"
+             name = \"d{index}\"\nunit = 1\nevery = \"{every_ms}ms\"\n"
         );
         let mut point = |name: &str, register: u16, ty: &str| {
             device += &format!(
@@ -118,50 +177,17 @@ fn site(plant: &Plant, store: u16) -> String {
         (0..POINTS).for_each(|n| point(&format!("x{n}"), 3 + n * 4, "i64"));
         site = site.with(&device);
     }
-    site.flips(0, 1).influx("central", store).text
+    site.flips(0, 1).influx("central", store)
 }
 
-/// Writes noise until the lane is nearly at its limit, all of it owed to the store. How many records.
-fn fill(data: &Path) -> u64 {
-    let catalog = Catalog::default();
-    let meta = |n: usize| PointMeta {
-        device: "past".to_owned(),
-        point: format!("p{n}"),
-        kind: "device".to_owned(),
-        area: None,
-        unit: None,
-        life_safety: false,
-        source: None,
+/// Writes noise of an hour ago until the lane is so large, all of it owed to the store. How many records.
+fn fill(data: &Path, bytes: u64) -> u64 {
+    let (begin, mut noise) = (unix_ms() - 3_600_000, 1u64);
+    let make = |number: u64| {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (number as usize % 50, begin + number as i64 / 50, (noise >> 11) as f64)
     };
-    let keep = Duration::from_hours(1_000);
-    let config = JournalConfig { path: data.to_owned(), keep, keep_life_safety: keep, max_size: u64::MAX >> 1 };
-    let stats = gengfu::telemetry::SharedStats::default();
-    let sink = SinkSpec { name: SINK.to_owned(), lanes: &[Lane::Alarm, Lane::Telemetry] };
-    let opened = Journal::open(&config, &catalog, &Clock::start(), &stats, &[sink]).unwrap();
-    // what is in the catalog at the opening counts as known to the journal
-    let points: Vec<PointId> = (0..50).map(|n| catalog.add(meta(n))).collect();
-    let (mut written, begin, mut noise) = (0u64, unix_ms() - 3_600_000, 1u64);
-    while in_use(data) < PAST {
-        let readings = (0..20_000).map(|n| {
-            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let at = Wall(begin + (written + n) as i64 / 50);
-            let point = points[n as usize % points.len()];
-            Reading { point, at, value: (noise >> 11) as f64, quality: Quality::Good }
-        });
-        let batch = Batch { readings: readings.collect(), history: true, ..Batch::default() };
-        written += batch.readings.len() as u64;
-        opened.journal.push(batch).unwrap();
-        eventually(SOON, "it is written", || stats.committed.get() == written);
-    }
-    assert!(opened.writers.close(SOON), "all is on disk");
-    written
-}
-
-/// Bytes of the telemetry lane's pages that hold something.
-fn in_use(data: &Path) -> u64 {
-    let file = rusqlite::Connection::open(data.join("telemetry.db")).unwrap();
-    let pragma = |name: &str| file.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0)).unwrap();
-    (pragma("page_count") - pragma("freelist_count")) * pragma("page_size")
+    owe(data, SINK, 50, make, |written| written > 0 && in_use(data) >= bytes)
 }
 
 /// The oldest record that is left, and how many the store's map tells as expired.

@@ -12,11 +12,12 @@ use gengfu::config;
 use gengfu::config::checked::{JournalConfig, Site};
 use gengfu::driver::{self, EngineHandle, Input};
 use gengfu::flow::Batch;
-use gengfu::journal::{Entry, Journal, Lane, Opened, Outcome, SinkBalance, SinkSpec, Writers};
+use gengfu::journal::{Entry, Journal, Lane, Opened, Outcome, Room, SinkBalance, SinkSpec, Writers};
 use gengfu::telemetry::{SharedStats, Stats};
 use gengfu_core::quality::Quality;
 use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Wall;
+use gengfu_tests::owed::in_use;
 use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
 use gengfu_tests::series;
@@ -31,13 +32,24 @@ const POINTS: u64 = 1_000;
 const LOOKED_AT: usize = 50;
 const HOUR: u64 = 3_600;
 const MINUTE_MS: i64 = 60_000;
+/// Beyond the room: what comes between two looks of 5 s and while that gives way, in small transactions between commits.
+const SLACK: u64 = 2 << 20;
+/// How often it is looked whether something must go, ms.
+const LOOK_MS: u64 = 5_000;
+/// Hours of outage left below which people are told; see `gengfu/outage-room`.
+const TOLD: f64 = 6.0;
+/// By what share a forecast of a 24th into a run of the issue's length may be off.
+const OFF: f64 = 0.2;
 /// What stays whole on both sides of a transition, by docs/durability.md.
 const AROUND_MS: i64 = 600_000;
 
+/// The issue's length.
+const FULL: u64 = 48 * HOUR;
+
 /// The virtual length and how often there is an alarm, s, and the room it is given, bytes.
 fn size() -> (u64, u64, u64) {
-    let (slice, long) = (3 * HOUR / 2, 48 * HOUR);
-    let seconds = length(slice, long).as_secs();
+    let slice = 3 * HOUR / 2;
+    let seconds = length(slice, FULL).as_secs();
     if seconds > slice { (seconds, 6 * HOUR, 512 << 20) } else { (seconds, 2 * HOUR / 3, 40 << 20) }
 }
 
@@ -49,15 +61,18 @@ fn an_outage_of_two_days_is_thinned_within_the_room_and_balances() {
     runtime.block_on(async {
         let rig = Rig::start(dir.path(), room);
         let began = now();
-        let truth = rig.live(seconds, every, room).await;
-        let health = rig.journal.health();
+        let (truth, foretold) = rig.live(seconds, every, room).await;
+        let (health, pages) = (rig.journal.health(), in_use(&dir.join("data")));
         say(&format!(
-            "{} h of {POINTS} readings/s in {:.0} s; {:.1} MB on disk of {:.0} allowed",
+            "{} h of {POINTS} readings/s in {:.0} s; {:.1} MB of pages in use of {:.1} allowed, {:.1} on disk with the log",
             seconds as f64 / HOUR as f64,
             began.elapsed().as_secs_f64(),
+            pages as f64 / 1e6,
+            room as f64 / 1e6,
             health.bytes_on_disk as f64 / 1e6,
-            room as f64 / 1e6
         ));
+        foretold.holds(seconds);
+        rig.fits(dir.path(), room);
         let full = rig.balance();
         assert_eq!(full.committed, seconds * POINTS, "nothing was refused");
         assert!(full.thinned > 0 && full.expired == 0, "thinned, not dropped: {full:?}");
@@ -79,6 +94,55 @@ type Series = BTreeMap<PointId, BTreeMap<i64, f64>>;
 struct Left {
     count: u64,
     series: Series,
+}
+
+/// What was said of the room, in virtual hours since the begin.
+#[derive(Debug, Default)]
+struct Foretold {
+    /// When it was first said to run short.
+    short: Option<f64>,
+    /// When what is owed began to give way.
+    gave_way: Option<f64>,
+    /// A 24th into the run: when that was, and how long the room was said to last.
+    forecast: Option<(f64, f64)>,
+}
+
+impl Foretold {
+    fn look(&mut self, second: u64, seconds: u64, room: Room) {
+        let hour = second as f64 / HOUR as f64;
+        if second == seconds / 24 {
+            self.forecast = room.hours_left.map(|left| (hour, left));
+        }
+        if room.is_short(TOLD) {
+            self.short.get_or_insert(hour);
+        }
+        if room.gives_way && self.gave_way.is_none() {
+            self.gave_way = Some(hour);
+            self.say(hour);
+        }
+    }
+
+    fn say(&self, gave_way: f64) {
+        let (said, left) = self.forecast.expect("the room was reckoned");
+        let (took, short) = (gave_way - said, self.short.unwrap_or(f64::NAN));
+        say(&format!(
+            "after {said:.2} h the room was said to last {left:.2} h, and lasted {took:.2}; short after {short:.2} h, thinning \
+             began after {gave_way:.2} h"
+        ));
+    }
+
+    /// People were told before anything gave way, and in a long run what they were told came to pass.
+    fn holds(&self, seconds: u64) {
+        let gave_way = self.gave_way.expect("what is owed gave way");
+        let short = self.short.expect("the room was said to run short");
+        let (said, left) = self.forecast.expect("the room was reckoned");
+        let took = gave_way - said;
+        assert!(short < gave_way, "told after {short:.3} h, too late: {self:?}");
+        if seconds >= FULL {
+            assert!((left / took - 1.0).abs() <= OFF, "the forecast was off: {self:?}");
+            assert!(gave_way - short >= TOLD * (1.0 - OFF), "told late: {self:?}");
+        }
+    }
 }
 
 struct Rig {
@@ -142,10 +206,9 @@ impl Rig {
     }
 
     /// Lives through `seconds`, and keeps what was made of some points.
-    async fn live(&self, seconds: u64, every: u64, room: u64) -> Series {
+    async fn live(&self, seconds: u64, every: u64, room: u64) -> (Series, Foretold) {
         let mut random = Random::seeded("two_days");
-        let mut truth = Series::new();
-        let mut thinning = None;
+        let (mut truth, mut foretold) = (Series::new(), Foretold::default());
         for second in 0..seconds {
             let at = self.clock.wall();
             let noise = random.draw();
@@ -162,20 +225,13 @@ impl Rig {
             if second.is_multiple_of(15) {
                 self.tidied(room);
             }
-            let room = self.journal.health().room;
-            if second == seconds / 24 {
-                say(&format!("forecast after {} s: {:.1} h left", second, room.hours_left.unwrap_or(f64::NAN)));
-            }
-            if room.gives_way && thinning.is_none() {
-                thinning = Some(second);
-                say(&format!("thinning began after {:.1} h", second as f64 / HOUR as f64));
-            }
+            foretold.look(second, seconds, self.journal.health().room);
         }
         eventually(SOON, "all is committed", || {
             self.clock.hurry(1_000);
             self.stats.committed.get() == seconds * POINTS
         });
-        truth
+        (truth, foretold)
     }
 
     /// Waits until of `made` readings no more than the queue can hold are on their way: on a hurried clock they come faster
@@ -195,6 +251,20 @@ impl Rig {
         let moment = Duration::from_millis(50);
         let fits = || self.journal.health().bytes_on_disk <= room || began.elapsed() > moment;
         eventually(SOON, "the lane fits", fits);
+    }
+
+    /// On a hurried clock readings come some hundred times as fast as in life, and what gives way does not: once no more come,
+    /// it has what it would have had in a minute of life to catch up.
+    fn fits(&self, dir: &Path, room: u64) {
+        let mut looks = MINUTE_MS as u64 / LOOK_MS;
+        let took = eventually(SOON, "the pages in use fit the room", || {
+            if looks > 0 {
+                looks -= 1;
+                self.clock.hurry(LOOK_MS);
+            }
+            in_use(&dir.join("data")) <= room + SLACK
+        });
+        say(&format!("the pages in use fit the room after {took:?}"));
     }
 
     fn balance(&self) -> SinkBalance {

@@ -9,10 +9,12 @@ mod commit;
 mod drain;
 mod history;
 mod parts;
+mod bytes;
 mod replay;
 
 use std::time::Duration;
 
+use bytes::{Bytes, Meter};
 use gengfu_tests::broker::Broker;
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::process::{Folder, bytes_below};
@@ -37,6 +39,7 @@ fn main() {
         Some("history") => history::report(),
         Some("commit") => commit::report(),
         Some("drain") => drain::report(),
+        Some("bytes") => bytes::report(Vec::new()),
         Some("replay") => replay::report(),
         Some("sim") => parts::simulate(number(1)),
         Some("subscriber") => parts::subscribe(number(1) as u16, number(2) as u64),
@@ -57,29 +60,31 @@ struct Cost {
     bare_per_million: f64,
     resident: f64,
     disk_per_reading: f64,
-    written_per_reading: f64,
+    bytes: Bytes,
 }
 
 fn report() {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     println!("`make bench`, {cores} cores, {} s a measurement, loopback.\n", seconds().as_secs());
     println!(
-        "| load | readings/s at the sink | CPU s per million | budget | bare poller | ratio | resident MiB | budget | disk B/reading | written B/reading |"
+        "| load | readings/s at the sink | CPU s per million | budget | bare poller | ratio | resident MiB | budget | disk B/reading |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    let mut bytes = Vec::new();
     for (devices, cpu_budget, memory_budget) in [(10, 2.0, 24), (50, 0.8, 48), (200, 0.5, 48)] {
         let cost = throughput(devices);
+        bytes.push((format!("{devices} × {POINTS} points, {EVERY_MS} ms"), cost.bytes));
         println!(
-            "| {devices} × {POINTS} points, {EVERY_MS} ms | {:.0} | {:.2} | {cpu_budget} | {:.2} | {:.1} | {:.1} | {memory_budget} | {:.1} | {:.1} |",
+            "| {devices} × {POINTS} points, {EVERY_MS} ms | {:.0} | {:.2} | {cpu_budget} | {:.2} | {:.1} | {:.1} | {memory_budget} | {:.1} |",
             cost.rate,
             cost.cpu_per_million,
             cost.bare_per_million,
             cost.cpu_per_million / cost.bare_per_million,
             cost.resident,
             cost.disk_per_reading,
-            cost.written_per_reading,
         );
     }
+    bytes::report(bytes);
     taken_in();
     let late = latency(200, 200);
     let at = |q: f64| late[((late.len() - 1) as f64 * q).round() as usize].as_secs_f64() * 1000.0;
@@ -105,17 +110,14 @@ fn throughput(devices: usize) -> Cost {
     pause(WARM);
 
     let (start, cpu, readings) = (now(), gateway.process().cpu(), sink.readings());
-    let (written, disk, committed) =
-        (written(gateway.process().pid()), bytes_below(&gateway.data()), gateway.stage("committed"));
+    let (meter, disk) = (Meter::start(&mut gateway), bytes_below(&gateway.data()));
     pause(seconds());
     let lasted = start.elapsed().as_secs_f64();
     let cpu = gateway.process().cpu() - cpu;
     let readings = (sink.readings() - readings) as f64;
-    let kept = gateway.stage("committed") - committed;
-    let written = self::written(gateway.process().pid()) - written;
-    let disk = bytes_below(&gateway.data()).saturating_sub(disk) as f64;
+    let disk = bytes_below(&gateway.data()).saturating_sub(disk) as f64 / meter.committed(&gateway);
     let resident = gateway.process().resident();
-    gateway.term();
+    let bytes = meter.end(&mut gateway);
 
     let mut poller = Poller::start(&sim, EVERY_MS, POINTS + 1);
     pause(Duration::from_secs(2));
@@ -129,8 +131,8 @@ fn throughput(devices: usize) -> Cost {
         cpu_per_million: cpu / readings * 1e6,
         bare_per_million: bare_cpu / bare_readings * 1e6,
         resident,
-        disk_per_reading: disk / kept,
-        written_per_reading: written / kept,
+        disk_per_reading: disk,
+        bytes,
     }
 }
 
@@ -179,12 +181,6 @@ fn acknowledged() -> (f64, f64) {
     });
     gateway.term();
     figure
-}
-
-/// Bytes the process has caused to be written to storage (proc(5)).
-fn written(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
-    text.lines().find_map(|l| l.strip_prefix("write_bytes: ")).and_then(|n| n.parse().ok()).unwrap_or(0.0)
 }
 
 /// From the change of a register to the arrival of the push, sorted.

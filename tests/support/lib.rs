@@ -31,6 +31,7 @@ pub mod disk;
 pub mod notify_socket;
 pub mod browser;
 pub mod counting;
+pub mod owed;
 pub mod board;
 
 use std::path::{Path, PathBuf};

@@ -35,6 +35,8 @@ struct State {
     script: VecDeque<Reply>,
     standing: Reply,
     refused: Option<String>,
+    /// Keeps nothing of before this, UTC ns.
+    keeps_from: i64,
     token: Option<String>,
     most: Option<usize>,
     /// Of so many lines it keeps one, whatever it answers.
@@ -63,6 +65,7 @@ impl Stub {
             script: VecDeque::new(),
             standing,
             refused: None,
+            keeps_from: i64::MIN,
             token: None,
             most: None,
             keeps_one_in: None,
@@ -98,6 +101,12 @@ impl Stub {
     /// From now on answers 400 to a request with a line that has the field `name`, and takes nothing of it.
     pub fn refuse_field(&self, name: &str) {
         self.state.lock().unwrap().refused = Some(name.to_owned());
+    }
+
+    /// From now on it writes of a request what is not older than this (UTC ns), and answers 400 if there was more, as InfluxDB
+    /// does where points lie beyond the retention of a bucket.
+    pub fn keep_from(&self, ns: i64) {
+        self.state.lock().unwrap().keeps_from = ns;
     }
 
     /// Takes everything again.
@@ -165,9 +174,7 @@ impl Stub {
         let writes = state.writes.iter().filter(|w| w.status == 204);
         let lines = writes.flat_map(|w| w.lines.iter().map(|line| (line, w.unix_ms)));
         let readings = lines.filter(|(line, _)| !line.starts_with("alarm,"));
-        readings
-            .filter_map(|(line, at)| Some((line.rsplit(' ').next()?.parse::<i64>().ok()? / 1_000_000, at)))
-            .collect()
+        readings.filter_map(|(line, at)| Some((time(line)? / 1_000_000, at))).collect()
     }
 
     /// Whether a request is taken and not answered: a fault now makes the gateway send it again.
@@ -204,7 +211,10 @@ impl State {
             Some(name) if text.lines().any(|line| has_field(line, name)) => {
                 Reply::Status(400, format!("{{\"code\":\"invalid\",\"message\":\"unable to parse {name}\"}}"))
             }
-            _ => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
+            _ => match text.lines().filter(|line| time(line).is_some_and(|at| at < self.keeps_from)).count() {
+                0 => self.script.pop_front().unwrap_or_else(|| self.standing.clone()),
+                beyond => Reply::Status(400, beyond_retention(beyond)),
+            },
         };
         let count = text.lines().count();
         let kept = self.keeps_one_in.unwrap_or(1);
@@ -223,6 +233,17 @@ impl State {
         });
         (reply, count)
     }
+}
+
+/// In the words of InfluxDB 2.
+pub fn beyond_retention(points: usize) -> String {
+    let why = "failure writing points to database: partial write: points beyond retention policy";
+    format!("{{\"code\":\"invalid\",\"message\":\"{why} dropped={points}\"}}")
+}
+
+/// The time of a line, UTC ns.
+pub fn time(line: &str) -> Option<i64> {
+    line.rsplit(' ').next()?.parse().ok()
 }
 
 /// Fields of one device and instant share a line, so the wanted one is not always the first.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use gengfu_core::quality::{Quality, Reason};
@@ -166,7 +166,11 @@ impl Columns {
 impl Reader {
     fn file(&mut self, path: &Path) -> Result<(), Wrong> {
         let file = File::open(path).map_err(|error| (0, format!("{error}; see to its rights")))?;
-        let mut lines = Lines { input: BufReader::with_capacity(1 << 20, file), text: Vec::new(), line: 0, next: 1 };
+        self.lines(BufReader::with_capacity(1 << 20, file))
+    }
+
+    fn lines(&mut self, input: impl BufRead) -> Result<(), Wrong> {
+        let mut lines = Lines { input, text: Vec::new(), line: 0, next: 1 };
         let mut fields = Vec::new();
         if !lines.next(&mut fields)? {
             return Err((1, "the file is empty; its first line must name the columns".to_owned()));
@@ -298,12 +302,18 @@ impl<R: BufRead> Lines<R> {
             self.text.clear();
             self.line = self.next;
             loop {
-                let read = self.input.read_until(b'\n', &mut self.text);
+                // No more than that: a file without an end of line must not be held whole.
+                let room = (MOST_BYTES + 1).saturating_sub(self.text.len()) as u64;
+                let read = self.input.by_ref().take(room).read_until(b'\n', &mut self.text);
                 let read = read.map_err(|error| (self.line, format!("{error}; see to the disk")))?;
                 self.next += u64::from(read > 0);
                 let open = self.text.iter().fold(false, |open, byte| open ^ (*byte == b'"'));
-                if self.text.len() > MOST_BYTES || (open && read == 0) {
+                let long = self.text.len() > MOST_BYTES;
+                if open && (long || read == 0) {
                     return Err((self.line, "a field in quotes does not end; close it with \"".to_owned()));
+                }
+                if long {
+                    return Err((self.line, format!("a line of more than {MOST_BYTES} bytes; is this a CSV file?")));
                 }
                 if !open {
                     break;
@@ -366,4 +376,88 @@ fn unquote<'l>(mut rest: &'l str, field: &mut String) -> &'l str {
     }
     field.push_str(rest);
     ""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    fn taken(bytes: &[u8]) -> Result<Rows, Wrong> {
+        let mut reader =
+            Reader { zone: TimeZone::UTC, rows: Rows::default(), by_name: HashMap::new(), name: String::new() };
+        reader.lines(bytes).map(|()| reader.rows)
+    }
+
+    /// It is taken whole, each reading with a time, a point and a quality that can be; or refused with a line that is there.
+    fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
+        let lines = bytes.split(|byte| *byte == b'\n').count() as u64;
+        match taken(bytes) {
+            Ok(rows) => {
+                prop_assert!(rows.len() < lines, "no reading without a line");
+                prop_assert!(rows.rows.iter().all(|row| row.value.is_finite()));
+                prop_assert!(rows.rows.iter().all(|row| rows.holds(PointId(row.point))));
+                prop_assert!(rows.rows.iter().all(|row| Quality::from_code(row.quality).is_some()));
+                prop_assert!(rows.rows.iter().all(|row| Timestamp::from_millisecond(row.at).is_ok()));
+                let catalog = rows.catalog();
+                prop_assert_eq!(
+                    rows.names.iter().filter(|name| catalog.find(name).is_some()).count(),
+                    rows.names.len()
+                );
+            }
+            Err((line, _)) => prop_assert!((1..=lines).contains(&line), "line {} of {}", line, lines),
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_without_an_end_of_line_is_refused_and_not_held() {
+        let endless = BufReader::new(std::io::repeat(b'x').take(u64::MAX));
+        let mut lines = Lines { input: endless, text: Vec::new(), line: 0, next: 1 };
+        let (line, why) = lines.next(&mut Vec::new()).expect_err("it has no line");
+        assert!(line == 1 && why.contains("bytes"), "{line}: {why}");
+        assert!(lines.text.len() <= MOST_BYTES + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            survives(&bytes)?;
+            let mut with_head = b"time,device,point,value,quality,reason\n".to_vec();
+            with_head.extend_from_slice(&bytes);
+            survives(&with_head)?;
+        }
+
+        #[test]
+        fn odd_fields_are_survived(
+            rows in proptest::collection::vec(proptest::collection::vec(
+                "(-?[0-9]{1,20}(\\.[0-9]{0,4})?|1e400|nan|inf|-?[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z|d/p|d|good|bad|uncertain|comm|\"|\"\"|\"a,b\"|\\PC{0,4}|)", 6..7,
+            ), 0..6),
+        ) {
+            let mut text = "time,device,point,value,quality,reason\n".to_owned();
+            for row in rows {
+                text += &row.join(",");
+                text.push('\n');
+            }
+            survives(text.as_bytes())?;
+        }
+
+        #[test]
+        fn a_mutated_file_is_survived(
+            edits in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..5),
+            cut in proptest::option::of(any::<Index>()),
+        ) {
+            let whole = "\u{feff}time,point,value,quality,reason\r\n1769788800,d/p,1.5,good,\r\n\
+                         2026-01-31T00:01:00Z,\"d/\"\"q\"\"\",,bad,comm\r\n2026-01-31 00:02,d/p,on,uncertain,clock\r\n";
+            let mut bytes = whole.as_bytes().to_vec();
+            prop_assert_eq!(taken(&bytes).map(|rows| rows.len()), Ok(3));
+            for (at, byte) in edits {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(whole.len())));
+            survives(&bytes)?;
+        }
+    }
 }

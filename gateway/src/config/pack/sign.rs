@@ -72,7 +72,14 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
+
+    const PACK: &[u8] = b"[pack]\nname = \"water-supply\"\n";
 
     /// RFC 8032, 7.1, test 2: a message of one byte.
     #[test]
@@ -92,5 +99,37 @@ mod tests {
         }
         // A key of small order would believe anything.
         assert!(!is_by(&format!("01{}", "00".repeat(31)), &[0x72], &format!("01{}", "00".repeat(63))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_signature_and_key_are_survived(
+            key in "([0-9a-f]{64}|\\PC{0,70})",
+            bytes in proptest::collection::vec(any::<u8>(), 0..64),
+            signature in "([0-9a-fA-F]{128}|[0-9a-f]{0,130}|\\PC{0,130})",
+        ) {
+            prop_assert!(!is_by(&key, &bytes, &signature), "nobody has signed that");
+            let _ = Signer::read(key.as_bytes());
+            let _ = Signer::read(&bytes);
+        }
+
+        #[test]
+        fn a_mutated_signature_is_survived_and_not_believed(
+            (at, byte) in (any::<Index>(), any::<u8>()),
+            of_the_bytes in any::<bool>(),
+        ) {
+            static SIGNED: LazyLock<(String, String)> = LazyLock::new(|| {
+                let signer = Signer::of_seed([7; KEY]);
+                (signer.public(), signer.sign(PACK))
+            });
+            let (public, signature) = &*SIGNED;
+            let (mut bytes, mut damaged) = (PACK.to_vec(), signature.clone().into_bytes());
+            let part = if of_the_bytes { &mut bytes } else { &mut damaged };
+            let at = at.index(part.len());
+            part[at] = byte;
+            let damaged = String::from_utf8_lossy(&damaged);
+            let same = bytes == PACK && damaged.trim().eq_ignore_ascii_case(signature);
+            prop_assert_eq!(is_by(public, &bytes, &damaged), same);
+        }
     }
 }

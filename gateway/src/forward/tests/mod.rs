@@ -15,6 +15,7 @@ use crate::journal::{Entry, Outcome, Record, Seq};
 mod lines;
 mod decisions;
 mod wire;
+mod answers;
 mod victoria;
 
 /// A lane in memory. Clones are the same lane; times it was settled are kept.

@@ -1,12 +1,18 @@
 //! What a start reads of its own files, in the state a sick disk may leave it in. `make long-fuzz` shows these more.
 
+use std::sync::LazyLock;
+
+use gengfu_core::detect::{Params, State};
+use gengfu_core::time::{Mono, Now, Wall};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use rusqlite::{Connection, params};
 
+use super::learned::lessons;
 use super::*;
-use crate::flow::Text;
+use crate::flow::{Lesson, Text};
 use crate::journal::undated::{Boot, Undated};
-use crate::journal::{holes, mark};
+use crate::journal::{holes, learned, mark, schema};
 
 /// Bytes set anew at some places.
 fn edits() -> impl Strategy<Value = Vec<(Index, u8)>> {
@@ -83,7 +89,75 @@ fn entry_survives(bytes: &[u8], booted: i64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Numbers that no detector writes, or seldom.
+const EXTREMES: [&str; 8] =
+    ["-1", "0", "1e308", "-1e308", "4294967295", "18446744073709551615", "-9223372036854775808", "null"];
+
+/// Puts one of them in the place of a number.
+fn with_extreme(text: &str, place: Index, extreme: &str) -> String {
+    let digit = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    let starts = text.char_indices().zip(text.chars().skip(1));
+    let starts: Vec<usize> =
+        starts.filter(|((_, a), b)| ":,[".contains(*a) && digit(*b)).map(|((n, _), _)| n + 1).collect();
+    let start = starts[place.index(starts.len())];
+    let end = text[start..].find(|c| !digit(c)).map_or(text.len(), |len| start + len);
+    format!("{}{extreme}{}", &text[..start], &text[end..])
+}
+
+/// A state that was believed is shown readings, as it would be after a start.
+fn state_survives(params: Params, state: State) {
+    let at = |n: u64| (Wall(1_790_000_000_000 + n as i64 * 20_000), Mono((1 << 41) + n * 20_000));
+    let mut state = state;
+    for n in 0..100 {
+        let (wall, mono) = at(n);
+        let (value, now) = (f64::from(n as u32 % 7), Now { mono, wall });
+        match (&params, &mut state) {
+            (Params::Drift(params), State::Drift(state)) => state.value(params, value, wall, now),
+            (Params::Rhythm(params), State::Rhythm(state)) => state.value(params, value.min(1.0), wall, now),
+            (Params::Habit(params), State::Habit(state)) => state.value(params, value, wall, now),
+            // Of another kind: it is not taken up.
+            _ => return,
+        }
+    }
+}
+
+/// What a file says that holds these bytes as what one rule had learned.
+fn kept(lesson: &Lesson, body: &[u8], (upto, wall, mono): (i64, i64, i64)) -> learned::Kept {
+    let file = Connection::open_in_memory().expect("a file");
+    file.execute_batch("CREATE TABLE batch(first_seq INTEGER, stamp INTEGER)").expect("of what is asked");
+    schema::complete(&file, Lane::Telemetry).expect("the rest");
+    let Lesson { rule, device, point, params, .. } = lesson;
+    let row = params![rule, device, point, upto, wall, mono, format!("{params:?}"), body];
+    let insert = "INSERT INTO learned VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, CAST(?8 AS TEXT))";
+    file.execute(insert, row).expect("a row");
+    learned::read(&file).expect("a row that can't be read is no fault of the file")
+}
+
 proptest! {
+    #[test]
+    fn a_mutated_lesson_is_survived(
+        which in 0_usize..3,
+        extreme in proptest::option::of((any::<Index>(), proptest::sample::select(&EXTREMES[..]))),
+        edits in edits(),
+        cut in proptest::option::weighted(0.2, any::<Index>()),
+        at in prop_oneof![Just((30, 1_790_000_000_000, 1 << 41)), any::<(i64, i64, i64)>()],
+    ) {
+        static LESSONS: LazyLock<Vec<Lesson>> = LazyLock::new(|| lessons(1_000));
+        let lesson = &LESSONS[which];
+        let mut body = serde_json::to_string(&lesson.state).expect("text");
+        if let Some((place, extreme)) = &extreme {
+            body = with_extreme(&body, *place, extreme);
+        }
+        // A number alone, or bytes alone: both at once are seldom JSON.
+        let edits = if extreme.is_some() { &[] } else { &edits[..] };
+        let kept = kept(lesson, &damaged(body.as_bytes(), edits, cut.as_ref()), at);
+        prop_assert_eq!(kept.lessons.len() + kept.unreadable.len(), 1, "it is read, or told");
+        for known in kept.lessons {
+            prop_assert_eq!(&known.rule, &lesson.rule);
+            state_survives(lesson.params, known.state);
+        }
+    }
+
     #[test]
     fn a_mutated_entry_is_survived(which in 0_usize..8, edits in edits(), cut in any::<Option<Index>>(), booted in any::<i64>()) {
         let text = serde_json::to_vec(&entries()[which]).expect("text");
