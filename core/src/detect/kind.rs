@@ -396,6 +396,13 @@ samples! { habit {
     fn usual(&self, _: &habit::Params, _: Now) -> Option<f64> {
         self.told().map(|told| told.expected).or(self.belief().map(|belief| belief.level))
     }
+
+    fn accepted(&self, _: &habit::Params) -> bool {
+        match self.ended() {
+            Some(habit::Ended::Adopted { .. }) => true,
+            Some(habit::Ended::Returned) | None => false,
+        }
+    }
 }}
 
 samples! { residual {

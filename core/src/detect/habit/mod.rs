@@ -203,9 +203,13 @@ impl State {
         self.phase = Phase::Unusual { onset, left: STANDS, peak: 0.0, told: None, was, usual };
     }
 
-    /// It is over, whatever was heard; for a restart.
+    /// It is over, whatever was heard; for a restart. How it ended stays known where it was.
     pub fn rest(&mut self) {
-        self.phase = if self.known < LEARNING { Phase::Learning } else { Phase::Quiet { ended: None } };
+        self.phase = match self.phase {
+            Phase::Quiet { ended } => Phase::Quiet { ended },
+            Phase::Learning | Phase::Unusual { .. } if self.known < LEARNING => Phase::Learning,
+            Phase::Learning | Phase::Unusual { .. } => Phase::Quiet { ended: None },
+        };
     }
 
     /// A value came. With blocks, does its work when one is over.

@@ -220,6 +220,21 @@ fn each_kind_raises_and_returns() {
 }
 
 #[test]
+fn a_habit_that_takes_what_lasts_for_normal_says_so() {
+    let noisy = |level: f64, s: u64| level + (s * 7 % 5) as f64 * 0.01;
+    let over = |lasts: u64| {
+        let mut w = started();
+        (1..500).for_each(|s| w.value(PUMP, noisy(10.0, s), s * 1_000));
+        (500..500 + lasts).for_each(|s| w.value(PUMP, noisy(13.0, s), s * 1_000));
+        (500 + lasts..900).for_each(|s| w.value(PUMP, noisy(10.0, s), s * 1_000));
+        let told = w.log.0.iter().filter(|t| t.binding == HABIT);
+        told.map(|t| (t.event, t.explanation.accepted)).take(2).collect::<Vec<_>>()
+    };
+    assert_eq!(over(400), [(EventName::Raise, false), (EventName::Return, true)], "13 is taken for normal");
+    assert_eq!(over(3), [(EventName::Raise, false), (EventName::Return, false)], "it went back");
+}
+
+#[test]
 fn a_restart_knows_which_line_of_a_band_was_crossed() {
     let mut w = started();
     (1..6).for_each(|s| w.value(PUMP, 25.0, s * 1_000));
