@@ -373,8 +373,8 @@ samples! { rhythm {
         self.standing()
     }
 
-    fn usual(&self, _: &rhythm::Params, _: Now) -> Option<f64> {
-        self.belief()
+    fn usual(&self, params: &rhythm::Params, _: Now) -> Option<f64> {
+        self.told(params)
     }
 }}
 
