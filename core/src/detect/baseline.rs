@@ -155,6 +155,13 @@ impl State {
         }
     }
 
+    /// Forgets the bins that are not believed yet: what little was seen of them may be the fault that is told now.
+    pub fn forget_strange(&mut self) {
+        for seen in self.seen.as_flattened_mut().iter_mut().filter(|seen| **seen < BELIEVED) {
+            *seen = 0;
+        }
+    }
+
     /// Begins to learn anew from what it knows: the levels stay a first guess, with the weight of one block.
     pub fn restart(&mut self) {
         for seen in self.seen.as_flattened_mut() {
