@@ -175,13 +175,8 @@ mod tests {
     use crate::time::Wall;
 
     const DAY: u64 = 86_400_000;
-    const CABLE: Params = Params {
-        tau_ms: 1_800_000,
-        rated: 100.0,
-        memory_ms: 10 * DAY,
-        learn_ms: 2 * DAY,
-        calendar: Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 },
-    };
+    const CABLE: Params =
+        Params { tau_ms: 1_800_000, rated: 100.0, memory_ms: 10 * DAY, learn_ms: 2 * DAY, calendar: Calendar::UTC };
 
     /// The largest residual between two days, for a clamp of so many K at full load; the truth has the same time constant.
     fn run(s: &mut State, from: u64, to: u64, clamp: f64, learns: bool) -> f64 {

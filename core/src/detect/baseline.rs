@@ -177,13 +177,7 @@ const _: () = assert!(size_of::<State>() <= 456);
 mod tests {
     use super::*;
 
-    const P: Params = Params {
-        bins: Bins::Hours,
-        calendar: Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 },
-        floor: 0.5,
-        memory: 10,
-        roam: 2.0,
-    };
+    const P: Params = Params { bins: Bins::Hours, calendar: Calendar::UTC, floor: 0.5, memory: 10, roam: 2.0 };
 
     fn at(hour: i64) -> Wall {
         Wall(hour * 3_600_000)

@@ -343,13 +343,7 @@ mod tests {
 
     const PLAIN: Params = Params {
         side: Side::High,
-        usual: baseline::Params {
-            bins: Bins::One,
-            calendar: Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 },
-            floor: 0.1,
-            memory: 28,
-            roam: 1.0,
-        },
+        usual: baseline::Params { bins: Bins::One, calendar: Calendar::UTC, floor: 0.1, memory: 28, roam: 1.0 },
         block_ms: HOUR,
         learn_ms: 7 * DAY,
         shift: 1.0,

@@ -97,7 +97,7 @@ mod tests {
 
     const MIN: u64 = 60_000;
     const DAY: u64 = 1_440 * MIN;
-    const CALENDAR: Calendar = Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 };
+    const CALENDAR: Calendar = Calendar::UTC;
     const CLAMP: Params = Params {
         explained: explained::Params {
             tau_ms: 30 * MIN,

@@ -481,9 +481,10 @@ mod tests {
 
     #[test]
     fn what_is_taken_for_normal_is_not_said_to_be_back() {
+        use gengfu_core::detect::calendar::Calendar;
         use gengfu_core::detect::habit;
 
-        let habit = Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, local_ms: 0 });
+        let habit = Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, calendar: Calendar::UTC });
         let shown = Shown { unit: Some("MPa"), label: None };
         let name = Text::of("主泵 / main pump");
         let said = |event, state, accepted| {

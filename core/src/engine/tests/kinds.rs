@@ -80,7 +80,7 @@ fn rules() -> Vec<Rule> {
             step: None,
             patience_ms: 0,
         }),
-        Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, local_ms: 0 }),
+        Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, calendar: calendar::Calendar::UTC }),
     ];
     let level = level(Priority::Medium, false);
     kinds.into_iter().map(|params| Rule::new(params, [level; 2])).collect()

@@ -86,10 +86,11 @@ pub(super) fn slow(table: &Table<'_>, bins: Option<Bins>, calendar: Calendar, un
     let step = table.get("step").map(above_zero);
     let patience = table.or("patience", DAY * 2, |v| v.duration(SECOND..=DAY * 366));
     let (shift, block, bins) = (shift?, block?, bins?);
-    let least = match bins {
-        Bins::One => Duration::ZERO,
-        Bins::Hours => LEARN_HOURS,
-        Bins::HoursOfWeek => LEARN_WEEK,
+    // Of the calendar it has what it goes by: another opening hour is no reason to learn anew.
+    let (least, calendar) = match bins {
+        Bins::One => (Duration::ZERO, Calendar::UTC),
+        Bins::Hours => (LEARN_HOURS, calendar.clock()),
+        Bins::HoursOfWeek => (LEARN_WEEK, calendar.days()),
     };
     let learn = learn.unwrap_or_else(|| Some(least.max(block * unsaid.learn_blocks)))?;
     let roam = roam.unwrap_or(Some(shift * ROAM))?;
@@ -117,7 +118,6 @@ pub(super) fn habit(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Op
     let threshold = table.or("threshold", habit::THRESHOLD, above_zero);
     let block = table.or("block", Duration::ZERO, |v| v.duration(Duration::ZERO..=DAY));
     table.finish(&[]);
-    let local_ms = i64::from(calendar.offset_min) * 60_000;
-    let params = habit::Params { threshold: threshold?, block_ms: ms(block?), local_ms };
+    let params = habit::Params { threshold: threshold?, block_ms: ms(block?), calendar: calendar.days() };
     Some(Detector::plain(Params::Habit(params), base))
 }
