@@ -10,7 +10,8 @@
 //! taught is too soon, however it came there. A pace that has changed for good is taken on by [`State::default`], by hand.
 //!
 //! A start is the first reading that is not 0 after one that was 0, so a restart while it runs is none. A hole of half an
-//! interval makes the interval around it unknown. State: 216 bytes.
+//! interval makes the interval around it unknown. While its last word is history none is overdue: the next may be on its way;
+//! nor is one that ran out while the gateway was off. State: 224 bytes.
 //!
 //! When not to use it: on what people start (lights, lifts), or where the reading comes less often than four times an interval.
 
@@ -73,17 +74,29 @@ pub struct State {
     start: Option<Mono>,
     started: Wall,
     heard: Option<(bool, Mono)>,
+    /// That was of the past.
+    #[cfg_attr(feature = "serde", serde(default))]
+    dated: bool,
     phase: Phase,
 }
 
 impl Default for State {
     fn default() -> Self {
         let phase = Phase::Even { streak: 0, onset: Wall(0) };
-        Self { intervals: Vec::new(), usual: None, taught: None, start: None, started: Wall(0), heard: None, phase }
+        Self {
+            intervals: Vec::new(),
+            usual: None,
+            taught: None,
+            start: None,
+            started: Wall(0),
+            heard: None,
+            dated: false,
+            phase,
+        }
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 216);
+const _: () = assert!(size_of::<State>() <= 224);
 
 impl State {
     /// It stands since `onset`; for a restart.
@@ -96,11 +109,24 @@ impl State {
         self.phase = Phase::Even { streak: 0, onset: Wall(0) };
     }
 
+    /// What was overdue while nobody listened proves nothing: a start may have come. For a restart.
+    pub fn doubt(&mut self, params: &Params, mono: Mono) {
+        if self.deadline(params).is_some_and(|due| due <= mono) {
+            self.start = None;
+        }
+    }
+
+    /// What it heard last is of the past: the next start may be on its way, and none is overdue until it hears of the present.
+    pub const fn dated(&mut self) {
+        self.dated = true;
+    }
+
     /// A value came: 0 is rest.
     pub fn value(&mut self, params: &Params, value: f64, at: Wall, now: Now) {
         if !value.is_finite() {
             return;
         }
+        self.dated = false;
         let runs = value != 0.0;
         if let (Some((_, before)), Some(usual)) = (self.heard, self.usual)
             && now.mono.since(before) as f64 > usual / 2.0
@@ -171,7 +197,7 @@ impl State {
     /// When a start is overdue.
     pub fn deadline(&self, params: &Params) -> Option<Mono> {
         let (most, start) = (self.bounds(params)?.most?, self.start?);
-        matches!(self.phase, Phase::Even { .. }).then(|| start.plus(most as u64))
+        (matches!(self.phase, Phase::Even { .. }) && !self.dated).then(|| start.plus(most as u64))
     }
 
     /// What it believes, once an interval is usual.

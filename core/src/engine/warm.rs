@@ -92,7 +92,9 @@ impl Engine<'_> {
         // Time that ran backwards stood still.
         let now = self.onward(now);
         self.tables.pulse.mono = now.mono;
-        let Some(Noted { first, count, leads, turned: _ }) = self.note(reading, delivery, false) else { return };
+        let Some(Noted { first, count, leads, turned: _, then }) = self.note(reading, delivery, now, false) else {
+            return;
+        };
         self.show_beside(leads, reading, now, known);
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
@@ -117,8 +119,10 @@ impl Engine<'_> {
             // Samples fill a memory, old ones too; the others' is the condition, which is known.
             let feed = if b.recalled { !known } else { !old || params.is_some_and(|p| p.samples()) };
             if feed {
-                self.expire(index, now);
-                self.feed(index, reading, delivery, now);
+                let seen = self.as_of(index, then, now);
+                self.expire(index, seen);
+                self.feed(index, reading, delivery, seen);
+                self.date(index, then, now);
             }
             self.signal_past(index, now);
         }
@@ -200,7 +204,7 @@ impl Engine<'_> {
             self.stand(index, stands);
         }
         if let Some(params) = params {
-            let known = Known { over, news };
+            let known = Known { over, stands: alarm.active(), news };
             detector!(get_mut, self.tables, &params, slot, |p, s| Kind::settle(s, p, known, now));
         }
     }
