@@ -120,12 +120,24 @@ impl Engine<'_> {
             let feed = if b.recalled { !known } else { !old || params.is_some_and(|p| p.samples()) };
             if feed {
                 let seen = self.as_of(index, then, now);
-                self.expire(index, seen);
+                // Of history time has shown it no more than what was due when it came.
+                if seen.mono == now.mono || self.is_due(index, now) {
+                    self.expire(index, now);
+                }
                 self.feed(index, reading, delivery, seen);
                 self.date(index, then, now);
             }
             self.signal_past(index, now);
         }
+    }
+
+    /// Whether a detector wanted to be told the time by now.
+    fn is_due(&self, index: u32, now: Now) -> bool {
+        let tables = &self.tables;
+        let Some(b) = tables.bindings.get(index as usize) else { return false };
+        let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return false };
+        let due = detector!(get, tables, &rule.params, b.slot as usize, |p, s| Kind::deadline(s, p, now.mono));
+        due.flatten().is_some_and(|due| due <= now.mono)
     }
 
     /// To the rules on other points that look at this one.

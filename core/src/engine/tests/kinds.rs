@@ -131,7 +131,8 @@ fn course() -> impl Strategy<Value = Vec<In>> {
         1 => 0.0..30.0f64,
     ];
     let step = prop_oneof![
-        20 => value.prop_map(|v| In::Value(PUMP, v, 0)),
+        20 => value.clone().prop_map(|v| In::Value(PUMP, v, 0)),
+        1 => (value, 0..60_000u64).prop_map(|(v, by)| In::Late(PUMP, v, by, 0)),
         1 => Just(In::Bad(PUMP, 0)),
         1 => Just(In::Stale(PUMP, 0)),
         1 => (0..9usize).prop_map(|n| In::Command(n, ACK, 0)),
