@@ -7,7 +7,8 @@
 //! `a..d` by recursive least squares that forgets with `memory_ms` (Ljung & Soderstrom, Theory and Practice of Recursive
 //! Identification, 1983), an error counting at most as 3 mean ones; `a` follows
 //! the room's temperature within a day or two. The caller says when it may learn: not while the detector
-//! behind it is wary, or it would learn a loose clamp as normal. Gives nothing for `learn_ms`, and nothing counts in the
+//! behind it is wary, or it would learn a loose clamp as normal. One that loosens so slowly that nothing is ever suspicious it does
+//! learn, and says so by [`State::belief`] alone. Gives nothing for `learn_ms`, and nothing counts in the
 //! first 3 `tau`: how warm the body was is not known. State: 216 bytes; a reading
 //! costs some 60 multiplications.
 //!
