@@ -1,10 +1,11 @@
 //! The detectors on recorded series with known faults:
 //! `cargo run --release -p gengfu-core --example score_scenarios -- DATA OUT [--report [--each]]`.
 //!
-//! What is put on each kind of point is a table of its own (`score_scenarios/packs.rs`), for now: it is beside the rule packs that
-//! the gateway carries, with numbers that agree with them where somebody saw to it. Runs it over every CSV below DATA/scenarios, a row at a time, and writes OUT/scenarios/<id>.csv with the
-//! alarm state of each row. Kind, value and limits of a series come from DATA/scenarios/limits.csv. `--report` holds the
-//! states against DATA/scenarios/labels.csv by the rules of its README.
+//! What is put on each kind of point is a table of its own (`score_scenarios/packs.rs`), for now: it is beside the rule packs
+//! that the gateway carries, with numbers that agree with them where somebody saw to it. Runs it over every CSV below
+//! DATA/scenarios, a row at a time, and writes OUT/scenarios/<id>.csv with the alarm state of each row. Kind, value and limits
+//! of a series come from DATA/scenarios/limits.csv. `--report` holds the states against DATA/scenarios/labels.csv by the rules of
+//! its README.
 #![expect(clippy::print_stdout, reason = "a report is what this is")]
 
 #[path = "score_scenarios/packs.rs"]

@@ -14,7 +14,8 @@
 //! Learning: it says nothing for `learn_ms`. If what it learns drifts meanwhile, it does not call that normal: it begins anew
 //! and counts that in [`Belief::restarts`]. Afterwards the baseline adapts by `roam` at most, an eighth as fast while both
 //! `S` and the mean deviation are half of what is told, and not at all while it stands. An hour that it does not know yet
-//! raises nothing and ends nothing, and is learned only while nothing is suspected in those it knows. After a sensor is replaced: [`State::default`].
+//! raises nothing and ends nothing, and is learned only while nothing is suspected in those it knows. After a sensor is
+//! replaced: [`State::default`].
 //!
 //! Bad input: NaN, infinities and what is beyond 1e30 are no values. A constant has the scatter `floor`. A hole neither ends nor raises
 //! anything; across one no jump is seen. State: 784 bytes. A reading costs a push, a block one selection among 18.
