@@ -1,4 +1,4 @@
-//! The drift detector on the Numenta Anomaly Benchmark:
+//! The habit detector on the Numenta Anomaly Benchmark:
 //! `cargo run --release -p gengfu-core --example score_nab -- DATA OUT [--report]`.
 //!
 //! Reads every DATA/nab/<category>/<name>.csv (columns `t` in unix seconds, `value`, and perhaps `window`), in one pass, and
@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::habit::{Params, State, THRESHOLD};
 use gengfu_core::time::{Mono, Now, Wall};
 
@@ -105,7 +106,7 @@ fn read(file: &Path) -> Result<Series> {
 
 /// One pass in the order of the rows; the counter follows the stamps, and never runs back.
 fn run(series: &Series, threshold: f64) -> Vec<f64> {
-    let params = Params { threshold, block_ms: 0, local_ms: 0 };
+    let params = Params { threshold, block_ms: 0, calendar: Calendar::UTC };
     let mut state = State::default();
     let first = series.rows.first().map_or(0, |(at, _)| at.0);
     let one = |(at, value): &(Wall, f64)| {

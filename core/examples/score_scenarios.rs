@@ -1,13 +1,13 @@
-//! The product's defaults on recorded series with known faults:
-//! `cargo run --release -p gengfu-core --example score_scenarios -- DATA OUT [--report [--each]] [--cost]`.
+//! The detectors on recorded series with known faults:
+//! `cargo run --release -p gengfu-core --example score_scenarios -- DATA OUT [--report [--each]]`.
 //!
-//! Runs the pack of each kind over every CSV below DATA/scenarios, a row at a time, and writes OUT/scenarios/<id>.csv with the
-//! alarm state of each row. Kind, value and limits of a series come from DATA/scenarios/limits.csv. `--report` holds the
-//! states against DATA/scenarios/labels.csv by the rules of its README; `--cost` prints time and state of each detector.
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a report and a stopwatch are what this is")]
+//! What is put on each kind of point is a table of its own (`score_scenarios/packs.rs`), for now: it is beside the rule packs
+//! that the gateway carries, with numbers that agree with them where somebody saw to it. Runs it over every CSV below
+//! DATA/scenarios, a row at a time, and writes OUT/scenarios/<id>.csv with the alarm state of each row. Kind, value and limits
+//! of a series come from DATA/scenarios/limits.csv. `--report` holds the states against DATA/scenarios/labels.csv by the rules of
+//! its README.
+#![expect(clippy::print_stdout, reason = "a report is what this is")]
 
-#[path = "score_scenarios/cost.rs"]
-mod cost;
 #[path = "score_scenarios/packs.rs"]
 mod packs;
 #[path = "score_scenarios/score.rs"]
@@ -60,7 +60,7 @@ impl Table {
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let paths: Vec<&Path> = args.iter().filter(|a| !a.starts_with("--")).map(Path::new).collect();
-    let [data, out] = paths[..] else { return Err("score_scenarios DATA OUT [--report [--each]] [--cost]".into()) };
+    let [data, out] = paths[..] else { return Err("score_scenarios DATA OUT [--report [--each]]".into()) };
     let (data, out) = (data.join("scenarios"), out.join("scenarios"));
     fs::create_dir_all(&out)?;
     let limits = Table::read(&data.join("limits.csv"))?;
@@ -81,9 +81,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if args.iter().any(|a| a == "--report") {
         score::report(&Table::read(&data.join("labels.csv"))?, &states, args.iter().any(|a| a == "--each"));
-    }
-    if args.iter().any(|a| a == "--cost") {
-        cost::report();
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What is put on each kind of point, as data: the early warnings of that kind's rule pack. Limits are the site's.
+//! What is put on each kind of point, as data. It is no rule pack of the gateway (config/packs), but a table beside those, for now.
+//! Limits are the site's.
 //!
 //! Every number is one of the thing itself: how long its nuisances last, how fast it wears, what its sensor resolves, what is
 //! worth a look. The sums' `slack` and `rise` are the defaults throughout but where the reason is said.

@@ -155,6 +155,13 @@ impl State {
         }
     }
 
+    /// Forgets the bins that are not believed yet: what little was seen of them may be the fault that is told now.
+    pub fn forget_strange(&mut self) {
+        for seen in self.seen.as_flattened_mut().iter_mut().filter(|seen| **seen < BELIEVED) {
+            *seen = 0;
+        }
+    }
+
     /// Begins to learn anew from what it knows: the levels stay a first guess, with the weight of one block.
     pub fn restart(&mut self) {
         for seen in self.seen.as_flattened_mut() {
@@ -170,13 +177,7 @@ const _: () = assert!(size_of::<State>() <= 456);
 mod tests {
     use super::*;
 
-    const P: Params = Params {
-        bins: Bins::Hours,
-        calendar: Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 },
-        floor: 0.5,
-        memory: 10,
-        roam: 2.0,
-    };
+    const P: Params = Params { bins: Bins::Hours, calendar: Calendar::UTC, floor: 0.5, memory: 10, roam: 2.0 };
 
     fn at(hour: i64) -> Wall {
         Wall(hour * 3_600_000)

@@ -13,7 +13,9 @@
 //!
 //! Learning: it says nothing for `learn_ms`. If what it learns drifts meanwhile, it does not call that normal: it begins anew
 //! and counts that in [`Belief::restarts`]. Afterwards the baseline adapts by `roam` at most, an eighth as fast while both
-//! `S` and the mean deviation are half of what is told, and not at all while it stands. After a sensor is replaced: [`State::default`].
+//! `S` and the mean deviation are half of what is told, and not at all while it stands. An hour that it does not know yet
+//! raises nothing and ends nothing, and is learned only while nothing is suspected in those it knows. After a sensor is
+//! replaced: [`State::default`].
 //!
 //! Bad input: NaN, infinities and what is beyond 1e30 are no values. A constant has the scatter `floor`. A hole neither ends nor raises
 //! anything; across one no jump is seen. State: 784 bytes. A reading costs a push, a block one selection among 18.
@@ -185,7 +187,7 @@ impl State {
     fn judge(&mut self, params: &Params, block: f64, at: Wall, mono: Mono) {
         self.pass(params, mono);
         let Some(usual) = self.usual.level(&params.usual, at) else {
-            return self.usual.learn(&params.usual, block, at, self.is_trained(), 1.0);
+            return self.meet(params, block, at);
         };
         let sigma = self.usual.sigma(&params.usual);
         let off = block - usual;
@@ -200,6 +202,15 @@ impl State {
         // What is put aside says nothing of the usual.
         if self.aside == 0.0 {
             self.learn(params, block, at);
+        }
+    }
+
+    /// An hour that is not known says nothing of a fault. It is learned, but not while there is a suspicion or a step is put
+    /// aside: what is suspected in the hours that are known must not become normal in this one.
+    fn meet(&mut self, params: &Params, block: f64, at: Wall) {
+        let suspected = self.is_trained() && self.is_wary(params);
+        if !suspected && self.aside == 0.0 {
+            self.usual.learn(&params.usual, block, at, self.is_trained(), 1.0);
         }
     }
 
@@ -259,7 +270,10 @@ impl State {
                 Phase::Relearning { onset, ms: 0 }
             }
             Phase::Learning { ms } | Phase::Relearning { ms, .. } if ms >= params.learn_ms => Phase::Watching,
-            Phase::Watching if sure => Phase::Standing { onset: self.run_onset },
+            Phase::Watching if sure => {
+                self.usual.forget_strange();
+                Phase::Standing { onset: self.run_onset }
+            }
             Phase::Standing { .. } if self.sum <= params.rise / 2.0 => Phase::Watching,
             phase @ (Phase::Fresh
             | Phase::Learning { .. }
@@ -330,13 +344,7 @@ mod tests {
 
     const PLAIN: Params = Params {
         side: Side::High,
-        usual: baseline::Params {
-            bins: Bins::One,
-            calendar: Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 },
-            floor: 0.1,
-            memory: 28,
-            roam: 1.0,
-        },
+        usual: baseline::Params { bins: Bins::One, calendar: Calendar::UTC, floor: 0.1, memory: 28, roam: 1.0 },
         block_ms: HOUR,
         learn_ms: 7 * DAY,
         shift: 1.0,
@@ -443,6 +451,32 @@ mod tests {
         assert_eq!(days(&mut s, &by_hours, 0, 60, shop), None);
         let told = days(&mut s, &by_hours, 60, 70, |t| shop(t) + 3.0).expect("3 more, well within its daily course");
         assert!(told < 60.5, "{told}");
+    }
+
+    #[test]
+    fn a_fault_is_not_learned_in_hours_that_are_not_known() {
+        let by_hours = Params { usual: baseline::Params { bins: Bins::Hours, ..PLAIN.usual }, ..PLAIN };
+        // It runs by day only, until its fault keeps it at work in the night too.
+        let at = |s: &mut State, days: core::ops::Range<u64>, hours: core::ops::Range<u64>, level: f64| {
+            for n in days.start * 144..days.end * 144 {
+                let ms = n * 600_000;
+                if hours.contains(&(ms / HOUR % 24)) {
+                    let now = Now { mono: Mono(ms), wall: Wall(ms as i64) };
+                    s.value(&by_hours, level + noise(n), now.wall, now);
+                }
+            }
+        };
+        let usual =
+            |s: &State, hour: u64| s.belief(&by_hours, Now { mono: Mono(0), wall: Wall((hour * HOUR) as i64) }).usual;
+        let mut s = State::default();
+        at(&mut s, 0..30, 8..20, 10.0);
+        assert!(s.standing(&by_hours).is_none() && usual(&s, 9).is_some() && usual(&s, 2).is_none());
+        at(&mut s, 30..40, 0..24, 16.0);
+        assert!(s.standing(&by_hours).is_some());
+        assert_eq!(usual(&s, 2), None, "16 is what is wrong, at night too");
+        at(&mut s, 40..50, 0..24, 10.0);
+        assert!(s.standing(&by_hours).is_none(), "it was mended");
+        assert!(usual(&s, 2).is_some_and(|usual| (usual - 10.0).abs() < 1.0), "{:?}", usual(&s, 2));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::time::{Mono, Now, Wall};
 pub(crate) struct Known {
     /// It was over when the last run ended.
     pub(crate) over: bool,
+    /// It stood then. Neither: it never did.
+    pub(crate) stands: bool,
     /// Something that was shown came after what the lane knows.
     pub(crate) news: bool,
 }
@@ -33,6 +35,10 @@ pub(crate) trait Kind {
     fn alarming(&mut self, params: &Self::Params, at: Wall, now: Now) {
         self.unknown(params, at, now);
     }
+
+    /// What it was told last is of the past, and more of it may be to come: time alone proves nothing until it hears of the
+    /// present. Where nothing is said, time alone proves nothing anyway.
+    fn dated(&mut self) {}
 
     /// The counter reached `now`. Where nothing is said, only readings decide.
     fn expire(&mut self, _: &Self::Params, _now: Now) {}
@@ -360,7 +366,18 @@ samples! { accumulated {
     }
 }}
 
-samples! { rhythm {
+impl Kind for rhythm::State {
+    type Params = rhythm::Params;
+
+    #[inline]
+    fn value(&mut self, params: &rhythm::Params, value: f64, at: Wall, now: Now) {
+        self.value(params, value, at, now);
+    }
+
+    fn dated(&mut self) {
+        self.dated();
+    }
+
     fn expire(&mut self, params: &rhythm::Params, now: Now) {
         self.expire(params, now.mono);
     }
@@ -373,10 +390,23 @@ samples! { rhythm {
         self.standing()
     }
 
-    fn usual(&self, _: &rhythm::Params, _: Now) -> Option<f64> {
-        self.belief()
+    fn usual(&self, params: &rhythm::Params, _: Now) -> Option<f64> {
+        self.told(params)
     }
-}}
+
+    fn stand(&mut self, _: &rhythm::Params, _: (u8, Option<f64>), onset: Wall, _: Now) {
+        self.stand(onset);
+    }
+
+    fn settle(&mut self, params: &rhythm::Params, known: Known, now: Now) {
+        if known.over && !known.news {
+            self.rest();
+        }
+        if !known.stands {
+            self.doubt(params, now.mono);
+        }
+    }
+}
 
 samples! { drift {
     fn standing(&self, params: &drift::Params) -> Option<Standing> {
@@ -395,6 +425,13 @@ samples! { habit {
 
     fn usual(&self, _: &habit::Params, _: Now) -> Option<f64> {
         self.told().map(|told| told.expected).or(self.belief().map(|belief| belief.level))
+    }
+
+    fn accepted(&self, _: &habit::Params) -> bool {
+        match self.ended() {
+            Some(habit::Ended::Adopted { .. }) => true,
+            Some(habit::Ended::Returned) | None => false,
+        }
     }
 }}
 

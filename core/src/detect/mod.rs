@@ -243,6 +243,30 @@ impl Params {
         }
     }
 
+    /// Whether it is given history as of when that was true: what it counts, sums up or spaces then lies where it belongs. The
+    /// delays of a condition run by the present, and the words of several points come in one order, that of their arrival.
+    pub const fn dates(&self) -> bool {
+        match self {
+            Self::Trend(_)
+            | Self::Rate(_)
+            | Self::Frozen(_)
+            | Self::Count(_)
+            | Self::Accumulated(_)
+            | Self::Rhythm(_)
+            | Self::Drift(_)
+            | Self::Habit(_) => true,
+            Self::Limit(_)
+            | Self::Digital(_)
+            | Self::Absent(_)
+            | Self::Vote(_)
+            | Self::Band(_)
+            | Self::Dwell(_)
+            | Self::Sibling(_)
+            | Self::Residual(_)
+            | Self::Group(_) => false,
+        }
+    }
+
     /// The state of one that has heard nothing by `now`.
     pub fn fresh(&self, now: Now) -> State {
         match self {

@@ -1,7 +1,8 @@
 //! Residual: a temperature that leaves what its load explains of it.
 //!
 //! [`explained`] gives what load and hour of the day do not explain; a [`drift`] is put on that. While the drift is
-//! wary the regression does not learn, or a loose clamp would become what is normal. State: 1,016 bytes.
+//! wary the regression does not learn, or a loose clamp would become what is normal; one that loosens over months does, see there.
+//! State: 1,016 bytes.
 //!
 //! A load that is old, bad or was never heard explains nothing: then there is no residual, which is no sample, so it neither raises
 //! nor clears. Bad input: what is not finite, or beyond 1e30, is none. When not to use it: where the load is not measured (a
@@ -97,7 +98,7 @@ mod tests {
 
     const MIN: u64 = 60_000;
     const DAY: u64 = 1_440 * MIN;
-    const CALENDAR: Calendar = Calendar { offset_min: 0, worked: 31, open_min: 0, close_min: 0 };
+    const CALENDAR: Calendar = Calendar::UTC;
     const CLAMP: Params = Params {
         explained: explained::Params {
             tau_ms: 30 * MIN,

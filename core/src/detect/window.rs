@@ -1,7 +1,7 @@
 //! Window: what came to pass within the last so many minutes, in 16 parts; what count and accumulated share.
 //!
-//! A part is a sixteenth of the window, so that it slides in steps and what is 15 to 16 parts old is just forgotten. State:
-//! 136 bytes, whatever comes in.
+//! A part is a sixteenth of the window, so that it slides in steps and what is 15 to 16 parts old is just forgotten. What
+//! comes late counts in its own part. State: 136 bytes, whatever comes in.
 
 use crate::time::Mono;
 
@@ -36,10 +36,12 @@ impl Window {
         self.newest = self.newest.max(number);
     }
 
-    /// So much came to pass now.
-    pub fn add(&mut self, window_ms: u64, now: Mono, amount: f64) {
-        self.advance(window_ms, now);
-        if let Some(part) = self.parts.get_mut((self.newest % PARTS as u64) as usize) {
+    /// So much came to pass then: now, or earlier, of which what is too old is forgotten already.
+    pub fn add(&mut self, window_ms: u64, then: Mono, amount: f64) {
+        self.advance(window_ms, then);
+        let number = then.0 / Self::part_ms(window_ms);
+        let within = self.newest.saturating_sub(number) < PARTS as u64;
+        if let Some(part) = self.parts.get_mut((number % PARTS as u64) as usize).filter(|_| within) {
             *part += amount;
         }
     }
@@ -71,6 +73,11 @@ mod tests {
         assert_eq!(w.total(), 4.0);
         w.advance(1_600, Mono(900));
         assert_eq!(w.total(), 4.0, "time does not go back");
+        w.add(1_600, Mono(200), 1.0);
+        w.add(1_600, Mono(50), 2.0);
+        assert_eq!(w.total(), 5.0, "what came late counts where it belongs, and no more where that is forgotten");
+        w.advance(1_600, Mono(1_800));
+        assert_eq!(w.total(), 4.0);
         w.advance(1_600, Mono(u64::MAX));
         assert_eq!(w.total(), 0.0);
     }

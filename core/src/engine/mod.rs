@@ -83,6 +83,8 @@ struct Noted {
     leads: u32,
     /// Whether the point can vote now and could not before, or the other way round; or nobody knows, after a restart.
     turned: bool,
+    /// When it was true: now, or earlier of history that has a date.
+    then: Now,
 }
 
 /// Where outputs go.
@@ -172,10 +174,11 @@ impl<'t> Engine<'t> {
     }
 
     fn reading(&mut self, reading: &Reading, delivery: Delivery, now: Now, sink: &mut impl Sink) {
-        let Some(Noted { first, count, leads, turned }) = self.note(reading, delivery, true) else { return };
+        let Some(Noted { first, count, leads, turned, then }) = self.note(reading, delivery, now, true) else { return };
         let end = first.saturating_add(count);
         for index in first..end {
-            self.feed(index, reading, delivery, now);
+            self.feed(index, reading, delivery, self.as_of(index, then, now));
+            self.date(index, then, now);
             self.judge(index, now, Seen::Live, sink);
             self.rearm(index, now.mono);
         }
@@ -199,7 +202,7 @@ impl<'t> Engine<'t> {
     /// the point has said something since: one sent again within the same second counts. One without a date can't be held
     /// against that: the clock it was stamped by on arrival may have been set back since the point spoke.
     #[inline]
-    fn note(&mut self, reading: &Reading, delivery: Delivery, live: bool) -> Option<Noted> {
+    fn note(&mut self, reading: &Reading, delivery: Delivery, now: Now, live: bool) -> Option<Noted> {
         let point = self.tables.points.get_mut(reading.point.0 as usize)?;
         if delivery == Delivery::History && reading.quality.is_dated() && reading.at < point.spoke {
             return None;
@@ -217,7 +220,33 @@ impl<'t> Engine<'t> {
         if value {
             point.value = Some(reading.value);
         }
-        Some(Noted { first: point.first, count: point.count, leads: point.leads, turned })
+        // Never before what the point said last, and never after it came.
+        point.then = was_true(reading, delivery, now).max(point.then).min(now.mono);
+        let then = if point.then == now.mono { now } else { now.at(point.then) };
+        Some(Noted { first: point.first, count: point.count, leads: point.leads, turned, then })
+    }
+
+    /// When a rule is to take a reading for true.
+    #[inline]
+    fn as_of(&self, index: u32, then: Now, now: Now) -> Now {
+        if then.mono == now.mono {
+            return now;
+        }
+        let b = self.tables.bindings.get(index as usize);
+        let rule = b.and_then(|b| self.tables.rules.get(b.rule.0 as usize));
+        if rule.is_some_and(|rule| rule.params.dates()) { then } else { now }
+    }
+
+    /// Tells a detector that what it was just given is of the past.
+    #[inline]
+    fn date(&mut self, index: u32, then: Now, now: Now) {
+        if then.mono == now.mono {
+            return;
+        }
+        let tables = &mut self.tables;
+        let Some(b) = tables.bindings.get(index as usize) else { return };
+        let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return };
+        detector!(get_mut, tables, &rule.params, b.slot as usize, |_p, s| Kind::dated(s));
     }
 
     #[inline]
@@ -298,6 +327,18 @@ impl<'t> Engine<'t> {
     fn pop(&mut self) {
         let tables = &mut self.tables;
         Timers { heap: tables.heap, len: &mut tables.pulse.armed }.pop(tables.bindings);
+    }
+}
+
+/// The counter of when a reading was true, as far as that is known: a backlog that a broker has kept for hours comes within a
+/// second, and is no storm of now.
+fn was_true(reading: &Reading, delivery: Delivery, now: Now) -> Mono {
+    match delivery {
+        Delivery::History if reading.quality.is_dated() => {
+            let age = now.wall.0.saturating_sub(reading.at.0);
+            Mono(now.mono.0.saturating_sub(u64::try_from(age).unwrap_or(0)))
+        }
+        Delivery::History | Delivery::Live => now.mono,
     }
 }
 

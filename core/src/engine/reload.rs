@@ -38,7 +38,7 @@ impl Engine<'_> {
         let known = old.tables.points.get(index).filter(|known| known.heard);
         if let (Some(new), Some(known)) = (self.tables.points.get_mut(index), known) {
             (new.last, new.heard, new.value) = (known.last, known.heard, known.value);
-            new.spoke = known.spoke;
+            (new.spoke, new.then) = (known.spoke, known.then);
             new.tripped = known.tripped;
         }
     }

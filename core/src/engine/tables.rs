@@ -71,6 +71,8 @@ pub struct Point {
     pub(super) live: bool,
     /// Time of the last reading that was the point's own word.
     pub(super) spoke: Wall,
+    /// The counter as of the last reading that was the present: where a history began, the counter of then.
+    pub(super) then: Mono,
     /// Last value of good or uncertain quality; `None` before the first.
     pub(super) value: Option<f64>,
     pub(super) first: u32,
@@ -92,6 +94,7 @@ impl Point {
             heard: false,
             live: false,
             spoke: Wall(i64::MIN),
+            then: Mono(0),
             value: None,
             first,
             count,

@@ -92,7 +92,9 @@ impl Engine<'_> {
         // Time that ran backwards stood still.
         let now = self.onward(now);
         self.tables.pulse.mono = now.mono;
-        let Some(Noted { first, count, leads, turned: _ }) = self.note(reading, delivery, false) else { return };
+        let Some(Noted { first, count, leads, turned: _, then }) = self.note(reading, delivery, now, false) else {
+            return;
+        };
         self.show_beside(leads, reading, now, known);
         for index in first..first.saturating_add(count) {
             let Some(b) = self.tables.bindings.get_mut(index as usize) else { return };
@@ -117,11 +119,25 @@ impl Engine<'_> {
             // Samples fill a memory, old ones too; the others' is the condition, which is known.
             let feed = if b.recalled { !known } else { !old || params.is_some_and(|p| p.samples()) };
             if feed {
-                self.expire(index, now);
-                self.feed(index, reading, delivery, now);
+                let seen = self.as_of(index, then, now);
+                // Of history time has shown it no more than what was due when it came.
+                if seen.mono == now.mono || self.is_due(index, now) {
+                    self.expire(index, now);
+                }
+                self.feed(index, reading, delivery, seen);
+                self.date(index, then, now);
             }
             self.signal_past(index, now);
         }
+    }
+
+    /// Whether a detector wanted to be told the time by now.
+    fn is_due(&self, index: u32, now: Now) -> bool {
+        let tables = &self.tables;
+        let Some(b) = tables.bindings.get(index as usize) else { return false };
+        let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return false };
+        let due = detector!(get, tables, &rule.params, b.slot as usize, |p, s| Kind::deadline(s, p, now.mono));
+        due.flatten().is_some_and(|due| due <= now.mono)
     }
 
     /// To the rules on other points that look at this one.
@@ -200,7 +216,7 @@ impl Engine<'_> {
             self.stand(index, stands);
         }
         if let Some(params) = params {
-            let known = Known { over, news };
+            let known = Known { over, stands: alarm.active(), news };
             detector!(get_mut, self.tables, &params, slot, |p, s| Kind::settle(s, p, known, now));
         }
     }

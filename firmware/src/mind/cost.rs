@@ -66,7 +66,7 @@ const FLOW: accumulated::Params =
     accumulated::Params { from: 0.40, window_ms: 3_600_000, limit: 1e9, clear: 1e9, gap_ms: 60_000 };
 const STUCK: frozen::Params = frozen::Params { within: 0.0, for_ms: 60_000 };
 const OFTEN: count::Params = count::Params { what: count::What::Changes, window_ms: 3_600_000, limit: 1e9, clear: 1e9 };
-const CALENDAR: Calendar = Calendar { offset_min: 480, worked: 0b001_1111, open_min: 540, close_min: 1_320 };
+const CALENDAR: Calendar = Calendar { offset_min: 480, open_min: 540, close_min: 1_320, ..Calendar::UTC };
 const LANE: dwell::Params = dwell::Params { is: 0.40, hold_ms: 60_000, forgive_ms: 500, open_hours: Some(CALENDAR) };
 const JOCKEY: rhythm::Params = rhythm::Params { early: 0.85, late: None };
 const CREEP: drift::Params = drift::Params {
@@ -81,7 +81,7 @@ const CREEP: drift::Params = drift::Params {
     patience_ms: 86_400_000,
 };
 const EAGER: drift::Params = drift::Params { block_ms: 1_000, learn_ms: 60_000, ..CREEP };
-const USED_TO: habit::Params = habit::Params { threshold: 1e9, block_ms: 0, local_ms: 28_800_000 };
+const USED_TO: habit::Params = habit::Params { threshold: 1e9, block_ms: 0, calendar: CALENDAR };
 const TWINS: sibling::Params = sibling::Params {
     channel: pair::Params { fresh_ms: 60_000 },
     way: sibling::Way::Any,

@@ -135,7 +135,7 @@ const HEAT: Kind = Kind {
     ],
 };
 
-const HOURS: Calendar = Calendar { offset_min: 480, worked: 0b001_1111, open_min: 540, close_min: 1_320 };
+const HOURS: Calendar = Calendar { offset_min: 480, open_min: 540, close_min: 1_320, ..Calendar::UTC };
 
 /// A flow that is watched for what it does, not for a line alone.
 const FLOW: Kind = Kind {
@@ -170,7 +170,7 @@ const FLOW: Kind = Kind {
             }),
             LOW,
         ),
-        rule(Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, local_ms: 28_800_000 }), LOW),
+        rule(Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, calendar: HOURS.days() }), LOW),
     ],
 };
 

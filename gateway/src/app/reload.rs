@@ -85,11 +85,16 @@ impl Rooms {
         let made_up = || Refusal::Failed("this gateway was not started on a file; there is nothing to read".to_owned());
         let file = self.file.clone().ok_or_else(made_up)?;
         let Checked { good, site, warnings, change } = self.check(&file).await?;
-        let changes = change.words();
+        let mut changes = change.words();
         let mut closed = 0;
         if !changes.is_empty() {
             let ready = self.prepare(site, change).await.map_err(Refusal::Failed)?;
-            closed = self.apply(ready).await.map_err(Refusal::Failed)?.closed;
+            let switched = self.apply(ready).await.map_err(Refusal::Failed)?;
+            closed = switched.closed;
+            if !switched.relearn.is_empty() {
+                let rules: Vec<String> = switched.relearn.into_iter().collect();
+                changes.push(format!("rules that learn anew, since they are others now: {}", rules.join(", ")));
+            }
         }
         self.keep(good).await;
         Ok(Done { file: file.display().to_string(), changes, warnings, closed, durable: false })

@@ -112,7 +112,12 @@ fn belief(item: &Value, unit: &str) -> String {
             }
         }
         Some("rhythm") => match number("interval_ms") {
-            Some(ms) => parts.push(format!("one start every {}", age(ms as i64))),
+            Some(ms) => {
+                let every = age(ms as i64);
+                let taught = number("taught_ms").map(|ms| age(ms as i64)).filter(|taught| *taught != every);
+                parts.push(format!("one start every {every}"));
+                parts.extend(taught.map(|taught| format!("taught {taught}")));
+            }
             None => parts.push("too few starts yet".to_owned()),
         },
         Some("habit") => {
@@ -164,7 +169,7 @@ mod tests {
                 "rule": "电流 drift", "point": "lift-2/current", "unit": "A", "stands": true, "kind": "drift", "usual": 14.8,
                 "sigma": 0.25, "learned": 0.4, "restarts": 2, "moved": -0.5, "aside": 0.0, "wary": true,
             }),
-            json!({ "rule": "jockey", "point": "p/run", "unit": null, "stands": false, "kind": "rhythm", "interval_ms": 16_320_000.0 }),
+            json!({ "rule": "jockey", "point": "p/run", "unit": null, "stands": false, "kind": "rhythm", "interval_ms": 14_400_000.0, "taught_ms": 18_000_000.0 }),
             json!({
                 "rule": "flow", "point": "s/flow", "unit": "L/s", "stands": false, "kind": "habit", "level": 1.0,
                 "spread": 0.01, "taught": 0.9, "known": 6000,
@@ -187,7 +192,7 @@ mod tests {
             "电流 drift  lift-2/current  drift     STANDS  usual 14.8 A ± 0.25, learned 40 %, began anew 2 times, moved by -0.5 A, \
              wary: learns slowly or not"
         );
-        assert!(lines[2].ends_with("rhythm            one start every 4 h"), "{}", lines[2]);
+        assert!(lines[2].ends_with("rhythm            one start every 4 h, taught 5 h"), "{}", lines[2]);
         assert!(lines[3].ends_with("level 1 L/s ± 0.01, taught 0.9 L/s, 6000 readings"), "{}", lines[3]);
         let clamp = "load explains 61.5 °C, learned 50 % of the load, usual unknown at this hour ± 0.1, learned 0 %";
         assert!(lines[4].ends_with(clamp), "{}", lines[4]);

@@ -1,7 +1,7 @@
 //! What is different between two sites. Pure; both are checked. What can't change while the gateway runs is told like a
 //! mistake, at its line.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -159,6 +159,10 @@ fn settings(old: &Site, new: &Site) -> Vec<String> {
     compare("[site] clock_tolerance", &old.clock_tolerance, &new.clock_tolerance);
     compare("[journal] keep", &old.journal.keep, &new.journal.keep);
     compare("[journal] max_size", &old.journal.max_size, &new.journal.max_size);
+    let exceptions = |site: &Site| site.calendar.exceptions().iter().copied().collect::<BTreeSet<_>>();
+    if exceptions(old) != exceptions(new) {
+        words.push("[site] holidays and worked changed".to_owned());
+    }
     let tables = [
         ("[alarms]", old.policy != new.policy),
         ("[warning]", old.warning != new.warning),

@@ -23,7 +23,7 @@ pub struct Site {
     pub industry: Option<String>,
     /// IANA name; times on paper use it. Default Asia/Shanghai.
     pub timezone: String,
-    /// Zone, opening hours and days of rest, for the rules.
+    /// Zone, opening hours, days of rest and holidays, for the rules.
     pub calendar: Calendar,
     /// A source stamp further from now than this is not believed. Default 60 s.
     pub clock_tolerance: Duration,

@@ -12,6 +12,8 @@ pub enum Belief {
     Rhythm {
         /// The usual time between two starts; `None` while there are too few.
         interval_ms: Option<f64>,
+        /// What was usual when it was first known: the difference is what it has got used to since.
+        taught_ms: Option<f64>,
     },
     Habit {
         /// The level now, the usual distance from it, and the level that was taught; `None` while it knows too little.
@@ -99,7 +101,10 @@ impl Belief {
     pub(super) fn of(params: &Params, state: &State, now: Now, name: impl Fn(u8) -> Option<String>) -> Option<Self> {
         match (params, state) {
             (Params::Drift(params), State::Drift(state)) => Some(Self::Drift(state.belief(params, now).into())),
-            (Params::Rhythm(_), State::Rhythm(state)) => Some(Self::Rhythm { interval_ms: state.belief() }),
+            (Params::Rhythm(_), State::Rhythm(state)) => {
+                let b = state.belief();
+                Some(Self::Rhythm { interval_ms: b.map(|b| b.usual), taught_ms: b.map(|b| b.taught) })
+            }
             (Params::Habit(_), State::Habit(state)) => {
                 let b = state.belief();
                 let (level, spread) = (b.map(|b| b.level), b.map(|b| b.spread));
@@ -142,7 +147,9 @@ impl Belief {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Drift(drift) => drift.words(),
-            Self::Rhythm { interval_ms } => format!("usual interval {} ms", number(*interval_ms)),
+            Self::Rhythm { interval_ms, taught_ms } => {
+                format!("usual interval {} ms, taught {} ms", number(*interval_ms), number(*taught_ms))
+            }
             Self::Habit { level, spread, taught, known } => {
                 let (level, spread, taught) = (number(*level), number(*spread), number(*taught));
                 format!("level {level}, spread {spread}, taught {taught}, {known} readings")

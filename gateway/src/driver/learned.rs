@@ -68,7 +68,7 @@ impl Keeper {
 }
 
 /// Whether a binding's detector remembers more than a start is shown.
-fn learns(storage: &Storage, binding: u32) -> bool {
+pub(super) fn learns(storage: &Storage, binding: u32) -> bool {
     params(storage, binding).is_some_and(|params| params.memory_ms() > MAX_REPLAY_MS)
 }
 

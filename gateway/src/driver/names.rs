@@ -217,7 +217,10 @@ fn message(
             return (format!("{name_zh} 无报警，尚无数值"), format!("{name_en}: no alarm, and no value yet"));
         }
         let now = reading(transition, params, shown);
-        if raised {
+        if raised && transition.explanation.accepted {
+            let now = accepted(params, &now);
+            (format!("{name_zh} 无报警：{}", now.zh), format!("{name_en}: no alarm, {}", now.en))
+        } else if raised {
             (format!("{name_zh} 已恢复：{}", now.zh), format!("{name_en} is back to normal at {}", now.en))
         } else {
             (format!("{name_zh} 无报警：{}", now.zh), format!("{name_en}: no alarm, at {}", now.en))
@@ -235,11 +238,8 @@ fn message(
             let now = reading(transition, params, shown);
             let over = if params.predictive() { "预警解除" } else { "恢复" };
             if transition.explanation.accepted {
-                // Nothing has gone back to where it was.
-                (
-                    format!("{name_zh} {over}：新工况已视为正常{latch_zh}"),
-                    format!("{name_en}: where its group stands is taken for normal from now on{latch_en}"),
-                )
+                let now = accepted(params, &now);
+                (format!("{name_zh} {over}：{}{latch_zh}", now.zh), format!("{name_en}: {}{latch_en}", now.en))
             } else {
                 (
                     format!("{name_zh} {over}：{}{latch_zh}", now.zh),
@@ -264,6 +264,17 @@ fn message(
         None => ("", ""),
     };
     Text { zh: format!("{test_zh}{zh}"), en: format!("{test_en}{en}") }
+}
+
+/// Of what is over because it was taken for normal: nothing has gone back to where it was. Of a group it is no one value.
+fn accepted(params: &Params, now: &Text) -> Text {
+    if let Params::Group(_) = params {
+        return Text::of("新工况已视为正常 / where its group stands is taken for normal from now on");
+    }
+    Text {
+        zh: format!("未回到原来水平，{} 已视为正常", now.zh),
+        en: format!("it has not gone back; {} is taken for normal from now on", now.en),
+    }
 }
 
 /// Where and what: for whoever gets the text alone.
@@ -466,6 +477,27 @@ mod tests {
         let settled = said(&three, EventName::Return, &|why| why.accepted = true);
         assert_eq!(settled.zh, "甲泵 预警解除：新工况已视为正常");
         assert!(settled.en.contains("taken for normal from now on"), "{}", settled.en);
+    }
+
+    #[test]
+    fn what_is_taken_for_normal_is_not_said_to_be_back() {
+        use gengfu_core::detect::calendar::Calendar;
+        use gengfu_core::detect::habit;
+
+        let habit = Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, calendar: Calendar::UTC });
+        let shown = Shown { unit: Some("MPa"), label: None };
+        let name = Text::of("主泵 / main pump");
+        let said = |event, state, accepted| {
+            let mut transition = transition(event, state, 0, 0.35, 0.0);
+            transition.explanation.accepted = accepted;
+            message(&transition, &habit, &name, (&shown, Beside::default()), (Some("duty"), true))
+        };
+        let over = said(EventName::Return, StateName::Normal, true);
+        assert_eq!(over.zh, "主泵 预警解除：未回到原来水平，0.35 MPa 已视为正常");
+        assert_eq!(over.en, "main pump: it has not gone back; 0.35 MPa is taken for normal from now on");
+        let seen = said(EventName::Acknowledge, StateName::Normal, true);
+        assert!(seen.zh.contains("已视为正常") && !seen.en.contains("back to normal"), "{seen:?}");
+        assert_eq!(said(EventName::Return, StateName::Normal, false).en, "main pump is back to normal at 0.35 MPa");
     }
 
     fn step(event: &str, value: f64, detected: i64) -> AlarmEvent {

@@ -27,8 +27,6 @@ pub struct Watch {
     pub shadow: bool,
     /// It warns of a limit that is still to come.
     pub predictive: bool,
-    /// It holds the value itself against something: what a warning may have foretold.
-    pub measures: bool,
 }
 
 /// The rules on their points, and where they stand.
@@ -53,7 +51,6 @@ impl Rehearsal {
                     id: *id,
                     shadow: storage.is_shadow(index),
                     predictive: params.is_some_and(Params::predictive),
-                    measures: params.is_some_and(Params::measures),
                 });
             }
         }

@@ -5,7 +5,7 @@
 //!
 //! Until the switch nothing has changed; whoever drops a [`Prepared`] has changed nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::lately::Lately;
 use super::storage::{Storage, Watched, of_other_lane};
 use super::task::{Collect, Driver};
 use super::warm::{self, Past};
-use super::{EngineHandle, NewPoint, Request};
+use super::{EngineHandle, NewPoint, Request, learned};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::checked::{PointSpec, Site};
@@ -93,6 +93,8 @@ pub struct Switched {
     pub fresh: usize,
     /// Alarms whose rule or point is gone.
     pub closed: usize,
+    /// Rules that had learned and do so anew, since they are others now.
+    pub relearn: BTreeSet<String>,
 }
 
 impl EngineHandle {
@@ -267,7 +269,9 @@ impl Driver {
         self.publish(None);
         self.keep_learned(None);
         let points = self.storage.watched().map(|point| point.last.point).collect();
-        Switched { points, carried, fresh: fresh.len(), closed }
+        let known = fresh.iter().filter(|(binding, of)| of.is_some() && learned::learns(&self.storage, *binding));
+        let relearn = known.map(|(binding, _)| self.storage.rule_name(*binding, &self.site)).collect();
+        Switched { points, carried, fresh: fresh.len(), closed, relearn }
     }
 
     /// What came in while the new tables were made.

@@ -104,9 +104,7 @@ impl Fold {
         if event.early_warning {
             let why = Why { value: event.value, limit: event.limit };
             self.foretold.warn(watch.clone(), point.to_owned(), why, at);
-        } else if event.limit.is_some() && event.ballot.is_none() {
-            // The limit of a vote is a number of voters.
-            let why = Why { value: event.value, limit: event.limit };
+        } else if let Some(why) = Why::of_alarm(event.value, event.limit, event.ballot.is_some()) {
             for (warning, warned) in self.foretold.alarm(watch.clone(), point.to_owned(), why, at) {
                 self.know(&warning, warned, began, Some(&event.rule));
             }
@@ -207,6 +205,11 @@ mod tests {
             event("falls", "raise", "unacknowledged", 0.2, 1_000),
             event("high", "raise", "unacknowledged", 0.3, 2_000),
         ]);
+        assert_eq!((told.all.came_true, told.all.open), (0, 1));
+        // A value that does not move, or is not there, has reached nothing.
+        let mut stuck = event("stuck", "raise", "unacknowledged", 0.1, 2_000);
+        stuck.limit = None;
+        let told = report(&[event("falls", "raise", "unacknowledged", 0.2, 1_000), stuck]);
         assert_eq!((told.all.came_true, told.all.open), (0, 1));
     }
 

@@ -70,6 +70,14 @@ pub struct Why {
     pub limit: Option<f64>,
 }
 
+impl Why {
+    /// Of an alarm on the value itself: it was held against a limit of that. A vote's limit is a number of voters, and what is
+    /// silent or does not move has none: they say nothing of where the value stands.
+    pub fn of_alarm(value: Option<f64>, limit: Option<f64>, is_vote: bool) -> Option<Self> {
+        (limit.is_some() && !is_vote).then_some(Self { value, limit })
+    }
+}
+
 impl Way {
     /// Of a warning: the value has not crossed the limit.
     fn to(why: Why) -> Self {

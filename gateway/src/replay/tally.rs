@@ -224,13 +224,18 @@ impl Tally {
     }
 
     fn foretell(&mut self, step: &Transition) {
-        let (why, mono) = (Why { value: step.explanation.value, limit: step.explanation.limit }, step.detected.mono.0);
+        let (explained, mono) = (&step.explanation, step.detected.mono.0);
         let counts = self.counts(step);
         let Some(watch) = self.watches.get(step.binding as usize) else { return };
         // A trial foretells, and is foretold by nobody.
-        if watch.predictive && counts {
-            self.warned.warn(step.binding, watch.id, why, mono);
-        } else if !watch.predictive && watch.measures && !watch.shadow {
+        if watch.predictive {
+            if counts {
+                let why = Why { value: explained.value, limit: explained.limit };
+                self.warned.warn(step.binding, watch.id, why, mono);
+            }
+        } else if let Some(why) = Why::of_alarm(explained.value, explained.limit, explained.tally.is_some())
+            && !watch.shadow
+        {
             self.warned.alarm(step.binding, watch.id, why, mono);
         }
     }

@@ -40,6 +40,7 @@ pub use self::aspect::Aspect;
 use self::aspect::{ASPECTS, Memory};
 use self::profile::Slot;
 use self::tail::{Grade, MEMORY};
+use super::calendar::Calendar;
 use super::{Standing, is_sensible};
 use crate::time::{Mono, Now, Wall};
 
@@ -51,8 +52,8 @@ pub struct Params {
     pub threshold: f64,
     /// Readings are condensed to their mean over this time; 0 looks at every reading.
     pub block_ms: u64,
-    /// How far the clock on the wall is ahead of UTC, for the hours of the day.
-    pub local_ms: i64,
+    /// Whose hours and days of rest they are; opening hours say nothing here.
+    pub calendar: Calendar,
 }
 
 /// Where the benchmark is served best, for which a miss costs as much as nine false alarms; for advice, not for waking people.
@@ -203,9 +204,13 @@ impl State {
         self.phase = Phase::Unusual { onset, left: STANDS, peak: 0.0, told: None, was, usual };
     }
 
-    /// It is over, whatever was heard; for a restart.
+    /// It is over, whatever was heard; for a restart. How it ended stays known where it was.
     pub fn rest(&mut self) {
-        self.phase = if self.known < LEARNING { Phase::Learning } else { Phase::Quiet { ended: None } };
+        self.phase = match self.phase {
+            Phase::Quiet { ended } => Phase::Quiet { ended },
+            Phase::Learning | Phase::Unusual { .. } if self.known < LEARNING => Phase::Learning,
+            Phase::Learning | Phase::Unusual { .. } => Phase::Quiet { ended: None },
+        };
     }
 
     /// A value came. With blocks, does its work when one is over.
@@ -291,7 +296,7 @@ impl State {
         let was = self.memory.level;
         let [_, by_level, ..] = &self.grades;
         let usual = by_level.usual(self.memory.floor(value));
-        let look = self.memory.look(y, Slot::of(at, params.local_ms), self.known, &self.grades);
+        let look = self.memory.look(y, Slot::of(at, params.calendar), self.known, &self.grades);
         let (mut sum, mut strongest) = (0.0, None);
         let parts =
             ASPECTS.iter().zip(&mut self.grades).zip(look.deviations.iter().zip(&look.floors).zip(&look.expected));

@@ -3,6 +3,7 @@
 use libm::fabs;
 
 use super::tail::average;
+use crate::detect::calendar::Calendar;
 use crate::time::Wall;
 
 const HOURS: usize = 24;
@@ -13,8 +14,6 @@ const KNOWN: u8 = 6;
 const WINSOR: f64 = 4.0;
 /// An hour's own spread is taken for at least this share of the common one.
 const LEAST_SPREAD: f64 = 0.2;
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// An hour of a kind of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +23,9 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The hour of `at` on a clock that is `local_ms` ahead of UTC. Saturdays and Sundays are days of rest.
-    pub(super) const fn of(at: Wall, local_ms: i64) -> Self {
-        let local = at.0.saturating_add(local_ms);
-        // 1970-01-01 was a Thursday.
-        let weekday = (local.div_euclid(DAY_MS) + 4).rem_euclid(7);
-        Self { hour: (local.rem_euclid(DAY_MS) / HOUR_MS) as usize, rest: weekday == 0 || weekday == 6 }
+    /// The hour of `at`, and whether its day is one of rest.
+    pub(super) fn of(at: Wall, calendar: Calendar) -> Self {
+        Self { hour: calendar.hour(at), rest: !calendar.is_worked(at) }
     }
 }
 
@@ -106,10 +102,13 @@ mod tests {
     fn hours_and_days_of_rest_on_the_local_clock() {
         // 2024-06-07T17:30:00Z, a Friday; in Shanghai half past one on Saturday.
         let at = Wall(1_717_781_400_000);
-        assert_eq!(Slot::of(at, 0), Slot { hour: 17, rest: false });
-        assert_eq!(Slot::of(at, 8 * HOUR_MS), Slot { hour: 1, rest: true });
-        assert_eq!(Slot::of(Wall(-1), 0), Slot { hour: 23, rest: false });
-        let _ = (Slot::of(Wall(i64::MAX), i64::MAX), Slot::of(Wall(i64::MIN), i64::MIN));
+        let china = Calendar { offset_min: 480, ..Calendar::UTC };
+        let six_days = Calendar { worked: 0b011_1111, ..china };
+        assert_eq!(Slot::of(at, Calendar::UTC), Slot { hour: 17, rest: false });
+        assert_eq!(Slot::of(at, china), Slot { hour: 1, rest: true });
+        assert_eq!(Slot::of(at, six_days), Slot { hour: 1, rest: false });
+        assert_eq!(Slot::of(Wall(-1), Calendar::UTC), Slot { hour: 23, rest: false });
+        let _ = (Slot::of(Wall(i64::MAX), china), Slot::of(Wall(i64::MIN), china));
     }
 
     #[test]

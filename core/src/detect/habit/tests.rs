@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const EACH: Params = Params { threshold: THRESHOLD, block_ms: 0, local_ms: 0 };
+const EACH: Params = Params { threshold: THRESHOLD, block_ms: 0, calendar: Calendar::UTC };
 const MINUTE: u64 = 60_000;
 
 /// Uniform noise in [-1, 1] that needs no crate.

@@ -45,6 +45,7 @@ impl Rare {
 const PUMP: PointId = PointId(0);
 const BAND: u32 = 0;
 const COUNT: u32 = 3;
+const SUM: u32 = 5;
 const RHYTHM: u32 = 6;
 const DRIFT: u32 = 7;
 const HABIT: u32 = 8;
@@ -80,7 +81,7 @@ fn rules() -> Vec<Rule> {
             step: None,
             patience_ms: 0,
         }),
-        Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, local_ms: 0 }),
+        Params::Habit(habit::Params { threshold: 14.0, block_ms: 0, calendar: calendar::Calendar::UTC }),
     ];
     let level = level(Priority::Medium, false);
     kinds.into_iter().map(|params| Rule::new(params, [level; 2])).collect()
@@ -130,7 +131,8 @@ fn course() -> impl Strategy<Value = Vec<In>> {
         1 => 0.0..30.0f64,
     ];
     let step = prop_oneof![
-        20 => value.prop_map(|v| In::Value(PUMP, v, 0)),
+        20 => value.clone().prop_map(|v| In::Value(PUMP, v, 0)),
+        1 => (value, 0..60_000u64).prop_map(|(v, by)| In::Late(PUMP, v, by, 0)),
         1 => Just(In::Bad(PUMP, 0)),
         1 => Just(In::Stale(PUMP, 0)),
         1 => (0..9usize).prop_map(|n| In::Command(n, ACK, 0)),
@@ -217,6 +219,58 @@ fn each_kind_raises_and_returns() {
     assert_eq!((count.explanation.value, count.explanation.limit), (Some(3.0), Some(3.0)), "a count shows its count");
     let drift = w.log.0.iter().find(|t| t.binding == DRIFT && t.event == EventName::Raise).expect("raised");
     assert!(drift.explanation.usual.is_some_and(|usual| (9.0..11.0).contains(&usual)), "{:?}", drift.explanation);
+}
+
+#[test]
+fn a_habit_that_takes_what_lasts_for_normal_says_so() {
+    let noisy = |level: f64, s: u64| level + (s * 7 % 5) as f64 * 0.01;
+    let over = |lasts: u64| {
+        let mut w = started();
+        (1..500).for_each(|s| w.value(PUMP, noisy(10.0, s), s * 1_000));
+        (500..500 + lasts).for_each(|s| w.value(PUMP, noisy(13.0, s), s * 1_000));
+        (500 + lasts..900).for_each(|s| w.value(PUMP, noisy(10.0, s), s * 1_000));
+        let told = w.log.0.iter().filter(|t| t.binding == HABIT);
+        told.map(|t| (t.event, t.explanation.accepted)).take(2).collect::<Vec<_>>()
+    };
+    assert_eq!(over(400), [(EventName::Raise, false), (EventName::Return, true)], "13 is taken for normal");
+    assert_eq!(over(3), [(EventName::Raise, false), (EventName::Return, false)], "it went back");
+}
+
+#[test]
+fn a_backlog_that_comes_at_once_is_no_storm() {
+    // A start in 40 s, a reading in 2 s; 2 starts within the minute are usual, 3 too many.
+    let word = |s: u64| (if s % 40 < 10 { 10.0 + (s % 3) as f64 * 0.01 } else { 0.0 }, s * 1_000);
+    let live = |w: &mut World, from: u64, to: u64| {
+        (from..to).step_by(2).map(word).for_each(|(value, ms)| w.value(PUMP, value, ms));
+    };
+    let told = |w: &World| {
+        let mine = w.log.0.iter().filter(|t| [COUNT, SUM, RHYTHM].contains(&t.binding));
+        mine.map(|t| (t.binding, t.event)).collect::<Vec<_>>()
+    };
+    let mut w = started();
+    live(&mut w, 2, 600);
+    let before = told(&w);
+    // The gateway was off for 20 starts, and the broker has kept them.
+    let back = 1_400_500;
+    let mut again = resumed(pump(), &w, 0, back);
+    for (value, ms) in (600..1_400).step_by(2).map(word) {
+        again.show(Reading { point: PUMP, at: now(ms).wall, value, quality: Quality::Good }, Delivery::History, back);
+    }
+    live(&mut again, 1_402, 1_600);
+    assert_eq!((before, told(&again)), (vec![], vec![]), "it did what it always does");
+    // The same at its arrival is a storm, and so is one of the last minute in the backlog.
+    let mut storm = resumed(pump(), &w, 0, back);
+    live(&mut storm, 1_402, 1_410);
+    (0..12_u64).for_each(|n| storm.value(PUMP, (n % 2 * 10) as f64, 1_411_000 + n * 100));
+    assert!(told(&storm).contains(&(COUNT, EventName::Raise)));
+    let mut storm = resumed(pump(), &w, 0, back);
+    for n in 0..12_u64 {
+        let at = now(1_380_000 + n * 1_000).wall;
+        let value = (n % 2 * 10) as f64;
+        storm.show(Reading { point: PUMP, at, value, quality: Quality::Good }, Delivery::History, back);
+    }
+    let count = storm.log.0.iter().find(|t| t.binding == COUNT).expect("starts of the last minute");
+    assert!((1_380_000..1_392_000).contains(&(count.onset.0 - now(0).wall.0)), "{count:?}");
 }
 
 #[test]

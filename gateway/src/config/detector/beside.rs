@@ -60,8 +60,13 @@ pub(super) fn residual(value: Value<'_>, base: LevelMeta, calendar: Calendar) ->
     let taught = table.or("load_learn", LEARN, |v| v.duration(SECOND * 8..=DAY * 366));
     let drift = slow(&table, Some(Bins::One), calendar, &REST);
     table.finish(&[]);
-    let explained =
-        explained::Params { tau_ms: ms(tau?), rated: rated?, memory_ms: ms(FORGETS), learn_ms: ms(taught?), calendar };
+    let explained = explained::Params {
+        tau_ms: ms(tau?),
+        rated: rated?,
+        memory_ms: ms(FORGETS),
+        learn_ms: ms(taught?),
+        calendar: calendar.clock(),
+    };
     let params = residual::Params { explained, drift: drift?, points: 0 };
     let beside = Beside { points: vec![load?], alike: false };
     Some(Detector { beside, ..Detector::plain(Params::Residual(params), base) })

@@ -16,8 +16,11 @@ use crate::config::value::Value;
 
 /// A start too soon is one below this share of the usual interval.
 const EARLY: f64 = 0.85;
-/// Where nothing is said a drift is looked for in blocks of a day, after learning for 12, with a month of memory.
+/// Where nothing is said a drift is looked for in blocks of a day, after learning for 12, with a month of memory. Each hour of a
+/// day must have come twice, and of a week all its days.
 const DRIFT: Slow = Slow { block: DAY, learn_blocks: 12 };
+const LEARN_HOURS: Duration = DAY.saturating_mul(3);
+const LEARN_WEEK: Duration = DAY.saturating_mul(7);
 const MEMORY: i64 = 28;
 /// What is usual may move by itself by so many times what is worth telling.
 const ROAM: f64 = 1.5;
@@ -82,14 +85,20 @@ pub(super) fn slow(table: &Table<'_>, bins: Option<Bins>, calendar: Calendar, un
     let rise = table.or("rise", RISE, above_zero);
     let step = table.get("step").map(above_zero);
     let patience = table.or("patience", DAY * 2, |v| v.duration(SECOND..=DAY * 366));
-    let (shift, block) = (shift?, block?);
-    let learn = learn.unwrap_or_else(|| Some(block * unsaid.learn_blocks))?;
+    let (shift, block, bins) = (shift?, block?, bins?);
+    // Of the calendar it has what it goes by: another opening hour is no reason to learn anew.
+    let (least, calendar) = match bins {
+        Bins::One => (Duration::ZERO, Calendar::UTC),
+        Bins::Hours => (LEARN_HOURS, calendar.clock()),
+        Bins::HoursOfWeek => (LEARN_WEEK, calendar.days()),
+    };
+    let learn = learn.unwrap_or_else(|| Some(least.max(block * unsaid.learn_blocks)))?;
     let roam = roam.unwrap_or(Some(shift * ROAM))?;
     let step = match step {
         Some(step) => Some(step?),
         None => None,
     };
-    let usual = baseline::Params { bins: bins?, calendar, floor: floor?, memory: memory? as u8, roam };
+    let usual = baseline::Params { bins, calendar, floor: floor?, memory: memory? as u8, roam };
     Some(drift::Params {
         side: side?,
         usual,
@@ -109,7 +118,6 @@ pub(super) fn habit(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Op
     let threshold = table.or("threshold", habit::THRESHOLD, above_zero);
     let block = table.or("block", Duration::ZERO, |v| v.duration(Duration::ZERO..=DAY));
     table.finish(&[]);
-    let local_ms = i64::from(calendar.offset_min) * 60_000;
-    let params = habit::Params { threshold: threshold?, block_ms: ms(block?), local_ms };
+    let params = habit::Params { threshold: threshold?, block_ms: ms(block?), calendar: calendar.days() };
     Some(Detector::plain(Params::Habit(params), base))
 }

@@ -399,6 +399,12 @@ cases! {
     a_drift_by_what: rule("drift = { side = \"low\", shift = 0.1, resolution = 0.01, by = ^\"week\" }") => ["hour-and-day"];
     a_habit_of_nothing: rule("habit = { threshold = ^0 }") => ["above 0"];
     hours_that_are_none: with("id = \"s\"", "id = \"s\"\nopen = ^\"9 to 5\"") => ["09:00-22:00"];
+    a_holiday_that_is_none: with("id = \"s\"", "id = \"s\"\nholidays = [^\"2027-02-30\"]") => ["no day|2027-02-06"];
+    a_holiday_with_a_time: with("id = \"s\"", "id = \"s\"\nholidays = [^\"2027-02-06T08:00\"]") => ["no day|2027-02-06"];
+    a_holiday_that_is_worked:
+        with("id = \"s\"", "id = \"s\"\nholidays = [\"2027-02-06\"]\nworked = [^\"2027-02-06\"]") => ["`holidays` and in `worked`"];
+    too_many_holidays: with("id = \"s\"", &format!("id = \"s\"\nrest = []\nholidays = [{}^\"2027-12-01\"]",
+        (1..=64).map(|n| format!("\"2027-{:02}-{:02}\", ", n / 20 + 1, n % 20 + 1)).collect::<String>())) => ["one too many: 64"];
     a_day_that_is_none: with("id = \"s\"", "id = \"s\"\nrest = [^\"sunday\"]") => ["mon, tue"];
 
     // What hangs between rules.

@@ -7,6 +7,7 @@ use gengfu_core::detect::limit::{Level, Side};
 use gengfu_core::detect::{
     accumulated, band, count, drift, dwell, frozen, group, habit, rate, residual, rhythm, sibling,
 };
+use gengfu_core::time::Wall;
 
 use super::*;
 
@@ -26,7 +27,7 @@ fn detector(body: &str) -> Params {
 
 /// Of the site above: China, and open from nine to half past ten but on Sundays.
 fn calendar() -> Calendar {
-    Calendar { offset_min: 480, worked: 0b0011_1111, open_min: 540, close_min: 1_350 }
+    Calendar { offset_min: 480, worked: 0b0011_1111, open_min: 540, close_min: 1_350, ..Calendar::UTC }
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn what_switches_is_counted_or_held() {
 #[test]
 fn what_is_learned_has_safe_defaults() {
     assert_eq!(detector("rhythm = {}"), Params::Rhythm(rhythm::Params { early: 0.85, late: None }));
-    let usual = baseline::Params { bins: Bins::One, calendar: calendar(), floor: 0.01, memory: 28, roam: 0.3 };
+    let usual = baseline::Params { bins: Bins::One, calendar: Calendar::UTC, floor: 0.01, memory: 28, roam: 0.3 };
     let (block_ms, learn_ms) = (DAY, 12 * DAY);
     let expected = drift::Params {
         side: Side::Low,
@@ -77,8 +78,33 @@ fn what_is_learned_has_safe_defaults() {
     };
     assert!((found.usual.roam - 0.3).abs() < 1e-12);
     assert_eq!(drift::Params { usual: baseline::Params { roam: 0.3, ..found.usual }, ..found }, expected);
-    let habit = habit::Params { threshold: 14.0, block_ms: MINUTE, local_ms: 8 * HOUR as i64 };
+    let habit = habit::Params { threshold: 14.0, block_ms: MINUTE, calendar: calendar().days() };
     assert_eq!(detector("habit = { block = \"1m\" }"), Params::Habit(habit));
+}
+
+#[test]
+fn a_drift_has_of_the_calendar_what_it_goes_by_and_learns_all_of_it() {
+    let drift = |by: &str| {
+        let text = format!("drift = {{ side = \"low\", shift = 0.2, resolution = 0.01, block = \"1h\"{by} }}");
+        let Params::Drift(found) = detector(&text) else { panic!("a drift") };
+        (found.usual.calendar, found.learn_ms)
+    };
+    assert_eq!(drift(""), (Calendar::UTC, 12 * HOUR), "another opening hour makes it no other rule");
+    assert_eq!(drift(", by = \"hour\""), (calendar().clock(), 3 * DAY));
+    assert_eq!(drift(", by = \"hour-and-day\""), (calendar().days(), 7 * DAY));
+    assert_eq!(drift(", by = \"hour\", learn = \"1d\"").1, DAY);
+}
+
+#[test]
+fn holidays_and_what_is_worked_for_them_are_days_of_their_own() {
+    let site = |head: &str| good(&BASE.replacen("id = \"s\"", &format!("id = \"s\"\n{head}"), 1)).site.calendar;
+    // A Monday, and the Sunday before it; noon in Shanghai.
+    let [monday, sunday] = [1_801_440_000_000, 1_801_353_600_000].map(|ms| Wall(ms + 4 * HOUR as i64));
+    let plain = site("");
+    assert_eq!((plain.is_worked(monday), plain.is_worked(sunday)), (true, false));
+    let exchanged = site("holidays = [\"2027-02-01\", \"2027-02-06\"]\nworked = [\"2027-01-31\"]");
+    assert_eq!((exchanged.is_worked(monday), exchanged.is_worked(sunday)), (false, true));
+    assert_eq!(exchanged.exceptions().len(), 2, "a Saturday is a day of rest anyway");
 }
 
 #[test]

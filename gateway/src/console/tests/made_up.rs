@@ -171,7 +171,12 @@ pub(in crate::console) fn held() -> Vec<Held> {
     let habit = Belief::Habit { level: None, spread: None, taught: None, known: 41 };
     vec![
         held("lift-drift", "lift-2/current", true, drift),
-        held("jockey", "fire-pump-1/running", false, Belief::Rhythm { interval_ms: Some(16_320_000.0) }),
+        held(
+            "jockey",
+            "fire-pump-1/running",
+            false,
+            Belief::Rhythm { interval_ms: Some(16_320_000.0), taught_ms: Some(16_320_000.0) },
+        ),
         held("flow-habit", "sprinkler-b1/flow", false, habit),
         held("lift-load", "lift-2/motor-temperature", false, load),
         held("lift-group", "lift-2/current", false, Belief::Group { learned: 1.0, points }),

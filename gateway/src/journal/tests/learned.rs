@@ -29,7 +29,11 @@ pub(super) fn lessons(n: u64) -> Vec<Lesson> {
         patience_ms: 600_000,
     };
     let rhythm = rhythm::Params { early: 0.85, late: Some(1.5) };
-    let habit = habit::Params { threshold: habit::THRESHOLD, block_ms: 0, local_ms: 28_800_000 };
+    let habit = habit::Params {
+        threshold: habit::THRESHOLD,
+        block_ms: 0,
+        calendar: Calendar { offset_min: 480, ..Calendar::UTC },
+    };
     let (mut drifts, mut rhythms, mut habits) =
         (drift::State::default(), rhythm::State::default(), habit::State::default());
     for n in 0..n {
