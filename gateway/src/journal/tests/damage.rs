@@ -214,6 +214,23 @@ async fn a_reading_that_is_not_what_was_written_is_told_with_its_time() {
     run.close();
 }
 
+/// Changed while the gateway runs, when sealing has passed it.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_told_to_who_is_owed_it() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    for n in 0..3 {
+        run.commit(readings(run.point("a"), n * 100, 100)).await;
+    }
+    change(&dir, "telemetry.db", "UPDATE batch SET body = x'00' WHERE first_seq = 201");
+    let feed = run.feed(Lane::Telemetry);
+    assert_eq!(feed.telemetry(201, 300, 1_000).await.expect("read"), []);
+    for (range, expected) in [((150, 260), vec![(201, 260)]), ((250, 999), vec![(250, 300)]), ((1, 200), vec![])] {
+        assert_eq!(feed.unreadable(range.0, range.1, 64).await.expect("read"), expected, "{range:?}");
+    }
+    run.kill();
+}
+
 /// Each page may be whole, and yet one is older than the next.
 #[tokio::test]
 async fn batches_that_are_gone_between_others_are_told_with_their_time() {
