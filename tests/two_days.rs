@@ -190,7 +190,7 @@ impl Rig {
             journal: journal.clone(),
             points,
             standing,
-            recent: Vec::new(),
+            lately: driver::Lately::default(),
             modes: Vec::new(),
             tests: Vec::new(),
             levels: Vec::new(),

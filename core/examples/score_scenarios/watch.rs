@@ -116,8 +116,7 @@ fn feed(channel: &Channel, column: usize) -> Feed {
         Channel::Other { .. } => Feed::Other(column),
         Channel::Ratio { enough } => Feed::Ratio(ratio::Params { enough }, ratio::State::default()),
         Channel::Explained { rated, tau_ms, learn_ms, .. } => {
-            let params =
-                explained::Params { tau_ms, rated, memory_ms: 10 * DAY, learn_ms, calendar: Calendar::default() };
+            let params = explained::Params { tau_ms, rated, memory_ms: 10 * DAY, learn_ms, offset_min: 0 };
             Feed::Explained(column, params, Box::default())
         }
     }

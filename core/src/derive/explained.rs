@@ -32,8 +32,8 @@ pub struct Params {
     pub memory_ms: u64,
     /// How long it learns before it gives a residual.
     pub learn_ms: u64,
-    /// Whose day it is.
-    pub calendar: Calendar,
+    /// Whose day it is: local time minus UTC, minutes.
+    pub offset_min: i16,
 }
 
 const N: usize = 4;
@@ -106,7 +106,7 @@ impl State {
         if stale || cold || !value.is_finite() {
             return None;
         }
-        let turn = params.calendar.day_part(at) * core::f64::consts::TAU;
+        let turn = Calendar::clock(params.offset_min).day_part(at) * core::f64::consts::TAU;
         let x = [1.0, self.heat, sin(turn), cos(turn)];
         let residual = value - dot(&self.theta, &x);
         if !residual.is_finite() {
@@ -177,7 +177,7 @@ mod tests {
 
     const DAY: u64 = 86_400_000;
     const CABLE: Params =
-        Params { tau_ms: 1_800_000, rated: 100.0, memory_ms: 10 * DAY, learn_ms: 2 * DAY, calendar: Calendar::UTC };
+        Params { tau_ms: 1_800_000, rated: 100.0, memory_ms: 10 * DAY, learn_ms: 2 * DAY, offset_min: 0 };
 
     /// The largest residual between two days, for a clamp of so many K at full load; the truth has the same time constant.
     fn run(s: &mut State, from: u64, to: u64, clamp: f64, learns: bool) -> f64 {

@@ -12,30 +12,49 @@ const DAY_MIN: u16 = 24 * 60;
 /// 1970-01-01 was a Thursday: day 3 of a week that begins on Monday.
 const FIRST_WEEKDAY: i64 = 3;
 
-/// So many days may be other than their week: some two years of a country's holidays and of what is worked for them.
-pub const EXCEPTIONS: usize = 64;
+/// Days from the first to the last that may be other than their week: those of two years.
+pub const REACH: usize = 32 * WORDS;
+const WORDS: usize = 23;
 
-/// The days that are not as their week, in days since 1970-01-01.
+/// The days that are not as their week: a bit each.
 #[derive(Debug, Clone, Copy)]
 pub struct Exceptions {
-    days: [u16; EXCEPTIONS],
-    count: u8,
+    /// Day of the first bit, in days since 1970-01-01.
+    from: u16,
+    bits: [u32; WORDS],
 }
 
 impl Exceptions {
     /// Every day is as its week.
-    pub const NONE: Self = Self { days: [0; EXCEPTIONS], count: 0 };
+    pub const NONE: Self = Self { from: 0, bits: [0; WORDS] };
 
-    fn all(&self) -> &[u16] {
-        self.days.get(..usize::from(self.count)).unwrap_or_default()
+    fn all(&self) -> impl Iterator<Item = u16> + '_ {
+        let bits =
+            self.bits.iter().zip(0u16..).flat_map(|(word, at)| {
+                (0..32u16).filter(move |bit| word & (1 << bit) != 0).map(move |bit| at * 32 + bit)
+            });
+        bits.filter_map(|bit| self.from.checked_add(bit))
     }
 
     fn has(&self, day: i64) -> bool {
-        u16::try_from(day).is_ok_and(|day| self.all().contains(&day))
+        let at = day - i64::from(self.from);
+        let word = usize::try_from(at / 32).ok().filter(|_| at >= 0).and_then(|at| self.bits.get(at));
+        word.is_some_and(|word| word & (1 << (at % 32)) != 0)
+    }
+
+    /// Makes a day other than its week, or as its week again.
+    fn turn(&mut self, day: u16) -> Result<(), NoRoom> {
+        let mut days = Self { from: self.all().next().map_or(day, |first| first.min(day)), ..Self::NONE };
+        for known in self.all().chain([day]) {
+            let at = usize::from(known - days.from);
+            *days.bits.get_mut(at / 32).ok_or(NoRoom)? ^= 1 << (at % 32);
+        }
+        *self = days;
+        Ok(())
     }
 }
 
-/// There is no room for another exception, or the day lies before 1970 or after 2149-06-06.
+/// The day is further than [`REACH`] from another that is not as its week, or lies before 1970 or after 2149-06-06.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
@@ -93,10 +112,9 @@ impl Calendar {
         (self.offset_min, self.worked, self.open_min, self.close_min)
     }
 
-    /// The clock alone, for what depends on the hour and on nothing else of it.
-    #[must_use]
-    pub const fn clock(self) -> Self {
-        Self { offset_min: self.offset_min, ..Self::UTC }
+    /// The clock alone, so many minutes ahead of UTC.
+    pub const fn clock(offset_min: i16) -> Self {
+        Self { offset_min, ..Self::UTC }
     }
 
     /// Without opening hours, for what depends on hours and days.
@@ -110,22 +128,11 @@ impl Calendar {
         if self.is_workday(day) == worked {
             return Ok(());
         }
-        // What was said of it before is taken back, or it is one more.
-        let day = u16::try_from(day).map_err(|_| NoRoom)?;
-        let known = self.exceptions().iter().position(|known| *known == day);
-        let Exceptions { days, count } = &mut self.exceptions;
-        if let Some(at) = known {
-            *count -= 1;
-            days.swap(at, usize::from(*count));
-        } else {
-            *days.get_mut(usize::from(*count)).ok_or(NoRoom)? = day;
-            *count += 1;
-        }
-        Ok(())
+        self.exceptions.turn(u16::try_from(day).map_err(|_| NoRoom)?)
     }
 
     /// The days that are other than their week, in days since 1970-01-01.
-    pub fn exceptions(&self) -> &[u16] {
+    pub fn exceptions(&self) -> impl Iterator<Item = u16> + '_ {
         self.exceptions.all()
     }
 
@@ -214,15 +221,26 @@ mod tests {
         site.set(friday + 1, true).expect("room");
         site.set(friday + 2, false).expect("a Sunday is no exception");
         assert_eq!([0, 1, 2, 3].map(|n| site.is_worked(at(friday + n))), [false, true, false, true]);
-        assert_eq!((site.exceptions().len(), site.is_open(at(friday))), (2, true));
+        assert_eq!((site.exceptions().count(), site.is_open(at(friday))), (2, true));
         let china = Calendar { offset_min: 480, ..site };
         assert!(china.is_worked(FRIDAY_NIGHT), "there it is Saturday, which is worked");
         assert_eq!(site, Calendar::default(), "what was learned goes on to hold");
         site.set(friday, true).expect("room");
-        assert!(site.is_worked(FRIDAY_NIGHT) && site.exceptions().len() == 1);
+        assert!(site.is_worked(FRIDAY_NIGHT) && site.exceptions().count() == 1);
         assert_eq!((site.set(-1, false), site.set(70_000, !site.is_workday(70_000))), (Err(NoRoom), Err(NoRoom)));
-        let many = (0..365).take_while(|n| site.set(n * 7 + 4, false).is_ok()).count();
-        assert_eq!((many, site.exceptions().len()), (EXCEPTIONS - 1, EXCEPTIONS), "Mondays");
+        // Two years from the first, whichever was said first.
+        let first = friday + 1;
+        assert_eq!(site.exceptions().collect::<Vec<_>>(), [first as u16]);
+        assert_eq!(site.set(first + REACH as i64, !site.is_workday(first + REACH as i64)), Err(NoRoom));
+        for day in first..first + REACH as i64 {
+            site.set(day, !Calendar::default().is_workday(day)).expect("room");
+        }
+        assert_eq!(site.exceptions().count(), REACH);
+        assert!((first..first + REACH as i64).all(|day| site.is_workday(day) != Calendar::default().is_workday(day)));
+        site.set(first - 1, !site.is_workday(first - 1)).expect_err("no day before them");
+        let last = first + REACH as i64 - 1;
+        site.set(last, Calendar::default().is_workday(last)).expect("taken back");
+        site.set(first - 1, !site.is_workday(first - 1)).expect("the last is earlier now");
     }
 
     #[test]

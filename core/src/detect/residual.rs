@@ -105,7 +105,7 @@ mod tests {
             rated: 100.0,
             memory_ms: 10 * DAY,
             learn_ms: 2 * DAY,
-            calendar: CALENDAR,
+            offset_min: CALENDAR.offset_min,
         },
         drift: drift::Params {
             side: Side::High,

@@ -97,7 +97,7 @@ const CLAMP: residual::Params = residual::Params {
         rated: 0.5,
         memory_ms: 86_400_000,
         learn_ms: 600_000,
-        calendar: CALENDAR,
+        offset_min: CALENDAR.offset_min,
     },
     drift: drift::Params { usual: baseline::Params { bins: Bins::One, ..CREEP.usual }, step: None, ..CREEP },
     points: 0,

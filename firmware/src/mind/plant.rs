@@ -217,7 +217,7 @@ const BUSBAR: Kind = Kind {
                     rated: 40.0,
                     memory_ms: 3_600_000,
                     learn_ms: 100_000,
-                    calendar: HOURS,
+                    offset_min: HOURS.offset_min,
                 },
                 drift: drift::Params {
                     side: Side::High,

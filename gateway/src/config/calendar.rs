@@ -1,6 +1,6 @@
 //! The site's week: its zone, when it is open, which days are days of rest; and the days that are not as their week.
 
-use gengfu_core::detect::calendar::{Calendar, EXCEPTIONS};
+use gengfu_core::detect::calendar::{Calendar, REACH};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZoneDatabase;
@@ -33,8 +33,8 @@ pub(super) fn read(table: &Table<'_>, zone: &str) -> Option<Calendar> {
         }
         if calendar.set(number(*day), worked).is_err() {
             value.complain(
-                format!("{day} is one too many: {EXCEPTIONS} days may be other than their week"),
-                "keep the holidays of this year and the next, and leave out those on days of `rest`: they say nothing",
+                format!("{day} is more than {REACH} days from another day that is not as its week"),
+                "keep the holidays of this year and the next, and leave out what is past",
             );
             return None;
         }

@@ -159,7 +159,7 @@ fn settings(old: &Site, new: &Site) -> Vec<String> {
     compare("[site] clock_tolerance", &old.clock_tolerance, &new.clock_tolerance);
     compare("[journal] keep", &old.journal.keep, &new.journal.keep);
     compare("[journal] max_size", &old.journal.max_size, &new.journal.max_size);
-    let exceptions = |site: &Site| site.calendar.exceptions().iter().copied().collect::<BTreeSet<_>>();
+    let exceptions = |site: &Site| site.calendar.exceptions().collect::<BTreeSet<_>>();
     if exceptions(old) != exceptions(new) {
         words.push("[site] holidays and worked changed".to_owned());
     }

@@ -94,7 +94,9 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     {
         detector::refuse_shelf(at);
     }
-    if let (Some(Detector { levels, .. }), None) = (&detector, shelvable)
+    // What is over in a moment; a pressure that is back again ends its alarm as it should.
+    if let (Some(Detector { params: Params::Digital(_) | Params::Dwell(_) | Params::Vote(_), levels, .. }), None) =
+        (&detector, shelvable)
         && table.get("latch").is_none()
         && levels.iter().any(|level| level.priority == Priority::Critical && !level.latch)
     {

@@ -23,7 +23,7 @@ fn rules() -> Vec<Rule> {
     let calendar = calendar::Calendar::default();
     let usual = baseline::Params { bins: baseline::Bins::One, calendar, floor: 0.05, memory: 20, roam: 0.5 };
     let explained =
-        explained::Params { tau_ms: 4_000, rated: 100.0, memory_ms: 10_000_000, learn_ms: 100_000, calendar };
+        explained::Params { tau_ms: 4_000, rated: 100.0, memory_ms: 10_000_000, learn_ms: 100_000, offset_min: 0 };
     let drift = drift::Params {
         side: Side::High,
         usual,

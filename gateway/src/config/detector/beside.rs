@@ -65,7 +65,7 @@ pub(super) fn residual(value: Value<'_>, base: LevelMeta, calendar: Calendar) ->
         rated: rated?,
         memory_ms: ms(FORGETS),
         learn_ms: ms(taught?),
-        calendar: calendar.clock(),
+        offset_min: calendar.offset_min,
     };
     let params = residual::Params { explained, drift: drift?, points: 0 };
     let beside = Beside { points: vec![load?], alike: false };

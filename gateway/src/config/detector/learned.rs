@@ -89,7 +89,7 @@ pub(super) fn slow(table: &Table<'_>, bins: Option<Bins>, calendar: Calendar, un
     // Of the calendar it has what it goes by: another opening hour is no reason to learn anew.
     let (least, calendar) = match bins {
         Bins::One => (Duration::ZERO, Calendar::UTC),
-        Bins::Hours => (LEARN_HOURS, calendar.clock()),
+        Bins::Hours => (LEARN_HOURS, Calendar::clock(calendar.offset_min)),
         Bins::HoursOfWeek => (LEARN_WEEK, calendar.days()),
     };
     let learn = learn.unwrap_or_else(|| Some(least.max(block * unsaid.learn_blocks)))?;

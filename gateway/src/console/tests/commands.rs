@@ -168,7 +168,7 @@ async fn what_was_learned_is_shown_and_forgotten_by_a_name_with_a_reason() {
 async fn an_alarm_that_is_closed_says_when_and_by_whom() {
     let console = Console::start().await;
     let (status, unknown) = console.post(ACK, r#"{"by": "甲"}"#).await;
-    assert!(status == 404 && unknown["detail"].as_str().unwrap().contains("is known"), "{unknown}");
+    assert!(status == 404 && unknown["detail"].as_str().unwrap().contains("none is among the last"), "{unknown}");
     let closed = made_up::alarm(1);
     let closed = AlarmEvent {
         state: "normal".to_owned(),
@@ -195,7 +195,7 @@ async fn an_alarm_that_is_closed_says_when_and_by_whom() {
 async fn every_refusal_has_its_status_and_says_why() {
     let console = Console::start().await;
     let ends = [
-        (CommandError::NoSuchAlarm, 404, "is known"),
+        (CommandError::NoSuchAlarm, 404, "none is among the last"),
         (CommandError::NotNow("it is acknowledged already; nothing to do".to_owned()), 409, "already"),
         (CommandError::NotDurable, 202, "not on disk yet"),
         (CommandError::Stopped, 503, "engine"),

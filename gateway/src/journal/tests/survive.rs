@@ -124,7 +124,7 @@ fn state_survives(params: Params, state: State) {
 /// What a file says that holds these bytes as what one rule had learned.
 fn kept(lesson: &Lesson, body: &[u8], (upto, wall, mono): (i64, i64, i64)) -> learned::Kept {
     let file = Connection::open_in_memory().expect("a file");
-    file.execute_batch("CREATE TABLE batch(first_seq INTEGER, stamp INTEGER)").expect("of what is asked");
+    file.execute_batch("CREATE TABLE batch(first_seq INTEGER, n INTEGER, stamp INTEGER)").expect("of what is asked");
     schema::complete(&file, Lane::Telemetry).expect("the rest");
     let Lesson { rule, device, point, params, .. } = lesson;
     let row = params![rule, device, point, upto, wall, mono, format!("{params:?}"), body];
