@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::process::installed;
 use crate::shim;
-use crate::wait::eventually;
+use crate::wait::{SOON, eventually};
 
 /// Bytes of an ext4: room for a journal and its log, and full within a moment.
 const SIZE: u64 = 96 << 20;
@@ -52,6 +52,11 @@ impl Disk {
     pub fn back(&self) {
         eventually(Duration::from_secs(5), "nobody uses the disk", || {
             run(Command::new("umount").arg(&self.at)).is_ok()
+        });
+        // A program with mounts of its own (a browser's sandbox) may hold the old one still: mounted now, it would come back as it fell.
+        eventually(SOON, "nobody else holds the disk", || {
+            let image = self.image.as_ref().map(|image| Command::new("losetup").arg("-j").arg(image).output().unwrap());
+            image.is_none_or(|held| held.stdout.is_empty())
         });
         self.mount().unwrap();
     }

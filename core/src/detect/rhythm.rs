@@ -109,10 +109,11 @@ impl State {
         self.phase = Phase::Even { streak: 0, onset: Wall(0) };
     }
 
-    /// What was overdue while nobody listened proves nothing: a start may have come. For a restart.
+    /// What was overdue while nobody listened proves nothing: a start may have come. The next word of the present tells, which
+    /// forgets the last start where it comes after half an interval without one. For a restart.
     pub fn doubt(&mut self, params: &Params, mono: Mono) {
         if self.deadline(params).is_some_and(|due| due <= mono) {
-            self.start = None;
+            self.dated();
         }
     }
 
@@ -309,6 +310,20 @@ mod tests {
         assert_eq!(told, Some(min + 120));
         let (_, _) = run(&mut s, min + 1_000, &[100, 100, 100]);
         assert!(s.standing().is_none(), "it starts again");
+    }
+
+    #[test]
+    fn a_pump_that_is_overdue_after_a_short_stop_of_the_gateway_is_told_and_after_a_long_one_is_not() {
+        let mut s = State::default();
+        let (min, _) = run(&mut s, 0, &[100; 10]);
+        // Its last start was at min - 100, so it was due by min + 20.
+        (min..min + 15).for_each(|min| assert_eq!(minute(&mut s, min, false), None));
+        for (back, told) in [(min + 25, true), (min + 115, false)] {
+            let mut again = s.clone();
+            again.doubt(&JOCKEY, Mono(back * 60_000));
+            assert_eq!((again.standing().is_some(), again.deadline(&JOCKEY)), (false, None), "a start proves nothing");
+            assert_eq!(minute(&mut again, back, false).is_some(), told, "but a pump that rests still");
+        }
     }
 
     #[test]

@@ -177,8 +177,10 @@ impl<'t> Engine<'t> {
         let Some(Noted { first, count, leads, turned, then }) = self.note(reading, delivery, now, true) else { return };
         let end = first.saturating_add(count);
         for index in first..end {
-            self.feed(index, reading, delivery, self.as_of(index, then, now));
+            let seen = self.as_of(index, then, now);
+            self.feed(index, reading, delivery, seen);
             self.date(index, then, now);
+            self.catch_up(index, seen, now);
             self.judge(index, now, Seen::Live, sink);
             self.rearm(index, now.mono);
         }

@@ -89,9 +89,10 @@ impl Engine<'_> {
     }
 
     fn show(&mut self, reading: &Reading, delivery: Delivery, now: Now, known: bool) {
-        // Time that ran backwards stood still.
-        let now = self.onward(now);
-        self.tables.pulse.mono = now.mono;
+        // Time that ran backwards stood still; what a point said before all that is shown of it came when it did.
+        let heard = self.tables.points.get(reading.point.0 as usize).is_some_and(|point| point.heard);
+        let now = if heard { self.onward(now) } else { now };
+        self.tables.pulse.mono = self.tables.pulse.mono.max(now.mono);
         let Some(Noted { first, count, leads, turned: _, then }) = self.note(reading, delivery, now, false) else {
             return;
         };
@@ -126,8 +127,16 @@ impl Engine<'_> {
                 }
                 self.feed(index, reading, delivery, seen);
                 self.date(index, then, now);
+                self.catch_up(index, seen, now);
             }
             self.signal_past(index, now);
+        }
+    }
+
+    /// What history made stand may be long over by now: a burst of hours ago wakes nobody.
+    pub(super) fn catch_up(&mut self, index: u32, seen: Now, now: Now) {
+        if seen.mono != now.mono && self.is_due(index, now) {
+            self.expire(index, now);
         }
     }
 

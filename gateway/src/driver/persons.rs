@@ -92,7 +92,7 @@ impl Driver {
     }
 }
 
-/// What a command is called when it is done.
+/// Whether a step is of the alarm that was meant.
 fn is(target: Target, step: &Transition) -> bool {
     match target {
         Target::Alarm(id) => step.id == id,

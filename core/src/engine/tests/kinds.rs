@@ -271,6 +271,15 @@ fn a_backlog_that_comes_at_once_is_no_storm() {
     }
     let count = storm.log.0.iter().find(|t| t.binding == COUNT).expect("starts of the last minute");
     assert!((1_380_000..1_392_000).contains(&(count.onset.0 - now(0).wall.0)), "{count:?}");
+    // One of a quarter of an hour ago is over by now, and wakes nobody.
+    let mut burst = resumed(pump(), &w, 0, back);
+    for n in 0..12_u64 {
+        let at = now(700_000 + n * 1_000).wall;
+        let value = (n % 2 * 10) as f64;
+        burst.show(Reading { point: PUMP, at, value, quality: Quality::Good }, Delivery::History, back);
+    }
+    burst.tick(back + 60_000);
+    assert!(!told(&burst).iter().any(|(binding, _)| *binding == COUNT), "{:?}", told(&burst));
 }
 
 #[test]

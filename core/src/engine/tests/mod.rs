@@ -800,6 +800,25 @@ fn a_new_line_acts_at_once_on_the_present_and_the_alarm_keeps_its_name() {
 }
 
 #[test]
+fn a_new_delay_runs_from_the_word_however_old_it_is() {
+    let door = |on_ms| {
+        move |w: &mut World| {
+            w.rules[4].params = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms, off_ms: 0 })
+        }
+    };
+    let mut w = World::new();
+    door(14_400_000)(&mut w);
+    w.run(|e, log| e.settle(now(0), log));
+    w.value(DOOR, 1.0, 1_000);
+    w.value(PRESSURE, 0.4, 3_000_000);
+    // What is older than all that is read back is shown last.
+    let shown: Vec<Shown> = w.shown.iter().rev().copied().collect();
+    let again = reloaded(&w, door(600_000), &shown, 3_600_000);
+    let raised = again.log.0.iter().find(|t| t.binding == 4).expect("it has been open for an hour");
+    assert_eq!((raised.onset, raised.detected.mono), (now(1_000).wall, now(3_600_000).mono));
+}
+
+#[test]
 fn a_new_rule_on_a_value_that_is_beyond_it_is_an_alarm() {
     let mut w = World::started();
     w.value(GAS, 24.0, 1_000);

@@ -74,7 +74,6 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
     let entries = app.history.entries(None, SEARCH_MAX).await.map_err(|error| Problem::journal(&error));
     // What stands is known without the journal, and a sick disk must not hide it.
     let entries = if standing.is_some() { entries.unwrap_or_default() } else { entries? };
-    let all_read = entries.len() < SEARCH_MAX;
     // Of one that is named by its rule and point the newest is meant.
     let past: Vec<AlarmEvent> = alarms(entries).filter(|event| is(event, &id)).collect();
     let newest = standing.as_ref().or(past.first()).map(|alarm| alarm.id.clone());
@@ -83,8 +82,8 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
     transitions.extend(standing);
     transitions.sort_by_key(|event| event.number);
     transitions.dedup_by_key(|event| event.number);
-    // It has them all where its first is among them, or where there are no older entries.
-    let complete = all_read || transitions.first().is_some_and(|first| first.number == 1);
+    // It has them all where its first is among them.
+    let complete = transitions.first().is_some_and(|first| first.number == 1);
     if let Some(alarm) = standing::all(&snapshot, &app.catalog, &app.site()).first() {
         return Ok(Json(json!({ "alarm": alarm, "transitions": transitions, "complete": complete })).into_response());
     }
