@@ -56,7 +56,7 @@ impl Failure {
 impl Running {
     /// The gateway; where a site file was given, only that site's.
     pub(super) async fn gateway(self) -> Result<Gateway, ExitCode> {
-        let site = self.config.as_deref().map(place::site).transpose()?;
+        let site = self.config.as_deref().map(place::running).transpose()?;
         let url = site.as_ref().map_or(self.url, |site| format!("http://{}", site.console.listen));
         let client = Client::builder().timeout(LIMIT).build().map_err(|error| super::failed(&error.to_string()))?;
         let gateway = Gateway { url: url.trim_end_matches('/').to_owned(), client };

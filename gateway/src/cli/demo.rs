@@ -97,7 +97,16 @@ fn line(event: &AlarmEvent, zone: &TimeZone) -> String {
         ("escalate", _) => "▲▲ 升级 escalated",
         ("return", _) => "▽ 恢复 returned",
         ("acknowledge", _) => "✓ 确认 acknowledged",
-        (_, _) => "· 复位 reset",
+        ("reset", _) => "○ 复位 reset",
+        ("shelve", _) => "‖ 搁置 shelved",
+        ("unshelve", _) => "▶ 取消搁置 off the shelf",
+        ("out-of-service", _) => "‖ 停用 out of service",
+        ("return-to-service", _) => "▶ 恢复投用 in service",
+        ("note", _) => "✎ 备注 note",
+        ("suppress", _) => "‖ 抑制 explained",
+        ("unsuppress", _) => "▶ 解除抑制 explained no longer",
+        ("re-alarm", _) => "▲ 再次报警 rings again",
+        (other, _) => other,
     };
     let clock = time_of_day(event.detected, zone);
     format!("{clock} {sign} [{}] {} | {}", event.priority, event.message.zh, event.message.en)

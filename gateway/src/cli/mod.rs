@@ -125,9 +125,9 @@ enum Command {
     LearnAgain(learned::LearnAgain),
     /// Ask a running gateway how it is. 状态
     ///
-    /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, be there alarms or not, or the
-    /// configuration is wrong; 2 at least one alarm stands, or a link or a sink is down, or a watched point has no value to believe (as everywhere,
-    /// also wrong usage).
+    /// Exit code: 0 nothing is wrong; 1 it does not answer, or says that a part of it fails, be there alarms or not; 2 at
+    /// least one alarm stands, or a link or a sink is down, or a watched point has no value to believe, or the configuration is wrong (as
+    /// everywhere, also wrong usage). What a person has put aside is told, and counts as nothing.
     Status {
         /// Address of its console.
         #[arg(long, default_value = "http://127.0.0.1:8420", conflicts_with = "config")]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::app::good;
 use crate::config;
 use crate::config::checked::Site;
 use crate::journal;
@@ -51,6 +52,14 @@ impl Place {
             }
         }
     }
+}
+
+/// The site of a gateway that runs: where the file is wrong by now, which is printed, the one it was started on.
+pub(super) fn running(file: &std::path::Path) -> Result<Site, ExitCode> {
+    config::load(file).map(|loaded| loaded.site).or_else(|complaints| {
+        let refused = super::refused(&complaints);
+        good::last(file).map(|(_, loaded)| loaded.site).ok_or(refused)
+    })
 }
 
 /// The checked site, or what was printed about it.

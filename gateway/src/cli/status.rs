@@ -24,7 +24,7 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
             super::complain(&complaints);
             // What runs was started on a good one.
             let Some((_, loaded)) = file.as_ref().and_then(|file| good::last(file)) else {
-                return ExitCode::FAILURE;
+                return ExitCode::from(2);
             };
             broken = true;
             at(loaded.site)
@@ -48,10 +48,11 @@ pub(super) async fn run(url: String, file: Option<PathBuf>, json: bool) -> ExitC
     }
     // An older gateway knows of no modes.
     let modes = get(&url, "modes").await.unwrap_or_default();
+    let open = get(&url, "alarms?state=open").await.unwrap_or_default();
     if json {
         sayln!("{}", serde_json::json!({ "status": status, "alarms": alarms, "modes": modes, "ledger": ledger }));
     } else {
-        say!("{}{}", text(&url, &status, &alarms, &ledger), running(&modes));
+        say!("{}{}{}", text(&url, &status, &alarms, &ledger), aside(&open), running(&modes));
     }
     match verdict(&status, &alarms) {
         0 if broken => ExitCode::from(2),
@@ -204,6 +205,17 @@ fn running(modes: &Value) -> String {
     out
 }
 
+/// What a person has put aside although its condition stands, a line each: peace that is none.
+fn aside(open: &Value) -> String {
+    let stands = |alarm: &&Value| alarm.get("active") == Some(&Value::Bool(true));
+    let line = |alarm: &Value| {
+        let state = alarm.get("state").and_then(Value::as_str)?;
+        let what = alarm.pointer("/message/en").and_then(Value::as_str).unwrap_or("?");
+        ["shelved", "out-of-service"].contains(&state).then(|| format!("put aside ({state}), and it stands: {what}\n"))
+    };
+    items(open, "/items").iter().filter(stands).filter_map(line).collect()
+}
+
 /// How many stand, how many are over and wait for a person, and how many are tests and count as neither.
 fn stand(active: usize, returned: usize, tests: usize) -> String {
     let stand = if active == 1 { "1 alarm stands".to_owned() } else { format!("{active} alarms stand") };
@@ -296,6 +308,14 @@ mod tests {
         ] {
             assert!(screen.contains(part), "{part} is missing:\n{screen}");
         }
+    }
+
+    #[test]
+    fn what_is_put_aside_and_stands_is_no_peace() {
+        let alarm = |state: &str, active: bool| json!({ "state": state, "active": active, "message": { "en": "pump: manual" } });
+        let open = json!({ "items": [alarm("shelved", true), alarm("shelved", false), alarm("unacknowledged", true)] });
+        assert_eq!(aside(&open), "put aside (shelved), and it stands: pump: manual\n");
+        assert_eq!(aside(&Value::Null), "");
     }
 
     #[test]

@@ -202,6 +202,17 @@ pub enum CommandError {
     Stopped,
 }
 
+impl std::fmt::Display for CommandError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchAlarm => "there is no such alarm",
+            Self::NoSuchArea(why) | Self::NotNow(why) | Self::Wrong(why) => why,
+            Self::NotDurable => "carried out, and not on disk yet",
+            Self::Stopped => "the engine does not answer",
+        })
+    }
+}
+
 /// The present, for readers.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {

@@ -97,7 +97,7 @@ impl Driver {
         let action = if result.is_ok() { word.to_owned() } else { format!("{word}-refused") };
         let detail = match &result {
             Ok(()) => order.reason.clone(),
-            Err(why) => format!("{why:?}"),
+            Err(why) => why.to_string(),
         };
         let own =
             |said: &Said| matches!(said, Said::Mode(change) if change.area == area && change.change != Change::Expired);

@@ -36,7 +36,7 @@ impl Driver {
         });
         let (action, detail) = match &result {
             Ok(()) => (word.to_owned(), self.what(order)),
-            Err(why) => (format!("{word}-refused"), format!("{why:?}")),
+            Err(why) => (format!("{word}-refused"), why.to_string()),
         };
         let deed = Deed { by: &order.by, note: order.note.as_deref() };
         let told = self.publish(own.map(|index| (index, &deed)));

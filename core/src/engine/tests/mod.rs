@@ -803,7 +803,7 @@ fn a_new_line_acts_at_once_on_the_present_and_the_alarm_keeps_its_name() {
 fn a_new_delay_runs_from_the_word_however_old_it_is() {
     let door = |on_ms| {
         move |w: &mut World| {
-            w.rules[4].params = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms, off_ms: 0 })
+            w.rules[4].params = Params::Digital(digital::Params { is: 1.0, negate: false, on_ms, off_ms: 0 });
         }
     };
     let mut w = World::new();

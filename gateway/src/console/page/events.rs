@@ -94,7 +94,8 @@ pub(super) fn section(look: &Look<'_>) -> Markup {
                             (itself(look, "gap", *to, ("△", lang.pick("缺失", "missing")), &what, ""))
                         },
                         Step::Told { at, what, detail } => {
-                            (itself(look, "maintenance", *at, ("·", lang.pick("网关", "gateway")), own::told(lang, what).unwrap_or(what), detail))
+                            @let kind = if what.starts_with(RELOAD) { RELOAD } else { "maintenance" };
+                            (itself(look, kind, *at, ("·", lang.pick("网关", "gateway")), own::told(lang, what).unwrap_or(what), detail))
                         },
                     } } }
                     p.faint { (lang.pick("更早的见 ", "Earlier ones: ")) a href="/api/v1/entries" { "/api/v1/entries" } }
@@ -142,8 +143,12 @@ fn row(look: &Look<'_>, step: &AlarmEvent) -> Markup {
 }
 
 /// What the gateway went through itself. `detail` is English: in Chinese it is there for whoever asks.
+/// Event of a reload, refused or not.
+const RELOAD: &str = "reload";
+
 fn itself(look: &Look<'_>, kind: &str, at: i64, (sign, word): (&str, &str), what: &str, detail: &str) -> Markup {
-    let told = look.lang == Lang::En && !detail.is_empty();
+    // What a site file says is wrong with it stands in no other language.
+    let told = !detail.is_empty() && (look.lang == Lang::En || kind == RELOAD);
     html! {
         li data-event=(kind) {
             time.number data-ms=(at) { (look.dial.short(look.now, at)) }

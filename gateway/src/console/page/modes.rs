@@ -60,9 +60,10 @@ fn means(lang: Lang, mode: &str) -> &'static str {
         Some(ModeName::Drill) => {
             lang.pick("该区域的新报警是演练，照常推送。", "New alarms there are of a drill, and are pushed as such.")
         }
-        Some(ModeName::WalkTest | ModeName::Maintenance) | None => {
-            lang.pick("该区域的新报警都是测试，不推送。", "New alarms there are tests, and nobody is called.")
-        }
+        Some(ModeName::WalkTest | ModeName::Maintenance) | None => lang.pick(
+            "该区域的新报警都是测试，不推送；此前已有的报警仍是真实报警，照常推送。",
+            "New alarms there are tests, and nobody is called; what stood there before is real and rings.",
+        ),
     }
 }
 

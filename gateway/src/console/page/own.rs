@@ -80,6 +80,10 @@ pub(super) fn told(lang: Lang, what: &str) -> Option<&str> {
         "clock-bounded" => lang.pick("早先未校时的读数已估定时间", "readings of an earlier boot were given a time"),
         "short-memory" => lang.pick("重启回看不完整，长时间窗重新累积", "the past was too much to read back whole"),
         "learned-unreadable" => lang.pick("部分已学常态无法读取，将重新学习", "part of what was learned can't be read"),
+        "reload" => lang.pick("已按新配置运行", "the site file was read again"),
+        "reload-refused" => {
+            lang.pick("新配置有误，未采用，原配置继续运行", "the site file is wrong, the running one goes on")
+        }
         "source-restarted" => lang.pick("采集任务出错后已重启", "source task restarted"),
         "reader-restarted" => lang.pick("推送转发任务出错后已重启", "push or forward task restarted"),
         "alarm-flood-began" | "alarm-flood-ended" | "alarm-chatter-began" | "alarm-chatter-ended" | "alarm-day" => {
@@ -102,6 +106,7 @@ mod tests {
         assert_eq!(gap(Lang::En, 124, "telemetry was repaired"), "at most 124 records: telemetry was repaired");
         assert_eq!(start(Lang::Zh, StartCause::UncleanStop, Some(12_000)), "此前异常中断，停运 12 秒");
         assert_eq!(start(Lang::En, StartCause::CleanStop, None), "after a stop that was asked for");
+        assert_eq!(told(Lang::Zh, "reload-refused"), Some("新配置有误，未采用，原配置继续运行"));
         assert_eq!((told(Lang::Zh, "alarm-day"), told(Lang::Zh, "new")), (None, Some("new")));
         // The journal's own words: one that is changed there must be changed here.
         let told = concat!(include_str!("../../journal/open.rs"), include_str!("../../journal/seal.rs"));
