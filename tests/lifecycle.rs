@@ -216,7 +216,8 @@ fn a_shelf_ends_by_its_time_its_one_shot_or_a_person_and_is_refused_with_the_men
         .collect();
     for wanted in [
         "shelve hot d0/r0; 30m; new sensor comes",
-        "shelve-refused NotNow",
+        "shelve-refused it lies on a shelf already",
+        "shelve-refused reason is missing",
         "shelve-refused there is no such",
         "unshelve",
     ] {

@@ -128,9 +128,11 @@ impl Rooms {
         let present = parts.engine.snapshot().await.ok_or("the engine does not answer; see the log")?;
         let points = points::list(&site, &parts.catalog, &present.alarms);
         let ids = points.iter().map(|(meta, spec)| (parts.catalog.reserve(meta), spec.clone()));
+        let described = points.iter().map(|(meta, _)| (parts.catalog.reserve(meta), meta.clone()));
         let engine = parts.engine.prepare(driver::Change {
             site: Arc::clone(&site),
             points: points::by_index(ids.collect()),
+            described: described.collect(),
             kept: change.kept(&site),
             lately: driver::Lately::read(&parts.journal).await,
             catalog: parts.catalog.clone(),

@@ -20,7 +20,7 @@ use super::storage::{Storage, Watched, of_other_lane};
 use super::task::{Collect, Driver};
 use super::warm::{self, Past};
 use super::{EngineHandle, NewPoint, Request, learned};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PointMeta};
 use crate::clock::Clock;
 use crate::config::checked::{PointSpec, Site};
 use crate::flow::{AlarmEvent, Batch, Receipt};
@@ -39,6 +39,8 @@ pub struct Change {
     pub site: Arc<Site>,
     /// Every point of the configuration; in the catalog already, perhaps not as it is to be described.
     pub points: Vec<(PointId, PointSpec)>,
+    /// How each is to be described: in which area it stands, of what kind it is.
+    pub described: HashMap<PointId, PointMeta>,
     /// Links that go on untouched: the devices they have let in stay.
     pub kept: HashSet<String>,
     pub lately: Lately,
@@ -126,7 +128,7 @@ impl EngineHandle {
 
 /// Off the engine's thread.
 fn build(change: Change, old: Old) -> Result<Prepared, String> {
-    let Change { site, points, kept, lately, catalog, clock, journal } = change;
+    let Change { site, points, described, kept, lately, catalog, clock, journal } = change;
     let now = clock.now();
     let mut storage = Storage::new(&site);
     let configured: HashMap<PointId, Watched> = points.iter().map(|(id, spec)| (*id, Watched::of(spec))).collect();
@@ -139,7 +141,7 @@ fn build(change: Change, old: Old) -> Result<Prepared, String> {
     let detectors: HashMap<u64, Params> = old.detectors.into_iter().collect();
     let mut fresh = Fresh::default();
     for (id, watched) in all {
-        let Some(meta) = catalog.get(id) else { continue };
+        let Some(meta) = described.get(&id).cloned().map(Arc::new).or_else(|| catalog.get(id)) else { continue };
         let name = meta.name();
         for index in storage.watch(id, &meta, watched, &site, now) {
             let Some(binding) = storage.binding(index) else { continue };
