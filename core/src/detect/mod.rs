@@ -199,6 +199,28 @@ impl Params {
         }
     }
 
+    /// How many points it looks at: its own, and those beside it.
+    pub const fn points(&self) -> u8 {
+        match self {
+            Self::Sibling(_) | Self::Residual(_) => 2,
+            Self::Group(params) => params.channels,
+            Self::Limit(_)
+            | Self::Digital(_)
+            | Self::Trend(_)
+            | Self::Absent(_)
+            | Self::Vote(_)
+            | Self::Band(_)
+            | Self::Rate(_)
+            | Self::Frozen(_)
+            | Self::Count(_)
+            | Self::Dwell(_)
+            | Self::Accumulated(_)
+            | Self::Rhythm(_)
+            | Self::Drift(_)
+            | Self::Habit(_) => 1,
+        }
+    }
+
     /// Whether its alarms foretell a danger instead of reporting one.
     pub const fn predictive(&self) -> bool {
         match self {

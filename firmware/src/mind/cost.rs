@@ -152,24 +152,7 @@ const fn row(name: &'static str, params: Params, (budget, most): (u32, u32)) -> 
         Params::Residual(_) => size_of::<residual::State>(),
         Params::Group(_) => size_of::<group::State>(),
     };
-    let points = match params {
-        Params::Sibling(_) | Params::Residual(_) => 2,
-        Params::Group(p) => p.channels as u32,
-        Params::Limit(_)
-        | Params::Digital(_)
-        | Params::Trend(_)
-        | Params::Absent(_)
-        | Params::Vote(_)
-        | Params::Band(_)
-        | Params::Rate(_)
-        | Params::Frozen(_)
-        | Params::Count(_)
-        | Params::Dwell(_)
-        | Params::Accumulated(_)
-        | Params::Rhythm(_)
-        | Params::Drift(_)
-        | Params::Habit(_) => 1,
-    };
+    let points = params.points() as u32;
     Row { name, params: Some(params), points, bytes, budget, most }
 }
 

@@ -171,27 +171,7 @@ impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
         let Some(bindings) = memory.points.get(point as usize).map(Point::bindings) else { return };
         for binding in bindings {
             let rule = memory.bindings.get(binding as usize).and_then(|b| self.rules.get(b.rule.0 as usize));
-            let beside = match rule.map(|rule| rule.params) {
-                Some(Params::Sibling(_) | Params::Residual(_)) => 1,
-                Some(Params::Group(params)) => params.channels.saturating_sub(1),
-                Some(
-                    Params::Limit(_)
-                    | Params::Digital(_)
-                    | Params::Trend(_)
-                    | Params::Absent(_)
-                    | Params::Vote(_)
-                    | Params::Band(_)
-                    | Params::Rate(_)
-                    | Params::Frozen(_)
-                    | Params::Count(_)
-                    | Params::Dwell(_)
-                    | Params::Accumulated(_)
-                    | Params::Rhythm(_)
-                    | Params::Drift(_)
-                    | Params::Habit(_),
-                )
-                | None => 0,
-            };
+            let beside = rule.map_or(0, |rule| rule.params.points().saturating_sub(1));
             for channel in 1..=beside {
                 let (len, other) = (memory.leads.len(), PointId(point + u32::from(channel)));
                 let lead = Lead::lay(&mut memory.points, &mut memory.bindings, len, other, binding, channel);

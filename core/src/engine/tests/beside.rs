@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::kinds::{Rare, recalled, resumed, states};
+use super::kinds::{Rare, changed, killed, recalled, resumed, states};
 use super::*;
 use crate::derive::{explained, sibling as pair};
 use crate::detect::{baseline, calendar, drift, group, residual, sibling};
@@ -275,33 +275,14 @@ proptest! {
     /// Killed at any point, started again on states that were kept at any point before: the rest is the same.
     #[test]
     fn a_restart_goes_on(inputs in course(), kept in 0..600usize, cut in 0..600usize) {
-        let cut = cut.min(inputs.len());
-        let kept = kept.min(cut);
-        let mut whole = taught();
-        inputs[..kept].iter().for_each(|input| whole.take(input));
-        let (taken, shown) = (states(&mut whole), whole.shown.len());
-        inputs[kept..cut].iter().for_each(|input| whole.take(input));
-        let mut again = recalled(&whole, &taken, shown, whole.ms());
-        prop_assert_eq!(&again.log, &Log::default());
-        whole.log = Log::default();
-        for input in &inputs[cut..] {
-            whole.take(input);
-            again.take(input);
-        }
+        let (again, whole) = killed(taught(), &inputs, kept, cut);
         prop_assert_eq!(differ(&again.log, &whole.log), None);
     }
 
     /// Other rules at run time carry over every kind as it stands.
     #[test]
     fn a_reload_goes_on(inputs in course(), cut in 0..600usize) {
-        let cut = cut.min(inputs.len());
-        let mut whole = taught();
-        inputs[..cut].iter().for_each(|input| whole.take(input));
-        let mut again = reloaded(&whole, |_| {}, &[], whole.ms());
-        for input in &inputs[cut..] {
-            whole.take(input);
-            again.take(input);
-        }
+        let (mut again, mut whole) = changed(taught(), &inputs, cut);
         prop_assert_eq!(differ(&again.log, &whole.log), None);
         prop_assert_eq!(states(&mut again), states(&mut whole));
     }

@@ -182,6 +182,37 @@ pub(super) fn resumed(mut again: World, whole: &World, kept: usize, at: u64) -> 
     again
 }
 
+/// A world that was killed after `cut` inputs and started again on states that were kept after `kept` of them, and the one that went
+/// on; at the end of all, with what each said since. The start itself says nothing.
+pub(super) fn killed(mut whole: World, inputs: &[In], kept: usize, cut: usize) -> (World, World) {
+    let cut = cut.min(inputs.len());
+    let kept = kept.min(cut);
+    inputs[..kept].iter().for_each(|input| whole.take(input));
+    let (taken, shown) = (states(&mut whole), whole.shown.len());
+    inputs[kept..cut].iter().for_each(|input| whole.take(input));
+    let mut again = recalled(&whole, &taken, shown, whole.ms());
+    assert_eq!(again.log, Log::default());
+    whole.log = Log::default();
+    both(&mut again, &mut whole, &inputs[cut..]);
+    (again, whole)
+}
+
+/// A world that was given the same rules anew after `cut` inputs, and the one that went on; at the end of all.
+pub(super) fn changed(mut whole: World, inputs: &[In], cut: usize) -> (World, World) {
+    let cut = cut.min(inputs.len());
+    inputs[..cut].iter().for_each(|input| whole.take(input));
+    let mut again = reloaded(&whole, |_| {}, &[], whole.ms());
+    both(&mut again, &mut whole, &inputs[cut..]);
+    (again, whole)
+}
+
+fn both(again: &mut World, whole: &mut World, inputs: &[In]) {
+    for input in inputs {
+        whole.take(input);
+        again.take(input);
+    }
+}
+
 #[test]
 fn each_kind_raises_and_returns() {
     let mut w = started();
@@ -372,33 +403,14 @@ proptest! {
     /// Killed at any point, started again on states that were kept at any point before: the rest is the same.
     #[test]
     fn a_restart_goes_on(inputs in course(), kept in 0..400usize, cut in 0..400usize) {
-        let cut = cut.min(inputs.len());
-        let kept = kept.min(cut);
-        let mut whole = started();
-        inputs[..kept].iter().for_each(|input| whole.take(input));
-        let (taken, shown) = (states(&mut whole), whole.shown.len());
-        inputs[kept..cut].iter().for_each(|input| whole.take(input));
-        let mut again = recalled(&whole, &taken, shown, whole.ms());
-        prop_assert_eq!(&again.log, &Log::default());
-        whole.log = Log::default();
-        for input in &inputs[cut..] {
-            whole.take(input);
-            again.take(input);
-        }
+        let (again, whole) = killed(started(), &inputs, kept, cut);
         prop_assert_eq!(differ(&again.log, &whole.log), None, "{:?}", inputs);
     }
 
     /// Other rules at run time carry over every kind as it stands.
     #[test]
     fn a_reload_goes_on(inputs in course(), cut in 0..400usize) {
-        let cut = cut.min(inputs.len());
-        let mut whole = started();
-        inputs[..cut].iter().for_each(|input| whole.take(input));
-        let mut again = reloaded(&whole, |_| {}, &[], whole.ms());
-        for input in &inputs[cut..] {
-            whole.take(input);
-            again.take(input);
-        }
+        let (mut again, mut whole) = changed(started(), &inputs, cut);
         prop_assert_eq!(differ(&again.log, &whole.log), None);
         // A timer that the reload has left out, as nothing was due by it, may have shown a kind the time.
         let end = inputs.last().map_or(0, ms_of) + 1_000;
