@@ -1,5 +1,7 @@
 //! What a detector remembers, taken out and put in: between two runs, or from old tables to new ones.
 
+use core::mem::discriminant;
+
 use super::tables::detector;
 use super::{Engine, set};
 use crate::detect::{Kind, LEARNED, Params, State};
@@ -39,45 +41,27 @@ impl Engine<'_> {
         let Some(b) = tables.bindings.get(binding as usize) else { return false };
         let Some(rule) = tables.rules.get(b.rule.0 as usize) else { return false };
         let slot = b.slot as usize;
-        match (&rule.params, state) {
-            (Params::Limit(_), State::Limit(state)) => set(tables.limits, slot, state),
-            (Params::Digital(_), State::Digital(state)) => set(tables.digitals, slot, state),
-            (Params::Trend(_), State::Trend(state)) => set(tables.trends, slot, state),
-            (Params::Absent(_), State::Absent(state)) => set(tables.absents, slot, state),
-            (Params::Vote(_), State::Vote(state)) => set(tables.votes, slot, state),
-            (Params::Band(_), State::Band(state)) => set(tables.others.bands, slot, state),
-            (Params::Rate(_), State::Rate(state)) => set(tables.others.rates, slot, state),
-            (Params::Frozen(_), State::Frozen(state)) => set(tables.others.frozens, slot, state),
-            (Params::Count(_), State::Count(state)) => set(tables.others.counts, slot, state),
-            (Params::Dwell(_), State::Dwell(state)) => set(tables.others.dwells, slot, state),
-            (Params::Accumulated(_), State::Accumulated(state)) => set(tables.others.sums, slot, state),
-            (Params::Rhythm(_), State::Rhythm(state)) => set(tables.others.rhythms, slot, state),
-            (Params::Drift(_), State::Drift(state)) => set(tables.others.drifts, slot, state),
-            (Params::Habit(_), State::Habit(state)) => set(tables.others.habits, slot, state),
-            (Params::Sibling(_), State::Sibling(state)) => set(tables.others.siblings, slot, state),
-            (Params::Residual(_), State::Residual(state)) => set(tables.others.residuals, slot, state),
-            (Params::Group(_), State::Group(state)) => set(tables.others.groups, slot, state),
-            // A state of another kind.
-            (
-                Params::Limit(_)
-                | Params::Digital(_)
-                | Params::Trend(_)
-                | Params::Absent(_)
-                | Params::Vote(_)
-                | Params::Band(_)
-                | Params::Rate(_)
-                | Params::Frozen(_)
-                | Params::Count(_)
-                | Params::Dwell(_)
-                | Params::Accumulated(_)
-                | Params::Rhythm(_)
-                | Params::Drift(_)
-                | Params::Habit(_)
-                | Params::Sibling(_)
-                | Params::Residual(_)
-                | Params::Group(_),
-                _,
-            ) => return false,
+        if discriminant(&rule.params.fresh(Now::default())) != discriminant(&state) {
+            return false;
+        }
+        match state {
+            State::Limit(state) => set(tables.limits, slot, state),
+            State::Digital(state) => set(tables.digitals, slot, state),
+            State::Trend(state) => set(tables.trends, slot, state),
+            State::Absent(state) => set(tables.absents, slot, state),
+            State::Vote(state) => set(tables.votes, slot, state),
+            State::Band(state) => set(tables.others.bands, slot, state),
+            State::Rate(state) => set(tables.others.rates, slot, state),
+            State::Frozen(state) => set(tables.others.frozens, slot, state),
+            State::Count(state) => set(tables.others.counts, slot, state),
+            State::Dwell(state) => set(tables.others.dwells, slot, state),
+            State::Accumulated(state) => set(tables.others.sums, slot, state),
+            State::Rhythm(state) => set(tables.others.rhythms, slot, state),
+            State::Drift(state) => set(tables.others.drifts, slot, state),
+            State::Habit(state) => set(tables.others.habits, slot, state),
+            State::Sibling(state) => set(tables.others.siblings, slot, state),
+            State::Residual(state) => set(tables.others.residuals, slot, state),
+            State::Group(state) => set(tables.others.groups, slot, state),
         }
         true
     }
