@@ -18,6 +18,9 @@ use serde_json::{Value, json};
 const QUIET: Duration = Duration::from_millis(1_500);
 /// The longest time of a shelf or mode here, and some.
 const ENDS: Duration = Duration::from_secs(40);
+/// How late an end that was carried over a restart may be, in ms: the stopwatch and the clock are each
+/// cut to the millisecond, before the kill and after it, so it may seem two early.
+const ON_TIME_MS: std::ops::Range<i64> = -2..5_000;
 /// After so long a vote says that it is degraded.
 const DEGRADED: Duration = Duration::from_secs(90);
 
@@ -437,10 +440,12 @@ fn a_kill_in_the_middle_forgets_no_shelf_mode_or_vote() {
     let late = |told: &Value, until: &Value| told["detected"].as_i64().unwrap() - until.as_i64().unwrap();
     let told = announced("hot", &|_| true);
     assert_eq!((told["event"].as_str(), &told["id"]), (Some("unshelve"), &hot["id"]));
-    assert!((0..1_000).contains(&late(&told, &shelved["shelved"]["until"])), "the shelf ended at {}", told["detected"]);
+    let late_by = late(&told, &shelved["shelved"]["until"]);
+    assert!(ON_TIME_MS.contains(&late_by), "the shelf ended {late_by} ms after its end");
     let real = announced("fire", &|alarm| alarm["test"].is_null());
     assert_eq!((&real["event"], &real["id"]), (&json!("raise"), &fire["id"]));
-    assert!((0..1_000).contains(&late(&real, &mode["until"])), "the walk ended at {}", real["detected"]);
+    let late_by = late(&real, &mode["until"]);
+    assert!(ON_TIME_MS.contains(&late_by), "the walk ended {late_by} ms after its end");
     bench.receiver.expect(SOON, "the fire is real", |push| push.word("rule") == "fire" && push.body["test"].is_null());
     assert_eq!(bench.running("hall"), Value::Null);
     bench.gateway.term();
