@@ -67,7 +67,7 @@ impl Channel {
 enum Feed {
     Plain,
     Other(usize),
-    Ratio(ratio::Params, ratio::State),
+    Ratio(ratio::Params, ratio::State, [f64; 2]),
     Explained(usize, explained::Params, Box<explained::State>),
 }
 
@@ -114,7 +114,7 @@ fn feed(channel: &Channel, column: usize) -> Feed {
     match *channel {
         Channel::Plain => Feed::Plain,
         Channel::Other { .. } => Feed::Other(column),
-        Channel::Ratio { enough } => Feed::Ratio(ratio::Params { enough }, ratio::State::default()),
+        Channel::Ratio { enough } => Feed::Ratio(ratio::Params { enough }, ratio::State::default(), [0.0; 2]),
         Channel::Explained { rated, tau_ms, learn_ms, .. } => {
             let params = explained::Params { tau_ms, rated, memory_ms: 10 * DAY, learn_ms, offset_min: 0 };
             Feed::Explained(column, params, Box::default())
@@ -149,7 +149,11 @@ impl Feed {
         match self {
             Self::Plain => cell(1),
             Self::Other(column) => cell(*column),
-            Self::Ratio(params, state) => state.value(params, cell(1)?, cell(2)?),
+            Self::Ratio(params, state, [parts, wholes]) => {
+                (*parts, *wholes) = (*parts + cell(1)?, *wholes + cell(2)?);
+                state.part(params, *parts);
+                state.whole(params, *wholes)
+            }
             Self::Explained(column, params, state) => {
                 if let Some(load) = cell(*column) {
                     state.load(params, load, now.mono);

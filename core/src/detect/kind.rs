@@ -2,8 +2,8 @@
 
 use super::sibling::Who;
 use super::{
-    Standing, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
-    rhythm, sibling, trend, vote,
+    Standing, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, ratio,
+    residual, rhythm, sibling, trend, vote,
 };
 use crate::time::{Mono, Now, Wall};
 
@@ -450,6 +450,42 @@ samples! { residual {
         self.expected()
     }
 }}
+
+impl Kind for ratio::State {
+    type Params = ratio::Params;
+
+    fn value(&mut self, params: &ratio::Params, value: f64, _: Wall, _: Now) {
+        self.part(params, value);
+    }
+
+    fn beside(&mut self, params: &ratio::Params, _: u8, value: Option<f64>, at: Wall, now: Now) {
+        if let Some(says) = value {
+            self.whole(params, says, at, now);
+        }
+    }
+
+    fn standing(&self, params: &ratio::Params) -> Option<Standing> {
+        self.standing(params)
+    }
+
+    fn shown(&self, _: &ratio::Params, _: Mono) -> Option<f64> {
+        self.share()
+    }
+
+    fn usual(&self, params: &ratio::Params, now: Now) -> Option<f64> {
+        self.belief(params, now).usual
+    }
+
+    fn stand(&mut self, _: &ratio::Params, _: (u8, Option<f64>), onset: Wall, _: Now) {
+        self.stand(onset);
+    }
+
+    fn settle(&mut self, _: &ratio::Params, known: Known, _: Now) {
+        if known.over && !known.news {
+            self.rest();
+        }
+    }
+}
 
 impl Kind for sibling::State {
     type Params = sibling::Params;

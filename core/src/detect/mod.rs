@@ -27,6 +27,7 @@ pub mod drift;
 pub mod habit;
 pub mod sibling;
 pub mod residual;
+pub mod ratio;
 pub mod group;
 mod kind;
 
@@ -77,6 +78,8 @@ pub enum Params {
     Sibling(sibling::Params),
     /// What a load does not explain.
     Residual(residual::Params),
+    /// A share of one counter in another.
+    Ratio(ratio::Params),
     /// Several points of one machine, together.
     Group(group::Params),
 }
@@ -103,6 +106,7 @@ pub enum State {
     Habit(habit::State),
     Sibling(sibling::State),
     Residual(residual::State),
+    Ratio(ratio::State),
     Group(group::State),
 }
 
@@ -126,7 +130,9 @@ impl Params {
             Self::Dwell(p) => p.hold_ms.saturating_add(p.forgive_ms),
             Self::Accumulated(p) => p.window_ms,
             Self::Sibling(p) => p.memory_ms(),
-            Self::Rhythm(_) | Self::Drift(_) | Self::Habit(_) | Self::Residual(_) | Self::Group(_) => LEARNED,
+            Self::Rhythm(_) | Self::Drift(_) | Self::Habit(_) | Self::Residual(_) | Self::Ratio(_) | Self::Group(_) => {
+                LEARNED
+            }
         }
     }
 
@@ -150,6 +156,7 @@ impl Params {
             | Self::Drift(_)
             | Self::Habit(_)
             | Self::Residual(_)
+            | Self::Ratio(_)
             | Self::Group(_) => None,
         }
     }
@@ -173,6 +180,7 @@ impl Params {
             | Self::Habit(_)
             | Self::Sibling(_)
             | Self::Residual(_)
+            | Self::Ratio(_)
             | Self::Group(_) => self.limit(level) == limit,
         }
     }
@@ -195,6 +203,7 @@ impl Params {
             | Self::Habit(_)
             | Self::Sibling(_)
             | Self::Residual(_)
+            | Self::Ratio(_)
             | Self::Group(_) => true,
         }
     }
@@ -202,7 +211,7 @@ impl Params {
     /// How many points it looks at: its own, and those beside it.
     pub const fn points(&self) -> u8 {
         match self {
-            Self::Sibling(_) | Self::Residual(_) => 2,
+            Self::Sibling(_) | Self::Residual(_) | Self::Ratio(_) => 2,
             Self::Group(params) => params.channels,
             Self::Limit(_)
             | Self::Digital(_)
@@ -230,6 +239,7 @@ impl Params {
             | Self::Drift(_)
             | Self::Habit(_)
             | Self::Residual(_)
+            | Self::Ratio(_)
             | Self::Group(_) => true,
             Self::Limit(_)
             | Self::Digital(_)
@@ -258,6 +268,7 @@ impl Params {
             | Self::Habit(_)
             | Self::Sibling(_)
             | Self::Residual(_)
+            | Self::Ratio(_)
             | Self::Group(_) => true,
             Self::Limit(_) | Self::Digital(_) | Self::Absent(_) | Self::Vote(_) | Self::Band(_) | Self::Dwell(_) => {
                 false
@@ -285,6 +296,7 @@ impl Params {
             | Self::Dwell(_)
             | Self::Sibling(_)
             | Self::Residual(_)
+            | Self::Ratio(_)
             | Self::Group(_) => false,
         }
     }
@@ -308,6 +320,7 @@ impl Params {
             Self::Habit(_) => State::Habit(habit::State::default()),
             Self::Sibling(_) => State::Sibling(sibling::State::default()),
             Self::Residual(_) => State::Residual(residual::State::default()),
+            Self::Ratio(_) => State::Ratio(ratio::State::default()),
             Self::Group(_) => State::Group(group::State::default()),
         }
     }

@@ -30,6 +30,7 @@ impl Engine<'_> {
             Params::Habit(_) => State::Habit(*tables.others.habits.get(slot)?),
             Params::Sibling(_) => State::Sibling(*tables.others.siblings.get(slot)?),
             Params::Residual(_) => State::Residual(tables.others.residuals.get(slot)?.clone()),
+            Params::Ratio(_) => State::Ratio(tables.others.ratios.get(slot)?.clone()),
             Params::Group(_) => State::Group(tables.others.groups.get(slot)?.clone()),
         };
         Some(state)
@@ -61,6 +62,7 @@ impl Engine<'_> {
             State::Habit(state) => set(tables.others.habits, slot, state),
             State::Sibling(state) => set(tables.others.siblings, slot, state),
             State::Residual(state) => set(tables.others.residuals, slot, state),
+            State::Ratio(state) => set(tables.others.ratios, slot, state),
             State::Group(state) => set(tables.others.groups, slot, state),
         }
         true

@@ -8,8 +8,8 @@ use super::votes::Wire;
 use crate::alarm::state::{Standing, State as AlarmState};
 use crate::alarm::{Named, Priority};
 use crate::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
-    rhythm, sibling, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, ratio,
+    residual, rhythm, sibling, trend, vote,
 };
 use crate::quality::{Quality, Reason};
 use crate::reading::{PointId, Reading, RuleId};
@@ -277,6 +277,7 @@ pub struct Others<'t> {
     pub habits: &'t mut [habit::State],
     pub siblings: &'t mut [sibling::State],
     pub residuals: &'t mut [residual::State],
+    pub ratios: &'t mut [ratio::State],
     pub groups: &'t mut [group::State],
 }
 
@@ -301,6 +302,7 @@ macro_rules! detector {
             Params::Habit($p) => $tables.others.habits.$get($slot).map(|$s| $do),
             Params::Sibling($p) => $tables.others.siblings.$get($slot).map(|$s| $do),
             Params::Residual($p) => $tables.others.residuals.$get($slot).map(|$s| $do),
+            Params::Ratio($p) => $tables.others.ratios.$get($slot).map(|$s| $do),
             Params::Group($p) => $tables.others.groups.$get($slot).map(|$s| $do),
         }
     };

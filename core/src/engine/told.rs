@@ -74,6 +74,7 @@ impl Engine<'_> {
             | Params::Habit(_)
             | Params::Sibling(_)
             | Params::Residual(_)
+            | Params::Ratio(_)
             | Params::Group(_) => shown.or(point.and_then(|point| point.value)),
         };
         let tally = if let Params::Vote(params) = params {

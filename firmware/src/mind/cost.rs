@@ -2,13 +2,13 @@
 //! the board's counter (`firmware/src/bin/mind-cost.rs`). One rule a point (or a pair, or a group), readings that stay normal: the case that
 //! happens all day.
 
-use gengfu_core::derive::{explained, sibling as pair};
+use gengfu_core::derive::{explained, ratio as share, sibling as pair};
 use gengfu_core::detect::baseline::{self, Bins};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level, Side};
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
-    rhythm, sibling, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, ratio,
+    residual, rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::Event;
 use gengfu_core::quality::Quality;
@@ -102,11 +102,16 @@ const CLAMP: residual::Params = residual::Params {
     drift: drift::Params { usual: baseline::Params { bins: Bins::One, ..CREEP.usual }, step: None, ..CREEP },
     points: 0,
 };
+const SHARE: ratio::Params = ratio::Params {
+    channel: share::Params { enough: 1.0 },
+    drift: drift::Params { usual: baseline::Params { bins: Bins::One, ..CREEP.usual }, step: None, ..EAGER },
+    points: 0,
+};
 const MACHINE: group::Params =
     group::Params { channels: group::CHANNELS as u8, step_ms: 1_000, raise: 1e9, settle: None, points: 0 };
 
 /// What is measured.
-pub const ROWS: [Row; 20] = [
+pub const ROWS: [Row; 21] = [
     Row { name: "none", params: None, points: 1, bytes: 0, budget: LIGHT.0, most: LIGHT.1 },
     row("limit, one level", Params::Limit(LOW), LIGHT),
     row("limit, two levels", Params::Limit(TWO), LIGHT),
@@ -126,6 +131,7 @@ pub const ROWS: [Row; 20] = [
     row("drift, a block a reading", Params::Drift(EAGER), HEAVY),
     row("habit", Params::Habit(USED_TO), HEAVY),
     row("residual", Params::Residual(CLAMP), HEAVY),
+    row("ratio", Params::Ratio(SHARE), HEAVY),
     row("group of 16 points", Params::Group(MACHINE), HEAVY),
 ];
 
@@ -150,6 +156,7 @@ const fn row(name: &'static str, params: Params, (budget, most): (u32, u32)) -> 
         Params::Habit(_) => size_of::<habit::State>(),
         Params::Sibling(_) => size_of::<sibling::State>(),
         Params::Residual(_) => size_of::<residual::State>(),
+        Params::Ratio(_) => size_of::<ratio::State>(),
         Params::Group(_) => size_of::<group::State>(),
     };
     let points = params.points() as u32;

@@ -1,14 +1,14 @@
 //! The site the log is about: every kind of rule, with the delays, levels and latches that make their alarms differ.
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::derive::{explained, sibling as pair};
+use gengfu_core::derive::{explained, ratio as share, sibling as pair};
 use gengfu_core::detect::baseline::{self, Bins};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level as LimitLevel, Side};
 use gengfu_core::detect::vote::{Degraded, Watch};
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
-    rhythm, sibling, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, ratio,
+    residual, rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::{Level, Rule};
 use gengfu_core::time::Now;
@@ -225,6 +225,25 @@ const BUSBAR: Kind = Kind {
                     block_ms: 10_000,
                     learn_ms: 200_000,
                     shift: 0.3,
+                    slack: 0.5,
+                    rise: 6.0,
+                    step: None,
+                    patience_ms: 0,
+                },
+                points: 1,
+            }),
+            LOW,
+        ),
+        // What falls counts as a counter that was reset, so that there are shares of it as well.
+        rule(
+            Params::Ratio(ratio::Params {
+                channel: share::Params { enough: 100.0 },
+                drift: drift::Params {
+                    side: Side::High,
+                    usual: baseline::Params { bins: Bins::One, calendar: HOURS, floor: 0.05, memory: 20, roam: 0.5 },
+                    block_ms: 1_000,
+                    learn_ms: 200_000,
+                    shift: 0.1,
                     slack: 0.5,
                     rise: 6.0,
                     step: None,

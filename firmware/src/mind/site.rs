@@ -4,8 +4,8 @@
 use gengfu_core::alarm::state::Refusal;
 use gengfu_core::alarm::{AlarmId, ModeName, Transition};
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, residual,
-    rhythm, sibling, trend, vote,
+    Params, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, ratio,
+    residual, rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::{
     Area, Binding, Command, Engine, Event, Group, Lead, ModeChange, Others, Point, Policy, Pulse, Rule, Sink, Tables,
@@ -73,6 +73,7 @@ pub(super) struct Rare<const P: usize, const G: usize> {
     habits: Vec<habit::State, P>,
     siblings: Vec<sibling::State, P>,
     residuals: Vec<residual::State, P>,
+    ratios: Vec<ratio::State, P>,
     groups: Vec<group::State, G>,
 }
 
@@ -132,6 +133,7 @@ impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
                 Params::Habit(_) => lend(&mut memory.others.habits, habit::State::default()),
                 Params::Sibling(_) => lend(&mut memory.others.siblings, sibling::State::default()),
                 Params::Residual(_) => lend(&mut memory.others.residuals, residual::State::default()),
+                Params::Ratio(_) => lend(&mut memory.others.ratios, ratio::State::default()),
                 Params::Group(_) => lend(&mut memory.others.groups, group::State::default()),
             };
             let id = RuleId(lend(&mut self.rules, *rule));
@@ -158,6 +160,7 @@ impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
                 | Params::Habit(_)
                 | Params::Sibling(_)
                 | Params::Residual(_)
+                | Params::Ratio(_)
                 | Params::Group(_) => {}
             }
             lend(&mut memory.heap, 0);
@@ -234,6 +237,7 @@ impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
                 habits: &mut memory.others.habits,
                 siblings: &mut memory.others.siblings,
                 residuals: &mut memory.others.residuals,
+                ratios: &mut memory.others.ratios,
                 groups: &mut memory.others.groups,
             },
             wires: &memory.wires,

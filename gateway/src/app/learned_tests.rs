@@ -140,9 +140,11 @@ fn usual(held: &Held) -> f64 {
             assert!((learned - 1.0).abs() < 1e-9, "{held:?}");
             usual.expect("known")
         }
-        Belief::Rhythm { .. } | Belief::Habit { .. } | Belief::Residual { .. } | Belief::Group { .. } => {
-            panic!("{held:?}")
-        }
+        Belief::Rhythm { .. }
+        | Belief::Habit { .. }
+        | Belief::Residual { .. }
+        | Belief::Ratio { .. }
+        | Belief::Group { .. } => panic!("{held:?}"),
     }
 }
 

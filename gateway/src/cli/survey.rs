@@ -370,6 +370,14 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             let learned = show_ms(rest.explained.learn_ms.saturating_add(rest.drift.learn_ms));
             vec![format!("{verb} by {}{unit} from what its load explains, learned in {learned}", rest.drift.shift)]
         }
+        Params::Ratio(p) => {
+            let verb = if p.drift.side == limit::Side::High { "rises" } else { "falls" };
+            let (enough, learned) = (p.channel.enough, show_ms(p.drift.learn_ms));
+            vec![format!(
+                "its share, told every {enough}, {verb} by {} from what is usual, learned in {learned}",
+                p.drift.shift
+            )]
+        }
         Params::Group(p) => {
             let learned = show_ms(p.step_ms.saturating_mul(group::TRAINING as u64));
             vec![format!("{} points leave their place by {}, learned in {learned}", p.channels, p.raise)]

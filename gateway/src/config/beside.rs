@@ -49,6 +49,7 @@ pub(super) fn name(detector: &mut Detector<'_>) {
     match &mut detector.params {
         Params::Sibling(params) => params.points = print,
         Params::Residual(params) => params.points = print,
+        Params::Ratio(params) => params.points = print,
         Params::Group(params) => params.points = print,
         Params::Limit(_)
         | Params::Digital(_)

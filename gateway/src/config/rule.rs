@@ -167,6 +167,7 @@ fn means(at: Value<'_>, unknown: Unknown, detector: &Detector<'_>) {
         | Params::Habit(_)
         | Params::Sibling(_)
         | Params::Residual(_)
+        | Params::Ratio(_)
         | Params::Group(_) => (false, true),
     };
     match unknown {

@@ -325,6 +325,7 @@ fn condition(
         Some(Params::Habit(_)) => text("与以往不同", "unlike anything before"),
         Some(Params::Sibling(_)) => text("与同类测点不一致", "apart from its sibling"),
         Some(Params::Residual(_)) => text("超出负荷所能解释", "more than its load explains"),
+        Some(Params::Ratio(_)) => text("占比正在偏离常态", "its share drifts away from the usual"),
         Some(Params::Group(_)) => text("整组偏离常态", "its group has left the usual"),
         Some(Params::Absent(_)) | None => text("失去数据", "no data"),
     }

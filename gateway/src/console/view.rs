@@ -195,6 +195,7 @@ fn rule_lines(rule: &Rule) -> Vec<Line> {
         | Params::Habit(_)
         | Params::Sibling(_)
         | Params::Residual(_)
+        | Params::Ratio(_)
         | Params::Group(_) => Vec::new(),
     }
 }

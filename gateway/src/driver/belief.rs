@@ -34,6 +34,13 @@ pub enum Belief {
         #[serde(flatten)]
         rest: DriftBelief,
     },
+    Ratio {
+        /// The last share; `None` before there was one.
+        share: Option<f64>,
+        /// Of the shares, as of a drift.
+        #[serde(flatten)]
+        drift: DriftBelief,
+    },
     Group {
         /// How far training is, 0 to 1.
         learned: f64,
@@ -115,6 +122,9 @@ impl Belief {
                 let load_learned = state.learned(params);
                 Some(Self::Residual { expected: state.expected(), full_load, load_learned, rest: rest.into() })
             }
+            (Params::Ratio(params), State::Ratio(state)) => {
+                Some(Self::Ratio { share: state.share(), drift: state.belief(params, now).into() })
+            }
             (Params::Group(params), State::Group(state)) => {
                 let learned = 1.0 - state.untaught() as f64 / group::TRAINING as f64;
                 let points = (0..params.channels).map(|n| Member::of(state, usize::from(n), name(n))).collect();
@@ -137,6 +147,7 @@ impl Belief {
                 | Params::Habit(_)
                 | Params::Sibling(_)
                 | Params::Residual(_)
+                | Params::Ratio(_)
                 | Params::Group(_),
                 _,
             ) => None,
@@ -157,6 +168,7 @@ impl Belief {
             Self::Residual { full_load, load_learned, rest, .. } => {
                 format!("a full load adds {full_load:.4}, learned {load_learned:.2}; the rest: {}", rest.words())
             }
+            Self::Ratio { share, drift } => format!("share {}; {}", number(*share), drift.words()),
             Self::Group { learned, points } => {
                 let point = |member: &Member| {
                     let name = member.point.as_deref().unwrap_or("?");

@@ -67,6 +67,7 @@ pub(super) fn fact(
         Params::Habit(_) => unlike(&value, &shown.of(why.usual)),
         Params::Sibling(_) => apart(why, shown, other),
         Params::Residual(_) => unexplained(why, shown, other),
+        Params::Ratio(_) => shared(why, other),
         Params::Group(p) => together(p, why, other),
         Params::Absent(_) => lost(why.quality),
     };
@@ -181,7 +182,7 @@ pub(super) struct Other<'a> {
 pub(super) fn told_with(params: &Params) -> Option<With> {
     match params {
         Params::Group(_) => Some(With::Chief),
-        Params::Sibling(_) | Params::Residual(_) => Some(With::Channel(1)),
+        Params::Sibling(_) | Params::Residual(_) | Params::Ratio(_) => Some(With::Channel(1)),
         Params::Limit(_)
         | Params::Digital(_)
         | Params::Trend(_)
@@ -234,6 +235,14 @@ fn unexplained(why: &Explanation, shown: &Shown<'_>, other: Option<&Other<'_>>) 
     let (value, usual) = (shown.of(why.value), shown.of(why.usual));
     let (zh, en) = other.map_or(("负荷", "its load"), |other| (other.name.zh.as_str(), other.name.en.as_str()));
     (format!("现值 {}，按 {zh} 应为 {}", value.zh, usual.zh), format!("{} where {en} explains {}", value.en, usual.en))
+}
+
+/// So much of it in another, where it used to be less.
+fn shared(why: &Explanation, other: Option<&Other<'_>>) -> (String, String) {
+    let share = |of: Option<f64>| of.map_or_else(|| "–".to_owned(), |of| format!("{of:.3}"));
+    let (value, usual) = (share(why.value), share(why.usual));
+    let (zh, en) = other.map_or(("基数", "the other"), |other| (other.name.zh.as_str(), other.name.en.as_str()));
+    (format!("与 {zh} 之比 {value}，平常 {usual}"), format!("{value} for each of {en}, usually {usual}"))
 }
 
 /// Several points of one machine. Without a chief nobody has moved any more, or nobody knows.

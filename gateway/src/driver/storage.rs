@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use gengfu_core::detect::{
-    Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate,
+    Params, State, absent, accumulated, band, count, digital, drift, dwell, frozen, group, habit, limit, rate, ratio,
     residual, rhythm, sibling, trend, vote,
 };
 use gengfu_core::engine::{
@@ -64,6 +64,7 @@ struct Rare {
     habits: Vec<habit::State>,
     siblings: Vec<sibling::State>,
     residuals: Vec<residual::State>,
+    ratios: Vec<ratio::State>,
     groups: Vec<group::State>,
 }
 
@@ -139,6 +140,7 @@ impl Storage {
                 habits: &mut self.others.habits,
                 siblings: &mut self.others.siblings,
                 residuals: &mut self.others.residuals,
+                ratios: &mut self.others.ratios,
                 groups: &mut self.others.groups,
             },
             wires: &self.wires,
@@ -392,6 +394,7 @@ impl Storage {
             State::Habit(state) => push(&mut others.habits, state),
             State::Sibling(state) => push(&mut others.siblings, state),
             State::Residual(state) => push(&mut others.residuals, state),
+            State::Ratio(state) => push(&mut others.ratios, state),
             State::Group(state) => push(&mut others.groups, state),
         };
         let ties = self.bonds.ties(self.origin(rule), place);

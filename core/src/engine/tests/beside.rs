@@ -4,17 +4,22 @@ use std::sync::LazyLock;
 
 use super::kinds::{Rare, changed, killed, recalled, resumed, states};
 use super::*;
-use crate::derive::{explained, sibling as pair};
-use crate::detect::{baseline, calendar, drift, group, residual, sibling};
+use crate::derive::{explained, ratio as share, sibling as pair};
+use crate::detect::{baseline, calendar, drift, group, ratio, residual, sibling};
 
-/// A motor that has a temperature, a load, and a twin of the same temperature.
+/// A motor that has a temperature, a load, and a twin of the same temperature; and a door that counts re-openings and trips.
 const HEAT: PointId = PointId(0);
 const TWIN: PointId = PointId(1);
 const LOAD: PointId = PointId(2);
+const REOPENS: PointId = PointId(3);
+const TRIPS: PointId = PointId(4);
 const SIBLING: u32 = 0;
 const RESIDUAL: u32 = 1;
 const GROUP: u32 = 2;
+/// Rules on the motor.
 const RULES: u32 = 3;
+const RATIO: u32 = 3;
+const ALL: u32 = 4;
 /// Rounds after which all have learned.
 const TAUGHT: u64 = 420;
 
@@ -35,6 +40,13 @@ fn rules() -> Vec<Rule> {
         step: None,
         patience_ms: 0,
     };
+    let shares = drift::Params {
+        usual: baseline::Params { floor: 0.02, ..usual },
+        block_ms: 1_000,
+        learn_ms: 200_000,
+        shift: 0.1,
+        ..drift
+    };
     let channel = pair::Params { fresh_ms: 3_000 };
     let (limit, clear) = (2.0, 1.0);
     let kinds = [
@@ -49,6 +61,7 @@ fn rules() -> Vec<Rule> {
         }),
         Params::Residual(residual::Params { explained, drift, points: 2 }),
         Params::Group(group::Params { channels: 3, step_ms: 1_000, raise: 1.5, settle: Some(120), points: 3 }),
+        Params::Ratio(ratio::Params { channel: share::Params { enough: 10.0 }, drift: shares, points: 4 }),
     ];
     let level = level(Priority::Medium, false);
     kinds.into_iter().map(|params| Rule::new(params, [level; 2])).collect()
@@ -57,18 +70,28 @@ fn rules() -> Vec<Rule> {
 fn motor() -> World {
     let mut world = World::new();
     world.rules = rules();
-    world.points = vec![Point::new(HEAT, 0, RULES), Point::new(TWIN, RULES, 0), Point::new(LOAD, RULES, 0)];
-    world.bindings = (0..RULES).map(|n| Binding::new(RuleId(n), HEAT, 100 + u64::from(n), 0)).collect();
+    world.points = vec![
+        Point::new(HEAT, 0, RULES),
+        Point::new(TWIN, RULES, 0),
+        Point::new(LOAD, RULES, 0),
+        Point::new(REOPENS, RULES, 1),
+        Point::new(TRIPS, ALL, 0),
+    ];
+    let home = |n| if n == RATIO { REOPENS } else { HEAT };
+    world.bindings = (0..ALL).map(|n| Binding::new(RuleId(n), home(n), 100 + u64::from(n), 0)).collect();
     world.wires.clear();
     world.groups.clear();
-    world.heap = vec![0; RULES as usize];
+    world.heap = vec![0; ALL as usize];
     world.others = Rare {
         siblings: vec![sibling::State::default()],
         residuals: vec![residual::State::default()],
+        ratios: vec![ratio::State::default()],
         groups: vec![group::State::default()],
         ..Rare::default()
     };
-    for (point, to, channel) in [(TWIN, SIBLING, 1), (TWIN, GROUP, 1), (LOAD, RESIDUAL, 1), (LOAD, GROUP, 2)] {
+    for (point, to, channel) in
+        [(TWIN, SIBLING, 1), (TWIN, GROUP, 1), (LOAD, RESIDUAL, 1), (LOAD, GROUP, 2), (TRIPS, RATIO, 1)]
+    {
         let len = world.leads.len();
         world.leads.extend(Lead::lay(&mut world.points, &mut world.bindings, len, point, to, channel));
     }
@@ -84,17 +107,19 @@ fn noise(round: u64, point: u64) -> f64 {
 /// One word of each, some tenths of a second apart, and how far heat, twin and load are from normal.
 fn round(w: &mut World, round: u64, off: [f64; 3]) {
     for (point, value, ms) in normal(round) {
-        w.value(point, value + off[point.0 as usize], ms);
+        w.value(point, value + off.get(point.0 as usize).copied().unwrap_or(0.0), ms);
     }
 }
 
-fn normal(round: u64) -> [(PointId, f64, u64); 3] {
+fn normal(round: u64) -> [(PointId, f64, u64); 5] {
     let (ms, load) = (round * 1_000, if round % 5 < 3 { 80.0 } else { 20.0 });
     let heat = 40.0 + load * 0.01;
     [
         (LOAD, load + noise(round, 2), ms),
         (TWIN, heat + noise(round, 1), ms + 200),
         (HEAT, heat + noise(round, 0), ms + 400),
+        (REOPENS, (round / 10) as f64, ms + 500),
+        (TRIPS, round as f64, ms + 500),
     ]
 }
 
@@ -134,6 +159,23 @@ fn each_raises_and_returns_and_says_why() {
 }
 
 #[test]
+fn a_share_that_grows_is_told_with_what_is_usual_and_is_over_when_it_is() {
+    let mut w = taught();
+    let mut parts = (TAUGHT / 10) as f64;
+    for n in TAUGHT..TAUGHT + 400 {
+        parts += if n < TAUGHT + 200 { 0.4 } else { 0.1 };
+        w.value(REOPENS, libm::floor(parts), n * 1_000);
+        w.value(TRIPS, n as f64, n * 1_000 + 100);
+    }
+    assert_eq!(steps(&w, RATIO), [EventName::Raise, EventName::Return]);
+    let raise = w.log.0.first().expect("raised");
+    assert_eq!(raise.occurred, raise.detected.wall, "the word of the trips decided");
+    let why = raise.explanation;
+    assert!(why.value.is_some_and(|share| (0.3..=0.5).contains(&share)), "{why:?}");
+    assert!(why.usual.is_some_and(|usual| (0.09..=0.16).contains(&usual)), "{why:?}");
+}
+
+#[test]
 fn the_channel_of_a_group_is_the_point_that_its_lead_comes_from() {
     let mut w = taught();
     (TAUGHT..TAUGHT + 60).for_each(|n| round(&mut w, n, [0.0, -3.0, 0.0]));
@@ -142,7 +184,7 @@ fn the_channel_of_a_group_is_the_point_that_its_lead_comes_from() {
     assert_eq!(raise.occurred, raise.detected.wall, "the youngest word decided");
     let channels = w.run(|e, _| [0, 1, 2, 3].map(|channel| e.channel(GROUP, channel)));
     assert_eq!(channels, [Some(HEAT), Some(TWIN), Some(LOAD), None]);
-    assert_eq!(w.run(|e, _| e.channel(RULES, 0)), None);
+    assert_eq!(w.run(|e, _| e.channel(ALL, 0)), None);
 }
 
 #[test]
@@ -165,7 +207,7 @@ fn a_member_that_is_lost_neither_raises_nor_clears() {
     assert_eq!(w.log, Log::default(), "the lack of one is no fault of the others");
     (TAUGHT + 100..TAUGHT + 160).for_each(|n| round(&mut w, n, [6.0, 0.0, 0.0]));
     let stood: Vec<bool> = w.bindings.iter().map(|b| b.alarm.active()).collect();
-    assert_eq!(stood, [true; RULES as usize]);
+    assert_eq!(stood, [true, true, true, false]);
     // All that would end it is not known any more.
     for n in TAUGHT + 160..TAUGHT + 400 {
         for (point, ms) in [(LOAD, 0), (TWIN, 200), (HEAT, 400)] {
@@ -222,14 +264,14 @@ fn what_a_person_has_them_forget_moves_no_alarm() {
 fn course() -> impl Strategy<Value = Vec<In>> {
     let off = prop_oneof![6 => Just(0.0), 1 => Just(3.0), 1 => Just(-3.0), 1 => -20.0..20.0f64];
     let stretch =
-        (off, 0..4usize, 1..40u64, prop_oneof![8 => Just(1_000u64), 1 => 1..3_000u64, 1 => 20_000..60_000u64]);
+        (off, 0..6usize, 1..40u64, prop_oneof![8 => Just(1_000u64), 1 => 1..3_000u64, 1 => 20_000..60_000u64]);
     prop::collection::vec(stretch, 1..12).prop_map(|stretches| {
         let (mut inputs, mut n, mut at) = (Vec::new(), TAUGHT, TAUGHT * 1_000);
         for (off, who, rounds, pause) in stretches {
             for _ in 0..rounds {
                 (n, at) = (n + 1, at + pause);
-                for (point, value, _) in normal(n) {
-                    let (index, ms) = (point.0 as usize, at + u64::from(2 - point.0) * 200);
+                for (point, value, ms) in normal(n) {
+                    let (index, ms) = (point.0 as usize, at + ms - n * 1_000);
                     inputs.push(match off {
                         _ if index != who => In::Value(point, value, ms),
                         3.0 => In::Bad(point, ms),

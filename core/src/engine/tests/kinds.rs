@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::detect::{
-    State, accumulated, band, baseline, calendar, count, drift, dwell, frozen, group, habit, rate, residual, rhythm,
-    sibling,
+    State, accumulated, band, baseline, calendar, count, drift, dwell, frozen, group, habit, rate, ratio, residual,
+    rhythm, sibling,
 };
 
 /// Their states.
@@ -20,6 +20,7 @@ pub(super) struct Rare {
     pub(super) habits: Vec<habit::State>,
     pub(super) siblings: Vec<sibling::State>,
     pub(super) residuals: Vec<residual::State>,
+    pub(super) ratios: Vec<ratio::State>,
     pub(super) groups: Vec<group::State>,
 }
 
@@ -37,6 +38,7 @@ impl Rare {
             habits: &mut self.habits,
             siblings: &mut self.siblings,
             residuals: &mut self.residuals,
+            ratios: &mut self.ratios,
             groups: &mut self.groups,
         }
     }

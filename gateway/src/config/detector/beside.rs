@@ -1,16 +1,16 @@
-//! `sibling`, `residual`, `group`: rules that look at other points beside the one they are on. A name without a device is a point of
+//! `sibling`, `residual`, `ratio`, `group`: rules that look at other points beside the one they are on. A name without a device is a point of
 //! the same device, so that one rule can guard many alike.
 
 use std::time::Duration;
 
-use gengfu_core::derive::{explained, sibling as pair};
+use gengfu_core::derive::{explained, ratio as share, sibling as pair};
 use gengfu_core::detect::baseline::Bins;
 use gengfu_core::detect::calendar::Calendar;
-use gengfu_core::detect::{Params, group, residual, sibling};
+use gengfu_core::detect::{Params, group, ratio, residual, sibling};
 
 use super::contacts::lower;
 use super::course::above_zero;
-use super::learned::{Slow, slow};
+use super::learned::{Learn, Slow, slow};
 use super::{Beside, Detector, delays, ms};
 use crate::config::checked::LevelMeta;
 use crate::config::site::{DAY, SECOND};
@@ -24,7 +24,10 @@ const TAU: Duration = Duration::from_mins(30);
 const LEARN: Duration = DAY.saturating_mul(2);
 const FORGETS: Duration = DAY.saturating_mul(10);
 /// What load and hour do not explain is looked at by the hour.
-const REST: Slow = Slow { block: Duration::from_hours(1), learn_blocks: 48 };
+const REST: Slow = Slow { block: Duration::from_hours(1), learn: Learn::Blocks(48) };
+/// A hundred wholes make a share, and each share is a block.
+const ENOUGH: f64 = 100.0;
+const SHARES: Slow = Slow { block: SECOND, learn: Learn::For(DAY.saturating_mul(12)) };
 /// As core has it.
 const STEP: Duration = Duration::from_secs(1);
 const RAISE: f64 = 1.5;
@@ -70,6 +73,18 @@ pub(super) fn residual(value: Value<'_>, base: LevelMeta, calendar: Calendar) ->
     let params = residual::Params { explained, drift: drift?, points: 0 };
     let beside = Beside { points: vec![load?], alike: false };
     Some(Detector { beside, ..Detector::plain(Params::Residual(params), base) })
+}
+
+/// A share of one counter in another.
+pub(super) fn ratio(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Option<Detector<'_>> {
+    let table = value.table("ratio = { of = \"trips\", side = \"high\", shift = 0.015, resolution = 0.005 }")?;
+    let of = table.need("of", "\"trips\"").and_then(named);
+    let enough = table.or("enough", ENOUGH, above_zero);
+    let drift = slow(&table, Some(Bins::One), calendar, &SHARES);
+    table.finish(&[]);
+    let params = ratio::Params { channel: share::Params { enough: enough? }, drift: drift?, points: 0 };
+    let beside = Beside { points: vec![of?], alike: false };
+    Some(Detector { beside, ..Detector::plain(Params::Ratio(params), base) })
 }
 
 /// Several points of one machine, together.

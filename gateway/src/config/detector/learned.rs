@@ -18,7 +18,7 @@ use crate::config::value::Value;
 const EARLY: f64 = 0.85;
 /// Where nothing is said a drift is looked for in blocks of a day, after learning for 12, with a month of memory. Each hour of a
 /// day must have come twice, and of a week all its days.
-const DRIFT: Slow = Slow { block: DAY, learn_blocks: 12 };
+const DRIFT: Slow = Slow { block: DAY, learn: Learn::Blocks(12) };
 const LEARN_HOURS: Duration = DAY.saturating_mul(3);
 const LEARN_WEEK: Duration = DAY.saturating_mul(7);
 const MEMORY: i64 = 28;
@@ -69,7 +69,13 @@ pub(super) fn drift(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Op
 /// What a drift has where nothing is said.
 pub(super) struct Slow {
     pub(super) block: Duration,
-    pub(super) learn_blocks: u32,
+    pub(super) learn: Learn,
+}
+
+/// How long it learns where nothing is said.
+pub(super) enum Learn {
+    Blocks(u32),
+    For(Duration),
 }
 
 /// The keys of a drift but for what the usual depends on.
@@ -92,7 +98,11 @@ pub(super) fn slow(table: &Table<'_>, bins: Option<Bins>, calendar: Calendar, un
         Bins::Hours => (LEARN_HOURS, Calendar::clock(calendar.offset_min)),
         Bins::HoursOfWeek => (LEARN_WEEK, calendar.days()),
     };
-    let learn = learn.unwrap_or_else(|| Some(least.max(block * unsaid.learn_blocks)))?;
+    let unsaid = match unsaid.learn {
+        Learn::Blocks(blocks) => block * blocks,
+        Learn::For(long) => long,
+    };
+    let learn = learn.unwrap_or_else(|| Some(least.max(unsaid)))?;
     let roam = roam.unwrap_or(Some(shift * ROAM))?;
     let step = match step {
         Some(step) => Some(step?),

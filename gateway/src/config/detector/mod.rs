@@ -26,9 +26,9 @@ pub(super) const PRIORITIES: [(&str, Priority); 4] = [
     (Priority::Critical.word(), Priority::Critical),
 ];
 /// The kinds of detectors.
-pub(super) const KINDS: [&str; 17] = [
+pub(super) const KINDS: [&str; 18] = [
     "high", "low", "band", "state", "dwell", "count", "frozen", "trend", "rate", "total", "rhythm", "drift", "habit",
-    "sibling", "residual", "group", "vote",
+    "sibling", "residual", "ratio", "group", "vote",
 ];
 
 /// A detector, and where its limits stand.
@@ -110,6 +110,7 @@ fn one(value: Value<'_>, base: LevelMeta, calendar: Calendar) -> Option<Detector
         "habit" => learned::habit(value, base, calendar),
         "sibling" => beside::sibling(value, base),
         "residual" => beside::residual(value, base, calendar),
+        "ratio" => beside::ratio(value, base, calendar),
         "group" => beside::group(value, base),
         _ => vote::read(value, base),
     }

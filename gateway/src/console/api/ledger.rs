@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use gengfu_core::detect::{
-    Params, absent, accumulated, band, count, digital, dwell, frozen, group, habit, limit, rate, residual, rhythm,
-    sibling, trend, vote,
+    Params, absent, accumulated, band, count, digital, dwell, frozen, group, habit, limit, rate, ratio, residual,
+    rhythm, sibling, trend, vote,
 };
 use serde_json::{Value, json};
 
@@ -116,6 +116,7 @@ fn detector(params: &Params) -> Value {
         }
         Params::Sibling(p) => sibling(p),
         Params::Residual(p) => residual(p),
+        Params::Ratio(p) => ratio(p),
         Params::Group(group::Params { channels, step_ms, raise, settle, .. }) => {
             json!({ "kind": "group", "channels": channels, "step_ms": step_ms, "raise": raise, "settle": settle })
         }
@@ -142,6 +143,13 @@ fn residual(residual::Params { explained, drift, .. }: residual::Params) -> Valu
         "kind": "residual", "side": side_word(drift.side), "shift": drift.shift, "rated": explained.rated,
         "tau_ms": explained.tau_ms, "load_learn_ms": explained.learn_ms, "block_ms": drift.block_ms,
         "learn_ms": drift.learn_ms, "resolution": drift.usual.floor, "roam": drift.usual.roam,
+    })
+}
+
+fn ratio(ratio::Params { channel, drift, .. }: ratio::Params) -> Value {
+    json!({
+        "kind": "ratio", "side": side_word(drift.side), "shift": drift.shift, "enough": channel.enough,
+        "block_ms": drift.block_ms, "learn_ms": drift.learn_ms, "resolution": drift.usual.floor, "roam": drift.usual.roam,
     })
 }
 

@@ -113,6 +113,7 @@ fn confirms(rule: &Rule, event: &AlarmEvent, before: Option<&Fact>) -> bool {
         | Params::Habit(_)
         | Params::Sibling(_)
         | Params::Residual(_)
+        | Params::Ratio(_)
         | Params::Group(_) => false,
     }
 }
