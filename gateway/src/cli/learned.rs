@@ -87,15 +87,20 @@ fn text(items: &[Value]) -> String {
 
 /// What it holds to be normal. What is as it should be is not said.
 fn belief(item: &Value, unit: &str) -> String {
+    // A share is in no unit, whatever is counted.
+    let unit = if item.get("kind").and_then(Value::as_str) == Some("ratio") { "" } else { unit };
     let number = |key: &str| item.get(key).and_then(Value::as_f64);
     let told = |key: &str| number(key).map(|value| format!("{} {unit}", short(value)).trim_end().to_owned());
     let mut parts = Vec::new();
     match item.get("kind").and_then(Value::as_str) {
-        Some(kind @ ("drift" | "residual")) => {
+        Some(kind @ ("drift" | "residual" | "ratio")) => {
             if kind == "residual" {
                 parts.extend(told("expected").map(|value| format!("load explains {value}")));
                 let learned = number("load_learned").unwrap_or_default();
                 parts.extend((learned < 1.0).then(|| format!("learned {:.0} % of the load", learned * 100.0)));
+            }
+            if kind == "ratio" {
+                parts.push(told("share").map_or("no share yet".to_owned(), |share| format!("last share {share}")));
             }
             let usual = told("usual").unwrap_or_else(|| "unknown at this hour".to_owned());
             parts.push(format!("usual {usual} ± {}", number("sigma").map_or("?".to_owned(), short)));
@@ -179,6 +184,10 @@ mod tests {
                 "full_load": 40.0, "load_learned": 0.5, "usual": null, "sigma": 0.1, "learned": 0.0,
             }),
             json!({
+                "rule": "reopens", "point": "lift/reopens", "unit": "times", "stands": false, "kind": "ratio", "share": 0.031,
+                "usual": 0.025, "sigma": 0.01, "learned": 1.0,
+            }),
+            json!({
                 "rule": "pump", "point": "p/flow", "unit": "L/s", "stands": false, "kind": "group", "learned": 1.0,
                 "points": [
                     { "point": "p/flow", "usual": 32.0, "stray": 0.25, "z": 0.1, "doubt": null },
@@ -196,7 +205,8 @@ mod tests {
         assert!(lines[3].ends_with("level 1 L/s ± 0.01, taught 0.9 L/s, 6000 readings"), "{}", lines[3]);
         let clamp = "load explains 61.5 °C, learned 50 % of the load, usual unknown at this hour ± 0.1, learned 0 %";
         assert!(lines[4].ends_with(clamp), "{}", lines[4]);
-        assert!(lines[5].ends_with("p/flow 32 ± 0.25, (not there) (unlearned)"), "{}", lines[5]);
+        assert!(lines[5].ends_with("last share 0.031, usual 0.025 ± 0.01"), "{}", lines[5]);
+        assert!(lines[6].ends_with("p/flow 32 ± 0.25, (not there) (unlearned)"), "{}", lines[6]);
         assert_eq!(text(&[]), "no rule learns\n");
         assert!(belief(&json!({ "kind": "habit", "known": 7 }), "").starts_with("knows too little"));
     }

@@ -10,12 +10,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::columns::aligned;
+use super::status::age;
 use super::{failed, refused};
 use crate::config::pack::outside::{From, Signed};
 use crate::config::pack::sign::{self, Signer};
 use crate::config::pack::{self, EMBEDDED, Embedded, Pack, PackRule, Place};
 use crate::config::{self, Complaint};
-use crate::replay;
+use crate::replay::{self, Lead};
 use crate::secret;
 
 #[derive(Debug, Args)]
@@ -140,17 +141,32 @@ impl Found {
         pack::parse(&self.text, &self.file).map_err(Trouble::Wrong)
     }
 
-    /// Runs the scenario: how many cases, and what went otherwise than it says.
-    fn rehearse(&self) -> Result<(usize, Vec<String>), Trouble> {
-        let Some(scenario) = &self.scenario else { return Ok((0, Vec::new())) };
+    /// Runs the scenario.
+    fn rehearse(&self) -> Result<Rehearsed, Trouble> {
+        let Some(scenario) = &self.scenario else { return Ok(Rehearsed::default()) };
         let from = From::Draft { name: &self.name, text: &self.text };
         let scenario = config::scenario(scenario, &self.file.with_extension("scenario.toml"), from);
         let outcomes = replay::scenario(&scenario.map_err(Trouble::Wrong)?);
         let faults = outcomes
             .iter()
             .flat_map(|outcome| outcome.faults.iter().map(|fault| format!("{}: {}: {fault}", self.name, outcome.case)));
-        Ok((outcomes.len(), faults.collect()))
+        let leads = outcomes.iter().filter(|outcome| !outcome.leads.is_empty()).flat_map(|outcome| {
+            let lead =
+                |lead: &Lead| format!("    {} before {}: {}\n", age(lead.before_ms as i64), lead.alarm, lead.warning);
+            std::iter::once(format!("  {}:\n", outcome.case)).chain(outcome.leads.iter().map(lead))
+        });
+        Ok(Rehearsed { cases: outcomes.len(), faults: faults.collect(), leads: leads.collect() })
     }
+}
+
+/// What came of a scenario.
+#[derive(Debug, Default)]
+struct Rehearsed {
+    cases: usize,
+    /// What went otherwise than it says.
+    faults: Vec<String>,
+    /// How long before an alarm each warning came, for people.
+    leads: String,
 }
 
 fn load(asked: &str) -> Result<(Pack, Found), Trouble> {
@@ -166,7 +182,7 @@ pub(super) fn tried(name: &str, place: &Place) -> Vec<String> {
         Place::Draft => return Vec::new(),
     };
     match found.and_then(|found| found.rehearse()) {
-        Ok((_, faults)) => faults.into_iter().map(|fault| format!("pack {fault}")).collect(),
+        Ok(Rehearsed { faults, .. }) => faults.into_iter().map(|fault| format!("pack {fault}")).collect(),
         Err(Trouble::Wrong(complaints)) => complaints.iter().map(ToString::to_string).collect(),
         Err(Trouble::Failed(why)) => vec![why],
     }
@@ -224,10 +240,10 @@ fn check(asked: &[String]) -> ExitCode {
     for found in found {
         let outcome = found.and_then(|found| {
             found.parse()?;
-            let (cases, faults) = found.rehearse()?;
+            let Rehearsed { cases, faults, leads } = found.rehearse()?;
             let said = match (cases, faults.as_slice()) {
                 (0, _) => format!("{}: a good pack, without a scenario\n", found.name),
-                (cases, []) => format!("{}: {cases} cases, all as expected\n", found.name),
+                (cases, []) => format!("{}: {cases} cases, all as expected\n{leads}", found.name),
                 (_, faults) => return Err(Trouble::Failed(faults.join("\n"))),
             };
             Ok(said)
@@ -257,7 +273,7 @@ fn key(file: &Path) -> Result<String, String> {
 fn signed(file: &Path, key: &Path) -> Result<String, Trouble> {
     let found = Found::read(file)?;
     found.parse()?;
-    let (_, faults) = found.rehearse()?;
+    let Rehearsed { faults, .. } = found.rehearse()?;
     if !faults.is_empty() {
         return Err(Trouble::Failed(format!(
             "{}\nnot signed: it does not do what its scenario says",

@@ -49,6 +49,8 @@ pub(super) struct Lent {
     pub(super) prefix: String,
     /// Rules that came with it.
     pub(super) present: Vec<String>,
+    /// Parts that it looks at beside its own, and their names here.
+    pub(super) beside: Vec<(String, String)>,
     /// The clause, where neither says another.
     pub(super) basis: Option<String>,
     pub(super) shadow: bool,
@@ -118,6 +120,9 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     }
     table.finish(&[]);
     let mut detector = detector;
+    if let Some((detector, lent)) = detector.as_mut().zip(lent.as_ref()) {
+        detector.beside.here(&lent.beside);
+    }
     let beside = bind(&patterns, unit.as_ref(), detector.as_mut(), names);
     let Detector { params, levels, voters, .. } = detector?;
     let points = patterns.into_iter().map(|(_, pattern)| pattern).collect();

@@ -21,7 +21,7 @@ use super::value::{Value, shorten};
 use super::{Complaint, Others, names, parse_with, tree};
 
 /// Longest case.
-const MAX_CASE: Duration = Duration::from_hours(60 * 24);
+const MAX_CASE: Duration = Duration::from_hours(120 * 24);
 const MAX_TEXT: usize = 200;
 /// 2026-03-02T00:00:00+08:00, a Monday: when a case begins that does not say.
 const MONDAY: i64 = 1_772_380_800_000;

@@ -38,7 +38,7 @@ use tally::Tally;
 use time::Line;
 
 pub use report::Report;
-pub use scenario::{Outcome, scenario};
+pub use scenario::{Lead, Outcome, scenario, states};
 pub use source::Past;
 pub use words::{Lang, text};
 

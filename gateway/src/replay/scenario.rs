@@ -13,20 +13,42 @@ use super::time::Line;
 use crate::catalog::Catalog;
 use crate::config::scenario::{Case, Look, Scenario};
 use crate::config::units::show_ms;
-use crate::driver::Rehearsal;
+use crate::driver::{Rehearsal, Watch};
 
 /// What came of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     pub case: String,
     pub readings: usize,
+    pub leads: Vec<Lead>,
     /// Nothing where all went as expected.
     pub faults: Vec<String>,
+}
+
+/// A warning that came before the alarm on the same point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lead {
+    /// `rule@device/point` of each.
+    pub warning: String,
+    pub alarm: String,
+    pub before_ms: u64,
 }
 
 /// Runs all cases, each as after a first start.
 pub fn scenario(scenario: &Scenario) -> Vec<Outcome> {
     scenario.cases.iter().map(|case| Try::new(scenario, case).run(case)).collect()
+}
+
+/// Whether any alarm stood at each of these times or since the one before, which are in order, ms since the case began. Looks are
+/// not looked at.
+pub fn states(scenario: &Scenario, case: &Case, at: &[u64]) -> Vec<bool> {
+    let mut run = Try::new(scenario, case);
+    let stands = |after: &u64| {
+        run.fresh = false;
+        run.pass(run.start.saturating_add_unsigned(*after));
+        run.fresh || !run.stands.is_empty()
+    };
+    at.iter().map(stands).collect()
 }
 
 struct Try {
@@ -39,6 +61,8 @@ struct Try {
     stands: BTreeMap<String, Priority>,
     /// All that ever rang, and when first.
     rang: BTreeMap<String, Wall>,
+    /// Something rang just now.
+    fresh: bool,
     start: i64,
 }
 
@@ -63,7 +87,7 @@ impl Try {
         readings.sort_by_key(|reading| reading.at.0);
         let rules = Rehearsal::new(&scenario.site, &catalog, &points, line.start());
         let (stands, rang) = (BTreeMap::new(), BTreeMap::new());
-        Self { rules, line, readings, heard: 0, stands, rang, start: case.start }
+        Self { rules, line, readings, heard: 0, stands, rang, fresh: false, start: case.start }
     }
 
     fn run(mut self, case: &Case) -> Outcome {
@@ -79,7 +103,7 @@ impl Try {
             let at = at.0.saturating_sub(self.start) as u64;
             format!("{name} rang after {}, and no look expects it", show_ms(at))
         }));
-        Outcome { case: case.what.clone(), readings: self.readings.len(), faults }
+        Outcome { case: case.what.clone(), readings: self.readings.len(), leads: self.leads(), faults }
     }
 
     /// Hears what comes up to a time, which is then the present.
@@ -100,6 +124,7 @@ impl Try {
         let name = format!("{}@{}", watch.rule, watch.point);
         match step.event {
             EventName::Raise | EventName::Escalate | EventName::Unsuppress if rings(step.state) => {
+                self.fresh = true;
                 self.rang.entry(name.clone()).or_insert(step.detected.wall);
                 self.stands.insert(name, step.priority);
             }
@@ -118,6 +143,24 @@ impl Try {
             | EventName::ReturnToService
             | EventName::Note => {}
         }
+    }
+
+    /// Each alarm that a warning on its point came before.
+    fn leads(&self) -> Vec<Lead> {
+        let first = |watch: &Watch| {
+            let name = format!("{}@{}", watch.rule, watch.point);
+            Some((*self.rang.get(&name)?, name, watch.id))
+        };
+        let rang = |predictive: bool| {
+            self.rules.watches().iter().filter(move |watch| watch.predictive == predictive).filter_map(first)
+        };
+        let mut leads = Vec::new();
+        for (at, alarm, point) in rang(false) {
+            for (warned, warning, _) in rang(true).filter(|(warned, _, on)| *on == point && *warned < at) {
+                leads.push(Lead { warning, alarm: alarm.clone(), before_ms: at.0.abs_diff(warned.0) });
+            }
+        }
+        leads
     }
 
     fn look(&self, look: &Look, faults: &mut Vec<String>) {

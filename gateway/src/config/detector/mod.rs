@@ -54,6 +54,17 @@ pub(super) struct Beside<'a> {
     pub(super) alike: bool,
 }
 
+impl Beside<'_> {
+    /// A pack's names of parts, in the words of the site; what the site has written itself are points already.
+    pub(super) fn here(&mut self, parts: &[(String, String)]) {
+        for (_, text) in self.points.iter_mut().filter(|(value, _)| value.lent) {
+            if let Some((_, name)) = parts.iter().find(|(part, _)| part == text) {
+                text.clone_from(name);
+            }
+        }
+    }
+}
+
 impl Detector<'_> {
     /// One level, and nothing that could be held against the points.
     fn plain(params: Params, base: LevelMeta) -> Self {

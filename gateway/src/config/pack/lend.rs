@@ -32,7 +32,31 @@ struct Use<'a> {
 
 impl<'a> Use<'a> {
     fn put(&self, rule: &PackRule) -> Option<&Put<'a>> {
-        self.points.iter().find(|(part, ..)| *part == rule.part && !self.without.contains(&rule.id))
+        let complete = rule.beside.iter().all(|other| self.part(other).is_some());
+        self.part(&rule.part).filter(|_| complete && !self.without.contains(&rule.id))
+    }
+
+    fn part(&self, name: &str) -> Option<&Put<'a>> {
+        self.points.iter().find(|(part, ..)| part == name)
+    }
+
+    /// What a rule's other parts are called here: one point for all that the rule is on, or one on the device of each.
+    fn beside(&self, rule: &PackRule) -> Option<Vec<(String, String)>> {
+        let one = |part: &String| {
+            let (_, at, patterns) = self.part(part)?;
+            let name = match patterns.as_slice() {
+                [(_, name)] if !name.contains('*') => Some(name.clone()),
+                patterns => on_each_device(patterns),
+            };
+            if name.is_none() {
+                at.complain(
+                    format!("`{}` looks at one `{part}` for each `{}`, and these have several names", rule.id, rule.part),
+                    "name one point, or points of one name on their devices; use the pack once more for others, with an `id`",
+                );
+            }
+            Some((part.clone(), name?))
+        };
+        rule.beside.iter().map(one).collect()
     }
 }
 
@@ -82,6 +106,13 @@ impl<'a> Shelf<'a> {
     }
 }
 
+/// The name that all of them have on their devices.
+fn on_each_device(patterns: &[(Value<'_>, String)]) -> Option<String> {
+    let mut names = patterns.iter().filter_map(|(_, pattern)| Some(pattern.split_once('/')?.1));
+    let first = names.next().filter(|name| !name.contains('*'))?;
+    names.all(|name| name == first).then(|| first.to_owned())
+}
+
 /// One rule as it is lent, and where its values are from.
 fn draft<'a>(
     lendable: &Lendable<'a>,
@@ -111,6 +142,7 @@ fn draft<'a>(
     let lent = Lent {
         prefix: used.prefix.clone(),
         present: present.to_vec(),
+        beside: used.beside(rule)?,
         basis: rule.clause().map(str::to_owned),
         shadow: used.shadow,
     };

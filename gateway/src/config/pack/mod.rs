@@ -108,6 +108,9 @@ pub struct PackRule {
     pub part: String,
     /// The detector's word.
     pub detector: &'static str,
+    /// Other parts that it looks at beside its own: without points of them it is not lent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// As it stands in the pack; that of the rule's levels is in `defaults`.
     pub basis: Option<String>,
     pub defaults: Vec<Default>,

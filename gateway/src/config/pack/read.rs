@@ -17,7 +17,8 @@ use crate::config::{Complaint, detector, rule, tree};
 /// Longest text for people in a pack.
 const MAX_TEXT: usize = 500;
 /// Keys of a detector that say what it looks at. All others are defaults, and have a source.
-const MEANINGS: [&str; 10] = ["side", "way", "of", "by", "is", "not", "priority", "latch", "shelvable", "open_hours"];
+const MEANINGS: [&str; 12] =
+    ["side", "way", "of", "load", "with", "by", "is", "not", "priority", "latch", "shelvable", "open_hours"];
 const MARKS: [(&str, Mark); 5] = [
     ("V", Mark("V")),
     ("M-high", Mark("M-high")),
@@ -150,8 +151,15 @@ fn pack_rule(table: Table<'_>, parts: &[&str], names: &mut Names) -> Option<Pack
         book.complain(at, "a pack can't hold a vote: only a site knows who votes", "leave it to the site file");
     }
     let draft = rule::Draft { id: id.clone().map(|id| (table_id, id)), ..rule::Draft::bare(table) };
-    rule::one(draft, names, Calendar::default())?;
-    Some(PackRule { id: id?, part: part?, detector: key, basis, defaults })
+    let (read, _) = rule::one(draft, names, Calendar::default())?;
+    if let Some(other) = read.beside.iter().find(|other| !parts.contains(&other.as_str())) {
+        book.complain(
+            at,
+            format!("`{key}` looks at `{}`, which is no part", shorten(other)),
+            format!("a pack knows no points; parts here: {}", parts.join(", ")),
+        );
+    }
+    Some(PackRule { id: id?, part: part?, detector: key, beside: read.beside, basis, defaults })
 }
 
 /// Which detector a rule has, and how it is written. Where it has none, the reader of rules says so.

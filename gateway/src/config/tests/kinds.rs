@@ -5,7 +5,7 @@ use gengfu_core::detect::baseline::{self, Bins};
 use gengfu_core::detect::calendar::Calendar;
 use gengfu_core::detect::limit::{Level, Side};
 use gengfu_core::detect::{
-    accumulated, band, count, drift, dwell, frozen, group, habit, rate, residual, rhythm, sibling,
+    accumulated, band, count, drift, dwell, frozen, group, habit, rate, ratio, residual, rhythm, sibling,
 };
 use gengfu_core::time::Wall;
 
@@ -133,6 +133,11 @@ fn what_looks_at_several_points_has_safe_defaults() {
     assert_eq!((explained.memory_ms, explained.learn_ms), (10 * DAY, 2 * DAY));
     assert_eq!(explained.offset_min, 480, "the site's day");
     assert_eq!((drift.block_ms, drift.learn_ms, drift.usual.bins), (HOUR, 2 * DAY, Bins::One));
+
+    let share = rule("ratio = { of = \"running\", side = \"high\", shift = 0.015, resolution = 0.005 }");
+    let Params::Ratio(ratio::Params { channel, drift, .. }) = share.detector else { panic!("a ratio") };
+    assert_eq!((channel.enough, drift.block_ms, drift.learn_ms), (100.0, 1_000, 12 * DAY), "each share is a block");
+    assert_eq!(share.beside, ["running"]);
 
     let all = rule("group = { with = [\"running\", \"gas-01/ch4\"] }");
     let Params::Group(found) = all.detector else { panic!("a group") };

@@ -177,8 +177,36 @@ fn every_pack_of_the_binary_is_good_and_every_number_of_it_has_a_source() {
     for embedded in EMBEDDED {
         let pack = pack::parse(embedded.text, Path::new(&format!("{}.toml", embedded.name)));
         let pack = pack.unwrap_or_else(|complaints| panic!("{}", show(&complaints)));
-        assert!(pack.parts.iter().all(|part| pack.rules.iter().any(|rule| rule.part == part.name)), "{}", pack.name);
+        let used =
+            |part: &str| pack.rules.iter().any(|rule| rule.part == part || rule.beside.iter().any(|b| b == part));
+        assert!(pack.parts.iter().all(|part| used(&part.name)), "{}", pack.name);
     }
+}
+
+#[test]
+fn a_rule_that_looks_at_another_part_has_the_point_of_the_site() {
+    let lifts = |points: &str| {
+        let subscribed = ["a", "b"].map(|lift| {
+            let point = |name: &str| format!("[[mqtt.subscribe.point]]\nname = \"{name}\"\nvalue = \"/{name}\"\n");
+            let points = ["reopens", "trips", "runs"].map(point).concat();
+            format!("[[mqtt.subscribe]]\ntopic = \"lift-{lift}\"\ndevice = \"lift-{lift}\"\n{points}")
+        });
+        on_points(&format!("{}[[rule]]\nuse = \"elevators\"\npoints = {{ {points} }}\n", subscribed.concat()))
+    };
+    let beside = |points: &str| {
+        let loaded = good(&lifts(points));
+        let rule = loaded.site.rules.iter().find(|rule| rule.id == "elevators/door-reopens-rising");
+        rule.map(|rule| rule.beside.clone())
+    };
+    assert_eq!(beside("door-reopens = \"lift-*/reopens\", trips = \"lift-*/trips\""), Some(vec!["trips".to_owned()]));
+    let two = "door-reopens = \"lift-*/reopens\", trips = [\"lift-a/runs\", \"lift-b/runs\"]";
+    assert_eq!(beside(two), Some(vec!["runs".to_owned()]));
+    let one = "door-reopens = \"lift-a/reopens\", trips = \"lift-b/trips\"";
+    assert_eq!(beside(one), Some(vec!["lift-b/trips".to_owned()]));
+    assert_eq!(beside("door-reopens = \"lift-*/reopens\""), None, "without the other part there is no such rule");
+    let odd = "door-reopens = \"lift-*/reopens\", trips = [\"lift-a/trips\", \"lift-b/runs\"]";
+    let told = show(&parse(&lifts(odd), file()).err().unwrap_or_default());
+    assert!(told.contains("these have several names") && told.contains("use the pack once more"), "{told}");
 }
 
 #[test]

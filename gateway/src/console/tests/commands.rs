@@ -130,7 +130,9 @@ async fn what_was_learned_is_shown_and_forgotten_by_a_name_with_a_reason() {
     let console = Console::start().await;
     console.set(|engine| engine.held = made_up::held());
     let shown = console.json("/api/v1/learned").await;
-    let [drift, rhythm, habit, load, group] = shown["items"].as_array().unwrap().as_slice() else { panic!("{shown}") };
+    let [drift, rhythm, habit, load, share, group] = shown["items"].as_array().unwrap().as_slice() else {
+        panic!("{shown}")
+    };
     assert_eq!(
         (drift["kind"].as_str(), drift["usual"].as_f64(), drift["stands"].as_bool()),
         (Some("drift"), Some(14.8), Some(true))
@@ -142,6 +144,7 @@ async fn what_was_learned_is_shown_and_forgotten_by_a_name_with_a_reason() {
     assert_eq!((rhythm["kind"].as_str(), rhythm["interval_ms"].as_f64()), (Some("rhythm"), Some(16_320_000.0)));
     assert_eq!((habit["level"].is_null(), habit["known"].as_u64()), (true, Some(41)));
     assert_eq!((load["expected"].as_f64(), load["usual"].as_f64()), (Some(61.5), Some(0.1)));
+    assert_eq!((share["share"].as_f64(), share["usual"].as_f64()), (Some(0.03), Some(0.025)));
     assert_eq!(
         (group["points"][0]["usual"].as_f64(), group["points"][1]["doubt"].as_str()),
         (Some(14.5), Some("unlearned"))

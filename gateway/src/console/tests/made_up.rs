@@ -160,6 +160,18 @@ pub(in crate::console) fn held() -> Vec<Held> {
             wary: false,
         },
     };
+    let share = Belief::Ratio {
+        share: Some(0.03),
+        drift: DriftBelief {
+            usual: Some(0.025),
+            sigma: 0.01,
+            learned: 1.0,
+            restarts: 0,
+            moved: 0.0,
+            aside: 0.0,
+            wary: false,
+        },
+    };
     let member = |point: &str, usual, doubt| Member {
         point: Some(point.to_owned()),
         usual,
@@ -179,6 +191,7 @@ pub(in crate::console) fn held() -> Vec<Held> {
         ),
         held("flow-habit", "sprinkler-b1/flow", false, habit),
         held("lift-load", "lift-2/motor-temperature", false, load),
+        held("lift-reopens", "lift-2/reopens", false, share),
         held("lift-group", "lift-2/current", false, Belief::Group { learned: 1.0, points }),
     ]
 }
