@@ -71,7 +71,7 @@ mind-storm: ## a bad second of a site of 20,000 points in core: time, and memory
 	$(CARGO) run --release -p gengfu-core --example storm
 
 SCORES = score_scenarios score_skab score_nab
-SCORE_BUILD = $(CARGO) build --release -p gengfu-core $(SCORES:%=--example %)
+SCORE_BUILD = $(CARGO) build --release --workspace $(SCORES:%=--example %)
 
 score: ## runs the detectors over DATA/{scenarios,skab,nab} and writes what they say, row by row, to OUT
 	@[ -n "$(DATA)" ] && [ -n "$(OUT)" ] || { echo "usage: make score DATA=folder OUT=folder"; exit 1; }
