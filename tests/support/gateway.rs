@@ -278,6 +278,14 @@ fn without_sources(site: &str) -> String {
     kept
 }
 
+/// The environment that the shipped unit gives it.
+fn deployed() -> Vec<(String, String)> {
+    let unit = crate::root().join("deploy/gengfu.service");
+    let text = std::fs::read_to_string(unit).unwrap();
+    let words = text.lines().filter_map(|line| line.strip_prefix("Environment=")).flat_map(str::split_whitespace);
+    words.filter_map(|word| word.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
 fn launch(under: &[&str], dir: &Path, environment: &[(String, String)]) -> Process {
     let mut command = match under {
         [] => Command::new(gengfu()),
@@ -288,6 +296,6 @@ fn launch(under: &[&str], dir: &Path, environment: &[(String, String)]) -> Proce
         }
     };
     command.args(["run", "-c", "site.toml"]).current_dir(dir).env_remove("NOTIFY_SOCKET");
-    command.envs(environment.iter().map(|(k, v)| (k, v)));
+    command.envs(deployed()).envs(environment.iter().map(|(k, v)| (k, v)));
     Process::start("gateway", command, dir)
 }
