@@ -154,6 +154,17 @@ impl Belief {
         }
     }
 
+    /// Whether it knows enough to judge.
+    pub(super) fn is_taught(&self) -> bool {
+        match self {
+            Self::Drift(drift) | Self::Ratio { drift, .. } => drift.learned >= 1.0,
+            Self::Rhythm { interval_ms, .. } => interval_ms.is_some(),
+            Self::Habit { level, .. } => level.is_some(),
+            Self::Residual { load_learned, rest, .. } => *load_learned >= 1.0 && rest.learned >= 1.0,
+            Self::Group { learned, .. } => *learned >= 1.0,
+        }
+    }
+
     /// In one line, for the audit.
     pub(super) fn words(&self) -> String {
         match self {

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use gengfu_core::alarm::{EventName, StateName, Transition};
-use gengfu_core::detect::Params;
+use gengfu_core::detect::{LEARNED, Params};
 use gengfu_core::engine::{Command, Engine, Event, Target};
 use gengfu_core::reading::{Delivery, PointId, Reading};
 use gengfu_core::time::Now;
 
-use super::storage::{Storage, Watched};
+use super::belief::Belief;
+use super::storage::{NO_DATA_RULE, Storage, Watched};
 use super::task::{Collect, Said};
 use super::warm::MAX_REPLAY_MS;
 use crate::catalog::Catalog;
@@ -27,6 +28,8 @@ pub struct Watch {
     pub shadow: bool,
     /// It warns of a limit that is still to come.
     pub predictive: bool,
+    /// It tells of the lack of a value.
+    pub silence: bool,
 }
 
 /// The rules on their points, and where they stand.
@@ -45,8 +48,10 @@ impl Rehearsal {
             let Some(meta) = catalog.get(*id) else { continue };
             for index in storage.watch(*id, &meta, Watched::of(spec), site, now) {
                 let params = storage.binding(index).and_then(|b| storage.params(b.rule));
+                let rule = storage.rule_name(index, site);
                 watches.push(Watch {
-                    rule: storage.rule_name(index, site),
+                    silence: rule == NO_DATA_RULE,
+                    rule,
                     point: meta.name(),
                     id: *id,
                     shadow: storage.is_shadow(index),
@@ -62,6 +67,14 @@ impl Rehearsal {
     /// By the number that a transition bears as its binding.
     pub fn watches(&self) -> &[Watch] {
         &self.watches
+    }
+
+    /// Whether the rule of that number is one that learns, and has not learned enough yet.
+    pub fn is_learning(&mut self, watch: u32, now: Now) -> bool {
+        let params = self.storage.binding(watch).and_then(|b| self.storage.params(b.rule));
+        let Some(params) = params.copied().filter(|params| params.memory_ms() == LEARNED) else { return false };
+        let state = self.storage.engine().state(watch);
+        state.and_then(|state| Belief::of(&params, &state, now, |_| None)).is_some_and(|belief| !belief.is_taught())
     }
 
     /// How long before a moment readings must begin for the detectors to know all they need at it, ms.

@@ -51,6 +51,8 @@ pub struct Sweep {
     /// By hour of arrival.
     fresh: BTreeMap<i64, Vec<Arrival>>,
     points: BTreeSet<u32>,
+    /// The first time that anything lies at, and the last.
+    bounds: Option<(i64, i64)>,
     lost: u64,
 }
 
@@ -71,10 +73,17 @@ impl Past {
     fn look(&mut self, from: i64, to: i64) -> rusqlite::Result<Sweep> {
         let tx = self.telemetry.transaction()?;
         let sealed = Sealed::read(&tx)?;
-        let mut sweep =
-            Sweep { range: (from, to), spans: Vec::new(), fresh: BTreeMap::new(), points: BTreeSet::new(), lost: 0 };
+        let mut sweep = Sweep {
+            range: (from, to),
+            spans: Vec::new(),
+            fresh: BTreeMap::new(),
+            points: BTreeSet::new(),
+            bounds: None,
+            lost: 0,
+        };
         {
-            let mut rows = tx.prepare("SELECT t_min, chunk, point, n FROM span WHERE t_max >= ?1 AND t_min < ?2")?;
+            let mut rows =
+                tx.prepare("SELECT t_min, chunk, point, n, t_max FROM span WHERE t_max >= ?1 AND t_min < ?2")?;
             let mut rows = rows.query(params![from, to])?;
             while let Some(row) = rows.next()? {
                 let span = Span {
@@ -83,6 +92,7 @@ impl Past {
                     point: row.get(2)?,
                     n: row.get(3)?,
                 };
+                sweep.reach(row.get(0)?, row.get(4)?);
                 sweep.points.insert(span.point);
                 sweep.spans.push(span);
             }
@@ -117,11 +127,16 @@ impl Sweep {
         self.spans.is_empty() && self.fresh.is_empty()
     }
 
-    /// The first hour and the one after the last, UTC ms.
+    /// The time of the first reading, and just after that of the last, UTC ms.
     pub fn extent(&self) -> Option<(i64, i64)> {
-        let hours = || self.spans.iter().map(|span| span.hour).chain(self.fresh.keys().copied());
-        let (first, last) = (hours().min()?, hours().max()?);
-        Some((first.saturating_mul(HOUR), last.saturating_add(1).saturating_mul(HOUR)))
+        let (first, last) = self.bounds?;
+        Some((first.max(self.range.0), last.saturating_add(1).min(self.range.1)))
+    }
+
+    /// There is something from one time to another.
+    fn reach(&mut self, from: i64, to: i64) {
+        let (first, last) = self.bounds.unwrap_or((from, to));
+        self.bounds = Some((first.min(from), last.max(to)));
     }
 
     /// Hands out all of it, part by part. An error of `visit` ends it.
@@ -214,6 +229,7 @@ fn fresh(conn: &Connection, sealed: Sealed, sweep: &mut Sweep) -> rusqlite::Resu
             came_last = item.at.clamp(earliest, stamp).max(came_last);
             if seq > sealed.of(item.point) && (from..to).contains(&came_last) {
                 let arrival = Arrival { reading: reading(item), came: came_last, delivery };
+                sweep.reach(came_last, came_last);
                 sweep.points.insert(item.point);
                 sweep.fresh.entry(came_last.div_euclid(HOUR)).or_default().push(arrival);
             }

@@ -144,6 +144,10 @@ struct Run {
     line: Line,
     /// By index of the point, whether a rule is on it.
     watched: Vec<bool>,
+    /// By index of the point, when it was heard first.
+    heard: Vec<Option<i64>>,
+    /// Rules that learn and don't know enough yet.
+    untaught: Vec<u32>,
     tally: Tally,
     told: Vec<Transition>,
 }
@@ -151,7 +155,7 @@ struct Run {
 impl Run {
     fn new(site: &Arc<Site>, catalog: &Catalog, points: &[(PointId, PointSpec)], line: Line, from: i64) -> Self {
         let start = line.start();
-        let rules = Rehearsal::new(site, catalog, points, start);
+        let mut rules = Rehearsal::new(site, catalog, points, start);
         let mut watched = vec![false; catalog.len()];
         for watch in rules.watches() {
             if let Some(place) = watched.get_mut(watch.id.0 as usize) {
@@ -159,11 +163,18 @@ impl Run {
             }
         }
         let tally = Tally::new(rules.watches().to_vec(), site, start, from);
-        Self { rules, line, watched, tally, told: Vec::new() }
+        let untaught = (0..rules.watches().len() as u32).filter(|watch| rules.is_learning(*watch, start)).collect();
+        let heard = vec![None; catalog.len()];
+        Self { rules, line, watched, heard, untaught, tally, told: Vec::new() }
     }
 
     fn listen(&mut self, parts: &Receiver<Arc<Part>>) {
         while let Ok(part) = parts.recv() {
+            for arrival in &part.arrivals {
+                if let Some(heard) = self.heard.get_mut(arrival.reading.point.0 as usize) {
+                    heard.get_or_insert(arrival.came);
+                }
+            }
             let Self { rules, line, watched, .. } = self;
             let wanted = part
                 .arrivals
@@ -171,13 +182,35 @@ impl Run {
                 .filter(|arrival| watched.get(arrival.reading.point.0 as usize).copied().unwrap_or(false));
             rules.hear(wanted.map(|a| (a.reading, a.delivery, line.at(a.came))), &mut self.told);
             self.count();
+            if let Some(last) = part.arrivals.last() {
+                self.taught(last.came);
+            }
         }
     }
 
     fn count(&mut self) {
-        for step in self.told.drain(..) {
-            self.tally.take(&step);
+        let Self { told, heard, tally, .. } = self;
+        for step in told.drain(..) {
+            // Where the past begins in the midst of things, what was not heard yet was not silent for that.
+            let silence = tally.watches.get(step.binding as usize).filter(|watch| watch.silence);
+            let first = silence.map(|watch| heard.get(watch.id.0 as usize).copied().flatten().unwrap_or(i64::MAX));
+            if first.is_none_or(|first| step.detected.wall.0 > first) {
+                tally.take(&step);
+            }
         }
+    }
+
+    /// Those that know enough by now are told with the time.
+    fn taught(&mut self, at: i64) {
+        let now = self.line.at(at);
+        let Self { rules, untaught, tally, .. } = self;
+        untaught.retain(|watch| {
+            let learning = rules.is_learning(*watch, now);
+            if !learning {
+                tally.taught.insert(*watch, at);
+            }
+            learning
+        });
     }
 
     /// What is due up to the end, which is then the present.
@@ -185,6 +218,8 @@ impl Run {
         let now = self.line.at(end);
         self.rules.pass(now, &mut self.told);
         self.count();
+        self.taught(end);
+        self.tally.untaught = self.untaught;
         self.tally.close(now);
         self.tally
     }

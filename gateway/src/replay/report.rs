@@ -27,7 +27,8 @@ pub struct Report {
 pub(super) struct Findings {
     /// Alarms that rang, those of trials left out.
     pub(super) alarms: u64,
-    pub(super) a_day: f64,
+    /// `None` of less than a day.
+    pub(super) a_day: Option<f64>,
     pub(super) critical: u64,
     pub(super) hidden: u64,
     pub(super) flips: u64,
@@ -43,11 +44,22 @@ pub(super) struct Findings {
     pub(super) rows: Listed<RowTold>,
     /// Rules on points that did nothing.
     pub(super) quiet: usize,
+    /// Rules that learn, and could not judge all of the time, those that never could first.
+    pub(super) learning: Listed<Learning>,
     /// Alarms beyond what is kept one by one: they are in no comparison.
     pub(super) not_compared: u64,
 }
 
-/// The hour with the most alarms, when it began.
+/// A rule on a point that learned first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Learning {
+    pub(super) rule: String,
+    pub(super) point: String,
+    /// When it knew enough, UTC ms, to the part that the past is read in; `None`: not by the end.
+    pub(super) taught: Option<i64>,
+}
+
+/// The hour in which it rang most, when it began: alarms, and those that escalated or were explained no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Hour {
     pub(super) at: i64,
@@ -134,7 +146,7 @@ impl Findings {
         let worst = hours.reduce(|a, b| if b.alarms > a.alarms { b } else { a });
         Self {
             alarms,
-            a_day: (alarms as f64 / days * 100.0).round() / 100.0,
+            a_day: (days >= 1.0).then(|| (alarms as f64 / days * 100.0).round() / 100.0),
             critical: critical.count() as u64,
             hidden: sum(|row| row.hidden),
             flips: sum(|row| row.flips),
@@ -147,6 +159,7 @@ impl Findings {
             warnings,
             rows: rows.into_iter().collect(),
             quiet,
+            learning: learning(tally),
             not_compared: tally.uncounted,
         }
     }
@@ -154,6 +167,17 @@ impl Findings {
 
 fn told(Flood { from, to, peak, count }: &Flood) -> FloodTold {
     FloodTold { from: *from, to: *to, peak: *peak, alarms: *count }
+}
+
+/// Those that were judging from the begin on are left out.
+fn learning(tally: &Tally) -> Listed<Learning> {
+    let named = |watch: u32, taught: Option<i64>| {
+        let watch = tally.watches.get(watch as usize)?;
+        Some(Learning { rule: watch.rule.clone(), point: watch.point.clone(), taught })
+    };
+    let never = tally.untaught.iter().filter_map(|watch| named(*watch, None));
+    let late = tally.taught.iter().filter(|(_, at)| **at > tally.from);
+    never.chain(late.filter_map(|(watch, at)| named(*watch, Some(*at)))).collect()
 }
 
 fn rows(tally: &Tally) -> Vec<RowTold> {

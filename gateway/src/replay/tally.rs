@@ -75,9 +75,12 @@ pub(super) struct Tally {
     pub(super) floods: Vec<Flood>,
     /// Of warnings, by watch; filled at the end.
     pub(super) scores: HashMap<u32, Score>,
+    /// Rules that learned in this past: when they knew enough to judge, UTC ms; and those that never did.
+    pub(super) taught: BTreeMap<u32, i64>,
+    pub(super) untaught: Vec<u32>,
     pub(super) params: Params,
     pub(super) end: i64,
-    from: i64,
+    pub(super) from: i64,
     warned: Foretold<u32, PointId>,
     alarms: Vec<performance::Alarm>,
     site: performance::Site,
@@ -95,6 +98,8 @@ impl Tally {
             hours: BTreeMap::new(),
             floods: Vec::new(),
             scores: HashMap::new(),
+            taught: BTreeMap::new(),
+            untaught: Vec::new(),
             params: site.performance,
             end: from,
             from,

@@ -235,3 +235,28 @@ fn the_time_that_is_asked_for_is_cut_and_what_stood_before_says_so() {
     assert_eq!((row.alarms, row.stood_before, row.stands_at_end), (0, true, true));
     assert_eq!(row.standing_ms, 9 * 60_000);
 }
+
+#[test]
+fn what_learns_is_told_until_when_and_what_was_not_heard_yet_was_not_silent() {
+    let dir = Dir::new("learning");
+    let safe = SITE.replacen("name = \"q\"", "name = \"q\"\nlife_safety = true", 1);
+    let rules = "[[rule]]\nid = \"soon\"\npoint = \"d/p\"\n\
+                 drift = { side = \"low\", shift = 5, resolution = 1, block = \"10m\", learn = \"2h\" }\n\
+                 [[rule]]\nid = \"never\"\npoint = \"d/p\"\ndrift = { side = \"low\", shift = 5, resolution = 1 }\n";
+    let site = Arc::new(config::parse(&format!("{safe}{rules}"), Path::new("/site/s.toml")).expect("a good site").site);
+    let mut csv = minutes(std::iter::repeat_n(20.0, 400));
+    // The other point is added after five hours, and then lost.
+    for n in 300..310 {
+        let _ = writeln!(csv, "{},d/q,1", BEGIN + n * MINUTE);
+    }
+    let report = replay(&Asked { site, with: None, from: None, to: None }, &dir.file("a.csv", &csv));
+    let told: Vec<_> = report.rules.learning.items.iter().map(|one| (one.rule.as_str(), one.taught)).collect();
+    let [("never", None), ("soon", Some(taught))] = told.as_slice() else { panic!("{told:?}") };
+    assert!((BEGIN + 120 * MINUTE..=BEGIN + 400 * MINUTE).contains(taught), "{taught}");
+    let rows: Vec<_> = report.rules.rows.items.iter().map(|row| (row.rule.as_str(), row.point.as_str())).collect();
+    assert_eq!(rows, [("gengfu/no-data", "d/q")], "once, after it had been heard");
+    assert!(report.rules.rows.items[0].standing_ms < 91 * 60_000, "{:?}", report.rules.rows);
+    assert_eq!(report.rules.a_day, None, "of less than a day");
+    let en = text(&report, Lang::En);
+    assert!(en.contains("it judged nothing") && !en.contains(" a day)"), "{en}");
+}

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::compare::{Difference, Moved, Only};
 use super::data::{Listed, Span, Told};
-use super::report::{Findings, Hour, Report, RowTold};
+use super::report::{Findings, Hour, Learning, Report, RowTold};
 use crate::cli::columns::aligned;
 use crate::foretold::Score;
 
@@ -91,13 +91,15 @@ impl Teller {
     fn findings(&self, found: &Findings, title: Option<&str>) -> String {
         let mut out = title.map_or_else(|| "\n".to_owned(), |title| format!("\n== {title}\n"));
         let Findings { alarms, a_day, critical, hidden, flips, chatters, .. } = found;
+        let a_day = a_day.map_or_else(String::new, |n| match self.lang {
+            Lang::Zh => format!("（每天 {n}）"),
+            Lang::En => format!(" ({n} a day)"),
+        });
         let _ = match self.lang {
-            Lang::Zh => {
-                writeln!(out, "报警 {alarms} 次（每天 {a_day}），其中紧急 {critical} 次；被上级报警抑制 {hidden} 次")
-            }
+            Lang::Zh => writeln!(out, "报警 {alarms} 次{a_day}，其中紧急 {critical} 次；被上级报警抑制 {hidden} 次"),
             Lang::En => writeln!(
                 out,
-                "{alarms} alarms ({a_day} a day), {critical} of them critical; {hidden} more were explained by another"
+                "{alarms} alarms{a_day}, {critical} of them critical; {hidden} more were explained by another"
             ),
         };
         if *flips > 0 || *chatters > 0 {
@@ -114,6 +116,7 @@ impl Teller {
             out += &self.score(score);
         }
         out += &self.rows(&found.rows, found.quiet);
+        out += &self.learning(&found.learning);
         if found.not_compared > 0 {
             let n = found.not_compared;
             let _ = match self.lang {
@@ -130,8 +133,13 @@ impl Teller {
         if let Some(Hour { at, alarms: n }) = found.worst_hour {
             let (at, above, line) = (self.at(at), found.hours_above, found.hour_line);
             let _ = match self.lang {
-                Lang::Zh => writeln!(out, "最忙的一小时：{at} 起 {n} 次；超过 {line} 次的小时有 {above} 个"),
-                Lang::En => writeln!(out, "worst hour: {n} from {at} on; {above} hours with more than {line}"),
+                Lang::Zh => {
+                    writeln!(out, "最忙的一小时：{at} 起响铃 {n} 次（升级也算）；超过 {line} 次的小时有 {above} 个")
+                }
+                Lang::En => writeln!(
+                    out,
+                    "worst hour: it rang {n} times from {at} on, escalations too; {above} hours with more than {line}"
+                ),
             };
         }
         let floods = &found.floods;
@@ -201,6 +209,22 @@ impl Teller {
             Lang::En => writeln!(out, "{quiet} rules on points raised nothing"),
         };
         out
+    }
+
+    /// Who could not judge, or not from the begin on: its silence says nothing.
+    fn learning(&self, list: &Listed<Learning>) -> String {
+        let row = |one: &Learning| {
+            let until = one.taught.map_or_else(
+                || self.lang.pick("到结束仍在学习，未作判断", "to the end: it judged nothing").to_owned(),
+                |at| format!("{}{}", self.lang.pick("学习至 ", "until "), self.at(at)),
+            );
+            vec![one.rule.clone(), one.point.clone(), until]
+        };
+        let rows: Vec<_> = list.items.iter().take(FEW).map(row).collect();
+        let title = self
+            .lang
+            .pick("先学习、后判断的规则（学习期间不报警）", "rules that learned first, and raised nothing meanwhile");
+        self.list(title, list.count, &rows)
     }
 
     /// What is to be said of a row beside its numbers.
