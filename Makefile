@@ -100,8 +100,9 @@ long-fuzz: ## every decoder that reads disk or wire, many bytes; `make check` ru
 long-laws: ## the alarm's table and the engine's laws, at length; `make check` runs a slice. GENGFU_SEED=... begins elsewhere
 	GENGFU_EVENTS=$${GENGFU_EVENTS:-100000000} $(CARGO) test --release -p gengfu-core --lib -- --nocapture laws
 	PROPTEST_CASES=$${LAW_CASES:-20000} $(CARGO) test --release -p gengfu-core --lib -- engine::tests
-long-mind: ## millions of events on this machine and on the emulated board
-	GENGFU_LONG=1 $(RIG) --nocapture same_mind::host
+long-mind: DATA ?= ../shared/data
+long-mind: ## millions of events on this machine and on the emulated board; recorded series of DATA too
+	GENGFU_LONG=1 GENGFU_DATA="$(abspath $(DATA))" $(RIG) --nocapture same_mind
 long-two-days:
 	GENGFU_LONG=1 $(RIG) --nocapture two_days
 long-crash: # GENGFU_FAULTS="kill -9,bit flips" runs some rows of the matrix, GENGFU_REPETITIONS=10 so many times, GENGFU_SEED=... the same again

@@ -4,11 +4,22 @@
 use std::path::Path;
 use std::time::Duration;
 
+use gengfu::config;
+use gengfu::config::checked::full_name;
+use gengfu::config::pack::EMBEDDED;
+use gengfu::config::pack::outside::From;
+use gengfu::config::scenario::{Case, Scenario};
+use gengfu_node::mind::series::{self, Frame};
 use gengfu_node::mind::{self, Mark, Run, cost};
 use gengfu_tests::board::Image;
 use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
 use gengfu_tests::wait::{not_run, say, times};
+
+#[path = "../gateway/examples/score_scenarios/kinds.rs"]
+mod kinds;
+#[path = "../gateway/examples/score_scenarios/recorded.rs"]
+mod recorded;
 
 /// Logs that are always compared; the second once showed a difference (a trend that met an infinity).
 const SEEDS: [u64; 2] = [1, 10];
@@ -66,6 +77,84 @@ fn closely(image: &Image, seed: u64, mark: u32, dir: &Path) -> String {
         line(&here),
         line(&there)
     )
+}
+
+/// The series that the packs are tried on; and, where `GENGFU_DATA` names a folder of recorded ones, those with the packs of their kinds.
+#[test]
+fn packs_say_the_same_of_their_series_on_host_and_board() {
+    let image = match Image::build("mind-series") {
+        Ok(image) => image,
+        Err(why) => return not_run(why),
+    };
+    let dir = Folder::new("same-series");
+    let compare = |what: &str, frames: &[Frame]| {
+        let (mut run, mut here, mut file) = (series::Run::default(), Vec::new(), Vec::new());
+        let mut transitions = 0;
+        for frame in frames {
+            run.take(*frame, &mut |mark| here.push(mark.to_string()));
+            file.extend_from_slice(frame.bytes(&mut [0; series::LONGEST]).unwrap());
+            transitions = run.transitions;
+        }
+        run.end(&mut |mark| here.push(mark.to_string()));
+        std::fs::write(dir.path().join("series.bin"), file).unwrap();
+        let there = image.run(&["series.bin".to_owned()], None, dir.path(), LIMIT);
+        let there: Vec<String> = there.lines().map(str::to_owned).collect();
+        if let Some(reading) = first_difference(&here, &there) {
+            panic!("{what}: host and board part within {} readings of {reading}", mind::EVERY);
+        }
+        assert!(transitions > 0, "{what}: nothing happens in it");
+        say(&format!(
+            "{what}: {} frames, {transitions} transitions, {} marks, no difference",
+            frames.len(),
+            here.len()
+        ));
+    };
+    for pack in EMBEDDED {
+        let scenario = config::scenario(pack.scenario, Path::new(pack.name), From::Kept(&[])).unwrap();
+        let cases = scenario.cases.iter().flat_map(|case| frames(&scenario, case)).collect::<Vec<_>>();
+        compare(pack.name, &cases);
+    }
+    let Some(data) = std::env::var_os("GENGFU_DATA") else { return };
+    let folder = Path::new(&data).join("scenarios");
+    let limits = recorded::Table::read(&folder.join("limits.csv")).unwrap();
+    for record in limits.records().iter().filter(|record| record["id"].ends_with(['1', '3', '5', '7', '9'])) {
+        let recorded::Recorded { scenario, case, at } = recorded::Recorded::read(record, &folder).unwrap();
+        assert!(at.is_sorted(), "{}: its rows are not in order", record["id"]);
+        compare(record["id"], &frames(&scenario, &case));
+    }
+}
+
+/// A case as a board is shown it: its points with their rules, and the readings in order of time.
+fn frames(scenario: &Scenario, case: &Case) -> Vec<Frame> {
+    let mut frames = vec![Frame::Site { at: case.start }];
+    let mut beside = Vec::new();
+    let point_of = |name: &str| case.series.iter().position(|(other, _)| other == name).map(|at| at as u8);
+    let mut number = 0;
+    for (name, _) in &case.series {
+        let rules: Vec<_> = scenario.site.rules.iter().filter(|rule| rule.matches(name)).collect();
+        frames.push(Frame::Point { rules: rules.len() as u8 });
+        for rule in rules {
+            frames.push(Frame::Rule { params: rule.detector });
+            let others = rule.beside.iter().map(|other| point_of(&full_name(name, other)));
+            for (point, channel) in others.zip(1..) {
+                beside.extend(point.map(|point| Frame::Beside { rule: number, channel, point }));
+            }
+            number += 1;
+        }
+    }
+    frames.append(&mut beside);
+    let mut readings: Vec<(u64, Frame)> = Vec::new();
+    for ((_, samples), point) in case.series.iter().zip(0..) {
+        readings.extend(samples.iter().map(|sample| {
+            let at = case.start + sample.after as i64;
+            (sample.after, Frame::Reading { point, at, value: sample.value.ok() })
+        }));
+    }
+    readings.sort_by_key(|(after, _)| *after);
+    let last = readings.last().map_or(0, |(after, _)| *after);
+    frames.extend(readings.into_iter().map(|(_, frame)| frame));
+    frames.push(Frame::Tick { at: case.start + last as i64 + 3_600_000 });
+    frames
 }
 
 /// Instructions are exact under the emulator and the same in every run: a bound on them is no timing.

@@ -23,6 +23,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// Thermal time constant, ms: 10 to 60 min for cables and busbars.
     pub tau_ms: u64,

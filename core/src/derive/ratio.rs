@@ -11,6 +11,7 @@
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// How many wholes make a ratio, above 0.
     pub enough: f64,

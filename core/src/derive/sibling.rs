@@ -10,6 +10,7 @@ use crate::time::Mono;
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// How old the other's word may be, ms.
     pub fresh_ms: u64,

@@ -7,6 +7,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// How long the quality may be bad.
     pub bad_ms: u64,

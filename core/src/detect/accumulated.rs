@@ -12,6 +12,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// What flows anyway, in the point's unit (an hourly one: m3/h, kW).
     pub from: f64,

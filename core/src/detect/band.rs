@@ -9,6 +9,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters: a level on each side, a second one where wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The lower side.
     pub low: limit::Params,

@@ -17,6 +17,7 @@ use crate::time::Wall;
 
 /// What the usual depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Bins {
     /// On nothing.
     #[default]
@@ -40,6 +41,7 @@ pub const BELIEVED: u8 = 2;
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// What the usual depends on.
     pub bins: Bins,

@@ -18,6 +18,7 @@ const WORDS: usize = 23;
 
 /// The days that are not as their week: a bit each.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Exceptions {
     /// Day of the first bit, in days since 1970-01-01.
     from: u16,
@@ -63,6 +64,7 @@ pub struct NoRoom;
 /// Two calendars are the same where their weeks are: what was learned by one holds for the other, though a year's holidays were
 /// added meanwhile. Neither the comparison nor `Debug` looks at them.
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Calendar {
     /// Local time minus UTC, minutes; -720 to 840 occur.
     pub offset_min: i16,

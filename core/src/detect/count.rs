@@ -13,6 +13,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum What {
     /// From 0 to anything else.
     Starts,
@@ -24,6 +25,7 @@ pub enum What {
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// What is counted.
     pub what: What,

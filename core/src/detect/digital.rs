@@ -9,6 +9,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters. Durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The state looked for, as a number (false 0, true 1).
     pub is: f64,

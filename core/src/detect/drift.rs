@@ -31,6 +31,7 @@ use libm::fabs;
 
 /// Parameters. Values in the point's unit, durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The direction that is dangerous.
     pub side: Side,

@@ -13,6 +13,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters. Durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The state, as a number.
     pub is: f64,

@@ -13,6 +13,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// How far from the first it still is the same, in the point's unit; 0: not at all.
     pub within: f64,

@@ -14,6 +14,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// What the latest value says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Side {
     /// Beyond the limit.
     Danger,

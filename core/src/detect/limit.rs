@@ -12,6 +12,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Which side of the limit is the dangerous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Side {
     /// At or above the limit.
     High,
@@ -21,6 +22,7 @@ pub enum Side {
 
 /// One level of a limit rule. All values in the point's unit, all durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Level {
     /// Where the condition begins.
     pub limit: f64,
@@ -34,6 +36,7 @@ pub struct Level {
 
 /// A limit rule: one level, or two of rising urgency.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The dangerous side.
     pub side: Side,

@@ -45,6 +45,7 @@ pub(crate) fn is_sensible(value: f64) -> bool {
 
 /// Parameters of one rule's detector.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Params {
     /// High or low limit, one or two levels.
     Limit(limit::Params),

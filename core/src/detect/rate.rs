@@ -15,6 +15,7 @@ use crate::time::{Now, Wall};
 
 /// Which way is dangerous.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Way {
     /// Rising.
     Up,
@@ -26,6 +27,7 @@ pub enum Way {
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The dangerous direction.
     pub way: Way,

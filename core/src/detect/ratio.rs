@@ -14,6 +14,7 @@ use crate::time::{Now, Wall};
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// When there is enough to divide by.
     pub channel: channel::Params,

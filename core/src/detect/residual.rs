@@ -15,6 +15,7 @@ use crate::time::{Now, Wall};
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// How the load explains the point.
     pub explained: explained::Params,

@@ -22,6 +22,7 @@ use heapless::Vec;
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// Below this share of the usual interval a start is too soon; 0.85 for pumps on a tight system.
     pub early: f64,

@@ -21,6 +21,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Which way they must be apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Way {
     /// The point above its sibling.
     Above,
@@ -32,6 +33,7 @@ pub enum Way {
 
 /// Parameters. Values in the unit of both points, durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// How old a word may be.
     pub channel: channel::Params,

@@ -21,6 +21,7 @@ use crate::time::{Now, Wall};
 
 /// Parameters. Values in the point's unit, durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The limit that is being approached.
     pub limit: f64,

@@ -32,6 +32,7 @@ pub const VOTERS: usize = 16;
 
 /// What becomes of the vote when voters are bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Degraded {
     /// As many are needed as ever.
     Hold,
@@ -43,6 +44,7 @@ pub enum Degraded {
 
 /// What the rule looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Watch {
     /// The vote.
     Danger,
@@ -55,6 +57,7 @@ pub enum Watch {
 
 /// Parameters. Durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// Votes needed, 1 to `of`; what lies outside is taken as the nearest.
     pub need: u8,

@@ -15,6 +15,7 @@ mod plant;
 mod inputs;
 mod print;
 pub mod cost;
+pub mod series;
 
 use core::fmt;
 

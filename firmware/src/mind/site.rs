@@ -183,6 +183,13 @@ impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
         }
     }
 
+    /// Gives a rule, by its number, another point to look at. Only before the first event.
+    pub fn beside(&mut self, rule: u32, channel: u8, point: PointId) {
+        let memory = &mut self.memory;
+        let lead = Lead::lay(&mut memory.points, &mut memory.bindings, memory.leads.len(), point, rule, channel);
+        lead.map(|lead| lend(&mut memory.leads, lead));
+    }
+
     /// Arms the deadlines.
     pub fn start(&mut self, told: impl FnMut(&Transition)) {
         let now = self.began;

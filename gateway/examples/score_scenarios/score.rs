@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Table;
+use super::recorded::Table;
 
 const DAY_S: f64 = 86_400.0;
 

@@ -61,6 +61,7 @@ const REST: f64 = 0.2;
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// How many channels it has, 1 to [`CHANNELS`].
     pub channels: u8,

@@ -46,6 +46,7 @@ use crate::time::{Mono, Now, Wall};
 
 /// Parameters. Durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Params {
     /// The score from which it is an alarm, nats. Steady noise reaches [`THRESHOLD`] about once in 2,000
     /// readings (once a week at one every 5 minutes), 20 hardly once in 20,000.
