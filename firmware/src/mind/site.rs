@@ -205,6 +205,11 @@ impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
         self.engine().handle(event, now, &mut Ear(told))
     }
 
+    /// The engine's door held open, as a node's loop holds it: the tables are lent once.
+    pub fn door(&mut self) -> Door<'_> {
+        Door(self.engine())
+    }
+
     pub(super) fn next_deadline(&mut self) -> Option<Mono> {
         self.engine().next_deadline()
     }
@@ -255,6 +260,21 @@ impl<const P: usize, const B: usize, const G: usize> Site<P, B, G> {
             heap: &mut memory.heap,
             pulse: &mut memory.pulse,
         })
+    }
+}
+
+/// See [`Site::door`].
+#[derive(Debug)]
+pub struct Door<'s>(Engine<'s>);
+
+impl Door<'_> {
+    /// As [`Site::handle`].
+    ///
+    /// # Errors
+    /// A command that does not fit its alarm.
+    #[inline]
+    pub fn handle(&mut self, event: Event, now: Now, told: impl FnMut(&Transition)) -> Result<(), Refusal> {
+        self.0.handle(event, now, &mut Ear(told))
     }
 }
 
