@@ -76,7 +76,8 @@ SCORE_BUILD = $(CARGO) build --release --workspace $(SCORES:%=--example %)
 score: ## runs the detectors over DATA/{scenarios,skab,nab} and writes what they say, row by row, to OUT
 	@[ -n "$(DATA)" ] && [ -n "$(OUT)" ] || { echo "usage: make score DATA=folder OUT=folder"; exit 1; }
 	$(SCORE_BUILD)
-	for score in $(SCORES); do target/release/examples/$$score "$(DATA)" "$(OUT)" || exit 1; done
+	failed=; for score in $(SCORES); do target/release/examples/$$score "$(DATA)" "$(OUT)" || failed="$$failed $$score"; done; \
+	[ -z "$$failed" ] || { echo "not all was run:$$failed"; exit 1; }
 
 score-report: DATA ?= ../shared/data
 score-report: ## the same, held against the labels in DATA: the tables of docs/benchmarks.md

@@ -3,11 +3,11 @@
 //!
 //! `growth of parts / growth of wholes` since the last ratio, when the wholes have grown by `enough`: 3 re-opens in 120 trips
 //! are 0.025 a trip. The scatter of a rare share `p` is `sqrt(p (1 - p) / enough)`: choose `enough` so that some parts are
-//! expected. State: 48 bytes.
+//! expected. State: 136 bytes.
 //!
-//! A counter that falls back was reset, and what it says since is its growth, if that is below `enough`. What neither said while
-//! the other was lost is caught up with by its next word. Bad input: what is not finite, or below 0, is no word.
-//! When not to use it: where the wholes are so few that a ratio comes once a week.
+//! A counter stands where the middle one of its last three words is, so a misread word moves nothing, and what it says counts a word later.
+//! One that falls back was reset, and goes on from there. While the parts say nothing there is no ratio, never one of 0; what grew
+//! meanwhile is in the next. Bad input: what is not finite, or below 0, is no word. When not to use it: where the wholes are so few that a ratio comes once a week.
 
 /// Parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,27 +18,37 @@ pub struct Params {
 }
 
 /// A counter, and by how much it has grown since the last ratio.
+///
+/// It stands where the middle one of its last three words is: one word that was misread moves nothing, and neither does the jump back.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Counter {
-    last: Option<f64>,
+    /// The last words, the youngest last.
+    words: [Option<f64>; 2],
+    stands: Option<f64>,
     grown: f64,
 }
 
 impl Counter {
     /// The counter was read. `false`: this was no word of it.
-    fn read(&mut self, says: f64, most: f64) -> bool {
+    fn read(&mut self, says: f64) -> bool {
         if !(says.is_finite() && says >= 0.0) {
             return false;
         }
-        self.grown += match self.last {
-            None => 0.0,
-            Some(before) if says >= before => says - before,
-            Some(_) => Some(says).filter(|says| *says < most).unwrap_or(0.0),
-        };
-        self.last = Some(says);
+        let [older, old] = self.words;
+        self.words = [old, Some(says)];
+        if let (Some(older), Some(old)) = (older, old) {
+            let stands = middle(older, old, says);
+            // What falls back was reset, and goes on from there.
+            self.grown += self.stands.map_or(0.0, |before| (stands - before).max(0.0));
+            self.stands = Some(stands);
+        }
         true
     }
+}
+
+fn middle(a: f64, b: f64, c: f64) -> f64 {
+    a.max(b).min(a.min(b).max(c))
 }
 
 /// State of one ratio.
@@ -47,17 +57,39 @@ impl Counter {
 pub struct State {
     parts: Counter,
     wholes: Counter,
+    /// The parts were read since the wholes were.
+    spoken: bool,
+    /// Words of the parts that are wanted before they are believed again: they were silent when a ratio was due, and stand where
+    /// they stood until their second.
+    wanted: u8,
 }
 
 impl State {
     /// The counter of the parts was read.
-    pub fn part(&mut self, params: &Params, says: f64) {
-        self.parts.read(says, params.enough);
+    pub fn part(&mut self, says: f64) {
+        if self.parts.read(says) {
+            (self.spoken, self.wanted) = (true, self.wanted.saturating_sub(1));
+        }
     }
 
-    /// The counter of the wholes was read; a ratio, if it has grown enough. Nothing is divided before the parts were read once.
+    /// The counter of the wholes was read; a ratio, if it has grown enough and the parts have spoken since its last word.
     pub fn whole(&mut self, params: &Params, says: f64) -> Option<f64> {
-        if self.parts.last.is_none() || !self.wholes.read(says, params.enough) || self.wholes.grown < params.enough {
+        let was = self.wholes.stands;
+        if !self.wholes.read(says) {
+            return None;
+        }
+        if was.is_none() || self.parts.stands.is_none() {
+            // What grew before both are known belongs to nobody.
+            (self.parts.grown, self.wholes.grown) = (0.0, 0.0);
+        }
+        let spoken = core::mem::take(&mut self.spoken);
+        if self.wholes.grown < params.enough || self.wholes.grown <= 0.0 {
+            return None;
+        }
+        if !spoken {
+            self.wanted = 2;
+        }
+        if self.wanted > 0 {
             return None;
         }
         let ratio = self.parts.grown / self.wholes.grown;
@@ -66,7 +98,7 @@ impl State {
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 48);
+const _: () = assert!(size_of::<State>() <= 136);
 
 #[cfg(test)]
 mod tests {
@@ -74,33 +106,78 @@ mod tests {
 
     const HUNDRED: Params = Params { enough: 100.0 };
 
+    /// A word of each, so many more than before.
+    struct Pair {
+        state: State,
+        parts: f64,
+        wholes: f64,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let mut pair = Self { state: State::default(), parts: 60_000.0, wholes: 65_000.0 };
+            for _ in 0..3 {
+                assert_eq!(pair.grow(0.0, 0.0), None);
+            }
+            pair
+        }
+
+        fn grow(&mut self, parts: f64, wholes: f64) -> Option<f64> {
+            (self.parts, self.wholes) = (self.parts + parts, self.wholes + wholes);
+            self.state.part(self.parts);
+            self.state.whole(&HUNDRED, self.wholes)
+        }
+    }
+
     #[test]
     fn a_ratio_comes_when_there_is_enough_to_divide_by() {
-        let (p, mut s) = (HUNDRED, State::default());
-        assert_eq!(s.whole(&p, 5_000.0), None, "nobody knows the parts yet");
-        s.part(&p, 7.0);
-        assert_eq!(s.whole(&p, 5_100.0), None, "nor by how much the wholes had grown");
-        s.part(&p, 9.0);
-        assert_eq!(s.whole(&p, 5_160.0), None);
-        s.part(&p, f64::NAN);
-        assert_eq!(s.whole(&p, f64::INFINITY), None);
-        s.part(&p, 10.0);
-        assert_eq!(s.whole(&p, 5_220.0), Some(0.025));
-        assert_eq!(s.whole(&p, 5_319.0), None, "and it begins anew");
+        let mut pair = Pair::new();
+        assert_eq!(pair.grow(2.0, 60.0), None);
+        pair.state.part(f64::NAN);
+        assert_eq!(pair.state.whole(&HUNDRED, f64::INFINITY), None);
+        assert_eq!(pair.grow(1.0, 60.0), None, "each stands where it was a word ago");
+        assert_eq!(pair.grow(0.0, 0.0), Some(0.025));
+        assert_eq!(pair.grow(0.0, 99.0), None, "and it begins anew");
         assert_eq!(State::default().whole(&Params { enough: 0.0 }, 0.0), None);
     }
 
     #[test]
-    fn a_counter_that_was_reset_goes_on_from_there() {
-        let (p, mut s) = (HUNDRED, State::default());
-        s.part(&p, 60_000.0);
-        s.whole(&p, 65_530.0);
-        s.part(&p, 2.0);
-        assert_eq!(s.whole(&p, 40.0), None);
-        s.part(&p, 5.0);
-        assert_eq!(s.whole(&p, 100.0), Some(0.05));
-        assert_eq!(s.whole(&p, 90_000.0), Some(0.0));
-        s.part(&p, 3.0);
-        assert_eq!(s.whole(&p, 89_999.0), None, "a jump backwards to far away is no growth");
+    fn while_the_parts_are_lost_there_is_no_share_and_all_of_it_counts_after() {
+        let mut pair = Pair::new();
+        for _ in 0..10 {
+            pair.wholes += 60.0;
+            assert_eq!(pair.state.whole(&HUNDRED, pair.wholes), None, "never a silent zero");
+        }
+        // They were re-opened all the while.
+        assert_eq!(pair.grow(30.0, 0.0), None, "its first word moves nothing yet");
+        assert_eq!(pair.grow(6.0, 60.0), Some(30.0 / 600.0));
+    }
+
+    #[test]
+    fn what_the_parts_did_before_the_wholes_were_heard_belongs_to_nobody() {
+        let mut state = State::default();
+        for says in [0.0, 500.0, 1_000.0, 1_000.0] {
+            state.part(says);
+        }
+        let mut shares = [0.0, 0.0, 0.0, 50.0, 100.0, 150.0].map(|says| {
+            state.part(1_000.0);
+            state.whole(&HUNDRED, says)
+        });
+        assert_eq!(shares.iter_mut().find_map(|share| share.take()), Some(0.0));
+    }
+
+    #[test]
+    fn a_counter_that_was_reset_goes_on_from_there_and_a_misread_word_moves_nothing() {
+        let mut pair = Pair::new();
+        (pair.parts, pair.wholes) = (0.0, 0.0);
+        for _ in 0..3 {
+            assert_eq!(pair.grow(0.0, 0.0), None);
+        }
+        assert_eq!((pair.grow(5.0, 100.0), pair.grow(0.0, 0.0)), (None, Some(0.05)));
+        for wrong in [0.0, 99_999.0] {
+            pair.state.part(wrong);
+            pair.state.whole(&HUNDRED, pair.wholes);
+            assert_eq!((pair.grow(3.0, 100.0), pair.grow(0.0, 0.0)), (None, Some(0.03)), "{wrong}");
+        }
     }
 }

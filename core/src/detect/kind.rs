@@ -454,8 +454,8 @@ samples! { residual {
 impl Kind for ratio::State {
     type Params = ratio::Params;
 
-    fn value(&mut self, params: &ratio::Params, value: f64, _: Wall, _: Now) {
-        self.part(params, value);
+    fn value(&mut self, _: &ratio::Params, value: f64, _: Wall, _: Now) {
+        self.part(value);
     }
 
     fn beside(&mut self, params: &ratio::Params, _: u8, value: Option<f64>, at: Wall, now: Now) {

@@ -2,7 +2,7 @@
 //!
 //! [`ratio`](crate::derive::ratio) makes shares out of two counters, and a [`drift`] is put on them: each share is a sample, so a
 //! block of a second makes a block of each. It comes with the counter of the wholes: read the parts first, or in the same
-//! poll. State: 848 bytes.
+//! poll. State: 936 bytes.
 //!
 //! While either is lost there is no share, which is no sample, so it neither raises nor clears; what grew meanwhile counts
 //! with the next word. Bad input: what is not finite, below 0, or beyond 1e30, is none. When not to use it: on values that are no counters; where
@@ -34,7 +34,7 @@ pub struct State {
     share: Option<f64>,
 }
 
-const _: () = assert!(size_of::<State>() <= 848);
+const _: () = assert!(size_of::<State>() <= 936);
 
 impl State {
     /// The condition stands since `onset`, whatever was heard; for a restart.
@@ -48,9 +48,9 @@ impl State {
     }
 
     /// The counter of the parts was read.
-    pub fn part(&mut self, params: &Params, says: f64) {
+    pub fn part(&mut self, says: f64) {
         if is_sensible(says) {
-            self.channel.part(&params.channel, says);
+            self.channel.part(says);
         }
     }
 
@@ -110,11 +110,13 @@ mod tests {
         state: State,
         reopens: f64,
         trips: f64,
+        /// The parts are not read.
+        mute: bool,
     }
 
     impl Door {
         fn new() -> Self {
-            Self { state: State::default(), reopens: 40.0, trips: 9_000.0 }
+            Self { state: State::default(), reopens: 40.0, trips: 9_000.0, mute: false }
         }
 
         /// Days of 20 trips an hour, of which so many in a hundred re-open; the trips are read where `read` says so.
@@ -123,7 +125,9 @@ mod tests {
                 let now = Now { mono: Mono(n * 10 * MIN), wall: Wall((n * 10 * MIN) as i64) };
                 let trips = 3.0 + (n % 2) as f64;
                 (self.trips, self.reopens) = (self.trips + trips, self.reopens + trips * percent / 100.0);
-                self.state.part(&REOPENS, libm::floor(self.reopens));
+                if !self.mute {
+                    self.state.part(libm::floor(self.reopens));
+                }
                 if read {
                     self.state.whole(&REOPENS, self.trips, now.wall, now);
                 }
@@ -157,11 +161,25 @@ mod tests {
     }
 
     #[test]
+    fn without_the_parts_what_stands_goes_on_and_nothing_is_learned() {
+        let mut door = Door::new();
+        assert_eq!(door.days((0, 30), 4.0, true), None);
+        assert!(door.days((30, 40), 8.0, true).is_some());
+        let (stood, belief) = (door.state.standing(&REOPENS), door.state.share());
+        door.mute = true;
+        door.days((40, 80), 8.0, true);
+        assert_eq!((door.state.standing(&REOPENS), door.state.share()), (stood, belief), "never a silent zero");
+        door.mute = false;
+        door.days((80, 81), 8.0, true);
+        assert!(door.state.share().is_some_and(|share| (0.05..0.11).contains(&share)), "{:?}", door.state.share());
+    }
+
+    #[test]
     fn nonsense_is_no_sample() {
         let mut s = State::default();
         let now = Now::default();
         for nonsense in [f64::NAN, f64::INFINITY, 1e31, -1.0] {
-            s.part(&REOPENS, nonsense);
+            s.part(nonsense);
             s.whole(&REOPENS, nonsense, now.wall, now);
         }
         assert_eq!(s, State::default());

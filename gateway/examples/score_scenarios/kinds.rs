@@ -16,10 +16,10 @@ pub(crate) struct Column {
 }
 
 /// A line that the site draws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Line {
-    /// The rule's own limit.
-    Limit,
+    /// The rule's own limit: how far from it the pack ends the alarm, in the part's unit, and the pack's `for` in seconds.
+    Limit(f64, u32),
     /// The limit that a trend foretells.
     Trend,
 }
@@ -53,36 +53,36 @@ pub(crate) const KINDS: [Kind; 11] = [
             Column { scale: 0.1, ..column("pressure_bar", "hydrant", "MPa") },
             Column { unit: None, ..column("jockey", "jockey", "") },
         ],
-        low: &[("hydrant-low", Line::Limit), ("hydrant-falling", Line::Trend)],
+        low: &[("hydrant-low", Line::Limit(0.01, 30)), ("hydrant-falling", Line::Trend)],
         high: NONE,
     },
     Kind {
         name: "tank_level",
         pack: "water-supply",
         columns: &[column("level_m", "level", "m")],
-        low: &[("level-low", Line::Limit), ("level-falling", Line::Trend)],
-        high: &[("level-high", Line::Limit), ("level-rising", Line::Trend)],
+        low: &[("level-low", Line::Limit(0.1, 900)), ("level-falling", Line::Trend)],
+        high: &[("level-high", Line::Limit(0.05, 900)), ("level-rising", Line::Trend)],
     },
     Kind {
         name: "gas_lel",
         pack: "gas-commercial",
         columns: &[column("lel_pct", "combustible", "%LEL")],
         low: NONE,
-        high: &[("combustible", Line::Limit), ("combustible-rising", Line::Trend)],
+        high: &[("combustible", Line::Limit(5.0, 0)), ("combustible-rising", Line::Trend)],
     },
     Kind {
         name: "residual_current",
         pack: "electrical-fire",
         columns: &[column("residual_mA", "residual", "mA")],
         low: NONE,
-        high: &[("residual-current", Line::Limit)],
+        high: &[("residual-current", Line::Limit(60.0, 30))],
     },
     Kind {
         name: "cable_temp",
         pack: "electrical-fire",
         columns: &[column("temp_C", "cable", "℃"), Column { scale: 100.0, ..column("load_pu", "load", "%") }],
         low: NONE,
-        high: &[("cable-hot", Line::Limit), ("cable-heating", Line::Trend)],
+        high: &[("cable-hot", Line::Limit(5.0, 60)), ("cable-heating", Line::Trend)],
     },
     Kind {
         name: "elevator_door",
@@ -96,34 +96,34 @@ pub(crate) const KINDS: [Kind; 11] = [
         pack: "elevators",
         columns: &[column("level_err_mm", "levelling", "mm")],
         low: NONE,
-        high: &[("levelling", Line::Limit)],
+        high: &[("levelling", Line::Limit(2.0, 43_200))],
     },
     Kind {
         name: "elevator_vibration",
         pack: "elevators",
         columns: &[column("vib_mg", "vibration", "mg")],
         low: NONE,
-        high: &[("vibration", Line::Limit)],
+        high: &[("vibration", Line::Limit(5.0, 43_200))],
     },
     Kind {
         name: "smoke_contamination",
         pack: "smoke-and-panels",
         columns: &[column("obsc_dB_m", "chamber", "dB/m")],
         low: NONE,
-        high: &[("chamber-dirty", Line::Limit)],
+        high: &[("chamber-dirty", Line::Limit(0.01, 3_600))],
     },
     Kind {
         name: "smoke_fire",
         pack: "smoke-and-panels",
         columns: &[column("obsc_dB_m", "obscuration", "dB/m")],
         low: NONE,
-        high: &[("obscuration", Line::Limit), ("obscuration-rising", Line::Trend)],
+        high: &[("obscuration", Line::Limit(0.05, 70)), ("obscuration-rising", Line::Trend)],
     },
     Kind {
         name: "battery_voltage",
         pack: "smoke-and-panels",
         columns: &[column("batt_V", "cell", "V")],
-        low: &[("cell-low", Line::Limit)],
+        low: &[("cell-low", Line::Limit(0.1, 21_600))],
         high: NONE,
     },
 ];
@@ -134,8 +134,9 @@ impl Kind {
     }
 
     /// Its points and rules, as a scenario has them. `low` and `high` are the site's limits in the column's unit; what has no limit on a
-    /// side is not watched on that side.
-    pub(crate) fn scenario(&self, low: Option<f64>, high: Option<f64>) -> String {
+    /// side is not watched on that side. `every_s` is how often a row comes: `gengfu check` warns of a delay that is over before the next
+    /// reading, which would let one reading decide, and a site follows that.
+    pub(crate) fn scenario(&self, (low, high): (Option<f64>, Option<f64>), every_s: f64) -> String {
         let mut text = String::new();
         let mut points = String::new();
         for column in self.columns {
@@ -151,8 +152,14 @@ impl Kind {
                     let _ = write!(without, "\"{rule}\", ");
                     continue;
                 };
-                let line = match line {
-                    Line::Limit => format!("{key} = {{ limit = {limit:?}, clear = {limit:?} }}"),
+                let line = match *line {
+                    Line::Limit(margin, for_s) => {
+                        let clear = if key == "low" { limit + margin } else { limit - margin };
+                        let slow = for_s > 0 && f64::from(for_s) <= every_s;
+                        let held =
+                            if slow { format!(", for = \"{}s\"", (every_s * 1.2).ceil()) } else { String::new() };
+                        format!("{key} = {{ limit = {limit:?}, clear = {clear:?}{held} }}")
+                    }
                     Line::Trend => format!("trend = {{ limit = {limit:?} }}"),
                 };
                 let _ = write!(set, "[rule.set.{rule}]\n{line}\n");

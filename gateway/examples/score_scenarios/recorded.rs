@@ -52,12 +52,12 @@ fn lines(record: &BTreeMap<&str, &str>) -> Result<(Option<f64>, Option<f64>), St
     let cell = |name: &str| record.get(name).copied().ok_or(format!("limits.csv lacks {name}"));
     let number = |text: &str| text.trim().parse::<f64>().map_err(|e| format!("limit {text}: {e}"));
     let limits = cell("limit")?.split('|').map(number).collect::<Result<Vec<_>, _>>()?;
-    // A row that names one direction of two limits means the outer one of that direction.
-    let (first, last) = (limits.first().copied(), limits.last().copied());
-    Ok(match cell("dir")? {
-        "low" => (first, None),
-        "high" => (None, last),
-        _ => (first, last),
+    // Two limits are one for each side, whichever side the row is about: a site watches both.
+    Ok(match (limits.as_slice(), cell("dir")?) {
+        ([low, high], _) => (Some(*low), Some(*high)),
+        ([low], "low") => (Some(*low), None),
+        ([high], _) => (None, Some(*high)),
+        (_, _) => return Err(format!("{} limits", limits.len())),
     })
 }
 
@@ -81,8 +81,8 @@ impl Recorded {
 }
 
 fn recorded(kind: &Kind, record: &BTreeMap<&str, &str>, table: &Table) -> Result<Recorded, Box<dyn Error>> {
-    let (low, high) = lines(record)?;
-    let text = kind.scenario(low, high);
+    let every_s = record.get("dt_s").and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    let text = kind.scenario(lines(record)?, every_s);
     let scenario = config::scenario(&text, Path::new("the site"), From::Kept(&[]))
         .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     // A row without a time can't be placed, so it says nothing.

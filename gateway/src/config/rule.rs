@@ -41,16 +41,18 @@ pub(super) struct Draft<'a> {
     pub(super) patterns: Vec<(Value<'a>, String)>,
     /// That of its limits.
     pub(super) unit: Option<(Value<'a>, String)>,
-    pub(super) lent: Option<Lent>,
+    pub(super) lent: Option<Lent<'a>>,
 }
 
 /// What a rule has by coming from a pack.
-pub(super) struct Lent {
+pub(super) struct Lent<'a> {
     pub(super) prefix: String,
     /// Rules that came with it.
     pub(super) present: Vec<String>,
     /// Parts that it looks at beside its own, and their names here.
     pub(super) beside: Vec<(String, String)>,
+    /// Points that are those, and the unit that they must be in.
+    pub(super) units: Vec<(Vec<(Value<'a>, String)>, String)>,
     /// The clause, where neither says another.
     pub(super) basis: Option<String>,
     pub(super) shadow: bool,
@@ -123,7 +125,14 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     if let Some((detector, lent)) = detector.as_mut().zip(lent.as_ref()) {
         detector.beside.here(&lent.beside);
     }
-    let beside = bind(&patterns, unit.as_ref(), detector.as_mut(), names);
+    for (patterns, unit) in lent.iter().flat_map(|lent| &lent.units) {
+        for (at, pattern) in patterns {
+            let hits = exact_or_overlapping(pattern, &names.points);
+            let known: Vec<&Known> = hits.iter().filter_map(|index| names.points.get(*index)).collect();
+            same_unit(*at, unit, &known, true);
+        }
+    }
+    let beside = bind(&patterns, unit.as_ref().map(|unit| (unit, lent.is_some())), detector.as_mut(), names);
     let Detector { params, levels, voters, .. } = detector?;
     let points = patterns.into_iter().map(|(_, pattern)| pattern).collect();
     bonds.voters = voters;
@@ -235,7 +244,7 @@ fn pattern(value: Value<'_>) -> Option<String> {
 /// it looks at beside them.
 fn bind(
     patterns: &[(Value<'_>, String)],
-    unit: Option<&(Value<'_>, String)>,
+    unit: Option<(&(Value<'_>, String), bool)>,
     detector: Option<&mut Detector<'_>>,
     names: &mut Names,
 ) -> Vec<String> {
@@ -246,13 +255,16 @@ fn bind(
     bound.sort_unstable();
     bound.dedup();
     let known: Vec<&Known> = bound.iter().filter_map(|index| names.points.get(*index)).collect();
-    if let Some((value, unit)) = unit {
-        same_unit(*value, unit, &known);
+    if let Some(((value, unit), lent)) = unit {
+        same_unit(*value, unit, &known, lent);
     }
     let mut written = Vec::new();
     if let Some(detector) = detector {
         reachable(detector, &known);
         enough_readings(detector, &known);
+        if let Some((at, _)) = patterns.first() {
+            confirmed(*at, &detector.params, &known);
+        }
         beside::name(detector);
         let (names, others) = beside::hold(&detector.beside, &detector.params, &bound, names);
         written = names;
@@ -335,12 +347,20 @@ fn nothing(value: Value<'_>, pattern: &str, names: &Names) {
     value.book.missing(value.at, what, mend);
 }
 
-fn same_unit(value: Value<'_>, unit: &str, known: &[&Known]) {
-    let Some(other) = known.iter().find(|known| known.unit.as_deref() != Some(unit)) else { return };
+/// The unit of a rule's numbers is that of its points; `lent`: the numbers are a pack's.
+fn same_unit(value: Value<'_>, unit: &str, known: &[&Known], lent: bool) {
+    let same = |theirs: &String| spelt(theirs) == spelt(unit);
+    let Some(other) = known.iter().find(|known| !known.unit.as_ref().is_some_and(same)) else { return };
     let (what, mend) = match &other.unit {
         Some(theirs) => (
             format!("the rule is in {unit}, but `{}` is in {theirs}", other.name),
-            format!("convert the limits and write unit = \"{theirs}\""),
+            if lent {
+                format!(
+                    "bring the point to {unit} by its `scale`, and write unit = \"{unit}\" there; a pack converts nothing"
+                )
+            } else {
+                format!("convert the limits and write unit = \"{theirs}\"")
+            },
         ),
         None => (
             format!("the rule is in {unit}, but `{}` has no unit", other.name),
@@ -348,6 +368,51 @@ fn same_unit(value: Value<'_>, unit: &str, known: &[&Known]) {
         ),
     };
     value.complain(what, mend);
+}
+
+/// A delay that is over before the point is read again is none: one reading decides.
+fn confirmed(at: Value<'_>, params: &Params, known: &[&Known]) {
+    let delay = match params {
+        Params::Limit(p) => p.first.on_ms,
+        Params::Band(p) => p.low.first.on_ms,
+        Params::Digital(p) => p.on_ms,
+        Params::Trend(_)
+        | Params::Absent(_)
+        | Params::Vote(_)
+        | Params::Rate(_)
+        | Params::Frozen(_)
+        | Params::Count(_)
+        | Params::Dwell(_)
+        | Params::Accumulated(_)
+        | Params::Rhythm(_)
+        | Params::Drift(_)
+        | Params::Habit(_)
+        | Params::Sibling(_)
+        | Params::Residual(_)
+        | Params::Ratio(_)
+        | Params::Group(_) => 0,
+    };
+    let delay = std::time::Duration::from_millis(delay);
+    let slow = known.iter().find_map(|k| k.every.filter(|every| !delay.is_zero() && *every >= delay).map(|e| (k, e)));
+    if let Some((known, every)) = slow {
+        at.warn(
+            format!(
+                "the rule waits {}, and `{}` is read every {}: one reading decides",
+                show(delay),
+                known.name,
+                show(every)
+            ),
+            format!("write for = \"{}\" or more, or read the point more often", show(every * 2)),
+        );
+    }
+}
+
+/// A unit that is written in two ways is one.
+fn spelt(unit: &str) -> &str {
+    match unit {
+        "°C" | "degC" => "℃",
+        unit => unit,
+    }
 }
 
 /// A value outside its range is bad, not high: a limit out there would never be crossed, an alarm never end.

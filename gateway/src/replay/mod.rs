@@ -20,12 +20,13 @@ mod scenario_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use gengfu_core::alarm::Transition;
+use gengfu_core::alarm::{EventName, Transition};
 use gengfu_core::reading::PointId;
-use gengfu_core::time::Mono;
+use gengfu_core::time::{Mono, Now, Wall};
 
 use crate::app::points;
 use crate::catalog::Catalog;
@@ -146,6 +147,8 @@ struct Run {
     watched: Vec<bool>,
     /// By index of the point, when it was heard first.
     heard: Vec<Option<i64>>,
+    /// Silences of points that had not been heard yet, by rule on a point.
+    early: BTreeMap<u32, Transition>,
     /// Rules that learn and don't know enough yet.
     untaught: Vec<u32>,
     tally: Tally,
@@ -165,7 +168,7 @@ impl Run {
         let tally = Tally::new(rules.watches().to_vec(), site, start, from);
         let untaught = (0..rules.watches().len() as u32).filter(|watch| rules.is_learning(*watch, start)).collect();
         let heard = vec![None; catalog.len()];
-        Self { rules, line, watched, heard, untaught, tally, told: Vec::new() }
+        Self { rules, line, watched, heard, early: BTreeMap::new(), untaught, tally, told: Vec::new() }
     }
 
     fn listen(&mut self, parts: &Receiver<Arc<Part>>) {
@@ -189,15 +192,29 @@ impl Run {
     }
 
     fn count(&mut self) {
-        let Self { told, heard, tally, .. } = self;
+        let Self { told, heard, early, tally, .. } = self;
+        let first = |tally: &Tally, binding: u32| {
+            let silence = tally.watches.get(binding as usize).filter(|watch| watch.silence)?;
+            Some(heard.get(silence.id.0 as usize).copied().flatten().unwrap_or(i64::MAX))
+        };
         for step in told.drain(..) {
             // Where the past begins in the midst of things, what was not heard yet was not silent for that.
-            let silence = tally.watches.get(step.binding as usize).filter(|watch| watch.silence);
-            let first = silence.map(|watch| heard.get(watch.id.0 as usize).copied().flatten().unwrap_or(i64::MAX));
-            if first.is_none_or(|first| step.detected.wall.0 > first) {
-                tally.take(&step);
+            match first(tally, step.binding) {
+                Some(first) if step.event == EventName::Raise && step.detected.wall.0 <= first => {
+                    early.insert(step.binding, step);
+                }
+                Some(_) if step.event == EventName::Return && early.remove(&step.binding).is_some() => {}
+                Some(_) | None => tally.take(&step),
             }
         }
+        // What was heard and was no value is silent from then on.
+        early.retain(|binding, step| {
+            let Some(first) = first(tally, *binding).filter(|first| *first < i64::MAX) else { return true };
+            let later = u64::try_from(first.saturating_sub(step.detected.wall.0)).unwrap_or(0);
+            step.detected = Now { mono: step.detected.mono.plus(later), wall: Wall(first) };
+            tally.take(step);
+            false
+        });
     }
 
     /// Those that know enough by now are told with the time.

@@ -14,6 +14,7 @@ use crate::catalog::Catalog;
 use crate::config::scenario::{Case, Look, Scenario};
 use crate::config::units::show_ms;
 use crate::driver::{Rehearsal, Watch};
+use crate::foretold::{Foretold, Why};
 
 /// What came of one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,7 +26,7 @@ pub struct Outcome {
     pub faults: Vec<String>,
 }
 
-/// A warning that came before the alarm on the same point.
+/// A warning that came true: it stood when the alarm on the value itself was raised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lead {
     /// `rule@device/point` of each.
@@ -63,6 +64,8 @@ struct Try {
     rang: BTreeMap<String, Wall>,
     /// Something rang just now.
     fresh: bool,
+    foretold: Foretold<u32, PointId>,
+    leads: Vec<Lead>,
     start: i64,
 }
 
@@ -87,7 +90,8 @@ impl Try {
         readings.sort_by_key(|reading| reading.at.0);
         let rules = Rehearsal::new(&scenario.site, &catalog, &points, line.start());
         let (stands, rang) = (BTreeMap::new(), BTreeMap::new());
-        Self { rules, line, readings, heard: 0, stands, rang, fresh: false, start: case.start }
+        let (foretold, leads) = (Foretold::default(), Vec::new());
+        Self { rules, line, readings, heard: 0, stands, rang, fresh: false, foretold, leads, start: case.start }
     }
 
     fn run(mut self, case: &Case) -> Outcome {
@@ -103,7 +107,7 @@ impl Try {
             let at = at.0.saturating_sub(self.start) as u64;
             format!("{name} rang after {}, and no look expects it", show_ms(at))
         }));
-        Outcome { case: case.what.clone(), readings: self.readings.len(), leads: self.leads(), faults }
+        Outcome { case: case.what.clone(), readings: self.readings.len(), leads: self.leads, faults }
     }
 
     /// Hears what comes up to a time, which is then the present.
@@ -121,7 +125,12 @@ impl Try {
 
     fn take(&mut self, step: &Transition) {
         let Some(watch) = self.rules.watches().get(step.binding as usize) else { return };
-        let name = format!("{}@{}", watch.rule, watch.point);
+        let (name, id) = (format!("{}@{}", watch.rule, watch.point), watch.id);
+        if step.event == EventName::Raise {
+            self.foretell(step);
+        } else if step.event == EventName::Return {
+            self.foretold.over(&step.binding, &id);
+        }
         match step.event {
             EventName::Raise | EventName::Escalate | EventName::Unsuppress if rings(step.state) => {
                 self.fresh = true;
@@ -145,22 +154,22 @@ impl Try {
         }
     }
 
-    /// Each alarm that a warning on its point came before.
-    fn leads(&self) -> Vec<Lead> {
-        let first = |watch: &Watch| {
-            let name = format!("{}@{}", watch.rule, watch.point);
-            Some((*self.rang.get(&name)?, name, watch.id))
-        };
-        let rang = |predictive: bool| {
-            self.rules.watches().iter().filter(move |watch| watch.predictive == predictive).filter_map(first)
-        };
-        let mut leads = Vec::new();
-        for (at, alarm, point) in rang(false) {
-            for (warned, warning, _) in rang(true).filter(|(warned, _, on)| *on == point && *warned < at) {
-                leads.push(Lead { warning, alarm: alarm.clone(), before_ms: at.0.abs_diff(warned.0) });
-            }
+    /// Which warnings foretold it, and which it is.
+    fn foretell(&mut self, step: &Transition) {
+        let Self { rules, foretold, leads, .. } = self;
+        let watches = rules.watches();
+        let Some(watch) = watches.get(step.binding as usize) else { return };
+        let (explained, at) = (&step.explanation, step.detected.mono.0);
+        if watch.predictive {
+            let why = Why { value: explained.value, limit: explained.limit };
+            return foretold.warn(step.binding, watch.id, why, at);
         }
-        leads
+        let Some(why) = Why::of_alarm(explained.value, explained.limit, explained.tally.is_some()) else { return };
+        let name = |watch: &Watch| format!("{}@{}", watch.rule, watch.point);
+        for (warning, since) in foretold.alarm(step.binding, watch.id, why, at) {
+            let warning = watches.get(warning as usize).map(name).unwrap_or_default();
+            leads.push(Lead { warning, alarm: name(watch), before_ms: at.saturating_sub(since) });
+        }
     }
 
     fn look(&self, look: &Look, faults: &mut Vec<String>) {

@@ -249,7 +249,8 @@ fn what_learns_is_told_until_when_and_what_was_not_heard_yet_was_not_silent() {
     for n in 300..310 {
         let _ = writeln!(csv, "{},d/q,1", BEGIN + n * MINUTE);
     }
-    let report = replay(&Asked { site, with: None, from: None, to: None }, &dir.file("a.csv", &csv));
+    let heard = Asked { site, with: None, from: None, to: None };
+    let report = replay(&heard, &dir.file("a.csv", &csv));
     let told: Vec<_> = report.rules.learning.items.iter().map(|one| (one.rule.as_str(), one.taught)).collect();
     let [("never", None), ("soon", Some(taught))] = told.as_slice() else { panic!("{told:?}") };
     assert!((BEGIN + 120 * MINUTE..=BEGIN + 400 * MINUTE).contains(taught), "{taught}");
@@ -257,6 +258,13 @@ fn what_learns_is_told_until_when_and_what_was_not_heard_yet_was_not_silent() {
     assert_eq!(rows, [("gengfu/no-data", "d/q")], "once, after it had been heard");
     assert!(report.rules.rows.items[0].standing_ms < 91 * 60_000, "{:?}", report.rules.rows);
     assert_eq!(report.rules.a_day, None, "of less than a day");
+    // The same point, dead when it was heard first.
+    let dead = csv.replace(",d/q,1\n", ",d/q,\n");
+    let report = replay(&heard, &dir.file("a.csv", &dead));
+    let rows: Vec<_> = report.rules.rows.items.iter().map(|row| (row.rule.as_str(), row.stands_at_end)).collect();
+    assert_eq!(rows, [("gengfu/no-data", true)]);
+    let lost = report.rules.rows.items[0].standing_ms;
+    assert!((98 * 60_000..=100 * 60_000).contains(&lost), "from its first word on: {lost}");
     let en = text(&report, Lang::En);
     assert!(en.contains("it judged nothing") && !en.contains(" a day)"), "{en}");
 }

@@ -139,10 +139,14 @@ fn draft<'a>(
         values: given(used.at.book, rule, tree, set),
     };
     let unit = parts.iter().find(|part| part.name == rule.part).and_then(|part| part.unit.clone());
+    let beside = used.beside(rule)?;
+    let beside_parts = parts.iter().filter(|part| rule.beside.contains(&part.name));
+    let beside_units = beside_parts.filter_map(|part| Some((used.part(&part.name)?.2.clone(), part.unit.clone()?)));
     let lent = Lent {
+        units: beside_units.collect(),
         prefix: used.prefix.clone(),
         present: present.to_vec(),
-        beside: used.beside(rule)?,
+        beside,
         basis: rule.clause().map(str::to_owned),
         shadow: used.shadow,
     };
@@ -186,7 +190,31 @@ fn read<'a>(table: Table<'a>, at: Value<'a>, pack: &Pack) -> Option<Use<'a>> {
             can_be_set(*value);
         }
     }
-    Some(Use { at, prefix: prefix?, points: points?, without, set, shadow })
+    let used = Use { at, prefix: prefix?, points: points?, without, set, shadow };
+    for rule in &pack.rules {
+        idle(&used, rule);
+    }
+    Some(used)
+}
+
+/// What a site says of a rule that it has no points for, and a rule that it may have meant to have.
+fn idle(used: &Use<'_>, rule: &PackRule) {
+    if used.put(rule).is_some() || used.without.contains(&rule.id) {
+        return;
+    }
+    let lacks = std::iter::once(&rule.part).chain(&rule.beside).find(|part| used.part(part).is_none());
+    let Some(lacks) = lacks else { return };
+    if let Some((_, set)) = used.set.iter().find(|(id, _)| *id == rule.id) {
+        set.warn(
+            format!("`{}` is set and not in force: nothing here is `{lacks}`", rule.id),
+            format!("say which point is `{lacks}`, or leave the table out"),
+        );
+    } else if used.part(&rule.part).is_some() {
+        used.at.warn(
+            format!("`{}` is left out: it looks at `{lacks}`, and nothing here is that", rule.id),
+            format!("say which point is `{lacks}`, or write without = [\"{}\"]", rule.id),
+        );
+    }
 }
 
 fn has(pack: &Pack, at: Value<'_>, id: &str) -> bool {

@@ -117,6 +117,13 @@ pub(in crate::config) fn find(
             let Some(outside) = outside.filter(|_| names::fault(name).is_none()) else { return Ok(embedded(name)) };
             let found = match from {
                 From::Kept(kept) => kept.iter().find(|pack| pack.name == name).cloned(),
+                From::Disk | From::Draft { .. } if !outside.directory.is_dir() => {
+                    // With it gone all that a city signed would be the binary's again, and nobody told.
+                    return Err(format!(
+                        "{} is not there: correct `path` in [packs], or mount it",
+                        outside.directory.display()
+                    ));
+                }
                 From::Disk | From::Draft { .. } => Signed::read(&outside.directory, name)?,
             };
             let Some(found) = found else { return Ok(embedded(name)) };

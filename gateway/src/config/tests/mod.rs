@@ -359,6 +359,22 @@ fn a_line_that_is_asked_too_much_is_warned_of() {
 }
 
 #[test]
+fn a_delay_in_which_nothing_is_read_is_warned_of() {
+    let told = |delay: &str| {
+        let rule =
+            format!("[[rule]]\nid = \"r\"\npoint = \"pump/pressure\"\nlow = {{ limit = 0.1, clear = 0.2{delay} }}\n");
+        let text = BASE.replace("unit = 1\n", "unit = 1\nevery = \"5m\"\n");
+        good(&format!("{text}{rule}")).warnings.into_iter().map(|w| w.what).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(", for = \"30s\""),
+        ["the rule waits 30s, and `pump/pressure` is read every 5m: one reading decides"]
+    );
+    assert!(told("").is_empty(), "who wants it at once has it at once");
+    assert!(told(", for = \"6m\"").is_empty());
+}
+
+#[test]
 fn every_sample_site_loads_without_a_warning() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/sites");
     let mut seen = 0;

@@ -210,6 +210,33 @@ fn a_rule_that_looks_at_another_part_has_the_point_of_the_site() {
 }
 
 #[test]
+fn a_part_that_another_is_told_with_has_its_unit_too() {
+    let boxes = |unit: &str| {
+        let point = |name: &str, unit: &str| {
+            format!("[[mqtt.subscribe.point]]\nname = \"{name}\"\nvalue = \"/{name}\"\nunit = \"{unit}\"\n")
+        };
+        let points = point("heat", "°C") + &point("load", unit);
+        let subscribed = format!("[[mqtt.subscribe]]\ntopic = \"box\"\ndevice = \"box\"\n{points}");
+        let rule = "[[rule]]\nuse = \"electrical-fire\"\npoints = { cable = \"box/heat\", load = \"box/load\" }\n";
+        on_points(&format!("{subscribed}{rule}"))
+    };
+    assert!(ids(&good(&boxes("%"))).contains(&"electrical-fire/cable-clamp"), "°C is ℃");
+    let told = show(&parse(&boxes("A"), file()).err().unwrap_or_default());
+    assert!(told.contains("the rule is in %, but `box/load` is in A; bring the point to % by its `scale`"), "{told}");
+}
+
+#[test]
+fn a_rule_that_is_set_or_half_there_without_points_is_told() {
+    let told = |rules: &str| good(&on_points(rules)).warnings.into_iter().map(|w| w.what).collect::<Vec<_>>();
+    let idle = "[[rule]]\nuse = \"water-supply\"\npoints = { hydrant = \"hall/pressure\" }\n\
+        [rule.set.tank-low]\nlow = { limit = 80, clear = 85 }\n";
+    assert_eq!(told(idle), ["`tank-low` is set and not in force: nothing here is `tank`"]);
+    let half = "[[rule]]\nuse = \"elevators\"\npoints = { door-reopens = \"lift/doors\" }\n";
+    assert_eq!(told(half), ["`door-reopens-rising` is left out: it looks at `trips`, and nothing here is that"]);
+    assert!(told(&format!("{half}without = [\"door-reopens-rising\"]\n")).is_empty());
+}
+
+#[test]
 fn who_moves_a_limit_and_forgets_its_trend_is_told() {
     let rules = "[[rule]]\nuse = \"water-supply\"\npoints = { hydrant = \"hall/pressure\" }\n\
         [rule.set.hydrant-low]\nlow = { limit = 0.07, clear = 0.09 }\n";
@@ -283,6 +310,9 @@ fn a_pack_from_outside_is_taken_with_a_good_signature_and_not_without() {
     };
     let told = || show(&parse(&text, &site).err().unwrap_or_default());
     assert!(told().contains("there is no pack `ours`"), "{}", told());
+    let elsewhere = text.replace("[packs]\n", "[packs]\npath = \"unmounted\"\n");
+    let gone = show(&parse(&elsewhere, &site).err().unwrap_or_default());
+    assert!(gone.contains("unmounted is not there: correct `path` in [packs], or mount it"), "{gone}");
     lay(OURS, Some(&signer.sign(OURS.as_bytes())));
     let loaded = parse(&text, &site).unwrap_or_else(|complaints| panic!("{}", show(&complaints)));
     assert_eq!((ids(&loaded), loaded.outside.len()), (vec!["ours/r"], 1));
