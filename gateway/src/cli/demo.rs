@@ -17,7 +17,8 @@ const SEED: u64 = 7;
 
 pub(super) async fn run(port: u16, data: Option<PathBuf>) -> ExitCode {
     let (dir, temporary) = match data {
-        Some(dir) => (dir, false),
+        // The site's paths are beside its file, which is in there.
+        Some(dir) => (std::path::absolute(&dir).unwrap_or(dir), false),
         None => (std::env::temp_dir().join(format!("gengfu-demo-{}", std::process::id())), true),
     };
     let code = match demo(port, &dir).await {

@@ -296,6 +296,9 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 fn verified(file: &Path, trust: &[String]) -> Result<String, String> {
+    if let Some(wrong) = trust.iter().find(|key| !sign::is_key(key)) {
+        return Err(format!("--trust {wrong}: no public key; give the 64 hex digits that `gengfu packs key` prints"));
+    }
     let name = file.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
     let dir = file.parent().unwrap_or(Path::new(""));
     let pack = Signed::read(dir, &name)?

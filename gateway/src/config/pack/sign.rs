@@ -14,6 +14,11 @@ pub(super) fn public(hex: &str) -> Option<PublicKey> {
     PublicKey::from_slice(&unhex(hex)?).ok()
 }
 
+/// Whether these are the 64 hex digits of a key.
+pub fn is_key(hex: &str) -> bool {
+    public(hex).is_some()
+}
+
 /// Whether `signature` is of these bytes, by this key.
 pub(super) fn verifies(key: &PublicKey, bytes: &[u8], signature: &str) -> bool {
     let signature = unhex(signature).and_then(|signature| Signature::from_slice(&signature).ok());

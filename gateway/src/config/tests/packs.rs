@@ -180,6 +180,10 @@ fn every_pack_of_the_binary_is_good_and_every_number_of_it_has_a_source() {
         let used =
             |part: &str| pack.rules.iter().any(|rule| rule.part == part || rule.beside.iter().any(|b| b == part));
         assert!(pack.parts.iter().all(|part| used(&part.name)), "{}", pack.name);
+        let advice = embedded.text.lines().filter(|line| line.starts_with("advice"));
+        for line in advice {
+            assert!(line.contains(" / "), "{}: in both languages: {line}", pack.name);
+        }
     }
 }
 
