@@ -27,8 +27,24 @@ const DRAWN: usize = 3;
 /// A board that takes longer is not slow, it stands.
 const LIMIT: Duration = Duration::from_mins(5);
 
+/// Whole sites are made on the stack, as a board has them.
+const STACK: usize = 32 << 20;
+
+fn roomy(test: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, test).unwrap();
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
 #[test]
 fn host_and_board_agree_to_the_bit() {
+    roomy(logs);
+}
+
+fn logs() {
     let image = match Image::build("mind") {
         Ok(image) => image,
         Err(why) => return not_run(why),
@@ -82,6 +98,10 @@ fn closely(image: &Image, seed: u64, mark: u32, dir: &Path) -> String {
 /// The series that the packs are tried on; and, where `GENGFU_DATA` names a folder of recorded ones, those with the packs of their kinds.
 #[test]
 fn packs_say_the_same_of_their_series_on_host_and_board() {
+    roomy(all_series);
+}
+
+fn all_series() {
     let image = match Image::build("mind-series") {
         Ok(image) => image,
         Err(why) => return not_run(why),
@@ -96,8 +116,9 @@ fn packs_say_the_same_of_their_series_on_host_and_board() {
             transitions = run.transitions;
         }
         run.end(&mut |mark| here.push(mark.to_string()));
-        std::fs::write(dir.path().join("series.bin"), file).unwrap();
-        let there = image.run(&["series.bin".to_owned()], None, dir.path(), LIMIT);
+        let path = dir.path().join("series.bin");
+        std::fs::write(&path, file).unwrap();
+        let there = image.run(&[path.display().to_string()], None, dir.path(), LIMIT);
         let there: Vec<String> = there.lines().map(str::to_owned).collect();
         if let Some(reading) = first_difference(&here, &there) {
             panic!("{what}: host and board part within {} readings of {reading}", mind::EVERY);

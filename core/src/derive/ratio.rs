@@ -3,7 +3,7 @@
 //!
 //! `growth of parts / growth of wholes` since the last ratio, when the wholes have grown by `enough`: 3 re-opens in 120 trips
 //! are 0.025 a trip. The scatter of a rare share `p` is `sqrt(p (1 - p) / enough)`: choose `enough` so that some parts are
-//! expected. State: 136 bytes.
+//! expected. State: 120 bytes.
 //!
 //! A counter stands where the middle one of its last three words is, so a misread word moves nothing, and what it says counts a word later.
 //! One that falls back was reset, and goes on from there. While the parts say nothing there is no ratio, never one of 0; what grew
@@ -40,15 +40,25 @@ impl Counter {
         if let (Some(older), Some(old)) = (older, old) {
             let stands = middle(older, old, says);
             // What falls back was reset, and goes on from there.
-            self.grown += self.stands.map_or(0.0, |before| (stands - before).max(0.0));
+            if let Some(before) = self.stands.filter(|before| stands > *before) {
+                self.grown += stands - before;
+            }
             self.stands = Some(stands);
         }
         true
     }
 }
 
+/// By comparisons alone: which zero is the greater is another on each machine.
 fn middle(a: f64, b: f64, c: f64) -> f64 {
-    a.max(b).min(a.min(b).max(c))
+    let (low, high) = if b < a { (b, a) } else { (a, b) };
+    if c < low {
+        low
+    } else if high < c {
+        high
+    } else {
+        c
+    }
 }
 
 /// State of one ratio.
@@ -98,7 +108,7 @@ impl State {
     }
 }
 
-const _: () = assert!(size_of::<State>() <= 136);
+const _: () = assert!(size_of::<State>() <= 120);
 
 #[cfg(test)]
 mod tests {

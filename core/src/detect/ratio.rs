@@ -2,7 +2,7 @@
 //!
 //! [`ratio`](crate::derive::ratio) makes shares out of two counters, and a [`drift`] is put on them: each share is a sample, so a
 //! block of a second makes a block of each. It comes with the counter of the wholes: read the parts first, or in the same
-//! poll. State: 936 bytes.
+//! poll. State: 920 bytes.
 //!
 //! While either is lost there is no share, which is no sample, so it neither raises nor clears; what grew meanwhile counts
 //! with the next word. Bad input: what is not finite, below 0, or beyond 1e30, is none. When not to use it: on values that are no counters; where
@@ -34,7 +34,7 @@ pub struct State {
     share: Option<f64>,
 }
 
-const _: () = assert!(size_of::<State>() <= 936);
+const _: () = assert!(size_of::<State>() <= 920);
 
 impl State {
     /// The condition stands since `onset`, whatever was heard; for a restart.

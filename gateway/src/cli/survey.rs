@@ -2,7 +2,7 @@
 //! which `check` prints as text or JSON.
 
 use gengfu_core::alarm::Priority;
-use gengfu_core::detect::{Params, count, group, limit, rate, sibling, vote};
+use gengfu_core::detect::{Params, count, drift, group, limit, rate, sibling, vote};
 use serde::Serialize;
 
 use crate::config::checked::{
@@ -359,24 +359,16 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
             let late = rhythm.late.map_or(String::new(), |late| format!(", or none for {late} times that"));
             vec![format!("starts before {} of its usual interval{late}", rhythm.early)]
         }
-        Params::Drift(drift) => {
-            let verb = if drift.side == limit::Side::High { "rises" } else { "falls" };
-            vec![format!("{verb} by {}{unit} from what is usual, learned in {}", drift.shift, show_ms(drift.learn_ms))]
-        }
+        Params::Drift(drift) => vec![leaves(drift, &unit, "what is usual", drift.learn_ms)],
         Params::Habit(habit) => vec![format!("does what it never did, surprise {}", habit.threshold)],
         Params::Sibling(pair) => vec![so_far_apart(pair, &unit)],
         Params::Residual(rest) => {
-            let verb = if rest.drift.side == limit::Side::High { "rises" } else { "falls" };
-            let learned = show_ms(rest.explained.learn_ms.saturating_add(rest.drift.learn_ms));
-            vec![format!("{verb} by {}{unit} from what its load explains, learned in {learned}", rest.drift.shift)]
+            let learned = rest.explained.learn_ms.saturating_add(rest.drift.learn_ms);
+            vec![leaves(&rest.drift, &unit, "what its load explains", learned)]
         }
         Params::Ratio(p) => {
-            let verb = if p.drift.side == limit::Side::High { "rises" } else { "falls" };
-            let (enough, learned) = (p.channel.enough, show_ms(p.drift.learn_ms));
-            vec![format!(
-                "its share, told every {enough}, {verb} by {} from what is usual, learned in {learned}",
-                p.drift.shift
-            )]
+            let share = leaves(&p.drift, "", "what is usual", p.drift.learn_ms);
+            vec![format!("its share, told every {}, {share}", p.channel.enough)]
         }
         Params::Group(p) => {
             let learned = show_ms(p.step_ms.saturating_mul(group::TRAINING as u64));
@@ -384,6 +376,12 @@ fn conditions(detector: &Params, unit: Option<&str>) -> Vec<String> {
         }
         Params::Absent(absent) => vec![format!("no usable value for {}", show_ms(absent.bad_ms))],
     }
+}
+
+/// It leaves what it was, slowly.
+fn leaves(drift: &drift::Params, unit: &str, what: &str, learn_ms: u64) -> String {
+    let verb = if drift.side == limit::Side::High { "rises" } else { "falls" };
+    format!("{verb} by {}{unit} from {what}, learned in {}", drift.shift, show_ms(learn_ms))
 }
 
 fn ballot(p: &vote::Params) -> String {

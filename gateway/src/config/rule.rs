@@ -98,13 +98,8 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     {
         detector::refuse_shelf(at);
     }
-    // What is over in a moment; a pressure that is back again ends its alarm as it should.
-    if let (Some(Detector { params: Params::Digital(_) | Params::Dwell(_) | Params::Vote(_), levels, .. }), None) =
-        (&detector, shelvable)
-        && table.get("latch").is_none()
-        && levels.iter().any(|level| level.priority == Priority::Critical && !level.latch)
-    {
-        unlatched(&table);
+    if let (Some(detector), None) = (&detector, shelvable) {
+        unlatched(&table, detector);
     }
     let basis = table.get("basis").and_then(|v| v.line(MAX_ADVICE));
     let advice = table.get("advice").and_then(|v| v.line(MAX_ADVICE));
@@ -125,12 +120,8 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     if let Some((detector, lent)) = detector.as_mut().zip(lent.as_ref()) {
         detector.beside.here(&lent.beside);
     }
-    for (patterns, unit) in lent.iter().flat_map(|lent| &lent.units) {
-        for (at, pattern) in patterns {
-            let hits = exact_or_overlapping(pattern, &names.points);
-            let known: Vec<&Known> = hits.iter().filter_map(|index| names.points.get(*index)).collect();
-            same_unit(*at, unit, &known, true);
-        }
+    if let Some(lent) = &lent {
+        in_its_unit(lent, names);
     }
     let beside = bind(&patterns, unit.as_ref().map(|unit| (unit, lent.is_some())), detector.as_mut(), names);
     let Detector { params, levels, voters, .. } = detector?;
@@ -154,8 +145,16 @@ pub(super) fn one<'a>(draft: Draft<'a>, names: &mut Names, calendar: Calendar) -
     Some((rule, bonds))
 }
 
-/// A fire or a call for help that is over in a moment is gone before anybody saw it, and can be shelved.
-fn unlatched(table: &Table<'_>) {
+/// A fire or a call for help that is over in a moment is gone before anybody saw it, and can be shelved; a pressure that is back again
+/// ends its alarm as it should.
+fn unlatched(table: &Table<'_>, detector: &Detector<'_>) {
+    let Detector { params: Params::Digital(_) | Params::Dwell(_) | Params::Vote(_), levels, .. } = detector else {
+        return;
+    };
+    let critical = levels.iter().any(|level| level.priority == Priority::Critical && !level.latch);
+    if !critical || table.get("latch").is_some() {
+        return;
+    }
     table.book.warn(
         table.place("priority").unwrap_or(table.at),
         "a critical alarm without `latch` may be shelved, and ends by itself once it is over",
@@ -345,6 +344,17 @@ fn nothing(value: Value<'_>, pattern: &str, names: &Names) {
         )
     };
     value.book.missing(value.at, what, mend);
+}
+
+/// Parts that a pack's rule looks at beside its own have their units too.
+fn in_its_unit(lent: &Lent<'_>, names: &Names) {
+    for (patterns, unit) in &lent.units {
+        for (at, pattern) in patterns {
+            let hits = exact_or_overlapping(pattern, &names.points);
+            let known: Vec<&Known> = hits.iter().filter_map(|index| names.points.get(*index)).collect();
+            same_unit(*at, unit, &known, true);
+        }
+    }
 }
 
 /// The unit of a rule's numbers is that of its points; `lent`: the numbers are a pack's.
