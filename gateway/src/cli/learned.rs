@@ -102,9 +102,10 @@ fn belief(item: &Value, unit: &str) -> String {
             if kind == "ratio" {
                 parts.push(told("share").map_or("no share yet".to_owned(), |share| format!("last share {share}")));
             }
-            let usual = told("usual").unwrap_or_else(|| "unknown at this hour".to_owned());
-            parts.push(format!("usual {usual} ± {}", number("sigma").map_or("?".to_owned(), short)));
             let learned = number("learned").unwrap_or_default();
+            let unknown = if learned < 1.0 { "unknown yet" } else { "unknown at this hour" };
+            let usual = told("usual").unwrap_or_else(|| unknown.to_owned());
+            parts.push(format!("usual {usual} ± {}", number("sigma").map_or("?".to_owned(), short)));
             if learned < 1.0 {
                 parts.push(format!("learned {:.0} %", learned * 100.0));
             }
@@ -203,7 +204,7 @@ mod tests {
         );
         assert!(lines[2].ends_with("rhythm            one start every 4 h, taught 5 h"), "{}", lines[2]);
         assert!(lines[3].ends_with("level 1 L/s ± 0.01, taught 0.9 L/s, 6000 readings"), "{}", lines[3]);
-        let clamp = "load explains 61.5 °C, learned 50 % of the load, usual unknown at this hour ± 0.1, learned 0 %";
+        let clamp = "load explains 61.5 °C, learned 50 % of the load, usual unknown yet ± 0.1, learned 0 %";
         assert!(lines[4].ends_with(clamp), "{}", lines[4]);
         assert!(lines[5].ends_with("last share 0.031, usual 0.025 ± 0.01"), "{}", lines[5]);
         assert!(lines[6].ends_with("p/flow 32 ± 0.25, (not there) (unlearned)"), "{}", lines[6]);
