@@ -46,6 +46,9 @@ pub(super) struct AlarmView {
     /// Its value is held against a limit, and not against a state.
     #[serde(skip)]
     pub(super) measured: bool,
+    /// What it was raised by, where that is no value of the point but worked out of many.
+    #[serde(skip)]
+    pub(super) worked_out: Option<(&'static str, &'static str)>,
     /// Of the point's present; the alarm's own is that of its value, and a vote's has none.
     #[serde(skip)]
     pub(super) unit: Option<String>,
@@ -158,9 +161,34 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
         }),
         unit: point.and_then(|id| catalog.get(id)).and_then(|meta| meta.unit.clone()),
         measured: matches!(params, Some(Params::Limit(_) | Params::Trend(_) | Params::Band(_))),
+        worked_out: params.and_then(worked_out),
         now,
         foretold: None,
         alarm,
+    }
+}
+
+/// The figure that decided, where the point's own value beside it would be taken for the same.
+const fn worked_out(params: &Params) -> Option<(&'static str, &'static str)> {
+    match params {
+        Params::Count(_) => Some(("报警时计数", "count at alarm")),
+        Params::Accumulated(_) => Some(("报警时累计", "sum at alarm")),
+        Params::Rate(_) => Some(("预警时每小时变化", "change an hour at warning")),
+        Params::Sibling(_) => Some(("报警时相差", "apart at alarm")),
+        Params::Ratio(_) => Some(("预警时比值", "share at warning")),
+        Params::Limit(_)
+        | Params::Digital(_)
+        | Params::Trend(_)
+        | Params::Absent(_)
+        | Params::Vote(_)
+        | Params::Band(_)
+        | Params::Frozen(_)
+        | Params::Dwell(_)
+        | Params::Rhythm(_)
+        | Params::Drift(_)
+        | Params::Habit(_)
+        | Params::Residual(_)
+        | Params::Group(_) => None,
     }
 }
 

@@ -201,9 +201,12 @@ fn now(look: &Look<'_>, view: &AlarmView) -> Markup {
 /// The figures that raised it.
 fn then(look: &Look<'_>, view: &AlarmView, raised: &Figures) -> Markup {
     let lang = look.lang;
-    let unit = view.alarm.unit.as_deref().unwrap_or_default();
+    // A count or a share is in no unit of the point.
+    let unit = view.alarm.unit.as_deref().filter(|_| view.worked_out.is_none()).unwrap_or_default();
     let word = view.raised_word.as_ref().map(|word| lang.of(word).to_owned());
-    let label = if view.alarm.early_warning {
+    let label = if let Some((zh, en)) = view.worked_out {
+        lang.pick(zh, en)
+    } else if view.alarm.early_warning {
         lang.pick("预警时", "at warning")
     } else {
         lang.pick("报警时", "at alarm")
@@ -218,7 +221,7 @@ fn then(look: &Look<'_>, view: &AlarmView, raised: &Figures) -> Markup {
                     (None, None) => { span.value { (words::none(lang)) } }
                 }
                 @if let Some(reason) = &raised.reason { " · " (words::reason(lang, reason)) }
-                @if let Some(limit) = raised.limit.filter(|_| view.measured) {
+                @if let Some(limit) = raised.limit.filter(|_| view.measured || view.worked_out.is_some()) {
                     span.faint { " / " (lang.pick("限值", "limit")) " " } span.number { (words::number(limit)) } " " (unit)
                 }
                 " " span.faint { (look.dial.short(look.now, raised.at)) }
