@@ -161,7 +161,7 @@ fn one(alarm: AlarmEvent, present: &HashMap<PointId, Reading>, catalog: &Catalog
         }),
         unit: point.and_then(|id| catalog.get(id)).and_then(|meta| meta.unit.clone()),
         measured: matches!(params, Some(Params::Limit(_) | Params::Trend(_) | Params::Band(_))),
-        worked_out: params.and_then(worked_out),
+        worked_out: params.as_ref().and_then(worked_out),
         now,
         foretold: None,
         alarm,
