@@ -78,6 +78,7 @@ mod tests;
 pub use alarm::Together;
 pub use backup::backup;
 pub use chain::ChainReport;
+pub(crate) use deliveries::IN_FLIGHT;
 pub use entry::{BEGUN, Entry, LevelRecord, ModeRecord, StartCause};
 pub use feed::Feed;
 pub use history::MAX_BUCKETS;

@@ -96,9 +96,9 @@ impl Retention {
         }
         self.next = now.mono.0 + LOOK_EVERY;
         let head = core.head().seq;
-        let (settled, without_letters, owed) = {
+        let (settled, without_letters, owed, hands) = {
             let deliveries = lock(&core.deliveries);
-            (deliveries.settled(head), deliveries.without_letters(), deliveries.most_owed(head))
+            (deliveries.settled(head), deliveries.without_letters(), deliveries.most_owed(head), deliveries.busy())
         };
         let ago = |ms: i64| if steady { now.wall.0.saturating_sub(ms) } else { i64::MIN };
         let limits = Limits {
@@ -114,7 +114,7 @@ impl Retention {
             hard: now.wall.0.saturating_sub(THIN_HARD),
         };
         let cut = aged(&hand.conn, &limits)
-            .and_then(|cut| cut.map_or_else(|| select(&hand.conn, &limits), |cut| Ok(Some(cut))));
+            .and_then(|cut| cut.map_or_else(|| select(&hand.conn, &limits, &hands), |cut| Ok(Some(cut))));
         let done = match cut {
             Ok(Some(Cut::Thin { after, before })) => self.thin(hand, core, after, before),
             Ok(Some(Cut::ThinOwed(group))) => self.thin_owed(hand, core, group),
@@ -149,7 +149,7 @@ impl Retention {
         let now = core.clock.mono();
         let Some(kept) = self.kept(now.0) else { return Ok(false) };
         let hold = || lock(&core.deliveries).hold(group.first, group.last, core.head().seq);
-        let known = if group.fresh() { hold() } else { None };
+        let known = if group.free() { hold() } else { None };
         let fewer = known.map_or(Ok(None), |known| owed::fewer(&hand.conn, group, kept, known));
         let settled = fewer.map(|fewer| fewer.filter(|fewer| fewer.settle(&mut lock(&core.deliveries), now).is_ok()));
         let mut written = false;
@@ -314,8 +314,8 @@ pub(super) enum Cut {
     ThinOwed(Group),
 }
 
-/// The oldest few rows that must go. The newest batch stays whatever the limits say: the next seq hangs on it.
-pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Option<Cut>> {
+/// The oldest few rows that must go; `hands` is what sinks have in theirs. The newest batch stays whatever the limits say: the next seq hangs on it.
+pub(super) fn select(conn: &Connection, limits: &Limits, hands: &[(Seq, Seq)]) -> rusqlite::Result<Option<Cut>> {
     let pragma = |name: &str| conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
     let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
     let excess = (pages * pragma("page_size")?).saturating_sub(limits.bytes);
@@ -339,7 +339,7 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
     }
     if excess > 0 {
         // Also what a warm start would read: the alternative is to drop it.
-        if let Some(group) = owed::next(conn, limits.hard, limits.ahead)? {
+        if let Some(group) = owed::next(conn, (limits.hard, limits.ahead), hands)? {
             return Ok(Some(Cut::ThinOwed(group)));
         }
         if let Some(cut) = thin_chunks(conn, limits.hard, limits.ahead)? {

@@ -143,7 +143,7 @@ async fn a_number_that_was_given_out_never_stands_for_another_reading() {
         dir.copy_to(&copy);
         let conn = schema::writer(&copy.0.join("telemetry.db")).expect("the file");
         seal::all(&conn, 20_000);
-        let group = owed::next(&conn, i64::MAX, i64::MAX).expect("a look").expect("a group");
+        let group = owed::next(&conn, (i64::MAX, i64::MAX), &[]).expect("a look").expect("a group");
         let fewer = owed::fewer(&conn, group, &Kept::default(), known).expect("read").expect("worth it");
         fewer.write(&conn).expect("written");
         owed::passed(&conn, group.last).expect("written");
