@@ -242,7 +242,7 @@ fn says_it_has_what_it_has_not() {
 #[test]
 fn bad_request_to_everything_gives_nothing_up() {
     let everything = "{\"code\":\"invalid\",\"message\":\"no\"}".to_owned();
-    is_tried_again(Reply::Status(400, everything), "", "said of every record alike");
+    is_tried_again(Reply::Status(400, everything), "", "it takes none of many records");
 }
 
 /// An outage's records, each a line of its own; of every so many one lies beyond what the store keeps.

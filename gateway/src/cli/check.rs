@@ -11,7 +11,7 @@ use super::packs::tried;
 use super::survey::{Device, Head, Level, Line, Link, PackView, RuleView, Sink, Survey, survey};
 use crate::config::checked::Site;
 use crate::config::{self, Complaint, Loaded};
-use crate::secret;
+use crate::{journal, secret};
 
 /// Points of a rule that are printed one by one.
 const POINTS_SHOWN: usize = 6;
@@ -32,7 +32,7 @@ pub fn check(file: &Path, json: bool) -> Report {
     report(outcome, lacking, json)
 }
 
-/// The secrets that can't be read, and what comes of it.
+/// The secrets that can't be read, and what comes of it; and a disk that is smaller than the journal may be.
 fn lacking(site: &Site) -> Vec<String> {
     let stores = site.influx.iter().map(|store| {
         (format!("forward \"{}\": token_file", store.name), Some(&store.token_file), "token", "nothing is sent to it")
@@ -56,7 +56,8 @@ fn lacking(site: &Site) -> Vec<String> {
         let why = secret::read(path?, what).err()?;
         Some(format!("{whose} {why}, until then {until}"))
     };
-    stores.chain(hooks).chain(links).chain(uplinks).filter_map(lack).collect()
+    let secrets = stores.chain(hooks).chain(links).chain(uplinks).filter_map(lack);
+    secrets.chain(journal::too_small(&site.journal)).collect()
 }
 
 /// The report on what came of loading, and what the site lacks beside the file.

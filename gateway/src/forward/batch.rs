@@ -3,9 +3,10 @@
 //! A store that calls a body bad is shown its halves, and theirs, until the bad records stand alone: those are
 //! dead-lettered with the store's words, all others get through. A re-sent good record overwrites itself.
 //!
-//! A store that calls everything bad, in the same words, is not to be believed: something else answers there, or the store
-//! itself is ill. Many records refused alike, one after the other, are in doubt: the store is asked now and then, and
-//! nothing is given up. Once it takes something they are shown to it again, and what it then refuses is dead.
+//! A store that calls everything bad is not to be believed: something else answers there, or the store itself is ill. That it
+//! has other words for each record proves nothing: a proxy puts a number of its own into every answer. Many records refused
+//! one after the other are in doubt: the store is asked now and then, and nothing is given up. Once it takes something they
+//! are shown to it again, and what it then refuses is dead. Different words of a store that took part of the batch are believed.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::journal::{Outcome, Seq};
 
 /// Characters of a store's complaint that are kept with a dead letter.
 const REASON_CHARS: usize = 256;
-/// Single records refused alike, one after the other, after which it may be the store.
+/// Single records refused one after the other, after which it may be the store.
 const ROW: usize = 16;
 
 /// Why a record is dead that was never shown to the store.
@@ -48,7 +49,7 @@ pub(super) struct Job {
     verdicts: Vec<(Range<usize>, Option<String>)>,
     /// The number of records the store called too many.
     too_many: Option<usize>,
-    /// Refused alike since the store last took something, and what needed no sending in between, in order.
+    /// Refused since the store last took something, and what needed no sending in between, in order.
     doubtful: Vec<(Range<usize>, Option<String>)>,
     /// Records of these.
     row: usize,
@@ -120,7 +121,7 @@ impl Job {
 
     /// After the last [`Job::next`]: whether that was all. If not, there is more to send, or the store is in doubt.
     pub(super) fn end(&mut self, taken: u64) -> Result<bool, Stopped> {
-        if self.row == 0 || self.differ || (self.passed && self.row < ROW) {
+        if self.row == 0 || (self.passed && (self.differ || self.row < ROW)) {
             self.believe();
             return Ok(true);
         }
@@ -217,7 +218,7 @@ impl Job {
         self.doubt.get_or_insert(taken);
         self.doubtful.push((range, Some(why.clone())));
         self.row += 1;
-        if self.differ || !self.row.is_multiple_of(ROW) {
+        if (self.differ && self.passed) || !self.row.is_multiple_of(ROW) {
             return Ok(());
         }
         if self.took_since(taken) {
@@ -257,7 +258,7 @@ impl Job {
 }
 
 fn suspect(why: &str) -> String {
-    format!("{why}; said of every record alike, so nothing is given up: check url, and what answers there")
+    format!("{why}; it takes none of many records, so nothing is given up: check url, and what answers there")
 }
 
 /// Adds a range, to the last where it goes on with it.

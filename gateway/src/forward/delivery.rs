@@ -8,7 +8,7 @@
 //! outage, a restart, a slow store) it jumps to the newest [`LIVE_BATCH`], and what it leaves below becomes backlog. A jump costs the
 //! delivery map one more range, so there is none beyond [`MAX_RANGES`].
 
-use crate::journal::Seq;
+use crate::journal::{IN_FLIGHT, Seq};
 
 /// Records one live request may carry, and how far behind one request can catch up.
 pub(super) const LIVE_BATCH: usize = 10_000;
@@ -21,6 +21,8 @@ pub(super) const LIVE_LAG: u64 = 2 * LIVE_BATCH as u64;
 pub(super) const MAX_RANGES: usize = 3_000;
 
 const _: () = assert!(LIVE_LAG >= LIVE_BATCH as u64, "a full live batch alone must not make the cursor jump");
+
+const _: () = assert!((2 * BACKLOG_BATCH) as u64 <= IN_FLIGHT, "after a crash the journal spares what was under way");
 
 type Range = (Seq, Seq);
 

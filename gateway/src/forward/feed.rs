@@ -10,6 +10,8 @@ pub(super) trait Lane: Send {
     fn head(&self) -> Seq;
     fn owed(&self) -> Vec<(Seq, Seq)>;
     fn telemetry(&self, from: Seq, to: Seq, max: usize) -> impl Future<Output = Result<Vec<Record>, String>> + Send;
+    fn carry(&self, ranges: &[(Seq, Seq)]) -> bool;
+    fn show(&self, range: (Seq, Seq)) -> bool;
     fn unreadable(
         &self,
         from: Seq,
@@ -41,6 +43,14 @@ impl Lane for Feed {
 
     async fn telemetry(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<Record>, String> {
         Feed::telemetry(self, from, to, max).await
+    }
+
+    fn carry(&self, ranges: &[(Seq, Seq)]) -> bool {
+        Feed::carry(self, ranges)
+    }
+
+    fn show(&self, range: (Seq, Seq)) -> bool {
+        Feed::show(self, range)
     }
 
     async fn unreadable(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Seq)>, String> {

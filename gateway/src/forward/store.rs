@@ -184,15 +184,16 @@ fn judge_status(status: u16, text: &str, wait: Duration) -> Answer {
     let words: String = text.trim().chars().filter(|c| !c.is_control()).take(WORDS).collect();
     let why = format!("{status}: {words}");
     // A proxy, a login portal or a web server on that port answers for itself, not for a store: nothing was stored and
-    // nothing is wrong with the data.
+    // nothing is wrong with the data. Whoever is content otherwise (200 to all of a health check) is no store either.
     let web_page = words.starts_with('<');
     match status {
-        200..=299 if !web_page => Answer::Accepted,
+        204 => Answer::Accepted,
         400 | 422 if !web_page => Answer::Refused(why),
         413 => Answer::TooLarge(why),
         429 | 503 => Answer::Busy { why, wait },
         408 | 425 | 500..=599 => Answer::Retry(why),
         _ if web_page => Answer::Hold(format!("{why}; a web page, not a store: check url")),
+        200..=299 => Answer::Hold(format!("{why}; a store says 204, this is not a store: check url")),
         401 | 403 => Answer::Hold(format!("{why}; check token_file and what the token may do")),
         404 => Answer::Hold(format!("{why}; check org and bucket, and that the store has /api/v2/write")),
         _ => Answer::Hold(format!("{why}; check url")),

@@ -62,6 +62,8 @@ struct Cursor {
     memory: Memory,
     /// The last record of its batch.
     upto: Seq,
+    /// The last two ranges that were read: one may fly while the next is ready.
+    read: [(Seq, Seq); 2],
     /// See [`Job::doubt`].
     doubt: Option<u64>,
 }
@@ -111,7 +113,8 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         clock: Clock,
         (pace, drain): (Pace, Drain),
     ) -> Self {
-        let cursor = || Cursor { slot: Slot::Empty, memory: Memory::default(), upto: 0, doubt: None };
+        let cursor =
+            || Cursor { slot: Slot::Empty, memory: Memory::default(), upto: 0, read: [(0, 0); 2], doubt: None };
         Self {
             lane,
             link,
@@ -278,6 +281,11 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
 
     /// The first batch of a range, of `most` records, encoded. `None`: nothing there, or the journal would not say.
     async fn read(&mut self, which: Which, (from, to): (Seq, Seq), most: usize) -> Option<Box<Job>> {
+        let to = to.min(from.saturating_add(most as u64).saturating_sub(1));
+        if !self.carry((from, to)) {
+            self.delivery.look_again_later();
+            return None;
+        }
         let cursor = match which {
             Which::Live => &mut self.live,
             Which::Backlog => &mut self.backlog,
@@ -310,6 +318,8 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         let lines = line::encode(&self.names, &mut cursor.memory, &records);
         cursor.memory.advance(last.seq);
         cursor.upto = last.seq;
+        let [_, before] = cursor.read;
+        cursor.read = [before, (from, last.seq)];
         if which == Which::Backlog {
             self.delivery.taken(last.seq);
             self.bucket.spend(records.len() as u64);
@@ -317,6 +327,13 @@ impl<L: Lane, S: TsSink> Forwarder<L, S> {
         // What is under way of the backlog has its own; only the live cursor reads again what it could not send.
         let doubt = if which == Which::Live { self.live.doubt } else { None };
         Some(Box::new(Job::new(from, lines, doubt).unreadable_are_dead()))
+    }
+
+    /// Tells the journal what is in the hands here, with what is about to be.
+    fn carry(&self, next: (Seq, Seq)) -> bool {
+        let [a, b] = self.live.read;
+        let [c, d] = self.backlog.read;
+        self.lane.carry(&[a, b, c, d, next])
     }
 
     async fn give_up(&mut self, range: (Seq, Seq)) {

@@ -15,9 +15,11 @@ pub(super) const RECORD_WITHIN: u64 = 50;
 /// Settlements of records that are not on disk themselves yet; more are forgotten and those records pushed again after a restart.
 const MAX_EARLY: usize = 40_000;
 
-/// Records from the first that a sink is owed, and before the head, that may be on their way: no thinning touches them.
-/// More than two requests of each cursor of a forwarder carry.
-const IN_FLIGHT: u64 = 65_536;
+/// Records from the first that a sink is owed, and before the head, that a run before this one may have sent: no thinning
+/// touches them. More than the requests of a store or the window of a centre carry of a backlog. What this run has sent it knows.
+pub(crate) const IN_FLIGHT: u64 = 65_536;
+/// Ranges that a sink can have in its hands. Beyond, the oldest two melt, with what lies between them: too much is spared then.
+const MAX_HANDS: usize = 1_024;
 
 /// Whether a sink has had readings under the numbers of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,16 @@ struct Sink {
     new: bool,
     /// The configuration no longer has it: its map stands still, and nobody counts or waits for it.
     retired: bool,
+    /// What it may know by its numbers and not have settled, in order: no thinning may give these to other records.
+    hands: Vec<(Seq, Seq)>,
+}
+
+impl Sink {
+    /// The ranges in its hands of which it is owed something still.
+    fn busy(&self) -> impl Iterator<Item = (Seq, Seq)> {
+        let owed = |(from, to): &(Seq, Seq)| !self.map.holes(*from, *to).is_empty();
+        self.hands.iter().copied().filter(owed)
+    }
 }
 
 /// What a transaction must write.
@@ -65,7 +77,7 @@ pub(super) struct Changes {
 
 impl Deliveries {
     pub(super) fn add(&mut self, name: &str, map: Map, new: bool, now: Mono) {
-        self.sinks.push(Sink { name: name.to_owned(), map, new, retired: false });
+        self.sinks.push(Sink { name: name.to_owned(), map, new, retired: false, hands: Vec::new() });
         self.since.get_or_insert(now);
     }
 
@@ -92,6 +104,43 @@ impl Deliveries {
         let mut rest: Vec<_> = cut.into_iter().flat_map(without).filter(|(from, to)| from <= to).chain(whole).collect();
         rest.sort_unstable();
         rest
+    }
+
+    /// What the requests of a sink carry from now on, and nothing else. `false`: some of that is being thinned, and it is as it was.
+    pub(super) fn carry(&mut self, sink: usize, ranges: &[(Seq, Seq)]) -> bool {
+        let free = !ranges.iter().any(|range| self.held.is_some_and(|held| touch(held, *range)));
+        if let Some(sink) = self.sinks.get_mut(sink).filter(|_| free) {
+            sink.hands = ranges.to_vec();
+        }
+        free
+    }
+
+    /// A range is about to be sent to one who takes each number once: it is in its hands until it is settled, whatever
+    /// becomes of the connection. `false`: some of it is being thinned, and it may not be sent.
+    pub(super) fn show(&mut self, sink: usize, range: (Seq, Seq)) -> bool {
+        let free = !self.held.is_some_and(|held| touch(held, range));
+        if let Some(sink) = self.sinks.get_mut(sink).filter(|_| free) {
+            let mut hands: Vec<_> = sink.busy().chain([range]).collect();
+            hands.sort_unstable();
+            hands.dedup_by(|next, last| {
+                let joins = next.0 <= last.1.saturating_add(1);
+                if joins {
+                    last.1 = last.1.max(next.1);
+                }
+                joins
+            });
+            if hands.len() > MAX_HANDS {
+                let (from, _) = hands.remove(0);
+                hands.first_mut().into_iter().for_each(|(begin, _)| *begin = from);
+            }
+            sink.hands = hands;
+        }
+        free
+    }
+
+    /// What no thinning may touch, as sinks have it in their hands.
+    pub(super) fn busy(&self) -> Vec<(Seq, Seq)> {
+        self.sinks.iter().filter(|sink| !sink.retired).flat_map(Sink::busy).collect()
     }
 
     /// Whether one record is owed, on disk or not.
@@ -152,11 +201,16 @@ impl Deliveries {
     }
 
     /// Keeps a range from every sink while it is thinned, if at least one is owed it, every map can say exactly what
-    /// became of it, and nothing of it can be on its way. Says to whom its numbers are known.
+    /// became of it, and nothing of it is in anybody's hands. Says to whom its numbers are known. A sink that is gone has no
+    /// say: what it may have had of it counts as known.
     pub(super) fn hold(&mut self, from: Seq, to: Seq, head: Seq) -> Option<Known> {
-        let stakes = self.sinks.iter().map(|sink| sink.map.thinnable(from, to, IN_FLIGHT));
-        let stakes: Vec<Stake> = stakes.collect::<Option<_>>()?;
-        let free = stakes.contains(&Stake::Owed) && to.saturating_add(IN_FLIGHT) <= head;
+        let stake = |sink: &Sink| match sink.map.thinnable(from, to, IN_FLIGHT) {
+            None | Some(Stake::Owed) if sink.retired => Some(Stake::Had),
+            stake => stake,
+        };
+        let stakes: Vec<Stake> = self.sinks.iter().map(stake).collect::<Option<_>>()?;
+        let busy = self.busy().into_iter().any(|range| touch(range, (from, to)));
+        let free = stakes.contains(&Stake::Owed) && to.saturating_add(IN_FLIGHT) <= head && !busy;
         self.held = free.then_some((from, to));
         free.then_some(if stakes.contains(&Stake::Had) { Known::ToSome } else { Known::ToNone })
     }
@@ -169,7 +223,10 @@ impl Deliveries {
     /// What of a range on [`Self::hold`] was given up.
     pub(super) fn thin(&mut self, from: Seq, to: Seq, now: Mono) -> Result<(), MapFull> {
         self.since.get_or_insert(now);
-        self.sinks.iter_mut().try_for_each(|sink| sink.map.settle(from, to, &Fate::Thinned))
+        let thin = |sink: &mut Sink| {
+            sink.map.settle(from, to, &Fate::Thinned).or_else(|full| if sink.retired { Ok(()) } else { Err(full) })
+        };
+        self.sinks.iter_mut().try_for_each(thin)
     }
 
     /// The most that any sink is owed up to `head`.
@@ -259,6 +316,11 @@ impl Deliveries {
         }
         self.since.get_or_insert(now);
     }
+}
+
+/// Whether two ranges have a number in common.
+pub(super) fn touch(a: (Seq, Seq), b: (Seq, Seq)) -> bool {
+    a.0 <= b.1 && b.0 <= a.1
 }
 
 fn fate(outcome: Outcome) -> Fate {
@@ -360,6 +422,59 @@ mod tests {
         assert_eq!(deliveries.hold(1, to, head), None, "what may be on its way");
         deliveries.settle(0, (1, to), Outcome::Done, head, Mono(0)).expect("room");
         assert_eq!(deliveries.hold(from, to, head), None, "nobody is owed it");
+    }
+
+    #[test]
+    fn what_is_in_a_sinks_hands_is_not_thinned_however_far_behind_it_is() {
+        let head = 10 * IN_FLIGHT;
+        let (from, to) = (4 * IN_FLIGHT, 5 * IN_FLIGHT);
+        let mut deliveries = Deliveries::default();
+        deliveries.add("influxdb/central", Map::new(1), true, Mono(0));
+        deliveries.add("mqtt/centre", Map::new(1), true, Mono(0));
+        // More than a run before may have left: the positions say nothing of it.
+        assert!(deliveries.show(1, (from - 9, from)) && deliveries.show(1, (from + 1, from + 9)));
+        assert_eq!((deliveries.busy(), deliveries.hold(from, to, head)), (vec![(from - 9, from + 9)], None));
+        deliveries.settle(1, (from - 9, from + 8), Outcome::Done, head, Mono(0)).expect("room");
+        assert_eq!(deliveries.hold(from + 9, to, head), None, "not all of the message");
+        deliveries.settle(1, (from + 9, from + 9), Outcome::Done, head, Mono(0)).expect("room");
+        assert_eq!(deliveries.busy(), []);
+
+        let range = (from + 10, to);
+        assert!(deliveries.carry(0, &[(1, 9), (to, to + 9)]));
+        assert_eq!(deliveries.hold(range.0, range.1, head), None, "in a request");
+        assert!(deliveries.carry(0, &[(1, 9)]), "which is answered");
+        assert!(deliveries.hold(range.0, range.1, head).is_some());
+        assert!(!deliveries.carry(0, &[range]) && !deliveries.show(1, (range.1, range.1 + 9)), "it is being thinned");
+        assert_eq!(deliveries.busy(), [(1, 9)]);
+        deliveries.release();
+        assert!(deliveries.carry(0, &[range]) && deliveries.show(1, (range.1, range.1 + 9)));
+    }
+
+    #[test]
+    fn hands_stay_bounded_and_let_go_of_nothing() {
+        let mut deliveries = Deliveries::default();
+        deliveries.add("mqtt/centre", Map::new(1), true, Mono(0));
+        for n in 1..=2 * MAX_HANDS as u64 {
+            assert!(deliveries.show(0, (n * 10, n * 10 + 1)));
+        }
+        let busy = deliveries.busy();
+        assert!(busy.len() <= MAX_HANDS, "{}", busy.len());
+        assert!((1..=2 * MAX_HANDS as u64).all(|n| busy.iter().any(|range| touch(*range, (n * 10 + 1, n * 10 + 1)))));
+    }
+
+    #[test]
+    fn a_sink_that_is_gone_keeps_nothing_from_being_thinned() {
+        let head = 10 * IN_FLIGHT;
+        let (from, to) = (2 * IN_FLIGHT, 3 * IN_FLIGHT);
+        let mut deliveries = Deliveries::default();
+        deliveries.add("influxdb/central", Map::new(1), true, Mono(0));
+        deliveries.add("mqtt/gone", Map::new(1), true, Mono(0));
+        assert!(deliveries.show(1, (from, to)));
+        deliveries.settle(1, (from, from + 1), Outcome::Done, head, Mono(0)).expect("room");
+        assert_eq!(deliveries.hold(from, to, head), None, "half of it is known to the other");
+        deliveries.retire("mqtt/gone", true);
+        assert_eq!(deliveries.hold(from, to, head), Some(Known::ToSome));
+        assert_eq!(deliveries.thin(from, from + 9, Mono(0)), Ok(()));
     }
 
     #[test]

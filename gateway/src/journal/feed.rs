@@ -89,6 +89,18 @@ impl Feed {
         self.inner.telemetry.core.readers.spawn(move |conn| records(conn, from, to, max, &[undated::TIER])).await
     }
 
+    /// Says which ranges the requests of this store carry from now on, before the last of them is read: while they do, their
+    /// numbers stand for no other readings. `false`: some of them is being thinned, it is as it was, and is to be asked again.
+    pub fn carry(&self, ranges: &[(Seq, Seq)]) -> bool {
+        lock(&self.core().deliveries).carry(self.sink, ranges)
+    }
+
+    /// The same of a range that is about to be read for one who takes each number once: it is kept until it is settled,
+    /// whatever becomes of the connection.
+    pub fn show(&self, range: (Seq, Seq)) -> bool {
+        lock(&self.core().deliveries).show(self.sink, range)
+    }
+
     /// The numbers among `from..=to` whose rows are there and can't be read, as ranges in order, so many at most.
     pub async fn unreadable(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Seq)>, String> {
         self.inner.telemetry.core.readers.spawn(move |conn| unreadable(conn, from, to, max)).await

@@ -13,7 +13,7 @@ use super::deliveries::{Changes, Deliveries};
 use super::readers::Readers;
 use super::start::{self, Boot};
 use super::undated::{self, Undated};
-use super::{Head, Lane, Seq, SinkBalance, repair, schema};
+use super::{Head, Lane, Seq, SinkBalance, disk, repair, schema};
 use crate::clock::Clock;
 
 /// An idle writer says that it is alive this often.
@@ -106,6 +106,8 @@ pub(super) struct Faults {
     pub hang: Mutex<()>,
     /// Pages the file may have; 0 is no limit.
     pub pages: AtomicU64,
+    /// Bytes of a disk that the file has for itself; 0 is the real one.
+    pub disk: AtomicU64,
 }
 
 /// The shared half of a lane.
@@ -194,6 +196,15 @@ impl LaneCore {
             repair::make_room(&self.path);
         }
         self.readers.file.met(error);
+    }
+
+    /// The bytes that the file may have, of which it has `held`: so many, or as many as fit on its disk.
+    pub(super) fn room(&self, wanted: u64, held: u64) -> u64 {
+        #[cfg(test)]
+        if let size @ 1.. = self.faults.disk.load(Ordering::Relaxed) {
+            return disk::fits(wanted, held, size.saturating_sub(held));
+        }
+        disk::limit(&self.path, wanted, held)
     }
 
     /// Housekeeping failed and is tried again later.

@@ -62,6 +62,8 @@ struct Found {
     gone: Vec<(Seq, Seq)>,
     voids: Vec<(Seq, Seq)>,
     maps: Vec<(String, Loaded)>,
+    /// Maps of sinks that the site file has no more: they say who knows which numbers.
+    retired: Vec<(String, Map)>,
 }
 
 #[derive(Debug)]
@@ -270,6 +272,7 @@ fn load(
     let maps = declared
         .map(|sink| Ok((sink.name.clone(), load_map(conn, sink, head, before.mended())?)))
         .collect::<rusqlite::Result<_>>()?;
+    let retired = if lane == Lane::Telemetry { retired(conn, sinks, head)? } else { Vec::new() };
     // Holes in the middle come from repairs and thinning alone; else only the front can be missing, by retention.
     let middle = before.mended() || owed::ever(conn)?;
     let gone = gone(conn, lane, middle.then_some(last))?;
@@ -287,7 +290,21 @@ fn load(
         gone,
         voids: start::voids(conn)?,
         maps,
+        retired,
     })
+}
+
+/// The maps of the sinks that are not declared. One that can't be believed is nobody's.
+fn retired(conn: &Connection, sinks: &[SinkSpec], head: Seq) -> rusqlite::Result<Vec<(String, Map)>> {
+    let mut names = conn.prepare("SELECT name FROM sink ORDER BY name")?;
+    let names = names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let gone = names.into_iter().filter(|name| sinks.iter().all(|sink| sink.name != *name));
+    let map = |name: String| match deliveries::load(conn, &name, head) {
+        Ok(Loaded::Known(map)) => Some(Ok((name, map))),
+        Ok(Loaded::Reset(_) | Loaded::New) => None,
+        Err(error) => Some(Err(error)),
+    };
+    gone.filter_map(map).collect()
 }
 
 /// What the file says of undated records. Of rows that a repair saved, or that changed while a backup was made, it may say
@@ -439,6 +456,10 @@ fn core(
             Loaded::New => (Map::new(head.seq + 1), true),
         };
         deliveries.add(name, map, new, now);
+    }
+    for (name, map) in &found.retired {
+        deliveries.add(name, map.clone(), false, now);
+        deliveries.retire(name, true);
     }
     settle_for_all(&mut deliveries, &found.voids, &Fate::Void, now);
     if let Some(epoch) = epoch {

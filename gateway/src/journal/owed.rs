@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::bytes::Damage;
 use super::codec::{self, Item};
-use super::deliveries::{Deliveries, Known};
+use super::deliveries::{Deliveries, Known, touch};
 use super::delivery::MapFull;
 use super::retention::young;
 use super::seal::Sealed;
@@ -37,6 +37,7 @@ pub(super) struct Group {
     stamp: i64,
     history: bool,
     fresh: bool,
+    busy: bool,
 }
 
 /// What of a group stays.
@@ -53,8 +54,13 @@ pub(super) fn ever(conn: &Connection) -> rusqlite::Result<bool> {
     Ok(schema::meta(conn, LOOKED_AT)?.is_some())
 }
 
-/// The next rows that may be thinned: they are sealed, and were committed before this (UTC ms).
-pub(super) fn next(conn: &Connection, before: i64, ahead: i64) -> rusqlite::Result<Option<Group>> {
+/// The next rows that may be thinned: they are sealed, and were committed before this (UTC ms). What a sink has in its
+/// hands is a group of its own, which is passed over.
+pub(super) fn next(
+    conn: &Connection,
+    (before, ahead): (i64, i64),
+    hands: &[(Seq, Seq)],
+) -> rusqlite::Result<Option<Group>> {
     let after: Seq = schema::meta(conn, LOOKED_AT)?.and_then(|seq| seq.parse().ok()).unwrap_or(0);
     let upto = Sealed::read(conn)?.upto;
     let mut rows = conn.prepare_cached(
@@ -63,7 +69,8 @@ pub(super) fn next(conn: &Connection, before: i64, ahead: i64) -> rusqlite::Resu
     let rows = rows.query_map(params![after, GROUP_ROWS], |row| {
         let (first, n, tier): (Seq, u64, u8) = (row.get(0)?, row.get(1)?, row.get(4)?);
         let last = (first + n).saturating_sub(1);
-        Ok(Group { first, last, stamp: row.get(2)?, history: row.get(3)?, fresh: tier == 0 })
+        let busy = hands.iter().any(|range| touch(*range, (first, last)));
+        Ok(Group { first, last, stamp: row.get(2)?, history: row.get(3)?, fresh: tier == 0, busy })
     })?;
     let mut group: Option<Group> = None;
     for row in rows {
@@ -71,7 +78,8 @@ pub(super) fn next(conn: &Connection, before: i64, ahead: i64) -> rusqlite::Resu
         let (first, joins) = match group {
             None => (row.first, true),
             Some(group) => {
-                let alike = group.history == row.history && group.fresh == row.fresh;
+                let kind = |of: &Group| (of.history, of.fresh, of.busy);
+                let alike = kind(&group) == kind(&row);
                 (group.first, alike && group.last + 1 == row.first && row.last - group.first < GROUP)
             }
         };
@@ -149,8 +157,8 @@ pub(super) fn passed(conn: &Connection, last: Seq) -> rusqlite::Result<()> {
 }
 
 impl Group {
-    /// Rows that no thinning has touched yet.
-    pub(super) fn fresh(&self) -> bool {
-        self.fresh
+    /// Rows that no thinning has touched yet, and no sink has in its hands.
+    pub(super) fn free(&self) -> bool {
+        self.fresh && !self.busy
     }
 }

@@ -16,7 +16,7 @@ use super::room::{Gauge, Owed, Room};
 use super::seal::Sealed;
 use super::thin::Kept;
 use super::undated::Undated;
-use super::{Seq, chunk, schema, thin};
+use super::{Seq, chunk, disk, schema, thin};
 use crate::clock;
 use crate::config::checked::JournalConfig;
 use crate::telemetry::{SharedStats, Stats};
@@ -53,6 +53,8 @@ pub(super) struct Retention {
     /// Of the history of life-safety points.
     keep_life_safety_ms: i64,
     max_bytes: u64,
+    /// It was told that the disk ends before that.
+    told: bool,
     next: u64,
     steady: Steady,
     /// For what stays whole around alarms, and since when (counter) it is known.
@@ -68,8 +70,18 @@ impl Retention {
         let gauge = Gauge::default();
         let stats = Arc::clone(stats);
         let (keep_ms, keep_life_safety_ms, max_bytes) = (0, 0, 0);
-        let mut retention =
-            Self { keep_ms, keep_life_safety_ms, max_bytes, next: 1, steady, alarms, kept: None, gauge, stats };
+        let mut retention = Self {
+            keep_ms,
+            keep_life_safety_ms,
+            max_bytes,
+            told: false,
+            next: 1,
+            steady,
+            alarms,
+            kept: None,
+            gauge,
+            stats,
+        };
         retention.limit(config);
         retention
     }
@@ -96,15 +108,16 @@ impl Retention {
         }
         self.next = now.mono.0 + LOOK_EVERY;
         let head = core.head().seq;
-        let (settled, without_letters, owed) = {
+        let (settled, without_letters, owed, hands) = {
             let deliveries = lock(&core.deliveries);
-            (deliveries.settled(head), deliveries.without_letters(), deliveries.most_owed(head))
+            (deliveries.settled(head), deliveries.without_letters(), deliveries.most_owed(head), deliveries.busy())
         };
+        let bytes = self.room(&hand.conn, core);
         let ago = |ms: i64| if steady { now.wall.0.saturating_sub(ms) } else { i64::MIN };
         let limits = Limits {
             before: ago(self.keep_ms),
             life_safety_before: ago(self.keep_life_safety_ms),
-            bytes: self.max_bytes,
+            bytes,
             settled,
             ahead: now.wall.0.saturating_add(AHEAD),
             needed: now.wall.0.saturating_sub_unsigned(memory_ms),
@@ -114,7 +127,7 @@ impl Retention {
             hard: now.wall.0.saturating_sub(THIN_HARD),
         };
         let cut = aged(&hand.conn, &limits)
-            .and_then(|cut| cut.map_or_else(|| select(&hand.conn, &limits), |cut| Ok(Some(cut))));
+            .and_then(|cut| cut.map_or_else(|| select(&hand.conn, &limits, &hands), |cut| Ok(Some(cut))));
         let done = match cut {
             Ok(Some(Cut::Thin { after, before })) => self.thin(hand, core, after, before),
             Ok(Some(Cut::ThinOwed(group))) => self.thin_owed(hand, core, group),
@@ -132,7 +145,22 @@ impl Retention {
             Ok(false) => {}
             Err(error) => core.put_off("retention", &error),
         }
-        self.gauge.look(&hand.conn, (self.max_bytes, self.keep_ms), Owed { head, settled, most: owed }, now)
+        self.gauge.look(&hand.conn, (bytes, self.keep_ms), Owed { head, settled, most: owed }, now)
+    }
+
+    /// The bytes that may be in use: `max_size`, or what the disk has room for. A lane that can't be measured has what it is given.
+    fn room(&mut self, conn: &Connection, core: &LaneCore) -> u64 {
+        let bytes = |pages: u64| Ok::<_, rusqlite::Error>(pages * pragma(conn, "page_size")?);
+        let held = pragma(conn, "page_count").and_then(bytes);
+        let room = held.map_or(self.max_bytes, |held| core.room(self.max_bytes, held));
+        if !std::mem::replace(&mut self.told, room < self.max_bytes) && self.told {
+            let why = disk::short(&core.path, self.max_bytes, room);
+            tracing::warn!(
+                why,
+                "the disk is smaller than the journal may be; what is oldest gives way before it is full"
+            );
+        }
+        room
     }
 
     /// What stays whole around alarms; `None`: the alarm lane can't be read.
@@ -149,7 +177,7 @@ impl Retention {
         let now = core.clock.mono();
         let Some(kept) = self.kept(now.0) else { return Ok(false) };
         let hold = || lock(&core.deliveries).hold(group.first, group.last, core.head().seq);
-        let known = if group.fresh() { hold() } else { None };
+        let known = if group.free() { hold() } else { None };
         let fewer = known.map_or(Ok(None), |known| owed::fewer(&hand.conn, group, kept, known));
         let settled = fewer.map(|fewer| fewer.filter(|fewer| fewer.settle(&mut lock(&core.deliveries), now).is_ok()));
         let mut written = false;
@@ -314,11 +342,10 @@ pub(super) enum Cut {
     ThinOwed(Group),
 }
 
-/// The oldest few rows that must go. The newest batch stays whatever the limits say: the next seq hangs on it.
-pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Option<Cut>> {
-    let pragma = |name: &str| conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
-    let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
-    let excess = (pages * pragma("page_size")?).saturating_sub(limits.bytes);
+/// The oldest few rows that must go; `hands` is what sinks have in theirs. The newest batch stays whatever the limits say: the next seq hangs on it.
+pub(super) fn select(conn: &Connection, limits: &Limits, hands: &[(Seq, Seq)]) -> rusqlite::Result<Option<Cut>> {
+    let pages = pragma(conn, "page_count")?.saturating_sub(pragma(conn, "freelist_count")?);
+    let excess = (pages * pragma(conn, "page_size")?).saturating_sub(limits.bytes);
     if let Some(last) = spent(conn, limits, excess)? {
         return Ok(Some(Cut::Spent { last }));
     }
@@ -339,7 +366,7 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
     }
     if excess > 0 {
         // Also what a warm start would read: the alternative is to drop it.
-        if let Some(group) = owed::next(conn, limits.hard, limits.ahead)? {
+        if let Some(group) = owed::next(conn, (limits.hard, limits.ahead), hands)? {
             return Ok(Some(Cut::ThinOwed(group)));
         }
         if let Some(cut) = thin_chunks(conn, limits.hard, limits.ahead)? {
@@ -349,6 +376,10 @@ pub(super) fn select(conn: &Connection, limits: &Limits) -> rusqlite::Result<Opt
     let cut = batches(conn, limits, excess)?;
     // The newest batch always stays: then history alone has room to give.
     if cut.is_none() && excess > 0 { chunks(conn, limits, excess) } else { Ok(cut) }
+}
+
+fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<u64> {
+    conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
 }
 
 /// Whether something of this time is too young to be thinned: of `before` or later, and not of a clock that ran ahead.

@@ -48,6 +48,8 @@ pub(super) struct Ring {
     /// From here on the writer is given nothing yet: the rest of what belongs together is still to come; and how many wait
     /// for it.
     unfinished: Option<(Seq, u32)>,
+    /// What belongs together and is complete, in order, as far as it is not on disk: [`CAPACITY`] of them at most.
+    groups: VecDeque<(Seq, Seq)>,
     /// Next seq each push channel will look at.
     cursors: Vec<Option<Seq>>,
     /// Last seq the writer was given; it may be on its way to disk, so nothing up to it gives way.
@@ -89,6 +91,7 @@ impl Ring {
             slots: VecDeque::new(),
             next,
             unfinished: None,
+            groups: VecDeque::new(),
             cursors: vec![None; sinks],
             taken: 0,
             lost: BTreeSet::new(),
@@ -119,17 +122,36 @@ impl Ring {
 
     /// Whether that was the last one.
     pub(super) fn end_together(&mut self) -> bool {
+        if let Some((from, 1)) = self.unfinished
+            && from < self.next
+        {
+            self.groups.push_back((from, self.next - 1));
+            if self.groups.len() > CAPACITY {
+                self.groups.pop_front();
+            }
+        }
         self.unfinished = self.unfinished.filter(|(_, depth)| *depth > 1).map(|(from, depth)| (from, depth - 1));
         self.unfinished.is_none()
     }
 
-    /// The oldest entries that are not on disk, for the writer; they stay until they are.
+    /// The oldest entries that are not on disk, for the writer; they stay until they are. So many at most, unless what belongs
+    /// together is more: that is never parted.
     pub(super) fn take_waiting(&mut self, max: usize) -> Vec<(Seq, Arc<Entry>)> {
         let end = self.unfinished.map_or(self.next, |(from, _)| from);
-        let waiting = self.slots.iter().skip(self.first_waiting()).take_while(|slot| slot.seq < end).take(max);
+        let first = self.first_waiting();
+        let end = self.slots.get(first + max).map_or(end, |beyond| end.min(self.part(first, beyond.seq)));
+        let waiting = self.slots.iter().skip(first).take_while(|slot| slot.seq < end);
         let waiting: Vec<_> = waiting.map(|slot| (slot.seq, Arc::clone(&slot.entry))).collect();
         self.taken = waiting.last().map_or(self.taken, |(seq, _)| *seq);
         waiting
+    }
+
+    /// Where to part what waits, so that nothing from `beyond` on goes with it: there, or before what belongs together, or, where
+    /// that is all there is (from the slot `first` on), behind it.
+    fn part(&self, first: usize, beyond: Seq) -> Seq {
+        let parted = self.groups.iter().find(|(from, to)| *from < beyond && beyond <= *to);
+        let begins = |from: Seq| self.slots.get(first).is_some_and(|slot| slot.seq < from);
+        parted.map_or(beyond, |(from, to)| if begins(*from) { *from } else { to + 1 })
     }
 
     /// How many entries are not on disk.
@@ -142,6 +164,7 @@ impl Ring {
         for slot in self.slots.iter_mut().take_while(|slot| slot.seq <= seq) {
             slot.committed.get_or_insert(wall);
         }
+        while self.groups.pop_front_if(|(_, to)| *to <= seq).is_some() {}
         while self.first_waiting() > KEEP_COMMITTED {
             self.slots.pop_front();
         }
@@ -261,6 +284,28 @@ mod tests {
         assert_eq!(taken(&mut ring), [1]);
         assert!(ring.end_together());
         assert_eq!(taken(&mut ring), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_belongs_together_is_not_parted_by_the_size_of_a_commit() {
+        let mut ring = Ring::new(1, 0);
+        let together = |ring: &mut Ring, n| {
+            ring.begin_together();
+            for at in 0..n {
+                ring.append(stop(at), Mono(0));
+            }
+            assert!(ring.end_together());
+        };
+        ring.append(stop(0), Mono(0));
+        together(&mut ring, 5);
+        together(&mut ring, 3);
+        let mut parts = Vec::new();
+        while let Some((last, _)) = ring.take_waiting(4).last() {
+            ring.commit(*last, 0);
+            parts.push(*last);
+        }
+        assert_eq!(parts, [1, 6, 9], "before a group, all of one that is too large, and the rest");
+        assert!(ring.groups.is_empty());
     }
 
     #[test]

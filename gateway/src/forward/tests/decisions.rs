@@ -181,11 +181,29 @@ fn what_a_store_takes_elsewhere_or_afterwards_proves_the_refused_ones_bad() {
     assert!(alone.is_whole());
     assert_eq!(show(&mut alone, 4, refuses_all).1, Ok(()), "another loop got something through meanwhile");
     assert_eq!(is_dead(&alone.settlements()), [(1, 1)]);
+}
 
-    let mut own_words = job(1, &seqs);
-    let (_, sent) = show(&mut own_words, 0, |seqs| Answer::Refused(format!("400: bad line {seqs:?}")));
-    assert_eq!(sent, Ok(()), "a store that says why of each is believed");
-    assert_eq!(is_dead(&own_words.settlements()).len(), 40);
+#[test]
+fn words_of_their_own_are_believed_of_a_store_that_takes_something() {
+    let seqs: Vec<_> = (1..=40).collect();
+    let own_words = |seqs: &[Seq]| Answer::Refused(format!("400: bad line {seqs:?}"));
+    // As of a proxy that puts the number of the request into its answer.
+    let mut proxy = job(1, &seqs);
+    for round in 0..10 {
+        let (bodies, stopped) = show(&mut proxy, 7, own_words);
+        let Err(Stopped::Doubt(why) | Stopped::Hold(why)) = stopped else { panic!("round {round}: {stopped:?}") };
+        assert!(why.contains("check url") && bodies <= 48, "{why}, {bodies} bodies");
+        assert!(proxy.settlements().is_empty(), "round {round}: nothing is given up");
+    }
+    // Another loop gets something through meanwhile, and again while the rest is in doubt.
+    let _ = show(&mut proxy, 8, own_words);
+    assert_eq!(show(&mut proxy, 9, own_words).1, Ok(()));
+    assert_eq!(is_dead(&proxy.settlements()), seqs.iter().map(|seq| (*seq, *seq)).collect::<Vec<_>>());
+
+    let mut passed = job(1, &seqs);
+    let all_but_one = |seqs: &[Seq]| if seqs == [1] { Answer::Accepted } else { own_words(seqs) };
+    assert_eq!(show(&mut passed, 0, all_but_one).1, Ok(()), "a store that says why of each is believed");
+    assert_eq!(is_dead(&passed.settlements()).len(), 39);
 }
 
 #[test]
@@ -255,6 +273,14 @@ impl Lane for SlowDisk {
 
     async fn telemetry(&self, _: Seq, _: Seq, _: usize) -> Result<Vec<Record>, String> {
         Ok(Vec::new())
+    }
+
+    fn carry(&self, _: &[(Seq, Seq)]) -> bool {
+        true
+    }
+
+    fn show(&self, _: (Seq, Seq)) -> bool {
+        true
     }
 
     async fn unreadable(&self, _: Seq, _: Seq, _: usize) -> Result<Vec<(Seq, Seq)>, String> {

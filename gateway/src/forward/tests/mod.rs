@@ -39,6 +39,9 @@ struct Kept {
     damaged: Vec<(Seq, Seq)>,
     /// Every call of settle.
     settled: Vec<(Seq, Seq)>,
+    /// What is said to be carried, and what was ever shown.
+    carried: Vec<(Seq, Seq)>,
+    shown: Vec<(Seq, Seq)>,
 }
 
 impl FakeLane {
@@ -98,6 +101,11 @@ impl FakeLane {
         self.inner.lock().unwrap().not_for_it.clone()
     }
 
+    /// What was read for one who takes each number once.
+    pub(super) fn shown(&self) -> Vec<(Seq, Seq)> {
+        self.inner.lock().unwrap().shown.clone()
+    }
+
     pub(super) fn settled(&self) -> Vec<(Seq, Seq)> {
         self.inner.lock().unwrap().settled.clone()
     }
@@ -134,6 +142,16 @@ impl Lane for FakeLane {
         Ok(kept.records[start..].iter().take_while(|record| record.seq <= to).take(max).copied().collect())
     }
 
+    fn carry(&self, ranges: &[(Seq, Seq)]) -> bool {
+        self.inner.lock().unwrap().carried = ranges.to_vec();
+        true
+    }
+
+    fn show(&self, range: (Seq, Seq)) -> bool {
+        self.inner.lock().unwrap().shown.push(range);
+        true
+    }
+
     async fn unreadable(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<(Seq, Seq)>, String> {
         let kept = self.inner.lock().unwrap();
         let inside = kept.damaged.iter().map(|row| (row.0.max(from), row.1.min(to)));
@@ -150,6 +168,12 @@ impl Lane for FakeLane {
     async fn settle(&self, from: Seq, to: Seq, outcome: Outcome) -> Result<(), String> {
         let mut kept = self.inner.lock().unwrap();
         kept.settled.push((from, to));
+        // Else the journal could give these numbers to other readings while they are under way.
+        let carried = kept.carried.iter().any(|range| range.0 <= from && to <= range.1);
+        assert!(
+            outcome != Outcome::Done || carried || kept.records.is_empty(),
+            "{from}..={to} was not said to be sent"
+        );
         match outcome {
             Outcome::Dead(why) => kept.dead.extend((from..=to).map(|seq| (seq, why.clone()))),
             Outcome::NotForIt => kept.not_for_it.extend(from..=to),

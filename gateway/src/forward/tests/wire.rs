@@ -171,7 +171,7 @@ async fn a_reading_is_under_way_100_ms_after_its_commit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gzip_carries_the_same_lines() {
-    let server = Server::start(|_| Reply::Status(200, "ok")).await;
+    let server = Server::start(|_| Reply::Status(204, "")).await;
     let rig = Rig::with(
         &server.url(),
         |config| config.compression = Compression::Gzip,
@@ -250,6 +250,8 @@ async fn nothing_is_lost_or_dead_while_a_store_is_away_busy_or_locked() {
         (Reply::Status(503, ""), "503"),
         (Reply::Status(302, ""), "check url"),
         (Reply::Status(200, "<html>please log in</html>"), "web page"),
+        (Reply::Status(200, "{\"status\":\"ok\"}"), "not a store"),
+        (Reply::Status(202, ""), "not a store"),
         (Reply::Status(400, "<html>plain HTTP to an HTTPS port</html>"), "web page"),
         (Reply::Hang, "no answer in time"),
         (Reply::Drop, ""),

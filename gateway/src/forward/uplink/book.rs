@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use gengfu_core::time::Mono;
 
-use crate::journal::{Lane, Outcome, Seq};
+use super::MOST_RECORDS;
+use crate::journal::{IN_FLIGHT, Lane, Outcome, Seq};
 
 pub(super) type Range = (Seq, Seq);
 /// What becomes of which records.
@@ -53,6 +54,10 @@ pub(super) struct Parcel {
 /// Bytes of backlog that may be under way: on a slow line they are what an alarm has to wait behind.
 const BACKLOG_BYTES: usize = 256 << 10;
 
+/// Records of backlog that may be under way: what the journal spares behind the first that is owed, should this run end now.
+const BACKLOG_RECORDS: u64 = 50_000;
+const _: () = assert!(BACKLOG_RECORDS + MOST_RECORDS as u64 <= IN_FLIGHT);
+
 /// One connection's book.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -62,7 +67,7 @@ pub(super) struct Book {
     flying: BTreeMap<u16, (Mono, Parcel)>,
     /// Arrived, and not yet recorded as delivered.
     settling: Vec<(Lane, Range)>,
-    backlog_bytes: usize,
+    backlog: Load,
     words: usize,
 }
 
@@ -73,7 +78,7 @@ impl Book {
             handed: VecDeque::new(),
             flying: BTreeMap::new(),
             settling: Vec::new(),
-            backlog_bytes: 0,
+            backlog: Load::default(),
             words: 0,
         }
     }
@@ -84,7 +89,7 @@ impl Book {
             Class::Word => return usize::MAX,
             Class::Alarm => self.window,
             Class::Live => self.window * 3 / 4,
-            Class::Backlog if self.backlog_bytes >= BACKLOG_BYTES => 0,
+            Class::Backlog if self.backlog.is_full() => 0,
             Class::Backlog => self.window / 2,
         };
         most.saturating_sub(self.load())
@@ -108,7 +113,7 @@ impl Book {
     /// A message was given to the client.
     pub(super) fn hand(&mut self, parcel: Parcel, now: Mono) {
         self.words += usize::from(parcel.class == Class::Word);
-        self.backlog_bytes += weight(&parcel);
+        self.backlog.add(&parcel);
         self.handed.push_back((now, parcel));
     }
 
@@ -122,7 +127,7 @@ impl Book {
     pub(super) fn acked(&mut self, packet: u16) -> Option<Parcel> {
         let (_, parcel) = self.flying.remove(&packet)?;
         self.words -= usize::from(parcel.class == Class::Word);
-        self.backlog_bytes -= weight(&parcel);
+        self.backlog.take(&parcel);
         if let Cargo::Owed { lane, range, .. } = parcel.cargo {
             self.settling.push((lane, range));
         }
@@ -155,8 +160,36 @@ impl Book {
     }
 }
 
-fn weight(parcel: &Parcel) -> usize {
-    if parcel.class == Class::Backlog { parcel.bytes } else { 0 }
+/// Backlog under way.
+#[derive(Debug, Default)]
+struct Load {
+    bytes: usize,
+    /// Those that are owed.
+    records: u64,
+}
+
+impl Load {
+    fn is_full(&self) -> bool {
+        self.bytes >= BACKLOG_BYTES || self.records >= BACKLOG_RECORDS
+    }
+
+    fn add(&mut self, parcel: &Parcel) {
+        let Self { bytes, records } = Self::of(parcel);
+        (self.bytes, self.records) = (self.bytes + bytes, self.records + records);
+    }
+
+    fn take(&mut self, parcel: &Parcel) {
+        let Self { bytes, records } = Self::of(parcel);
+        (self.bytes, self.records) = (self.bytes - bytes, self.records - records);
+    }
+
+    fn of(parcel: &Parcel) -> Self {
+        let records = match parcel.cargo {
+            Cargo::Owed { range: (from, to), .. } => to - from + 1,
+            Cargo::Word | Cargo::Resend(_) => 0,
+        };
+        if parcel.class == Class::Backlog { Self { bytes: parcel.bytes, records } } else { Self::default() }
+    }
 }
 
 /// What is left of a range without the busy ones, which are sorted.

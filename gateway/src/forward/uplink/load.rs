@@ -49,7 +49,8 @@ impl Loader {
         Ok(Self { catalog, names: Names::new(site), memories: Default::default(), packer })
     }
 
-    /// The first records of a range that follow one another, `most` at most. `None` where the range holds none.
+    /// The first records of a range that follow one another, `most` at most. `None` where the range holds none, or is being
+    /// thinned. The journal is told first: a centre takes each number once, and it may have these whether it says so or not.
     pub(super) async fn read<L: Lane>(
         &mut self,
         cursor: Cursor,
@@ -58,6 +59,9 @@ impl Loader {
         most: usize,
     ) -> Result<Option<Load>, String> {
         let Some(memory) = self.memories.get_mut(cursor as usize) else { return Ok(None) };
+        if !lane.show((from, to)) {
+            return Ok(None);
+        }
         if let Some((first, last)) = memory.gap(from) {
             let before = if first <= last { lane.telemetry(first, last, LOOK_BACK).await? } else { Vec::new() };
             memory.learn(from, &before);

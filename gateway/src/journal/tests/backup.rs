@@ -120,7 +120,7 @@ async fn a_copy_of_what_is_being_thinned_lacks_nothing_that_is_owed() {
             return;
         }
         conn.execute("UPDATE chunk SET thinned = thinned + 1 WHERE id = ?1", [slices]).expect("as retention does");
-        if let Some(group) = owed::next(&conn, i64::MAX, i64::MAX).expect("a look").filter(|_| slices > 2) {
+        if let Some(group) = owed::next(&conn, (i64::MAX, i64::MAX), &[]).expect("a look").filter(|_| slices > 2) {
             let fewer = owed::fewer(&conn, group, &thin::Kept::default(), Known::ToNone).expect("read");
             fewer.expect("worth it").write(&conn).expect("written");
             owed::passed(&conn, group.last).expect("written");

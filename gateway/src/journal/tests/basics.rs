@@ -308,7 +308,7 @@ async fn retention_drops_the_oldest_and_the_ledger_says_what_was_owed() {
             .telemetry
             .core
             .readers
-            .read(|conn| retention::select(conn, &LIMITS))
+            .read(|conn| retention::select(conn, &LIMITS, &[]))
             .is_ok_and(|cut| cut.is_none())
     })
     .await;

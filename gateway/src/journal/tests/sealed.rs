@@ -176,7 +176,7 @@ async fn what_is_sealed_and_delivered_goes_and_the_trend_stays() {
         thin: i64::MIN,
         hard: i64::MIN,
     };
-    let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
+    let cut = |limits: &retention::Limits| retention::select(&conn, limits, &[]).expect("a look");
     assert_eq!(cut(&limits), Some(retention::Cut::Spent { last: 15_000 }));
     assert_eq!(cut(&retention::Limits { needed: 0, ..limits }), None, "the warm start may want it");
     assert_eq!(cut(&retention::Limits { settled: 0, ..limits }), None, "a sink is owed it");
@@ -298,7 +298,7 @@ async fn history_stamped_by_a_clock_that_ran_ahead_gives_way_too() {
         thin: now - 24 * HOUR,
         hard: now - HOUR,
     };
-    let cut = |limits: &retention::Limits| retention::select(&conn, limits).expect("a look");
+    let cut = |limits: &retention::Limits| retention::select(&conn, limits, &[]).expect("a look");
     let ahead = "UPDATE chunk SET t_min = t_min + ?1, t_max = t_max + ?1";
     conn.execute(ahead, [now + 10 * 365 * 24 * HOUR]).expect("as it was stamped");
     assert!(matches!(cut(&limits), Some(retention::Cut::Thin { .. })), "as if it were old");
@@ -349,7 +349,7 @@ async fn life_safety_points_may_be_kept_longer() {
     assert_eq!(retention::delete(&conn, aged).expect("deleted"), 300);
     assert_eq!((kept(door), kept(smoke)), (vec![3], vec![0, 1, 2, 3]));
     assert_eq!(retention::aged(&conn, &limits).expect("a look"), None, "once");
-    let cut = retention::select(&conn, &limits).expect("a look").expect("one of both is too old");
+    let cut = retention::select(&conn, &limits, &[]).expect("a look").expect("one of both is too old");
     assert_eq!(retention::delete(&conn, cut).expect("deleted"), 100);
     assert_eq!((kept(door), kept(smoke)), (vec![3], vec![1, 2, 3]));
     let equal = retention::Limits { before: HOUR, ..limits };

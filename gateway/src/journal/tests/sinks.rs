@@ -99,6 +99,28 @@ async fn dead_letters_of_one_that_left_are_nobodys_and_its_own_again_when_it_is_
 }
 
 #[tokio::test]
+async fn a_start_knows_what_one_that_left_has_had() {
+    let dir = Dir::new();
+    let run = open(&dir);
+    run.journal.add_sink(&second()).await.expect("added");
+    run.commit(readings(run.point("a"), 0, 100)).await;
+    let feed = run.journal.feed(NEW, Lane::Telemetry).expect("declared");
+    feed.settle(1, 40, Outcome::Done).await.expect("settled");
+    drop(feed);
+    run.journal.remove_sink(&second());
+    run.close();
+    let run = open(&dir);
+    assert!(run.journal.feed(NEW, Lane::Telemetry).is_none(), "nobody is asked for it");
+    {
+        let mut deliveries = crate::journal::lane::lock(&run.journal.inner.core(Lane::Telemetry).deliveries);
+        assert!(deliveries.retire(NEW, true), "thinning asks it who knows which numbers");
+    }
+    run.journal.add_sink(&second()).await.expect("back");
+    assert_eq!(run.journal.feed(NEW, Lane::Telemetry).expect("declared").owed(), [(41, 100)]);
+    run.close();
+}
+
+#[tokio::test]
 async fn one_that_comes_back_is_not_owed_what_is_gone_from_the_middle() {
     let dir = Dir::new();
     let run = open(&dir);

@@ -183,7 +183,7 @@ impl Session<'_> {
             self.status_at = now;
         }
         let (epoch, end) = epoch_of(&self.up.telemetry.epochs, from);
-        let upto = to.min(end);
+        let upto = to.min(end).min(from.saturating_add(most as u64).saturating_sub(1));
         let feed = self.up.telemetry.feed.clone();
         let load = self.up.loader.read(cursor, feed.as_ref(), (from, upto), most).await.map_err(Halt::Journal)?;
         let Some(load) = load else {

@@ -6,7 +6,7 @@ use gengfu_core::time::Mono;
 use proptest::prelude::*;
 
 use crate::forward::uplink::book::{Book, Cargo, Class, Parcel, Range};
-use crate::journal::{Lane, Outcome, Seq};
+use crate::journal::{IN_FLIGHT, Lane, Outcome, Seq};
 
 const HEAD: Seq = 60;
 const WINDOW: usize = 8;
@@ -153,6 +153,21 @@ fn the_window_keeps_room_for_what_matters_more() {
     book.hand(Parcel { class: Class::Word, cargo: Cargo::Word, bytes: 9 }, Mono(0));
     assert_eq!((book.load(), book.words()), (WINDOW, 1), "words are beside the window");
     assert_eq!(book.waiting_since(), Some(Mono(1)));
+}
+
+/// What a crash leaves under way must lie within what the journal spares.
+#[test]
+fn few_records_of_backlog_are_under_way() {
+    let mut book = Book::new(64);
+    let mut seq = 1;
+    while book.room(Class::Backlog) > 0 {
+        book.hand(parcel(Class::Backlog, (seq, seq + 4_999)), Mono(1));
+        seq += 5_000;
+    }
+    assert!((50_000..=IN_FLIGHT).contains(&(seq - 1)), "{seq}");
+    assert!(book.room(Class::Live) > 0);
+    assert!(book.sent(1) && book.acked(1).is_some());
+    assert!(book.room(Class::Backlog) > 0);
 }
 
 #[test]

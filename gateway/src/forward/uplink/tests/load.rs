@@ -33,6 +33,7 @@ async fn a_message_holds_the_records_it_names() {
     // Whoever reads it again, from anywhere, writes the very same.
     let again = loader.read(Cursor::Resend, &lane, (31, 50), 40).await.unwrap().unwrap();
     assert!(text.ends_with(std::str::from_utf8(&again.lines).unwrap()));
+    assert_eq!(lane.shown(), [(11, 100), (31, 50)], "the journal knows what a centre may have");
 }
 
 #[tokio::test]
