@@ -218,13 +218,18 @@ fn polled(rig: &Rig, fault: Fault, kills: &[classes::Kill], lost: &[Lost]) -> Ce
     let before = |index: usize| if index == 0 { 0 } else { total(&kills[index - 1]) };
     let polls: u64 = mine.iter().map(|index| total(&kills[*index]) - before(*index)).sum();
     let worst = mine.iter().map(|index| lost[*index].polls).max().unwrap_or(0);
-    let oldest = mine.iter().map(|index| lost[*index].oldest).max().unwrap_or_default();
+    let (oldest, allowed) = mine
+        .iter()
+        .map(|index| (lost[*index].oldest, kills[*index].oldest_allowed()))
+        .max_by_key(|(oldest, _)| *oldest)
+        .unwrap_or_default();
     let gone: u64 = mine.iter().map(|index| lost[*index].polls).sum();
     let note = format!(
-        "worst window {} readings of {} allowed, the oldest {} before the crash",
+        "worst window {} readings of {} allowed, the oldest {} before the crash of {} allowed",
         worst * READINGS_A_POLL,
         MOST_POLLS_LOST * READINGS_A_POLL,
-        table::ms(oldest)
+        table::ms(oldest),
+        table::ms(allowed)
     );
     cell(rig, fault, POLLED, (polls * READINGS_A_POLL) as usize, (gone * READINGS_A_POLL) as usize, note)
 }

@@ -145,8 +145,17 @@ impl Rig {
         }
     }
 
+    /// What a gateway that died at this moment leaves behind; to be asked before the next begins, and once what was on the wire is
+    /// answered.
+    pub(crate) fn death(&self, at: Instant) -> Kill {
+        let died = unix_ms() - at.elapsed().as_millis() as i64;
+        let sync = self.sick.as_ref().map_or(Duration::ZERO, |sick| sick.longest_sync(died));
+        Kill { sync, ..Kill::of(&self.plant, at) }
+    }
+
     /// From now on all is booked under this number.
     pub(crate) fn book(&mut self, number: u64) {
+        self.sick.iter().for_each(SickDisk::forget_syncs);
         self.number = number;
         self.booked.push((unix_ms(), number));
         self.operator.shared.number.store(number, Ordering::SeqCst);
@@ -230,6 +239,8 @@ impl Rig {
         let read = self.gateway.stage("read");
         eventually(SOON, "what was read is on disk", || self.gateway.stage("committed") >= read);
         self.gateway.alarm_lane_on_disk();
+        // what took long while the disk was sick is over
+        self.sick.iter().for_each(SickDisk::forget_syncs);
     }
 
     /// What stands returns, the person has seen it, and nothing is on its way.

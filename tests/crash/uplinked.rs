@@ -44,7 +44,7 @@ fn without_frame(entry: &Value) -> Value {
 pub(super) fn equals(rig: &Rig, ledger: &Value, committed: &Expected, lane: &[Entry]) {
     all_handed_over(&rig.centre, ledger);
     let book = rig.centre.book();
-    committed.compare(&book.samples).unwrap_or_else(|differs| panic!("the centre and the journal: {differs}"));
+    committed.compare(&book.samples).expect("the centre has what was committed");
     let last_run = lane_of_the_last_run(lane);
     let told = told(&book);
     let all: HashSet<String> = lane.iter().map(text).collect();
@@ -120,7 +120,7 @@ impl Owed {
         let book = rig.centre.book();
         let owed: Set = acked.difference(&to_ms(&self.excused)).cloned().collect();
         let got = to_ms(&of(&book.samples, "device_v,"));
-        contains(&got, &owed).unwrap_or_else(|lacks| panic!("the centre, of messages: {lacks}"));
+        contains(&got, &owed).expect("the centre has the messages it is owed");
         let extra = got.difference(acked).count();
         assert!(extra == 0 || renamed, "the centre has {extra} messages that nobody sent");
         let told = told(&book);

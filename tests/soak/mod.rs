@@ -21,7 +21,7 @@ use gengfu_tests::wait::{length, now, pause, quiet, say, times};
 use gengfu_tests::wall_clock::WallClock;
 use serde_json::Value;
 
-use crate::crash::classes::{DEVICES, Kill, MOST_POLLS_LOST, READINGS_A_POLL, not_in_the_lane};
+use crate::crash::classes::{DEVICES, MOST_POLLS_LOST, READINGS_A_POLL, not_in_the_lane};
 use crate::crash::compare;
 use crate::crash::persons::BY;
 use crate::crash::rig::{Rig, Round};
@@ -301,7 +301,7 @@ impl Soak {
         let at = now();
         // what was on the wire is answered by then
         pause(Duration::from_millis(self.rig.random.between(50, 200)));
-        let kill = Kill::of(&self.rig.plant, at);
+        let kill = self.rig.death(at);
         self.rig.gateway.restart();
         self.life += 1;
         self.born = now();
@@ -391,7 +391,9 @@ impl Soak {
         };
         let courses =
             [course(flat::MEMORY, |sample| sample.memory), course(flat::HANDLES, |sample| sample.handles as f64)];
-        courses.iter().for_each(|course| say(&course.to_string()));
+        for course in &courses {
+            say(&course.to_string());
+        }
         assert!(courses.iter().all(flat::Course::flat), "it grows within one life");
     }
 }
