@@ -88,8 +88,8 @@ score-report: ## the same, held against the labels in DATA: the tables of docs/b
 long: long-round-trip long-outage long-isolation long-sick-disk long-kill long-two-days long-crash long-soak long-fuzz long-laws long-mind ## the issue's full lengths; keep the output in docs/
 long-round-trip:
 	GENGFU_LONG=1 $(RIG) --nocapture round_trip
-long-outage: # a minute; GENGFU_LONG=600 takes ten
-	GENGFU_LONG=$${GENGFU_LONG:-1} $(RIG) --nocapture outage
+long-outage: # five minutes each; GENGFU_LONG=600 takes ten
+	GENGFU_LONG=$${GENGFU_LONG:-300} $(RIG) --nocapture outage::
 long-kill:
 	GENGFU_LONG=1 $(RIG) --nocapture kill9
 long-isolation:

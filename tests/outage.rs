@@ -1,10 +1,13 @@
-//! The store goes away while sampling goes on, and comes back.
+//! The store goes away while sampling goes on, and comes back: with every record compared, and at full rate.
+//!
+//! `make long-outage` holds each outage for five minutes, CI for seconds; `GENGFU_LONG=600` takes ten.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gengfu_tests::counting::{committed, committed_ms};
 use gengfu_tests::gateway::Gateway;
+use gengfu_tests::meter::Counting;
 use gengfu_tests::plant::Plant;
 use gengfu_tests::process::Folder;
 use gengfu_tests::proxy::{Line, Proxy};
@@ -14,6 +17,8 @@ use gengfu_tests::store::Store;
 use gengfu_tests::stub::Stub;
 use gengfu_tests::wait::{always, eventually, length, now, quiet, say, unix_ms};
 
+/// The outage of the long form, s.
+const LONG: u64 = 300;
 const DRAIN: Duration = Duration::from_mins(1);
 const SECOND: Duration = Duration::from_secs(1);
 const DEVICES: usize = 50;
@@ -44,7 +49,7 @@ fn nothing_is_lost_and_nothing_waits() {
     eventually(10 * SECOND, "a batch is in flight", || stub.answering());
     to_stub.set(Line::Shut);
     let polls = plant.polls();
-    let out = length(12, 60);
+    let out = length(12, LONG);
     let raised = hold_outage(&plant, &receiver, out);
     let wanted = out.as_secs() * DEVICES as u64 * 1_000 / EVERY_MS;
     assert!(plant.polls() - polls >= wanted * 9 / 10, "sampling goes on at its pace");
@@ -142,6 +147,70 @@ fn sent_again_at_most_what_was_in_flight(stub: &Stub) {
     say(&format!("outage: {readings} batches of readings and {alarms} of alarms sent again, {} lines", lines.len()));
     assert!(readings <= READINGS_IN_FLIGHT && alarms <= ALARMS_IN_FLIGHT, "{readings} and {alarms} batches re-sent");
     assert!(lines.iter().all(|(_, times)| *times == 2), "one fault, one re-send");
+}
+
+/// Registers of a device at full rate: 100 points each, the poll counter takes two. With [`DEVICES`] and [`EVERY_MS`] 50,000 readings a
+/// second.
+const FULL_REGISTERS: u16 = 101;
+const FULL_RATE: u64 = DEVICES as u64 * (FULL_REGISTERS as u64 - 1) * 1_000 / EVERY_MS;
+/// How much later than before the outage a live reading may be while the backlog leaves. A gateway that sent the backlog first would
+/// make it as late as the drain is long.
+const LATER: i64 = 2_000;
+
+/// The store counts and is no bottleneck, so the drain is as fast as the gateway makes it.
+#[test]
+fn at_full_rate_what_is_live_does_not_wait_for_the_backlog() {
+    let _quiet = quiet();
+    let (dir, plant, store) = (Folder::new("outage-full"), Plant::without_log(DEVICES), Counting::start());
+    let way = Proxy::before(store.port);
+    let site = Site::new("rig").modbus(&plant, EVERY_MS, FULL_REGISTERS).influx("central", way.port).text;
+    let mut gateway = Gateway::start(&site, dir.path());
+    eventually(DRAIN, "readings arrive", || store.live() > FULL_RATE);
+    store.forget_latest();
+    always(3 * SECOND, "a time to compare with", || true);
+    let calm = store.latest();
+
+    way.set(Line::Shut);
+    let (out, polls) = (length(3, LONG), plant.polls());
+    always(out, "nothing stops sampling", || true);
+    let wanted = out.as_secs() * FULL_RATE / u64::from(FULL_REGISTERS - 1);
+    let polled = plant.polls() - polls;
+    assert!(polled >= wanted * 9 / 10, "sampling goes on at its pace: {polled} polls of {wanted}");
+
+    let owed = pending(&gateway)["influxdb/central"];
+    let had = store.old() + store.live();
+    store.old_before(unix_ms());
+    let back = now();
+    way.set(Line::Open);
+    eventually(DRAIN, "first record after the outage", || store.old() + store.live() > had);
+    let first = back.elapsed();
+    // what was made up to here waited for the connection, not for the backlog
+    store.old_before(unix_ms());
+    store.forget_latest();
+    let (early, live) = (store.old(), store.live());
+    eventually(DRAIN + out, "the backlog has left", || store.old() >= owed);
+    let took = back.elapsed().saturating_sub(first);
+    // a short drain is over before the next live readings are due
+    eventually(DRAIN, "live readings beside it", || store.live() > live);
+    let late = store.latest();
+    let memory = gateway.process().resident();
+    say(&format!(
+        "outage of {out:?} at {FULL_RATE} readings/s: {owed} owed, first record {first:?} after the return, drained in {took:?}, {:.0} \
+         readings/s beside the live ones, which came {late} ms late at worst ({calm} without a backlog); {memory:.1} MiB resident",
+        owed.saturating_sub(early) as f64 / took.as_secs_f64()
+    ));
+    assert!(late <= calm + LATER, "live readings came {late} ms late, {calm} without a backlog");
+
+    let books = gateway.settle(DRAIN);
+    let book = books["items"].as_array().unwrap().iter().find(|book| book["lane"] == "telemetry").unwrap();
+    let number = |name: &str| book[name].as_u64().unwrap();
+    assert_eq!(number("committed"), number("delivered"), "{book}");
+    let counted = store.old() + store.live();
+    let twice = counted.checked_sub(number("delivered")).expect("the store has all that the ledger calls delivered");
+    say(&format!(
+        "outage: {counted} values at the store, {twice} of them twice; {} delivered by the ledger",
+        number("delivered")
+    ));
 }
 
 #[test]

@@ -55,9 +55,8 @@ fn logs() {
     let drawn = std::iter::repeat_with(|| random.draw()).take(DRAWN);
     for seed in SEEDS.into_iter().chain(drawn) {
         let (here, there) = marks(&image, seed, events, events, dir.path());
-        if let Some(mark) = first_difference(&here, &there) {
-            panic!("{}", closely(&image, seed, mark, dir.path()));
-        }
+        let parts = first_difference(&here, &there);
+        assert!(parts.is_none(), "{}", closely(&image, seed, parts.unwrap_or_default(), dir.path()));
         say(&format!("seed {seed}: {events} events, {} marks, no difference", here.len()));
     }
 }
@@ -120,9 +119,13 @@ fn all_series() {
         std::fs::write(&path, file).unwrap();
         let there = image.run(&[path.display().to_string()], None, dir.path(), LIMIT);
         let there: Vec<String> = there.lines().map(str::to_owned).collect();
-        if let Some(reading) = first_difference(&here, &there) {
-            panic!("{what}: host and board part within {} readings of {reading}", mind::EVERY);
-        }
+        let parts = first_difference(&here, &there);
+        assert!(
+            parts.is_none(),
+            "{what}: host and board part within {} readings of {}",
+            mind::EVERY,
+            parts.unwrap_or_default()
+        );
         assert!(transitions > 0, "{what}: nothing happens in it");
         say(&format!(
             "{what}: {} frames, {transitions} transitions, {} marks, no difference",

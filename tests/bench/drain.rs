@@ -2,10 +2,8 @@
 //! on being polled. How fast the backlog leaves, and how late a live reading is meanwhile. The store counts and forgets; that
 //! it is fast enough is measured first.
 
-use std::io::{BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use gengfu::config::checked::JournalConfig;
@@ -15,6 +13,7 @@ use gengfu_core::quality::Quality;
 use gengfu_core::reading::{PointId, Reading};
 use gengfu_core::time::Wall;
 use gengfu_tests::gateway::Gateway;
+use gengfu_tests::meter::Counting;
 use gengfu_tests::process::Folder;
 use gengfu_tests::random::Random;
 use gengfu_tests::series;
@@ -114,112 +113,6 @@ fn owe(dir: &Folder, end: i64) {
         }
     }
     close(opened);
-}
-
-/// A store that counts values and forgets them; of each body it reads the time of the first line.
-struct Counting {
-    port: u16,
-    count: Arc<Count>,
-}
-
-#[derive(Default)]
-struct Count {
-    /// Lines of before this (UTC ns) are backlog.
-    split: AtomicI64,
-    old: AtomicU64,
-    live: AtomicU64,
-    latest: AtomicI64,
-}
-
-impl Counting {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (port, count) = (listener.local_addr().unwrap().port(), Arc::<Count>::default());
-        let inside = count.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let count = inside.clone();
-                std::thread::spawn(move || count.serve(stream));
-            }
-        });
-        Self { port, count }
-    }
-
-    fn old_before(&self, ms: i64) {
-        self.count.split.store(ms * 1_000_000, Ordering::Relaxed);
-    }
-
-    fn old(&self) -> u64 {
-        self.count.old.load(Ordering::Relaxed)
-    }
-
-    fn live(&self) -> u64 {
-        self.count.live.load(Ordering::Relaxed)
-    }
-
-    fn latest(&self) -> i64 {
-        self.count.latest.load(Ordering::Relaxed)
-    }
-
-    fn forget_latest(&self) {
-        self.count.latest.store(0, Ordering::Relaxed);
-    }
-}
-
-impl Count {
-    fn serve(&self, stream: TcpStream) -> Option<()> {
-        stream.set_nodelay(true).ok()?;
-        let mut out = stream.try_clone().ok()?;
-        let mut reader = BufReader::with_capacity(1 << 18, stream);
-        let mut body = Vec::new();
-        loop {
-            let length = head(&mut reader)?;
-            body.resize(length, 0);
-            reader.read_exact(&mut body).ok()?;
-            self.take(&body);
-            out.write_all(b"HTTP/1.1 204 -\r\n\r\n").ok()?;
-        }
-    }
-
-    fn take(&self, body: &[u8]) {
-        // tags and fields: two of the former a line
-        let (mut equals, mut lines) = (0_u64, 0_u64);
-        for byte in body {
-            equals += u64::from(*byte == b'=');
-            lines += u64::from(*byte == b'\n');
-        }
-        let first = body.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let at = first.rsplit(|byte| *byte == b' ').next().and_then(|word| std::str::from_utf8(word).ok());
-        let at: i64 = at.and_then(|word| word.parse().ok()).unwrap_or(0);
-        let values = equals.saturating_sub(2 * lines);
-        if at < self.split.load(Ordering::Relaxed) {
-            self.old.fetch_add(values, Ordering::Relaxed);
-        } else if !first.starts_with(b"alarm") {
-            self.live.fetch_add(values, Ordering::Relaxed);
-            self.latest.fetch_max(unix_ms() - at / 1_000_000, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Reads a request's head; the length of its body.
-fn head(reader: &mut BufReader<TcpStream>) -> Option<usize> {
-    use std::io::BufRead as _;
-    let (mut length, mut line) = (0, String::new());
-    loop {
-        line.clear();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        let text = line.trim_end();
-        if text.is_empty() {
-            return Some(length);
-        }
-        if let Some((name, value)) = text.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().ok()?;
-        }
-    }
 }
 
 /// What the store takes from a sender that has its bodies ready, one request after the other.

@@ -18,12 +18,19 @@ pub(crate) const REGISTERS: u16 = 6;
 /// `r0`, the counter in two registers, and the other three.
 pub(crate) const READINGS_A_POLL: u64 = REGISTERS as u64 - 1;
 /// The commit window: 1,000 readings or 2 s of polls, whichever is less.
+const WINDOW: Duration = Duration::from_secs(2);
 const WINDOW_READINGS: u64 = 1_000;
-const WINDOW_POLLS: u64 = 2_000 / EVERY_MS * DEVICES as u64;
+const WINDOW_POLLS: u64 = WINDOW.as_millis() as u64 / EVERY_MS * DEVICES as u64;
 /// One window, and what is on the wire.
 pub(crate) const MOST_POLLS_LOST: u64 =
     if WINDOW_POLLS < WINDOW_READINGS / READINGS_A_POLL { WINDOW_POLLS } else { WINDOW_READINGS / READINGS_A_POLL }
         + DEVICES as u64;
+
+/// Syncs of a commit, at most: one that also moves the log into the file ends that with two more.
+const SYNCS: u32 = 3;
+/// What a reading's way from the device's answer into the window, and the writer's to a core, may take beside that on a machine that
+/// others keep busy. On an idle one it is some ms.
+const WAY: Duration = Duration::from_secs(1);
 
 /// What the plant had answered when the gateway was dead.
 #[derive(Debug, Clone)]
@@ -31,11 +38,18 @@ pub(crate) struct Kill {
     /// When it died.
     pub at: Instant,
     pub polls: Vec<u32>,
+    /// The longest sync of the round, one that was under way included; zero where nobody measured.
+    pub sync: Duration,
 }
 
 impl Kill {
     pub(crate) fn of(plant: &Plant, at: Instant) -> Self {
-        Self { at, polls: plant.devices.iter().map(|device| device.polls()).collect() }
+        Self { at, polls: plant.devices.iter().map(|device| device.polls()).collect(), sync: Duration::ZERO }
+    }
+
+    /// How old the oldest poll that it took may be: a window, and the commit that it broke off.
+    pub(crate) fn oldest_allowed(&self) -> Duration {
+        WINDOW + WAY + self.sync * SYNCS
     }
 }
 
@@ -52,6 +66,13 @@ pub(crate) fn polled_loss(plant: &Plant, kills: &[Kill], found: &Set) -> Vec<Los
     let lost = lost_polls(plant, kills, found);
     let worst = lost.iter().map(|l| l.polls).max().unwrap_or(0);
     assert!(worst <= MOST_POLLS_LOST, "more than one window lost: {worst} polls at a kill");
+    for (kill, Lost { oldest, .. }) in kills.iter().zip(&lost) {
+        let (allowed, sync) = (kill.oldest_allowed(), kill.sync);
+        assert!(
+            *oldest <= allowed,
+            "lost {oldest:?} before a kill, {allowed:?} allowed: the longest sync took {sync:?}"
+        );
+    }
     lost
 }
 

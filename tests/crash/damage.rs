@@ -8,7 +8,9 @@
 //!   lies in such a gap of its own lane, or it was at the very end, where the log of that lane was cut after a kill: the entry
 //!   before it and the start after it then say from when to when;
 //! - whatever is left of shelves, absences and modes ends at its time, and votes are those of the voters that stand;
-//! - at the end the store has every acknowledged message that was not told as missing, and none that nobody sent.
+//! - at the end the store has every acknowledged message that was not told as missing, and none that nobody sent;
+//! - so has the centre, which may have been out of reach at other times, unless a message was destroyed before it had gone up; and of
+//!   the alarm lane all that was not. After a repair all that is left goes up.
 //!
 //! Items are what the journal held at the damage. "Lost" are those that are neither found nor told: none may be. One thing is
 //! not claimed: the name of a point has no checksum, so a bit that flips in it renames the point and nobody can know. Such
@@ -28,6 +30,7 @@ use super::DRAIN;
 use super::flight::{self, Flight};
 use super::rig::Rig;
 use super::table::{ALARMS, CLASSES, Cell, Counts, MESSAGES, MODES, Outcome, POLLED};
+use super::uplinked::{self, Owed};
 
 /// What a gap says that is one of the alarm lane.
 const ALARMS_TOLD: &str = "alarms and audit were repaired";
@@ -91,11 +94,14 @@ impl Books {
         let copy = counting::copy(data);
         let lane = counting::open(&copy.join("data"), |journal, _| counting::entries(journal));
         let gaps = counting::gaps(&lane).into_iter().map(|(from, to, n, why)| (from, to, n, why.to_owned())).collect();
-        let kept = lane.iter().filter_map(|entry| {
-            Some((entry.at(), place(flight::class(entry)?), serde_json::to_string(entry).unwrap()))
-        });
+        let kept =
+            lane.iter().filter_map(|entry| Some((entry.at(), place(flight::class(entry)?), uplinked::text(entry))));
         let entries = kept.collect();
         Self { readings, entries, gaps }
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.entries.iter().map(|(.., text)| text.clone()).collect()
     }
 
     /// What the start has told since `before`: of the alarm lane, or of the telemetry.
@@ -130,19 +136,20 @@ pub(super) fn campaign(damage: Damage, random: Random) -> Vec<Cell> {
     let mut rig = Rig::start(damage.name().split(' ').next().unwrap(), random);
     rig.edges.numbers_may_come_again = true;
     let mut sums = Sums::default();
-    let mut excused = Set::new();
+    let (mut excused, mut owed_above) = (Set::new(), Owed::default());
     let repetitions = super::asked_or(times(2, 100));
     for _ in 0..repetitions {
-        repeat(damage, &mut rig, &mut sums, &mut excused);
+        repeat(damage, &mut rig, &mut sums, &mut excused, &mut owed_above);
     }
     rig.calm();
-    rig.gateway.settle(DRAIN);
+    let ledger = rig.gateway.settle(DRAIN);
     let acked = rig.publisher.acked();
     let owed: Set = acked.difference(&to_ms(&excused)).cloned().collect();
     let stored = to_ms(&of(&rig.stub.accepted(), "device_v,"));
     contains(&stored, &owed).unwrap();
     let extra = stored.difference(&acked).count();
     assert!(extra == 0 || sums.renamed.iter().sum::<u64>() > 0, "the store has {extra} messages that nobody sent");
+    owed_above.holds(&rig, &ledger, &acked, sums.renamed.iter().sum::<u64>() > 0);
     say(&format!("{}: {} of {repetitions} found in the file and repaired", damage.name(), sums.repaired));
     let cell = |(index, class): (usize, &'static str)| {
         let driven: u64 = rig.edges.driven.values().sum();
@@ -165,11 +172,14 @@ pub(super) fn campaign(damage: Damage, random: Random) -> Vec<Cell> {
     CLASSES.into_iter().enumerate().map(cell).collect()
 }
 
-fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
+fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set, owed: &mut Owed) {
     rig.flight.iter().for_each(|flight| flight.rest(false));
-    // by a coin the store is out of reach, so that the journal alone has what came
+    // by a coin the store is out of reach, so that the journal alone has what came; by another the centre is
     if rig.random.between(0, 2) == 0 {
         rig.stores(Line::Shut);
+    }
+    if rig.random.between(0, 2) == 0 {
+        rig.uplink_way.set(Line::Shut);
     }
     let length = Duration::from_millis(rig.random.between(200, 700));
     rig.load(length);
@@ -186,6 +196,7 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
     let files = journal_files(&data);
     let file = &files[rig.random.between(0, files.len() as u64) as usize];
     let what = damage.strike(file, &mut rig.random);
+    rig.uplink_way.set(Line::Open);
     rig.flight.iter().for_each(|flight| flight.rest(true));
     rig.gateway.restart();
     rig.gateway.alarm_lane_on_disk();
@@ -197,6 +208,7 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
     let repaired = rig.gateway.metric("gengfu_journal_repairs_total", "") > 0.0;
     sums.repaired += usize::from(repaired);
     let missing = readings(rig, &before, &after, sums, excused);
+    owed.damaged(&rig.centre, (&before.readings, &before.texts()), (&after.readings, &after.texts()));
     // the log of the alarm lane may lose its end, after a kill; its file may lose nothing untold, and what is damaged elsewhere
     // costs it nothing
     let cut_log = file.ends_with("alarm.db-wal");
@@ -213,16 +225,18 @@ fn repeat(damage: Damage, rig: &mut Rig, sums: &mut Sums, excused: &mut Set) {
     stands_as_driven(rig);
     rig.flight.iter_mut().for_each(|flight| flight.timers.forget());
     if repaired {
-        begin_anew(rig, excused);
+        owed.goes_up(&rig.centre, &before.readings, &after.readings);
+        begin_anew(rig, excused, owed);
     }
 }
 
 /// Each damage is to meet a journal that is whole: where a repair took an entry out, the one behind it follows from nothing.
-fn begin_anew(rig: &mut Rig, excused: &mut Set) {
+fn begin_anew(rig: &mut Rig, excused: &mut Set, owed: &mut Owed) {
     rig.gateway.term();
     let data = rig.gateway.data();
-    let (readings, stored) = (Books::of(&data).readings, rig.stub.accepted());
-    excused.extend(readings.difference(&stored).cloned());
+    let (books, stored) = (Books::of(&data), rig.stub.accepted());
+    excused.extend(books.readings.difference(&stored).cloned());
+    owed.damaged(&rig.centre, (&books.readings, &books.texts()), (&Set::new(), &[]));
     for file in std::fs::read_dir(&data).unwrap().flatten().filter(|file| file.path().is_file()) {
         std::fs::remove_file(file.path()).unwrap();
     }

@@ -1,12 +1,11 @@
 //! The faults after which nothing may be missing. Each ends with a gateway that is dead: what is counted afterwards is what
 //! the disk has, and not what was still in memory.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gengfu_tests::wait::{SOON, length, now, pause};
 use rusqlite::config::DbConfig;
 
-use super::classes::Kill;
 use super::rig::{Rig, Round};
 
 /// How soon an alarm must be out while the disk is sick: 500 ms for the commit, two polls, and what a busy machine takes.
@@ -63,26 +62,25 @@ impl Fault {
             rig.burst();
             pause(Duration::from_micros(rig.random.between(0, 30_000)));
         }
-        let felt = match self {
+        let (felt, cut_at) = match self {
             Self::Kill => {
                 keep_word(rig, told);
-                false
+                (false, None)
             }
             Self::PowerCut => {
                 keep_word(rig, told);
-                cut(rig);
-                false
+                (false, Some(cut(rig)))
             }
-            Self::Full | Self::Stall | Self::Errors => self.falls_sick(rig),
+            Self::Full | Self::Stall | Self::Errors => (self.falls_sick(rig), None),
         };
         rig.gateway.kill9();
-        let at = now();
+        let at = cut_at.unwrap_or_else(now);
         if self == Self::PowerCut {
             power_is_back(rig);
         }
         // what was on the wire is answered by then
         pause(Duration::from_millis(rig.random.between(50, 200)));
-        let kill = Kill::of(&rig.plant, at);
+        let kill = rig.death(at);
         rig.gateway.restart();
         rig.rounds.push(Round { number: self.number(), kill, back: now(), felt });
         rig.all_pushed();
@@ -150,11 +148,14 @@ fn keep_word(rig: &Rig, told: usize) {
 
 /// The power goes, between any two calls to the disk. Not in the midst of one: ext4's shutdown lets an `fdatasync` that it
 /// overtakes return success for what is then gone, in any program with two threads that sync, and no real power cut does.
-fn cut(rig: &mut Rig) {
+/// Gives when it stood still: what the cut takes then is no part of its life.
+fn cut(rig: &mut Rig) -> Instant {
     let held = rig.gateway.process().hold();
+    let at = now();
     rig.disk.as_ref().unwrap().cut().expect("the power can be cut");
     // it dies as it stands
     std::mem::forget(held);
+    at
 }
 
 /// Mounted anew. By a coin the journal is told that the machine was booted meanwhile, as after a real cut; else it is left

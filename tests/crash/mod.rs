@@ -3,8 +3,8 @@
 //! runs some rows of it, `GENGFU_REPETITIONS=10` so many times.
 //!
 //! Each repetition drives all classes at once and ends with a gateway that is dead, so that what is counted afterwards is
-//! what was on disk. At the end of a campaign the sets are compared by the counting rule: what the store holds is what was
-//! committed, every acknowledged message is there, every crossing of a line is one transition, pushed and in the alarm lane, and
+//! what was on disk. At the end of a campaign the sets are compared by the counting rule: what the stores and the centre hold is what
+//! was committed, every acknowledged message is there, every crossing of a line is one transition, pushed and in the alarm lane, and
 //! so is every acknowledgement that was answered. What was in mid-flight (shelves, modes, timers, votes) is read off the alarm
 //! lane: see `flight`. A damaged file is another matter: see `damage`.
 
@@ -17,6 +17,7 @@ pub(crate) mod persons;
 pub(crate) mod rig;
 mod sick_kill;
 mod table;
+mod uplinked;
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -131,7 +132,7 @@ pub(crate) struct Compared {
     pub samples: usize,
 }
 
-/// All books are compared: the stores with the journal, the polls with the plant, the pushes with the alarm lane.
+/// All books are compared: the stores and the centre with the journal, the polls with the plant, the pushes with the alarm lane.
 pub(crate) fn compare(rig: &mut Rig) -> Compared {
     rig.calm();
     let ledger = rig.gateway.settle(DRAIN);
@@ -150,6 +151,7 @@ pub(crate) fn compare(rig: &mut Rig) -> Compared {
     let polls = polled_loss(&rig.plant, &kills, &exact);
     let lane =
         counting::open(&counting::copy(&rig.gateway.data()).join("data"), |journal, _| counting::entries(journal));
+    uplinked::equals(rig, &ledger, &committed, &lane);
     let (once, pushes) = pushed_is_the_alarm_lane(&rig.receiver, &lane);
     say(&format!("{once} transitions in the lane, each pushed; {pushes} pushes in all; {} messages", acked.len()));
     assert!(rig.edges.odd.is_empty(), "transitions that nothing called for: {:?}", rig.edges.odd);
@@ -216,20 +218,25 @@ fn polled(rig: &Rig, fault: Fault, kills: &[classes::Kill], lost: &[Lost]) -> Ce
     let before = |index: usize| if index == 0 { 0 } else { total(&kills[index - 1]) };
     let polls: u64 = mine.iter().map(|index| total(&kills[*index]) - before(*index)).sum();
     let worst = mine.iter().map(|index| lost[*index].polls).max().unwrap_or(0);
-    let oldest = mine.iter().map(|index| lost[*index].oldest).max().unwrap_or_default();
+    let (oldest, allowed) = mine
+        .iter()
+        .map(|index| (lost[*index].oldest, kills[*index].oldest_allowed()))
+        .max_by_key(|(oldest, _)| *oldest)
+        .unwrap_or_default();
     let gone: u64 = mine.iter().map(|index| lost[*index].polls).sum();
     let note = format!(
-        "worst window {} readings of {} allowed, the oldest {} before the crash",
+        "worst window {} readings of {} allowed, the oldest {} before the crash of {} allowed",
         worst * READINGS_A_POLL,
         MOST_POLLS_LOST * READINGS_A_POLL,
-        table::ms(oldest)
+        table::ms(oldest),
+        table::ms(allowed)
     );
     cell(rig, fault, POLLED, (polls * READINGS_A_POLL) as usize, (gone * READINGS_A_POLL) as usize, note)
 }
 
 fn messages(fault: Fault, acked: &Set, missing: &Set, rig: &Rig) -> Cell {
     let prefix = format!("device_v,{}", rig::topics(fault.number()));
-    let note = "acknowledged by the broker, at the store".to_owned();
+    let note = "acknowledged by the broker, at the stores and at the centre".to_owned();
     cell(rig, fault, MESSAGES, of(acked, &prefix).len(), of(missing, &prefix).len(), note)
 }
 
@@ -243,7 +250,7 @@ fn alarms(rig: &Rig, fault: Fault, lane: &[Entry]) -> Cell {
     let early = pushed.iter().filter(|push| !push.durable).count();
     let felt = rig.rounds.iter().filter(|round| round.number == fault.number() && round.felt).count();
     let note = format!(
-        "all pushed, at worst {} after the change, {early} with durable = false, in {felt} of the repetitions",
+        "all pushed and at the centre, at worst {} after the change, {early} with durable = false, in {felt} of the repetitions",
         table::ms(late)
     );
     cell(rig, fault, ALARMS, driven, lost, note)

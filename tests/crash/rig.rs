@@ -1,4 +1,4 @@
-//! The long-lived parts that every repetition goes through: plant, broker, store, receiver, a person who acknowledges, and the
+//! The long-lived parts that every repetition goes through: plant, broker, stores, a centre, receiver, a person who acknowledges, and the
 //! gateway, which is started again each time. All classes are driven at once.
 
 use std::collections::BTreeMap;
@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use gengfu_tests::broker::Broker;
+use gengfu_tests::centre::Centre;
 use gengfu_tests::disk::Disk;
 use gengfu_tests::gateway::Gateway;
 use gengfu_tests::plant::Plant;
@@ -24,6 +25,7 @@ use super::classes::{DEVICES, EVERY_MS, Kill, REGISTERS};
 use super::edges::Edges;
 use super::flight::{self, Flight};
 use super::persons::{self, Acknowledged, Person};
+use super::uplinked;
 
 /// Between two alarms that come or go.
 const STEP: Duration = Duration::from_millis(100);
@@ -45,6 +47,10 @@ pub(crate) struct Rig {
     ways: [Proxy; 2],
     /// Between the gateway and the broker.
     pub broker_way: Proxy,
+    /// Where the uplink goes to; between the gateway and that broker; who listens there.
+    _uplink: Broker,
+    pub uplink_way: Proxy,
+    pub centre: Centre,
     /// The site file, but for the console.
     pub site: String,
     pub receiver: Receiver,
@@ -90,12 +96,15 @@ impl Rig {
             (Plant::start(DEVICES), Broker::start(), Store::start(), Stub::start(), Receiver::start());
         let ways = [store.port, stub.port()].map(Proxy::before);
         let broker_way = Proxy::before(broker.port);
+        let uplink = Broker::start();
+        let (uplink_way, centre) = (Proxy::before(uplink.port), Centre::connect(uplink.port, "rig", "centre"));
         let data = dir.join("data");
         let disk = Disk::ext4(&data);
         let sick = SickDisk::new(&data, dir.path());
         let site = Site::new("rig").modbus(&plant, EVERY_MS, REGISTERS).flips(0, DEVICES);
         let site = if let Some(plant) = &beside { flight::site(site, plant) } else { site };
         let site = site.patient().mqtt(broker_way.port).influx("central", ways[0].port).influx("stub", ways[1].port);
+        let site = uplinked::site(site, uplink_way.port);
         // what is raised in a test is pushed as well, so that all of the lane is
         let site = site.webhook("duty", receiver.port()).with("tests = true").text;
         let environment = sick.as_ref().map(SickDisk::environment).unwrap_or_default();
@@ -120,6 +129,9 @@ impl Rig {
             stub,
             ways,
             broker_way,
+            _uplink: uplink,
+            uplink_way,
+            centre,
             site,
             receiver,
             sick,
@@ -133,8 +145,17 @@ impl Rig {
         }
     }
 
+    /// What a gateway that died at this moment leaves behind; to be asked before the next begins, and once what was on the wire is
+    /// answered.
+    pub(crate) fn death(&self, at: Instant) -> Kill {
+        let died = unix_ms() - at.elapsed().as_millis() as i64;
+        let sync = self.sick.as_ref().map_or(Duration::ZERO, |sick| sick.longest_sync(died));
+        Kill { sync, ..Kill::of(&self.plant, at) }
+    }
+
     /// From now on all is booked under this number.
     pub(crate) fn book(&mut self, number: u64) {
+        self.sick.iter().for_each(SickDisk::forget_syncs);
         self.number = number;
         self.booked.push((unix_ms(), number));
         self.operator.shared.number.store(number, Ordering::SeqCst);
@@ -218,6 +239,8 @@ impl Rig {
         let read = self.gateway.stage("read");
         eventually(SOON, "what was read is on disk", || self.gateway.stage("committed") >= read);
         self.gateway.alarm_lane_on_disk();
+        // what took long while the disk was sick is over
+        self.sick.iter().for_each(SickDisk::forget_syncs);
     }
 
     /// What stands returns, the person has seen it, and nothing is on its way.

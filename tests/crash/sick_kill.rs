@@ -17,7 +17,7 @@ use super::damage::stands_as_driven;
 use super::faults::Fault;
 use super::persons::BY;
 use super::rig::Rig;
-use super::{DRAIN, messages_of};
+use super::{DRAIN, messages_of, uplinked};
 
 const FAULTS: [Fault; 3] = [Fault::Full, Fault::Stall, Fault::Errors];
 
@@ -76,15 +76,17 @@ fn die(fault: Fault, rig: &mut Rig) -> Death {
 
 fn count(rig: &mut Rig, deaths: &[Death]) {
     rig.calm();
-    rig.gateway.settle(DRAIN);
+    let ledger = rig.gateway.settle(DRAIN);
     let exact = rig.stub.accepted();
-    counting::lived(&rig.gateway.data()).compare(&exact).unwrap();
+    let committed = counting::lived(&rig.gateway.data());
+    committed.compare(&exact).unwrap();
     let acked = rig.publisher.acked();
     let missing: Set = acked.difference(&messages_of(&rig.stub.accepted())).cloned().collect();
     assert!(missing.is_empty(), "{} acknowledged messages are lost: {missing:?}", missing.len());
 
     let lane =
         counting::open(&counting::copy(&rig.gateway.data()).join("data"), |journal, _| counting::entries(journal));
+    uplinked::equals(rig, &ledger, &committed, &lane);
     let answered: Vec<String> = rig.acknowledged().into_values().flatten().collect();
     let lost = not_in_the_lane(&answered, BY, &lane);
     assert!(lost.is_empty(), "acknowledgements that were answered with success are lost: {lost:?}");

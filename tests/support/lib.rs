@@ -23,6 +23,7 @@ pub mod broker;
 pub mod publisher;
 pub mod store;
 pub mod stub;
+pub mod meter;
 pub mod receiver;
 pub mod centre;
 pub mod proxy;

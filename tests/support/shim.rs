@@ -1,9 +1,12 @@
 //! A disk and a name service that are sick on command. The disk: a preloaded library (rigs/slowdisk.c) that makes writes
-//! and syncs below one folder hang or take long, or fail for lack of space or at random, while a control file exists.
+//! and syncs below one folder hang or take long, or fail for lack of space or at random, while a control file exists; and
+//! keeps how long syncs take.
 
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Control of one gateway's disk.
 #[derive(Debug)]
@@ -14,6 +17,7 @@ pub struct SickDisk {
     full: PathBuf,
     errors: PathBuf,
     slow: PathBuf,
+    took: PathBuf,
 }
 
 impl SickDisk {
@@ -21,13 +25,13 @@ impl SickDisk {
     pub fn new(below: &Path, control: &Path) -> Option<Self> {
         let library = library()?.display().to_string();
         let below = below.display().to_string();
-        let [hang, full, errors, slow] =
-            ["hang", "full", "errors", "slow"].map(|what| control.join(format!("disk.{what}")));
-        Some(Self { library, below, hang, full, errors, slow })
+        let [hang, full, errors, slow, took] =
+            ["hang", "full", "errors", "slow", "took"].map(|what| control.join(format!("disk.{what}")));
+        Some(Self { library, below, hang, full, errors, slow, took })
     }
 
     /// What the gateway's environment needs.
-    pub fn environment(&self) -> [(String, String); 6] {
+    pub fn environment(&self) -> [(String, String); 7] {
         [
             ("LD_PRELOAD".to_owned(), self.library.clone()),
             ("SLOWDISK_BELOW".to_owned(), self.below.clone()),
@@ -35,6 +39,7 @@ impl SickDisk {
             ("SLOWDISK_FULL".to_owned(), self.full.display().to_string()),
             ("SLOWDISK_ERRORS".to_owned(), self.errors.display().to_string()),
             ("SLOWDISK_SLOW".to_owned(), self.slow.display().to_string()),
+            ("SLOWDISK_TOOK".to_owned(), self.took.display().to_string()),
         ]
     }
 
@@ -56,6 +61,23 @@ impl SickDisk {
     /// Each sync takes so many ms longer until healed.
     pub fn slow(&self, ms: usize) {
         std::fs::write(&self.slow, vec![b'.'; ms]).unwrap();
+    }
+
+    /// The longest sync since [`SickDisk::forget_syncs`], one that was under way when the program died at `died` (UTC ms) included.
+    /// To be asked before it begins again.
+    pub fn longest_sync(&self, died: i64) -> Duration {
+        let kept = std::fs::read(&self.took).unwrap_or_default();
+        let mut numbers = kept.chunks_exact(8).map(|bytes| i64::from_ne_bytes(bytes.try_into().unwrap()));
+        let longest = numbers.next().unwrap_or(0);
+        let under_way = numbers.filter(|began| *began > 0).map(|began| died * 1_000_000 - began);
+        let longest = under_way.fold(longest, i64::max);
+        Duration::from_nanos(longest.unsigned_abs())
+    }
+
+    pub fn forget_syncs(&self) {
+        if let Ok(file) = std::fs::File::options().write(true).open(&self.took) {
+            file.write_all_at(&[0; 8], 0).unwrap();
+        }
     }
 
     pub fn heal(&self) {
