@@ -173,7 +173,7 @@ mod tests {
             state.part(1_000.0);
             state.whole(&HUNDRED, says)
         });
-        assert_eq!(shares.iter_mut().find_map(|share| share.take()), Some(0.0));
+        assert_eq!(shares.iter_mut().find_map(Option::take), Some(0.0));
     }
 
     #[test]
