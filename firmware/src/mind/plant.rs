@@ -237,15 +237,15 @@ const BUSBAR: Kind = Kind {
         // What falls counts as a counter that was reset, so that there are shares of it as well.
         rule(
             Params::Ratio(ratio::Params {
-                channel: share::Params { enough: 100.0 },
+                channel: share::Params { enough: 10.0 },
                 drift: drift::Params {
                     side: Side::High,
-                    usual: baseline::Params { bins: Bins::One, calendar: HOURS, floor: 0.05, memory: 20, roam: 0.5 },
+                    usual: baseline::Params { bins: Bins::One, calendar: HOURS, floor: 0.01, memory: 20, roam: 0.5 },
                     block_ms: 1_000,
-                    learn_ms: 200_000,
-                    shift: 0.1,
+                    learn_ms: 20_000,
+                    shift: 0.05,
                     slack: 0.5,
-                    rise: 6.0,
+                    rise: 2.0,
                     step: None,
                     patience_ms: 0,
                 },
