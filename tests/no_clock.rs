@@ -79,15 +79,20 @@ fn read(gateway: &Gateway, publisher: &mut Publisher, from: usize) -> Vec<(f64, 
     sent
 }
 
-/// Each value that was sent is there once, at its time; and the times at which `gas` is marked.
-fn each_at_its_time(found: &Set, sent: &[(f64, i64)]) -> Vec<i64> {
+/// Each value that was sent is there once, at its time.
+fn each_at_its_time(found: &Set, sent: &[(f64, i64)]) {
     let values = of(found, "device_v,gas");
     assert_eq!(values.len(), sent.len(), "each once");
     for (value, at) in sent {
         let there: Vec<i64> = values.iter().filter(|s| s.value() == *value).map(|s| s.at_ns / 1_000_000).collect();
         assert!(matches!(there[..], [one] if (one - at).abs() < NEAR_MS), "{value} of {at} is at {there:?}");
     }
-    of(found, "device_v_q,gas").iter().filter(|s| s.value() == 1.0).map(|s| s.at_ns / 1_000_000).collect()
+}
+
+/// The times at which `gas` is marked, by the journal: the store keeps one word of a millisecond.
+fn marked(data: &Path) -> Vec<i64> {
+    let all = committed(data).must;
+    of(&all, "device_v_q,gas").iter().filter(|s| s.value() == 1.0).map(|s| s.at_ns / 1_000_000).collect()
 }
 
 fn ms(push: &Push, time: &str) -> i64 {
@@ -155,10 +160,14 @@ fn what_is_read_before_the_clock_is_set_is_judged_kept_and_gets_its_time() {
     gateway.settle(SOON);
     let found = rig.store.export();
     committed(&gateway.data()).compare_by_ms(&found).unwrap();
-    let marked = each_at_its_time(&found, &sent);
-    let before = |at: &&i64| **at < set_at;
-    assert_eq!(marked.iter().filter(before).count(), READINGS, "marked, those and no others");
-    assert_eq!(marked.len(), READINGS);
+    each_at_its_time(&found, &sent);
+    let marked = marked(&gateway.data());
+    let before = marked.iter().filter(|at| **at < set_at).count();
+    assert_eq!(
+        (before, marked.len()),
+        (READINGS, READINGS),
+        "those and no others: {marked:?}, set at {set_at}, {sent:?}"
+    );
     // by the journal: a late poll and the next may share a millisecond
     let polls = poll_numbers(&committed(&gateway.data()).must, "d0");
     assert!(polls.iter().copied().eq(1..=polls.len() as u32), "every poll once: {polls:?}");
@@ -197,7 +206,8 @@ fn a_run_that_is_killed_before_the_clock_is_set_loses_nothing() {
     gateway.settle(SOON);
     let found = rig.store.export();
     committed(&gateway.data()).compare_by_ms(&found).unwrap();
-    assert_eq!(each_at_its_time(&found, &sent).len(), sent.len(), "all are marked");
+    each_at_its_time(&found, &sent);
+    assert_eq!(marked(&gateway.data()).len(), sent.len(), "all are marked");
     let events = alarms(&rig.store);
     assert!(!events.is_empty() && (events[0] - raised_at).abs() < NEAR_MS, "{events:?}, raised at {raised_at}");
     let raises = rig.receiver.seen().iter().filter(|p| p.word("device") == "d0" && p.word("event") == "raise").count();
