@@ -2,6 +2,10 @@
 //! other numbers are the pack's.
 
 use std::fmt::Write as _;
+use std::path::Path;
+
+use gengfu::config::pack::{self, EMBEDDED};
+use gengfu::config::units;
 
 /// A column as a point of a pack's part.
 #[derive(Debug)]
@@ -18,8 +22,8 @@ pub(crate) struct Column {
 /// A line that the site draws.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Line {
-    /// The rule's own limit: how far from it the pack ends the alarm, in the part's unit, and the pack's `for` in seconds.
-    Limit(f64, u32),
+    /// The rule's own limit.
+    Limit,
     /// The limit that a trend foretells.
     Trend,
 }
@@ -53,36 +57,36 @@ pub(crate) const KINDS: [Kind; 11] = [
             Column { scale: 0.1, ..column("pressure_bar", "hydrant", "MPa") },
             Column { unit: None, ..column("jockey", "jockey", "") },
         ],
-        low: &[("hydrant-low", Line::Limit(0.01, 30)), ("hydrant-falling", Line::Trend)],
+        low: &[("hydrant-low", Line::Limit), ("hydrant-falling", Line::Trend)],
         high: NONE,
     },
     Kind {
         name: "tank_level",
         pack: "water-supply",
         columns: &[column("level_m", "level", "m")],
-        low: &[("level-low", Line::Limit(0.1, 900)), ("level-falling", Line::Trend)],
-        high: &[("level-high", Line::Limit(0.05, 900)), ("level-rising", Line::Trend)],
+        low: &[("level-low", Line::Limit), ("level-falling", Line::Trend)],
+        high: &[("level-high", Line::Limit), ("level-rising", Line::Trend)],
     },
     Kind {
         name: "gas_lel",
         pack: "gas-commercial",
         columns: &[column("lel_pct", "combustible", "%LEL")],
         low: NONE,
-        high: &[("combustible", Line::Limit(5.0, 0)), ("combustible-rising", Line::Trend)],
+        high: &[("combustible", Line::Limit), ("combustible-rising", Line::Trend)],
     },
     Kind {
         name: "residual_current",
         pack: "electrical-fire",
         columns: &[column("residual_mA", "residual", "mA")],
         low: NONE,
-        high: &[("residual-current", Line::Limit(60.0, 30))],
+        high: &[("residual-current", Line::Limit)],
     },
     Kind {
         name: "cable_temp",
         pack: "electrical-fire",
         columns: &[column("temp_C", "cable", "℃"), Column { scale: 100.0, ..column("load_pu", "load", "%") }],
         low: NONE,
-        high: &[("cable-hot", Line::Limit(5.0, 60)), ("cable-heating", Line::Trend)],
+        high: &[("cable-hot", Line::Limit), ("cable-heating", Line::Trend)],
     },
     Kind {
         name: "elevator_door",
@@ -96,34 +100,34 @@ pub(crate) const KINDS: [Kind; 11] = [
         pack: "elevators",
         columns: &[column("level_err_mm", "levelling", "mm")],
         low: NONE,
-        high: &[("levelling", Line::Limit(2.0, 43_200))],
+        high: &[("levelling", Line::Limit)],
     },
     Kind {
         name: "elevator_vibration",
         pack: "elevators",
         columns: &[column("vib_mg", "vibration", "mg")],
         low: NONE,
-        high: &[("vibration", Line::Limit(5.0, 43_200))],
+        high: &[("vibration", Line::Limit)],
     },
     Kind {
         name: "smoke_contamination",
         pack: "smoke-and-panels",
         columns: &[column("obsc_dB_m", "chamber", "dB/m")],
         low: NONE,
-        high: &[("chamber-dirty", Line::Limit(0.01, 3_600))],
+        high: &[("chamber-dirty", Line::Limit)],
     },
     Kind {
         name: "smoke_fire",
         pack: "smoke-and-panels",
         columns: &[column("obsc_dB_m", "obscuration", "dB/m")],
         low: NONE,
-        high: &[("obscuration", Line::Limit(0.05, 70)), ("obscuration-rising", Line::Trend)],
+        high: &[("obscuration", Line::Limit), ("obscuration-rising", Line::Trend)],
     },
     Kind {
         name: "battery_voltage",
         pack: "smoke-and-panels",
         columns: &[column("batt_V", "cell", "V")],
-        low: &[("cell-low", Line::Limit(0.1, 21_600))],
+        low: &[("cell-low", Line::Limit)],
         high: NONE,
     },
 ];
@@ -131,6 +135,20 @@ pub(crate) const KINDS: [Kind; 11] = [
 impl Kind {
     pub(crate) fn of(name: &str) -> Option<&'static Self> {
         KINDS.iter().find(|kind| kind.name == name)
+    }
+
+    /// How far from its line the pack ends the alarm of a rule, in the part's unit, and its `for`, s; of two levels the first's.
+    fn pack_says(&self, rule: &str) -> (f64, f64) {
+        let text = EMBEDDED.iter().find(|pack| pack.name == self.pack).map_or("", |pack| pack.text);
+        let pack = pack::parse(text, Path::new(&format!("{}.toml", self.pack))).ok();
+        let rule = pack.iter().flat_map(|pack| &pack.rules).find(|of| of.id == rule);
+        let value = |key: &str| {
+            let named = |other: &str| other == key || other.strip_prefix("1.") == Some(key);
+            rule?.defaults.iter().find(|default| named(&default.key)).map(|default| default.value.as_str())
+        };
+        let number = |key| value(key).and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+        let delay = value("for").and_then(units::duration).map_or(0.0, |delay| delay.as_secs_f64());
+        ((number("limit") - number("clear")).abs(), delay)
     }
 
     /// Its points and rules, as a scenario has them. `low` and `high` are the site's limits in the column's unit; what has no limit on a
@@ -153,9 +171,10 @@ impl Kind {
                     continue;
                 };
                 let line = match *line {
-                    Line::Limit(margin, for_s) => {
+                    Line::Limit => {
+                        let (margin, delay_s) = self.pack_says(rule);
                         let clear = if key == "low" { limit + margin } else { limit - margin };
-                        let slow = for_s > 0 && f64::from(for_s) <= every_s;
+                        let slow = delay_s > 0.0 && delay_s <= every_s;
                         let held =
                             if slow { format!(", for = \"{}s\"", (every_s * 1.2).ceil()) } else { String::new() };
                         format!("{key} = {{ limit = {limit:?}, clear = {clear:?}{held} }}")

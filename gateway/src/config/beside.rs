@@ -10,7 +10,7 @@ use super::detector::{Beside, Detector};
 use super::names::{Known, Names, is_name_char};
 use super::pattern;
 use super::rule::exact_or_overlapping;
-use super::units::show;
+use super::units::{show, spelt};
 use super::value::{Value, shorten};
 
 /// The names as they are written, once they are found good; indices of the points that are meant.
@@ -101,7 +101,8 @@ fn lacks(value: Value<'_>, name: &str, names: &Names) -> bool {
 
 /// Whether what is compared is of one unit, and what is to speak once a step can.
 fn fits(value: Value<'_>, alike: bool, params: &Params, home: &Known, known: &[&Known]) -> bool {
-    if let Some(other) = known.iter().find(|other| alike && other.unit != home.unit) {
+    let spelt = |known: &Known| known.unit.as_deref().map(spelt).map(str::to_owned);
+    if let Some(other) = known.iter().find(|other| alike && spelt(other) != spelt(home)) {
         let unit =
             |known: &Known| known.unit.as_deref().map_or("has no unit".to_owned(), |unit| format!("is in {unit}"));
         value.complain(

@@ -13,7 +13,7 @@ use super::pack::Shelf;
 use super::pattern;
 use super::site::{DAY, SECOND};
 use super::table::Table;
-use super::units::show;
+use super::units::{self, show};
 use super::value::{Value, shorten};
 
 /// Blocks of a window; each wants a reading of its own.
@@ -359,7 +359,7 @@ fn in_its_unit(lent: &Lent<'_>, names: &Names) {
 
 /// The unit of a rule's numbers is that of its points; `lent`: the numbers are a pack's.
 fn same_unit(value: Value<'_>, unit: &str, known: &[&Known], lent: bool) {
-    let same = |theirs: &String| spelt(theirs) == spelt(unit);
+    let same = |theirs: &String| units::spelt(theirs) == units::spelt(unit);
     let Some(other) = known.iter().find(|known| !known.unit.as_ref().is_some_and(same)) else { return };
     let (what, mend) = match &other.unit {
         Some(theirs) => (
@@ -382,25 +382,16 @@ fn same_unit(value: Value<'_>, unit: &str, known: &[&Known], lent: bool) {
 
 /// A delay that is over before the point is read again is none: one reading decides.
 fn confirmed(at: Value<'_>, params: &Params, known: &[&Known]) {
-    let delay = match params {
-        Params::Limit(p) => p.first.on_ms,
-        Params::Band(p) => p.low.first.on_ms,
-        Params::Digital(p) => p.on_ms,
-        Params::Trend(_)
-        | Params::Absent(_)
-        | Params::Vote(_)
-        | Params::Rate(_)
-        | Params::Frozen(_)
-        | Params::Count(_)
-        | Params::Dwell(_)
-        | Params::Accumulated(_)
-        | Params::Rhythm(_)
-        | Params::Drift(_)
-        | Params::Habit(_)
-        | Params::Sibling(_)
-        | Params::Residual(_)
-        | Params::Ratio(_)
-        | Params::Group(_) => 0,
+    let delay = if let Params::Limit(p) = params {
+        p.first.on_ms
+    } else if let Params::Band(p) = params {
+        p.low.first.on_ms
+    } else if let Params::Digital(p) = params {
+        p.on_ms
+    } else if let Params::Sibling(p) = params {
+        p.on_ms
+    } else {
+        return;
     };
     let delay = std::time::Duration::from_millis(delay);
     let slow = known.iter().find_map(|k| k.every.filter(|every| !delay.is_zero() && *every >= delay).map(|e| (k, e)));
@@ -414,14 +405,6 @@ fn confirmed(at: Value<'_>, params: &Params, known: &[&Known]) {
             ),
             format!("write for = \"{}\" or more, or read the point more often", show(every * 2)),
         );
-    }
-}
-
-/// A unit that is written in two ways is one.
-fn spelt(unit: &str) -> &str {
-    match unit {
-        "°C" | "degC" => "℃",
-        unit => unit,
     }
 }
 

@@ -46,6 +46,14 @@ pub fn size(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
+/// A unit that is written in two ways is one.
+pub(super) fn spelt(unit: &str) -> &str {
+    match unit {
+        "°C" | "degC" => "℃",
+        unit => unit,
+    }
+}
+
 /// A duration as a person would write it, in the largest unit that leaves a whole number.
 pub fn show(duration: Duration) -> String {
     show_ms(duration.as_millis() as u64)
