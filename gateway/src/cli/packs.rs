@@ -219,7 +219,9 @@ fn text(pack: &Pack) -> String {
 
 fn of_rule(name: &str, rule: &PackRule) -> String {
     let basis = rule.clause().map_or(String::new(), |clause| format!("  ({clause})"));
-    let mut out = format!("  {name}/{}  {}{basis}\n", rule.id, rule.detector);
+    // Without points of that part the rule is not lent.
+    let beside = if rule.beside.is_empty() { String::new() } else { format!("  beside {}", rule.beside.join(", ")) };
+    let mut out = format!("  {name}/{}  {}{beside}{basis}\n", rule.id, rule.detector);
     let mut rows = Vec::new();
     for default in &rule.defaults {
         let note = default.source.note.clone().unwrap_or_default();
